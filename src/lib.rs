@@ -1,0 +1,1 @@
+//! Herald, a unified push-notification dispatch daemon.

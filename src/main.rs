@@ -1,0 +1,3 @@
+//! The `herald` command.
+
+fn main() {}
