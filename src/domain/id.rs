@@ -1,0 +1,80 @@
+//! Identifiers. Each is a type of its own, so that one cannot be taken for another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An app's number in the store. Callers know an app by its name in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AppId(pub i64);
+
+/// A device's number in the store; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DevicePk(pub i64);
+
+/// A person's number in the store; never reused. Callers know a person by the `user_id` of their own backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PersonPk(pub i64);
+
+/// A notification's id: a `UUIDv7`, so that ids sort by the instant of acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NotificationId(pub Uuid);
+
+/// A piece of work, unique within its notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WorkId(pub i64);
+
+/// What one delivery goes to: a device, or the person where a named person has no device that could be reached.
+///
+/// In the store it is one number: the device's, or minus the person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target(i64);
+
+impl Target {
+    /// The delivery at a device.
+    pub fn device(pk: DevicePk) -> Self {
+        Self(pk.0)
+    }
+
+    /// The delivery that stands for a person without a device.
+    pub fn person(pk: PersonPk) -> Self {
+        Self(-pk.0)
+    }
+
+    /// As the store has it.
+    pub fn from_raw(raw: i64) -> Self {
+        Self(raw)
+    }
+
+    /// As the store has it.
+    pub fn raw(self) -> i64 {
+        self.0
+    }
+
+    /// The device, if this is one.
+    pub fn as_device(self) -> Option<DevicePk> {
+        (self.0 > 0).then_some(DevicePk(self.0))
+    }
+
+    /// The person, if this stands for one.
+    pub fn as_person(self) -> Option<PersonPk> {
+        (self.0 < 0).then_some(PersonPk(-self.0))
+    }
+}
+
+impl fmt::Display for NotificationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for NotificationId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
+    }
+}

@@ -1,0 +1,151 @@
+//! A notification: one message and its audience, accepted once.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDateTime;
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+use super::content::Content;
+use super::device::Platform;
+
+/// How urgent a notification is, for the provider and for Herald's own queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// May wait until the phone wakes. APNs 5, FCM NORMAL.
+    Normal,
+    /// At once. APNs 10, FCM HIGH.
+    High,
+    /// As `High`, and not held by quiet hours nor caps. Needs the scope `critical`.
+    Critical,
+}
+
+/// What becomes of a push that is due in quiet hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InQuietHours {
+    /// It waits for their end.
+    #[default]
+    Defer,
+    /// It is suppressed.
+    Drop,
+    /// It is sent. Needs the scope `critical`.
+    Ignore,
+}
+
+/// What becomes of a device where the local time of a `send_at_local` had passed when the notification began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfPast {
+    /// It gets the push at once.
+    Send,
+    /// It is left out.
+    #[default]
+    Skip,
+}
+
+/// When a notification is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// At an instant: `send_at`, else the acceptance.
+    At(Timestamp),
+    /// When each device's own wall clock shows this.
+    Local {
+        /// The wall clock.
+        time: NaiveDateTime,
+        /// What if it has passed.
+        if_past: IfPast,
+    },
+}
+
+/// How long a push may live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifetime {
+    /// Seconds from the instant it is due at the device; 0 is now or never: one attempt, no deferral, no retry.
+    Seconds(u32),
+    /// Until an instant.
+    Until(Timestamp),
+}
+
+/// The longest life: 28 days, in seconds (FCM's and Apple's 30 are longer or the same).
+pub const MAX_TTL_SECONDS: u32 = 2_419_200;
+/// The life of a push whose notification and category say nothing: a day, in seconds.
+pub const DEFAULT_TTL_SECONDS: u32 = 86_400;
+
+/// Whom a notification is for, as accepted. Names of direct audiences live in the work, nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Users or devices by name.
+    Named,
+    /// Every active device of the app.
+    All,
+}
+
+/// RFC 7396 patches over what was rendered, by provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overrides {
+    /// `{"headers": {…}, "payload": {…}}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apns: Option<serde_json::Value>,
+    /// A patch over `message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fcm: Option<serde_json::Value>,
+    /// A patch over the web push payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webpush: Option<serde_json::Value>,
+}
+
+/// A notification as accepted: checked, every default of its category filled in, never changed afterwards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Whom for.
+    pub audience: Audience,
+    /// Each user's latest seen device only.
+    #[serde(default)]
+    pub latest_device_only: bool,
+    /// Device names that are left out.
+    #[serde(default)]
+    pub except_devices: Vec<String>,
+    /// The category, declared.
+    pub category: Option<String>,
+    /// How urgent.
+    pub priority: Priority,
+    /// The words.
+    #[serde(default)]
+    pub content: Content,
+    /// Words over `localized` and `content`, by platform.
+    #[serde(default)]
+    pub platforms: BTreeMap<Platform, Content>,
+    /// Words over `content`, by locale.
+    #[serde(default)]
+    pub localized: BTreeMap<String, Content>,
+    /// A data-only background push.
+    #[serde(default)]
+    pub silent: bool,
+    /// When it is due.
+    pub when: When,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// Of the same key the newest accepted wins at each device.
+    #[serde(default)]
+    pub collapse_key: Option<String>,
+    /// What in quiet hours.
+    #[serde(default)]
+    pub in_quiet_hours: InQuietHours,
+    /// Merged last.
+    #[serde(default)]
+    pub overrides: Overrides,
+    /// A test send: counted nowhere in analytics.
+    #[serde(default)]
+    pub test: bool,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The Android channel of its category, where the content names none.
+    #[serde(default)]
+    pub android_channel: Option<String>,
+}

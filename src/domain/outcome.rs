@@ -1,0 +1,95 @@
+//! What a provider said of one send, in the one classification that decides everything downstream.
+
+use std::time::Duration;
+
+use super::Timestamp;
+
+/// The end of one request to a provider. Only the provider modules know raw codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The provider took it. That is not yet delivery.
+    Accepted {
+        /// The provider's own id of the message, where it gives one worth keeping (FCM).
+        message_id: Option<String>,
+    },
+    /// The address is dead. `since`: the provider's own instant, where it gives one (APNs 410).
+    TokenDead {
+        /// From when on; a registration after it keeps its token.
+        since: Option<Timestamp>,
+        /// The provider's word.
+        reason: Reason,
+    },
+    /// The address belongs to another environment, topic or sender.
+    TokenMismatched {
+        /// The provider's word.
+        reason: Reason,
+    },
+    /// This message can never be sent as it is; the address is innocent.
+    MessageRejected {
+        /// The provider's word.
+        reason: Reason,
+    },
+    /// Key, project or topic is wrong: every send would fail alike.
+    CredentialRefused {
+        /// The provider's word.
+        reason: Reason,
+        /// What of the lane is affected.
+        scope: RefusalScope,
+    },
+    /// The provider asks for patience.
+    Throttled {
+        /// `Retry-After`, or the wait that the provider's rules ask for.
+        retry_after: Option<Duration>,
+        /// The provider's word.
+        reason: Reason,
+        /// Whether it is this address or all of the lane.
+        scope: ThrottleScope,
+    },
+    /// It could not be reached, or failed. The push may or may not have arrived.
+    Unavailable {
+        /// `Retry-After`, or the wait that the provider's rules ask for.
+        retry_after: Option<Duration>,
+        /// The provider's word, or what the connection suffered.
+        reason: Reason,
+    },
+}
+
+/// The provider's own word for an outcome, at most 64 characters of `A-Za-z0-9_ .-`, safe to store and to log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reason(String);
+
+impl Reason {
+    /// Keeps what is harmless of `text`.
+    pub fn new(text: &str) -> Self {
+        Self(text.chars().filter(|c| c.is_ascii_alphanumeric() || "_ .-".contains(*c)).take(64).collect())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which sends a refused credential stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalScope {
+    /// Everything of the lane.
+    Lane,
+    /// What the provider forwards to Apple and browsers; Android goes on (FCM's `THIRD_PARTY_AUTH_ERROR`).
+    IosAndWeb,
+}
+
+/// Whom the provider wants spared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ThrottleScope {
+    /// This address only (APNs `TooManyRequests`).
+    Token,
+    /// The lane (FCM's project quota).
+    Lane,
+}

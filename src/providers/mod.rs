@@ -1,0 +1,119 @@
+//! Providers take a rendered message and a token and say what became of it. They know no user, preference, store or queue.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::domain::Timestamp;
+use crate::domain::content::Content;
+use crate::domain::device::{Environment, Platform, ProviderKind, PushToken};
+use crate::domain::id::NotificationId;
+use crate::domain::notification::Priority;
+use crate::domain::outcome::Outcome;
+
+/// One message in the words of one platform and locale, ready to be put into a provider's form.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// Arrives as `herald_id`.
+    pub notification: NotificationId,
+    /// What the device runs on: FCM carries all three.
+    pub platform: Platform,
+    /// The words, chosen.
+    pub content: &'a Content,
+    /// A data-only background push.
+    pub silent: bool,
+    /// How urgent.
+    pub priority: Priority,
+    /// The caller's key as it goes on the wire (at most 64 bytes of visible ASCII), else the notification's id.
+    pub collapse_id: &'a str,
+    /// Until when the provider may try; `None` for now or never.
+    pub expires_at: Option<Timestamp>,
+    /// The RFC 7396 patch of the caller for this provider.
+    pub overrides: Option<&'a serde_json::Value>,
+}
+
+/// What every device of one platform and locale gets alike, made once and shared.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The body, with a hole where the provider's form has one for the token or the time left.
+    pub body: Body,
+    /// Header fields alike for all (`apns-push-type`, `apns-topic`, `apns-priority`, `apns-collapse-id`).
+    pub headers: http::HeaderMap,
+    /// What counts towards the provider's limit, in bytes.
+    pub size: usize,
+}
+
+/// A body in pieces; pieces are shared, holes are filled per device.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// The same bytes for every device (APNs).
+    Whole(Bytes),
+    /// Pieces and holes in order (FCM).
+    Spliced(Arc<[Piece]>),
+}
+
+/// A part of a spliced body.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Shared bytes.
+    Shared(Bytes),
+    /// The token, as JSON string content.
+    Token,
+    /// The seconds left to live, as digits.
+    SecondsLeft,
+}
+
+/// One push: what is shared, and what is this device's.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// What is shared.
+    pub rendered: Arc<Rendered>,
+    /// The address.
+    pub token: PushToken,
+    /// Apple's service.
+    pub environment: Environment,
+    /// The same for every repeat of this notification at this device.
+    pub id: uuid::Uuid,
+    /// Until when the provider may try; `None` for now or never.
+    pub expires_at: Option<Timestamp>,
+    /// The present, for the time left.
+    pub now: Timestamp,
+}
+
+/// Why a message cannot be put into a provider's form.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RenderError {
+    /// It is larger than the provider takes.
+    #[error("{size} bytes, the provider takes {limit}")]
+    TooLarge {
+        /// As rendered.
+        size: usize,
+        /// The provider's limit.
+        limit: usize,
+    },
+    /// The overrides make something that the provider would refuse.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// Where, from the root of the caller's body: `apns.headers.apns-priority`.
+        field: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The provider cannot carry this kind of push to this platform (silent pushes to browsers).
+    #[error("the provider cannot carry this to the platform")]
+    Unsupported,
+}
+
+/// A provider with one app's credentials.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Which one.
+    fn kind(&self) -> ProviderKind;
+
+    /// Puts a message into the provider's form, once for all devices of a platform and locale.
+    fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError>;
+
+    /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.
+    async fn send(&self, push: Push) -> Outcome;
+}

@@ -1,0 +1,55 @@
+//! The queue: what can be worked on now. A hint, never the truth: an entry may be lost, doubled or late without harm.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::work::{Stream, WorkKey};
+
+/// One piece of ready work: a reference, never content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The row in the store.
+    pub key: WorkKey,
+    /// The stream it travels in.
+    pub stream: Stream,
+}
+
+/// An entry in a worker's hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// What it refers to.
+    pub entry: Entry,
+    /// The queue's own name for this entry (a Redis stream id), for the ack.
+    pub receipt: String,
+}
+
+/// What can go wrong with the queue. Nothing is lost by it: the publish guard brings entries back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The queue cannot be reached.
+    #[error("the queue cannot be reached: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The ready window.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Adds entries. What does not fit its stream is dropped and comes back through its guard.
+    async fn publish(&self, entries: &[Entry]) -> Result<(), Error>;
+
+    /// At most `max` entries, by the weights high 8 : normal 4 : bulk 1 with unused shares passed on. Waits up to `wait` for the first.
+    async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Taken>, Error>;
+
+    /// Ends entries, whatever became of their work: the row knows when to come back.
+    async fn ack(&self, taken: &[Taken]) -> Result<(), Error>;
+
+    /// Entries that another worker took and has not ended for `idle`.
+    async fn reclaim(&self, max: usize, idle: Duration) -> Result<Vec<Taken>, Error>;
+
+    /// Entries in a stream, unread and pending.
+    async fn len(&self, stream: Stream) -> Result<usize, Error>;
+
+    /// Entries that a stream should hold at most.
+    fn window(&self) -> usize;
+}

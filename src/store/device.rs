@@ -1,0 +1,62 @@
+//! Devices and their tokens.
+
+use async_trait::async_trait;
+
+use super::{Page, PageRequest, Result};
+use crate::domain::device::{Device, DeviceChange, DeviceStatus, Platform};
+use crate::domain::id::AppId;
+
+/// What a registration came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Registered {
+    /// The device is new.
+    Created(Box<Device>),
+    /// It was there.
+    Updated(Box<Device>),
+    /// It is new, and a field that a new device needs is absent: `user_id`, `platform` or `token`.
+    Missing(&'static str),
+    /// The token does not fit the provider that the device has after the change.
+    TokenOfOtherProvider,
+    /// `If-Match` named another version.
+    Stale,
+}
+
+/// Which devices a list holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceFilter {
+    /// On this platform.
+    pub platform: Option<Platform>,
+    /// In this status.
+    pub status: Option<DeviceStatus>,
+    /// Of this user.
+    pub user: Option<String>,
+}
+
+/// Devices by app.
+#[async_trait]
+pub trait Devices: Send + Sync {
+    /// Registers a device: creates it or changes it, and activates it.
+    ///
+    /// * A token that another device of the app and provider has moves here; the other becomes inactive (`token_moved`).
+    /// * `token_seen_at` becomes now whenever the request carries a token, also the same one.
+    /// * A device whose user changes loses its tags and other addresses before the change is applied.
+    /// * A user's 51st active device deactivates the longest unseen (`too_many_devices`).
+    /// * The user's row is made where it is new.
+    /// * An import ([`crate::domain::device::Imported`]) never re-activates, and takes over its instants.
+    async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered>;
+
+    /// The same for many, in one transaction, answered in order.
+    async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>>;
+
+    /// RFC 7396 on an existing device: as [`Devices::put_device`], but `None` where there is none, and a request without a token neither activates nor refreshes it.
+    async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>>;
+
+    /// One device.
+    async fn device(&self, app: AppId, name: &str) -> Result<Option<Device>>;
+
+    /// Newest first.
+    async fn devices(&self, app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>>;
+
+    /// Forgets a device; whether there was one. Its number is never used again.
+    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool>;
+}

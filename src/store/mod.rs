@@ -1,0 +1,91 @@
+//! The store: the truth. Narrow traits, one per aggregate; the adapters are folders of their own.
+//!
+//! The app is the first argument of everything that belongs to one, so that no query can forget it.
+//! Every method is one transaction. All instants are the store's clock.
+
+pub mod category;
+pub mod device;
+pub mod engine;
+pub mod key;
+pub mod notification;
+pub mod person;
+pub mod receipt;
+
+use async_trait::async_trait;
+
+use crate::domain::id::AppId;
+
+pub use category::Categories;
+pub use device::Devices;
+pub use engine::Engine;
+pub use key::Keys;
+pub use notification::Notifications;
+pub use person::People;
+pub use receipt::Receipts;
+
+/// What can go wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be reached, or gave no answer in time. Whether a write took effect is not known.
+    #[error("the store cannot be reached")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A row holds what this version cannot read.
+    #[error("{table}.{column} of row {row} cannot be read")]
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's key, never anything personal.
+        row: String,
+    },
+    /// It refused a statement: a fault of ours.
+    #[error("the store refused a statement")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Whether the same call can succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Unreadable { .. } | Self::Refused(_) => false,
+        }
+    }
+}
+
+/// What every method answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A whole store.
+pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts {}
+
+impl<T: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts> Store for T {}
+
+/// The apps and the store's own health.
+#[async_trait]
+pub trait Apps: Send + Sync {
+    /// The numbers of these apps, in their order; new ones are made.
+    async fn ensure_apps(&self, names: &[String]) -> Result<Vec<AppId>>;
+
+    /// Answers when the store can be read and written.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// At most so many, 1 to 500.
+    pub limit: usize,
+    /// What [`Page::next`] of the page before was.
+    pub after: Option<String>,
+}
+
+/// The answer to a [`PageRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where to go on; `None`: there is no more. Opaque, made by the adapter.
+    pub next: Option<String>,
+}

@@ -1,0 +1,42 @@
+//! People: their preferences and contacts.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::domain::id::AppId;
+use crate::domain::preferences::{Contacts, Preferences};
+
+/// A document and its version; version 0 is the default of a person who never wrote one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// The document.
+    pub value: T,
+    /// Grows by one with each change; the `ETag`.
+    pub version: i64,
+}
+
+/// People by app. A person who is not known reads as the default; writing makes the row.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// A person's preferences.
+    async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>>;
+
+    /// Replaces them; `None` when `if_match` names another version.
+    async fn put_preferences(
+        &self,
+        app: AppId,
+        user: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Preferences>>>;
+
+    /// A person's contacts.
+    async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>>;
+
+    /// Replaces them; `None` when `if_match` names another version.
+    async fn put_contacts(&self, app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>)
+    -> Result<Option<Versioned<Contacts>>>;
+
+    /// Forgets them; whether there were any.
+    async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool>;
+}
