@@ -1,1 +1,3 @@
 //! Herald, a unified push-notification dispatch daemon.
+
+pub mod simulator;
