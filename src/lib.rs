@@ -6,7 +6,7 @@
 //! 2. [`providers`], [`store`], [`queue`]: the three outside worlds, each behind a trait.
 //! 3. `dispatch`: the path of a notification, from accept to ack.
 //! 4. `api`, [`config`]: how callers and operators speak to it.
-//! 5. `app`, `cli`, [`lifecycle`], [`system`], [`telemetry`], `simulator`: what puts it together.
+//! 5. `app`, `cli`, [`lifecycle`], [`system`], [`telemetry`], [`simulator`]: what puts it together.
 
 pub mod config;
 pub mod dispatch;
@@ -14,6 +14,7 @@ pub mod domain;
 pub mod lifecycle;
 pub mod providers;
 pub mod queue;
+pub mod simulator;
 pub mod store;
 pub mod system;
 pub mod telemetry;
