@@ -1,0 +1,94 @@
+//! A draft: what a caller asked for, in domain types, before the category's defaults and the checks that need the present.
+
+use std::collections::BTreeMap;
+
+use crate::domain::content::Content;
+use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
+
+/// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Users by `user_id`, at most 10 000.
+    Users(Vec<String>),
+    /// Devices by `device_id`, at most 10 000.
+    Devices(Vec<String>),
+    /// Every active device of the app.
+    All,
+}
+
+/// A notification as asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Whom for.
+    pub to: To,
+    /// Each user's latest seen device only.
+    pub latest_device_only: bool,
+    /// Device names that are left out.
+    pub except_devices: Vec<String>,
+    /// Its category; must be declared.
+    pub category: Option<String>,
+    /// The category's, else high, where absent.
+    pub priority: Option<Priority>,
+    /// The words.
+    pub content: Content,
+    /// Words by platform.
+    pub platforms: BTreeMap<Platform, Content>,
+    /// Words by locale.
+    pub localized: BTreeMap<String, Content>,
+    /// The caller's own, at most 8.
+    pub labels: BTreeMap<String, String>,
+    /// A data-only background push.
+    pub silent: bool,
+    /// `None`: at once.
+    pub when: Option<When>,
+    /// The category's, else a day, where absent.
+    pub lifetime: Option<Lifetime>,
+    /// At most 64 bytes.
+    pub collapse_key: Option<String>,
+    /// What in quiet hours.
+    pub in_quiet_hours: InQuietHours,
+    /// Merged last.
+    pub overrides: Overrides,
+    /// A test send, to at most 20 devices.
+    pub test: bool,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Where, from the root of the body: `to.user_ids[3]`.
+    pub field: String,
+    /// Stable, machine-readable: `unknown_category`, `unknown_timezone`, `invalid`, …
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of code `invalid`.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: "invalid", message: message.into() }
+    }
+}
+
+/// Why a draft is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejected {
+    /// Fields are wrong: 422.
+    #[error("{} fields are invalid", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// Too large for a provider after rendering: 413 `payload_too_large`.
+    #[error("{size} bytes for {}, which takes {limit}", .provider.as_str())]
+    TooLarge {
+        /// Which one.
+        provider: ProviderKind,
+        /// As rendered, in bytes.
+        size: usize,
+        /// The provider's limit, in bytes.
+        limit: usize,
+    },
+    /// The store, where the categories are, cannot be reached: 503.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}

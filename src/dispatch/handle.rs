@@ -1,0 +1,166 @@
+//! What callers of the path hold: the API's and the command line's way in.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use super::accept::{self, Prepared};
+use super::commit::{self, Pending};
+use super::directory::{App, Directory};
+use super::draft::{Draft, Rejected};
+use super::explain;
+pub use super::explain::{Explained, Question, Who};
+use super::lane::LaneKey;
+use super::node::{Node, Parts};
+pub use super::preview::{Preview, RenderedPreview};
+use super::{job, preview, recorder, scheduler, stop, worker};
+use crate::domain::device::{Environment, Platform, ProviderKind};
+use crate::domain::id::{AppId, NotificationId};
+use crate::store;
+use crate::store::engine::{RunChange, RunStatus, Submission, Verdict};
+
+/// The running path of this node.
+pub struct Dispatch {
+    node: Arc<Node>,
+}
+
+/// A lane as operators see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneView {
+    /// Who carries.
+    pub provider: ProviderKind,
+    /// Apple's service.
+    pub environment: Option<Environment>,
+    /// Which part of FCM's lane.
+    pub platform: Option<Platform>,
+    /// Whether someone or something holds it.
+    pub paused: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Dispatch {
+    /// Starts the path. Its tasks live in the set that was handed in, and end after it is told to stop and this handle is dropped.
+    pub fn start(parts: Parts) -> Arc<Self> {
+        let (events, recorded) = mpsc::channel(recorder::CAPACITY);
+        let (accepted, pending) = mpsc::channel(commit::CAPACITY);
+        let node = Arc::new(Node::new(parts, events, accepted));
+        let spawn = |task: BoxFuture<'static, ()>| drop(node.tasks.spawn(task));
+        spawn(Box::pin(commit::run(Arc::clone(&node), pending)));
+        spawn(Box::pin(recorder::run(Arc::clone(&node), recorded)));
+        spawn(Box::pin(scheduler::run(Arc::clone(&node))));
+        spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
+        spawn(Box::pin(stop::watch(Arc::clone(&node))));
+        spawn(Box::pin(job::renew(Arc::clone(&node))));
+        for _ in 0..worker::WORKERS {
+            spawn(Box::pin(worker::run(Arc::clone(&node))));
+        }
+        Arc::new(Self { node })
+    }
+
+    /// The apps of this node.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.node.directory
+    }
+
+    /// Checks a draft wholly and makes what is to be written of it.
+    pub async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {
+        accept::prepare(&self.node, &*self.app(app)?, draft).await
+    }
+
+    /// Writes a request's notifications, in one commit with others; answers when that is durable.
+    pub async fn submit(&self, submission: Submission) -> Result<Verdict, store::Error> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || store::Error::Unavailable("the node is stopping".into());
+        self.node.accepted.send(Pending { submission, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Cancels what has not been sent; whether there is such a notification.
+    pub async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error> {
+        let known = self.node.store.cancel(app, id).await?;
+        if known {
+            self.node.stopped.note(RunChange { app, notification: id, status: RunStatus::Cancelled, changed_at: self.node.now() });
+            self.node.wake.notify_one();
+        }
+        Ok(known)
+    }
+
+    /// What a draft would come to. Nothing is written.
+    pub async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected> {
+        preview::preview(&self.node, &*self.app(app)?, draft).await
+    }
+
+    /// What the gate would decide, per device; `None` where a named device is unknown.
+    pub async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
+        explain::explain(&self.node, &*self.app(app)?, question).await
+    }
+
+    /// An app's lanes.
+    pub fn lanes(&self, app: AppId) -> Vec<LaneView> {
+        let Some(app) = self.node.directory.app(app) else { return Vec::new() };
+        app.providers.keys().flat_map(|kind| self.views(app.id, *kind)).collect()
+    }
+
+    /// Lets a provider's lanes go on; `None` where the app has no such provider.
+    pub fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {
+        let app = self.node.directory.app(app)?;
+        app.providers.contains_key(&provider).then(|| {
+            for environment in environments(provider) {
+                self.node.lanes.get(LaneKey { app: app.id, provider, environment: *environment }).resume();
+            }
+            self.views(app.id, provider)
+        })
+    }
+
+    /// Ends the leases of what is still under way: the work is due at once, for whoever comes next. Called after the grace period.
+    pub async fn hand_back(&self) -> Result<usize, store::Error> {
+        let held = self.node.held.all();
+        self.node.store.hand_back(&held).await?;
+        Ok(held.len())
+    }
+
+    /// Whether no work is in this node's hands.
+    pub fn is_idle(&self) -> bool {
+        self.node.held.all().is_empty()
+    }
+
+    fn app(&self, app: AppId) -> Result<Arc<App>, Rejected> {
+        let gone = || Rejected::Store(store::Error::Refused("the app is not configured".into()));
+        self.node.directory.app(app).cloned().ok_or_else(gone)
+    }
+
+    fn views(&self, app: AppId, provider: ProviderKind) -> Vec<LaneView> {
+        environments(provider)
+            .iter()
+            .flat_map(|environment| self.lane_views(LaneKey { app, provider, environment: *environment }))
+            .collect()
+    }
+
+    fn lane_views(&self, key: LaneKey) -> Vec<LaneView> {
+        let pauses = self.node.lanes.get(key).pauses();
+        let parts: &[Option<Platform>] = match key.provider {
+            ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
+            ProviderKind::Apns | ProviderKind::Webpush => &[None],
+        };
+        let view = |part: &Option<Platform>| {
+            let pause = pauses.iter().find(|(paused, _)| paused.is_none() || paused == part).map(|(_, pause)| pause);
+            LaneView {
+                provider: key.provider,
+                environment: (key.provider == ProviderKind::Apns).then_some(key.environment),
+                platform: *part,
+                paused: pause.is_some(),
+                reason: pause.map(super::lane::Pause::describe),
+            }
+        };
+        parts.iter().map(view).collect()
+    }
+}
+
+fn environments(provider: ProviderKind) -> &'static [Environment] {
+    match provider {
+        ProviderKind::Apns => &[Environment::Production, Environment::Sandbox],
+        ProviderKind::Fcm | ProviderKind::Webpush => &[Environment::Production],
+    }
+}
