@@ -6,8 +6,10 @@
 //! 2. [`providers`], [`store`], [`queue`]: the three outside worlds, each behind a trait.
 //! 3. `dispatch`: the path of a notification, from accept to ack.
 //! 4. `api`, [`config`]: how callers and operators speak to it.
-//! 5. `app`, `cli`, [`lifecycle`], [`system`], [`telemetry`], [`simulator`]: what puts it together.
+//! 5. [`app`], [`cli`], [`lifecycle`], [`system`], [`telemetry`], [`simulator`]: what puts it together.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod dispatch;
 pub mod domain;

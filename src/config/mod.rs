@@ -24,7 +24,7 @@ use toml::de::DeTable;
 
 use crate::dispatch;
 
-pub use environment::temporary_folder;
+pub use environment::{Remote, temporary_folder};
 pub use problem::{Error, Place, Problem};
 pub use sections::{App, Apps, Database, DatabaseUrl, Fallback, Limits, Log, Queue, QueueUrl, Rate, Server};
 
