@@ -1,7 +1,7 @@
 //! Quiet hours: intervals of the local wall clock in which nothing is handed to a provider.
 //!
 //! An interval that starts on a given day is quiet from the first instant at which the clock shows its start or a later time, to the end of all
-//! those at which it shows an earlier time than its end. So every instant whose wall clock lies in it is quiet, whatever the clocks do: a
+//! those at which it shows its end or an earlier time. So every instant whose wall clock lies in it is quiet, whatever the clocks do: a
 //! boundary that is skipped moves to the end of the gap, of two starts the earlier counts, of two ends the later.
 
 use std::collections::BTreeSet;
@@ -175,8 +175,12 @@ mod clock_face {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveTime, D::Error> {
         let text = String::deserialize(from)?;
-        // chrono alone would also take 7:5
-        let time = if text.len() == 5 { NaiveTime::parse_from_str(&text, "%H:%M").ok() } else { None };
+        // chrono alone would also take "7:05" and " 7:05"
+        let plain = text.len() == 5 && text.bytes().filter(u8::is_ascii_digit).count() == 4;
+        let time = if plain { NaiveTime::parse_from_str(&text, "%H:%M").ok() } else { None };
         time.ok_or_else(|| serde::de::Error::custom("a time is written HH:MM, 00:00 to 23:59"))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
