@@ -42,6 +42,8 @@ fn nothing_is_tried_at_or_after_the_expiry() {
     assert_eq!(next(1, Some(60), 60.0, 0.0), Next::GiveUp);
     assert_eq!(next(1, None, 0.0, 0.0), Next::GiveUp);
     assert_eq!(next(11, None, 100.0, 0.9), Next::GiveUp);
+    assert_eq!(next(1, None, 0.5, 0.0), Next::GiveUp);
+    assert_eq!(next(1, None, 0.500_001, 0.0), Next::At(after(0.5)));
     assert_eq!(next_attempt(start(), 1, POLICY, None, start() - TimeDelta::seconds(1), 0.0), Next::GiveUp);
     // the spread alone never makes one give up
     assert_eq!(next(1, Some(60), 61.0, 0.9), Next::At(after(60.999_999)));
