@@ -66,3 +66,6 @@ fn backoff(attempt: u32, policy: RetryPolicy, fraction: f64) -> Duration {
     let shortest = (policy.first / 2).min(longest);
     longest.saturating_sub(shortest).mul_f64(fraction).saturating_add(shortest)
 }
+
+#[cfg(test)]
+mod tests;
