@@ -13,3 +13,4 @@ pub mod domain;
 pub mod providers;
 pub mod queue;
 pub mod store;
+pub mod simulator;
