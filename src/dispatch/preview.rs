@@ -130,8 +130,8 @@ fn payload(rendered: &Rendered) -> serde_json::Value {
             for piece in pieces.iter() {
                 match piece {
                     Piece::Shared(shared) => bytes.extend_from_slice(shared),
-                    Piece::Token => bytes.extend_from_slice(b"<token>"),
-                    Piece::SecondsLeft => bytes.extend_from_slice(b"0"),
+                    Piece::Address => bytes.extend_from_slice(br#""token":"<token>""#),
+                    Piece::SecondsLeft | Piece::ExpiresAt => bytes.extend_from_slice(b"0"),
                 }
             }
         }
