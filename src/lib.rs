@@ -20,4 +20,3 @@ pub mod simulator;
 pub mod store;
 pub mod system;
 pub mod telemetry;
-pub mod simulator;

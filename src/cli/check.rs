@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     config: Option<PathBuf>,
 }
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let settings = config::load(arguments.config.as_deref())?;
     let mut findings = vec![app::Finding { what: "configuration".to_owned(), fault: None }];
     findings.extend(app::check(&settings).await);

@@ -13,7 +13,7 @@ use crate::config::Remote;
 pub(super) use super::problem::Problem;
 
 /// How long the daemon may take to answer. An import takes as long as it takes.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A page, at most.
 const PAGE: usize = 500;

@@ -1,13 +1,14 @@
 //! `herald dev`: daemon, simulator and demo data in one process, with nothing else needed.
 
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -41,7 +42,7 @@ pub(super) struct Arguments {
     data_dir: Option<PathBuf>,
 }
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let folder = Folder::open(arguments.data_dir)?;
     let simulator = Harness::start().await?;
     let settings = settings(&simulator.simulator, &folder.path, arguments.listen).await?;
@@ -106,33 +107,21 @@ impl Harness {
 /// Where the data is; removed when dropped, unless the caller named it.
 struct Folder {
     path: PathBuf,
-    is_ours: bool,
+    _ours: Option<TempDir>,
 }
 
 impl Folder {
     fn open(named: Option<PathBuf>) -> anyhow::Result<Self> {
-        let is_ours = named.is_none();
-        let path = named.unwrap_or_else(|| config::temporary_folder().join(format!("herald-dev-{}", Uuid::new_v4().simple())));
-        make(&path).with_context(|| format!("the folder {}", path.display()))?;
+        let Some(path) = named else {
+            let ours = tempfile::Builder::new().prefix("herald-dev-").tempdir().context("a folder for the data")?;
+            return Ok(Self { path: ours.path().to_owned(), _ours: Some(ours) });
+        };
+        let name = || format!("the folder {}", path.display());
+        // It holds private keys, though worthless ones.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).with_context(name)?;
         // The settings name files in it, and must not depend on the working directory.
-        let path = path.canonicalize().with_context(|| format!("the folder {}", path.display()))?;
-        Ok(Self { path, is_ours })
-    }
-}
-
-/// It holds private keys, though worthless ones.
-fn make(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if self.is_ours
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!(%error, folder = %self.path.display(), "the folder is left behind");
-        }
+        let path = path.canonicalize().with_context(name)?;
+        Ok(Self { path, _ours: None })
     }
 }
 

@@ -118,7 +118,7 @@ const FIELDS: &[Column] = &[
     ("last seen at", "/last_seen_at"),
 ];
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let client = arguments.daemon.client().await?;
     match arguments.action {
         Action::Register(registration) => {

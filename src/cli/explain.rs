@@ -38,7 +38,7 @@ const COLUMNS: &[Column] = &[
     ("LOCAL TIME", "/local_time"),
 ];
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let client = arguments.daemon.client().await?;
     let fields = [
         ("user_id", &arguments.user),

@@ -39,7 +39,7 @@ enum Format {
     Herald,
 }
 
-pub(super) async fn run(arguments: Arguments, client: &Client, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, client: &Client, output: Output) -> anyhow::Result<Ending> {
     let Format::Herald = arguments.format;
     let name = || format!("{} cannot be read", arguments.file.display());
     let file = File::open(&arguments.file).await.with_context(name)?;
@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: Arguments, client: &Client, output: &Output) 
     Ok(show(&answer?, output))
 }
 
-fn progress(length: u64, output: &Output) -> ProgressBar {
+fn progress(length: u64, output: Output) -> ProgressBar {
     if !output.draws_progress() {
         return ProgressBar::hidden();
     }
@@ -67,7 +67,7 @@ fn progress(length: u64, output: &Output) -> ProgressBar {
 }
 
 /// The counts, whatever they are called, then the first errors.
-fn show(answer: &Value, output: &Output) -> Ending {
+fn show(answer: &Value, output: Output) -> Ending {
     let errors = answer.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
     if output.is_json() {
         output.json(answer);

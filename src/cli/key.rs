@@ -63,7 +63,7 @@ enum Scope {
 const COLUMNS: &[Column] =
     &[("ID", "/id"), ("NAME", "/name"), ("SCOPES", "/scopes"), ("EXPIRES", "/expires_at"), ("CREATED", "/created_at")];
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     match &arguments.config {
         Some(file) => {
             let app = arguments.daemon.app.as_deref();
@@ -83,7 +83,7 @@ pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
     Ok(Ending::Done)
 }
 
-async fn through_a_daemon(client: &Client, action: Action, output: &Output) -> anyhow::Result<()> {
+async fn through_a_daemon(client: &Client, action: Action, output: Output) -> anyhow::Result<()> {
     match action {
         Action::Create { name, scopes, expires_at } => {
             let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
@@ -103,7 +103,7 @@ async fn through_a_daemon(client: &Client, action: Action, output: &Output) -> a
 }
 
 /// The one place where a key is shown.
-fn created(answer: &Value, output: &Output) {
+fn created(answer: &Value, output: Output) {
     if output.is_json() {
         output.json(answer);
         return;
@@ -112,7 +112,7 @@ fn created(answer: &Value, output: &Output) {
     output.line(&cell(answer.pointer("/key")));
 }
 
-fn revoked(id: &str, output: &Output) {
+fn revoked(id: &str, output: Output) {
     output.say(&format!("revoked {id}"), &json!({ "id": id }));
 }
 

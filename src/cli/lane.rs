@@ -35,7 +35,7 @@ const COLUMNS: &[Column] = &[
     ("BREAKER", "/breaker"),
 ];
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let client = arguments.daemon.client().await?;
     if let Action::Resume { provider } = &arguments.action {
         drop(client.act(&["v1", "lanes", provider, "resume"]).await?);

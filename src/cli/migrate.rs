@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     config: Option<PathBuf>,
 }
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let settings = config::load(arguments.config.as_deref())?;
     let store = app::open_store(&settings).await?;
     store.ping().await?;

@@ -69,7 +69,7 @@ enum Command {
 pub async fn run() -> ExitCode {
     let Cli { output, command } = Cli::parse();
     let output = Output::new(output);
-    match command.run(&output).await {
+    match command.run(output).await {
         Ok(ending) => ending.into(),
         Err(error) => {
             output.error(&error);
@@ -79,9 +79,9 @@ pub async fn run() -> ExitCode {
 }
 
 impl Command {
-    async fn run(self, output: &Output) -> anyhow::Result<Ending> {
+    async fn run(self, output: Output) -> anyhow::Result<Ending> {
         match self {
-            Self::Serve(arguments) => Box::pin(serve::run(arguments)).await,
+            Self::Serve(arguments) => Box::pin(serve::run(arguments, output)).await,
             Self::Dev(arguments) => Box::pin(dev::run(arguments, output)).await,
             Self::Send(arguments) => Box::pin(send::run(arguments, output)).await,
             Self::Notification(arguments) => Box::pin(notification::run(arguments, output)).await,

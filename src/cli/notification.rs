@@ -57,7 +57,7 @@ const DELIVERIES: &[Column] = &[
     ("UPDATED", "/updated_at"),
 ];
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let client = arguments.daemon.client().await?;
     match arguments.action {
         Action::Show { id, deliveries: false } => show_one(&client, &id, output).await?,

@@ -70,7 +70,9 @@ impl Output {
         let rows: Vec<Vec<String>> =
             items.iter().map(|item| columns.iter().map(|(_, pointer)| cell(item.pointer(pointer))).collect()).collect();
         let headings = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
-        table(headings, &rows).iter().for_each(|line| self.line(line));
+        for line in table(headings, rows) {
+            self.line(&line);
+        }
     }
 
     /// One thing: the daemon's object for programs, a line for each field that it has for people.
@@ -100,20 +102,13 @@ impl Output {
 }
 
 /// Rows under headings, each column as wide as its widest cell.
-fn table(headings: Vec<String>, rows: &[Vec<String>]) -> Vec<String> {
-    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
-    for row in rows {
-        for (width, text) in widths.iter_mut().zip(row) {
-            *width = (*width).max(text.chars().count());
-        }
-    }
-    std::iter::once(&headings)
-        .chain(rows)
-        .map(|row| {
-            let line: String = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}  ")).collect();
-            line.trim_end().to_owned()
-        })
-        .collect()
+fn table(headings: Vec<String>, mut rows: Vec<Vec<String>>) -> Vec<String> {
+    rows.insert(0, headings);
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> =
+        (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or_default()).collect();
+    let padded = |row: &Vec<String>| row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect::<Vec<_>>().join("  ");
+    rows.iter().map(|row| padded(row).trim_end().to_owned()).collect()
 }
 
 /// A value as people read it. Control characters could redraw the terminal, and come from elsewhere.
@@ -138,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_table_is_as_wide_as_its_cells() {
-        let rows = [vec!["a".to_owned(), "long enough".to_owned()], vec!["née".to_owned(), String::new()]];
-        assert_eq!(table(vec!["ID".to_owned(), "NAME".to_owned()], &rows), ["ID   NAME", "a    long enough", "née"]);
+        let rows = vec![vec!["a".to_owned(), "long enough".to_owned()], vec!["née".to_owned(), String::new()]];
+        assert_eq!(table(vec!["ID".to_owned(), "NAME".to_owned()], rows), ["ID   NAME", "a    long enough", "née"]);
     }
 
     #[test]

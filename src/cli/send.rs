@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     daemon: Daemon,
 }
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let notification = arguments.notification()?;
     let client = arguments.daemon.client().await?;
     if arguments.dry_run {
@@ -109,7 +109,7 @@ fn read(file: &Path) -> anyhow::Result<Map<String, Value>> {
     serde_json::from_str(&text).with_context(|| format!("{} is no notification", file.display()))
 }
 
-fn show(preview: &Value, output: &Output) {
+fn show(preview: &Value, output: Output) {
     if output.is_json() {
         output.json(preview);
         return;
@@ -123,7 +123,7 @@ fn show(preview: &Value, output: &Output) {
 }
 
 /// Shows a notification and its counts.
-pub(super) async fn show_one(client: &Client, id: &str, output: &Output) -> anyhow::Result<()> {
+pub(super) async fn show_one(client: &Client, id: &str, output: Output) -> anyhow::Result<()> {
     let notification = client.get(&["v1", "notifications", id], &[]).await?;
     output.record(
         &notification,

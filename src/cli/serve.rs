@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::ending::{Ending, WrongUsage};
+use super::output::Output;
 use crate::app::{Daemon, Extras};
 use crate::config;
 use crate::lifecycle::{Hangup, Lifecycle};
@@ -39,7 +40,7 @@ impl Role {
     const ALL: [Self; 3] = [Self::Api, Self::Worker, Self::Scheduler];
 }
 
-pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     if !Role::ALL.iter().all(|role| arguments.role.contains(role)) {
         let message =
             "the embedded queue is in the process, so that one node has all roles: leave --role out, or name api,worker,scheduler";
@@ -50,6 +51,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     let life = Lifecycle::new();
     life.listen(Duration::from_secs(settings.dispatch.grace_seconds), Hangup::IsNoted).context("signals cannot be listened to")?;
     let daemon = Daemon::start(settings, &life, Extras::default()).await?;
+    output.line(&format!("ready http://{}", daemon.address()));
     tracing::info!(address = %daemon.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     daemon.stopped().await?;
     tracing::info!("stopped");

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     write_config: Option<PathBuf>,
 }
 
-pub(super) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let life = Lifecycle::new();
     life.listen(Duration::ZERO, Hangup::Stops).context("signals cannot be listened to")?;
     let harness = Harness::start().await?;

@@ -18,7 +18,7 @@ const PACE: Duration = Duration::from_millis(200);
 const PATIENCE: u32 = 50;
 
 /// Follows a notification to its end. Done only if something was sent and nothing failed.
-pub(super) async fn follow(client: &Client, id: &str, output: &Output) -> anyhow::Result<Ending> {
+pub(super) async fn follow(client: &Client, id: &str, output: Output) -> anyhow::Result<Ending> {
     let progress = Progress::new(output);
     let mut silence = 0;
     let last = loop {
@@ -101,7 +101,7 @@ enum Progress {
 }
 
 impl Progress {
-    fn new(output: &Output) -> Self {
+    fn new(output: Output) -> Self {
         if !output.draws_progress() {
             return Self::Lines(std::cell::RefCell::default());
         }
@@ -112,7 +112,7 @@ impl Progress {
         Self::Bar(bar)
     }
 
-    fn show(&self, counts: &Counts, output: &Output) {
+    fn show(&self, counts: &Counts, output: Output) {
         match self {
             Self::Bar(bar) => {
                 bar.set_length(counts.targeted);

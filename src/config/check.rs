@@ -3,6 +3,7 @@
 use super::Settings;
 use super::sections::App;
 use crate::domain::quiet_hours::QuietInterval;
+use crate::providers::InitError;
 
 /// A person's or an app's intervals, at most.
 const MAX_INTERVALS: usize = 14;
@@ -55,6 +56,21 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
     }
     for (index, interval) in app.default_quiet_hours.iter().enumerate() {
         check_interval(&format!("{key}[{index}]"), interval, report);
+    }
+    if let Some(apns) = &app.apns {
+        check_provider(&format!("apps.{name}.apns"), apns.check(), report);
+    }
+    if let Some(fcm) = &app.fcm {
+        check_provider(&format!("apps.{name}.fcm"), fcm.check(), report);
+    }
+}
+
+fn check_provider(section: &str, result: Result<(), InitError>, report: &mut dyn FnMut(&str, String)) {
+    match result {
+        Ok(()) => {}
+        Err(InitError::Invalid { key, message }) => report(&format!("{section}.{key}"), message.to_owned()),
+        Err(InitError::Origin { key, problem }) => report(&format!("{section}.{key}"), problem.to_string()),
+        Err(other) => report(section, other.to_string()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The process's environment: the only place that reads it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 /// What variables of settings begin with.
 pub(super) const PREFIX: &str = "HERALD__";
@@ -12,11 +11,6 @@ pub(super) fn variables() -> Vec<(String, OsString)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| name.starts_with(PREFIX) || name == "RUST_LOG")
         .collect()
-}
-
-/// Where the system keeps what need not last.
-pub fn temporary_folder() -> PathBuf {
-    std::env::temp_dir()
 }
 
 /// The daemon that commands speak to. `Debug` is not derived: it holds a key.

@@ -24,7 +24,7 @@ use toml::de::DeTable;
 
 use crate::dispatch;
 
-pub use environment::{Remote, temporary_folder};
+pub use environment::Remote;
 pub use problem::{Error, Place, Problem};
 pub use sections::{App, Apps, Database, DatabaseUrl, Fallback, Limits, Log, Queue, QueueUrl, Rate, Server};
 
@@ -35,7 +35,7 @@ use tree::{Node, Origin, Way};
 pub const DEFAULT_FILE: &str = "config/herald.toml";
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The HTTP side.
@@ -71,12 +71,9 @@ pub fn load(file: Option<&Path>) -> Result<Settings, Error> {
     Source { file: file.map(Path::to_owned), text: &text, variables: environment::variables() }.settings()
 }
 
-/// Reads settings from text, with relative paths in `folder`; of the environment only `RUST_LOG` counts.
-///
-/// For `herald dev`, whose settings are its own.
+/// Reads settings from text, with relative paths in `folder` and the environment over it: for commands that make their own.
 pub fn from_text(text: &str, folder: &Path) -> Result<Settings, Error> {
-    let variables = environment::variables().into_iter().filter(|(name, _)| name == "RUST_LOG").collect();
-    Source { file: Some(folder.join("herald.toml")), text, variables }.settings()
+    Source { file: Some(folder.join("herald.toml")), text, variables: environment::variables() }.settings()
 }
 
 /// A configuration before it is read.

