@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use crate::config::Settings;
 use crate::lifecycle::Lifecycle;
 use crate::store::Store;
@@ -38,8 +40,13 @@ impl Daemon {
     }
 }
 
-/// Opens the store of a configuration without a daemon, migrated to this version.
-pub async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+/// Opens the store of a configuration without a daemon, migrated to this version; its tasks run in this set.
+pub async fn open_store(settings: &Settings, tasks: &TaskTracker) -> anyhow::Result<Arc<dyn Store>> {
+    todo!("{settings:?} {tasks:?}")
+}
+
+/// Migrates the store of a configuration to this version; answers which it is.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<i64> {
     todo!("{settings:?}")
 }
 

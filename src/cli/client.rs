@@ -21,8 +21,8 @@ const PAGE: usize = 500;
 /// Flags of every command that speaks to a daemon.
 #[derive(Args)]
 pub(super) struct Daemon {
-    /// The app that `HERALD_API_KEY` must be of; the key alone names it, this only guards against the wrong one.
-    #[arg(long, value_name = "NAME", global = true)]
+    /// The app that `HERALD_API_KEY` must be of: a guard, the key alone names it.
+    #[arg(long, value_name = "NAME", global = true, display_order = 900)]
     pub(super) app: Option<String>,
 }
 

@@ -19,8 +19,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let settings = config::load(arguments.config.as_deref())?;
-    let store = app::open_store(&settings).await?;
-    store.ping().await?;
-    output.say("the store is of this version", &json!({ "store": "ready" }));
+    let version = app::migrate(&settings).await?;
+    output.say(&format!("the store is at version {version}"), &json!({ "version": version }));
     Ok(Ending::Done)
 }

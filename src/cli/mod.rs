@@ -43,7 +43,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.";
 #[command(name = "herald", version, after_help = ENVIRONMENT, max_term_width = 120, disable_help_subcommand = true)]
 struct Cli {
     /// How answers are printed.
-    #[arg(long, global = true, value_enum, default_value_t = Form::Human, hide_possible_values = true, value_name = "human|json")]
+    #[arg(long, global = true, display_order = 901, value_enum, default_value_t = Form::Human, hide_possible_values = true, value_name = "human|json")]
     output: Form,
     #[command(subcommand)]
     command: Command,

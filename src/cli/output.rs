@@ -105,8 +105,9 @@ impl Output {
 fn table(headings: Vec<String>, mut rows: Vec<Vec<String>>) -> Vec<String> {
     rows.insert(0, headings);
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let widths: Vec<usize> =
-        (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or_default()).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or_default())
+        .collect();
     let padded = |row: &Vec<String>| row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect::<Vec<_>>().join("  ");
     rows.iter().map(|row| padded(row).trim_end().to_owned()).collect()
 }

@@ -24,7 +24,6 @@ impl Problem {
         &self.document
     }
 
-
     fn text(&self, key: &str) -> Option<&str> {
         self.document.get(key).and_then(Value::as_str)
     }

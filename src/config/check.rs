@@ -29,7 +29,7 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
 fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     let as_u64 = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let ranges = [
-        ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 600),
+        ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 300),
         ("server.body_timeout_seconds", settings.server.body_timeout_seconds, 1, 3600),
         ("queue.window", as_u64(settings.queue.window), 100, 1_000_000),
         ("dispatch.lease_seconds", settings.dispatch.lease_seconds, 5, 300),

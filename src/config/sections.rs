@@ -20,7 +20,7 @@ pub struct Server {
     /// Where to listen.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
-    /// How long a caller may take for a request's head, in seconds; 1 to 600.
+    /// How long a caller may take for a request's head, in seconds; 1 to 300.
     pub header_timeout_seconds: u64,
     /// How long a caller may take for a request's body, in seconds; 1 to 3600.
     pub body_timeout_seconds: u64,

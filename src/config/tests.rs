@@ -171,13 +171,17 @@ const PROVIDERS: &[Case] = &[
         &[],
         "herald.toml:4: apps.a.apns.key_id must be 10 letters or digits",
     ),
-    ("[apps.a.fcm]\nservice_account_file = '/dev/null'\nendpoint = 'here'", &[], "herald.toml:3: apps.a.fcm.endpoint must be an https URL"),
+    (
+        "[apps.a.fcm]\nservice_account_file = '/dev/null'\nendpoint = 'here'",
+        &[],
+        "herald.toml:3: apps.a.fcm.endpoint is not an absolute URL",
+    ),
     ("[apps.a.fcm]\ndisplay = 'app'", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
     ("[apps.a.fcm]\nservice_account_file = ''", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
     (
         "[apps.a.fcm]\nservice_account_file = 'gone.json'",
         &[],
-        "herald.toml:2: apps.a.fcm.service_account_file names /etc/herald/gone.json, which cannot be read: No such file or directory (os error 2)",
+        "herald.toml:2: apps.a.fcm.service_account_file names gone.json, which cannot be read: No such file or directory (os error 2)",
     ),
 ];
 

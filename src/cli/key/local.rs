@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Scope;
@@ -32,7 +33,7 @@ impl Keys {
         if !settings.apps.contains_key(name) {
             return Err(WrongUsage(format!("{} has no [apps.{name}]", file.display())).into());
         }
-        let store = app::open_store(&settings).await?;
+        let store = app::open_store(&settings, &TaskTracker::new()).await?;
         let app = store.ensure_apps(&[name.to_owned()]).await?.first().copied().context("the store gave the app no number")?;
         Ok(Self { store, app })
     }
