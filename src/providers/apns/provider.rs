@@ -1,6 +1,7 @@
 //! The provider: pools, signer and the way of one push.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,8 +25,8 @@ const APNS_ID: HeaderName = HeaderName::from_static(ID);
 const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
 /// As many fields as a push has, with room.
 const FIELDS: usize = 12;
-/// A connection younger than this, in seconds, is fresh: a refusal on it is not the connection's fault.
-const FRESH_SECONDS: u64 = 60;
+/// A connection younger than this is fresh: a refusal on it is not the connection's fault.
+const FRESH: Duration = Duration::from_mins(1);
 
 /// APNs with one app's credentials: both environments, one provider token.
 pub struct ApnsProvider {
@@ -34,6 +35,7 @@ pub struct ApnsProvider {
     signer: Arc<Signer>,
     production: Pool,
     sandbox: Pool,
+    pub(super) fresh: Duration,
     context: Context,
 }
 
@@ -58,6 +60,7 @@ impl ApnsProvider {
             signer: signers.signer(&settings.team_id, &settings.key_id, key_pem, &context.clock)?,
             production: pool(production),
             sandbox: pool(sandbox),
+            fresh: FRESH,
             context: context.clone(),
         })
     }
@@ -110,9 +113,9 @@ impl ApnsProvider {
                 tracing::error!(provider = "apns", signer = ?self.signer, "Apple says that provider tokens change too often: is the key shared?");
                 self.signer.too_many(token);
                 pool.retire(answer.connection);
-                Some((self.signer.token().ok()?, Want::opened_after(answer.connection.opened_at())))
+                Some((self.signer.token().ok()?, Want::any()))
             }
-            Remedy::FreshConnection if answer.connection.age().as_secs() < FRESH_SECONDS => None,
+            Remedy::FreshConnection if answer.connection.age() < self.fresh => None,
             Remedy::FreshConnection => {
                 pool.retire(answer.connection);
                 Some((Arc::clone(token), Want::opened_after(sent_at)))

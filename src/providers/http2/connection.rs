@@ -23,11 +23,6 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// When it was opened.
-    pub fn opened_at(&self) -> Instant {
-        self.opened_at
-    }
-
     /// How long the connection is open.
     pub fn age(&self) -> Duration {
         self.opened_at.elapsed()

@@ -105,7 +105,9 @@ impl Pool {
     where
         H: Fn() -> Request<()>,
     {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        let mut last = Error::Refused;
+        while tries < TRIES {
             let slot = self.acquire(want).await?;
             let connection = &slot.connection;
             *sent = Some(Sent { connection: Arc::clone(connection), beats: connection.pulse.beats() });
@@ -121,13 +123,21 @@ impl Pool {
                     self.shared.retire(connection.mark.id);
                     return Err(error);
                 }
-                Err(Failure::Refused) => {}
-                Err(Failure::GoingAway) => self.shared.retire(connection.mark.id),
+                Err(Failure::Refused) => tries += 1,
+                Err(Failure::GoingAway { sent }) => {
+                    tries += usize::from(sent);
+                    self.shared.retire(connection.mark.id);
+                }
+                Err(Failure::Unsendable) => {
+                    tries += 1;
+                    last = Error::Malformed;
+                    self.shared.retire(connection.mark.id);
+                }
             }
             want.not = (self.shared.limits.connections > 1).then_some(connection.mark.id);
             *sent = None;
         }
-        Err(Error::Refused)
+        Err(last)
     }
 
     async fn acquire(&self, want: Want) -> Result<Slot, Error> {
