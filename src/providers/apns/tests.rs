@@ -166,20 +166,22 @@ async fn a_closing_connection_is_left_for_another_at_once() {
 }
 
 #[tokio::test]
-async fn on_a_young_connection_an_invalid_token_is_final() {
-    let setup = setup(refusing(1, 403, "InvalidProviderToken")).await;
-    assert!(matches!(setup.send().await, Outcome::CredentialRefused { .. }));
-    assert_eq!(setup.server.seen().len(), 1);
-}
-
-#[tokio::test]
-async fn on_an_old_connection_an_invalid_token_is_tried_once_on_a_fresh_one() {
-    let mut setup = setup(|seen| if seen.connection == 1 { refusal(403, "InvalidProviderToken") } else { Reply::ok() }).await;
-    setup.provider.fresh = Duration::ZERO;
+async fn an_invalid_token_is_tried_once_on_a_fresh_connection() {
+    let setup = setup(|seen| if seen.connection == 1 { refusal(403, "InvalidProviderToken") } else { Reply::ok() }).await;
     assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
     assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
     let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_lasting_refusal_does_not_make_a_connection_for_every_push() {
+    let setup = setup(|_| refusal(403, "InvalidProviderToken")).await;
+    for _ in 0..3 {
+        assert!(matches!(setup.send().await, Outcome::CredentialRefused { .. }));
+    }
+    let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [1, 2, 2, 2]);
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -23,9 +22,9 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// How long the connection is open.
-    pub fn age(&self) -> Duration {
-        self.opened_at.elapsed()
+    /// When the connection was opened.
+    pub fn opened_at(&self) -> Instant {
+        self.opened_at
     }
 }
 

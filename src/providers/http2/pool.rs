@@ -45,7 +45,7 @@ impl Default for Limits {
             connections: 4,
             streams: 500,
             answer_bytes: 64 * 1024,
-            connect_within: Duration::from_secs(10),
+            connect_within: Duration::from_secs(5),
             ping_after: Duration::from_secs(15),
             pong_within: Duration::from_secs(5),
             idle: None,
@@ -57,6 +57,16 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+    _owner: Arc<Owner>,
+}
+
+/// The last handle of a pool closes it: its connections hold what they share, and would stay after a reload of the settings.
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Pool {
@@ -64,7 +74,8 @@ impl Pool {
     /// nothing new, lets what is under way end and closes its connections.
     pub fn new(origin: Origin, tls: Arc<ClientConfig>, limits: Limits, context: &Context) -> Self {
         let state = Mutex::new(State::new(limits));
-        Self { shared: Arc::new(Shared { state, origin, tls, limits, context: context.clone() }) }
+        let shared = Arc::new(Shared { state, origin, tls, limits, context: context.clone() });
+        Self { _owner: Arc::new(Owner(Arc::clone(&shared))), shared }
     }
 
     /// Where it connects to.

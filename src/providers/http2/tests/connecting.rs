@@ -251,3 +251,21 @@ async fn many_requests_at_once_are_all_answered() {
     }
     assert!(server.connections() <= 4);
 }
+
+#[tokio::test]
+async fn a_pool_that_nobody_holds_any_more_closes_its_connections() {
+    let setup = Setup::new();
+    let peer = Peer::bind(&setup.authority).await;
+    let pool = setup.pool(&peer.url(), one_connection());
+    let mut link = setup.warm(&peer, &pool, 100).await;
+    drop(pool);
+    assert_eq!(link.next().await, Event::GoAway);
+}
+
+#[tokio::test]
+async fn loopback_may_go_without_tls() {
+    let setup = Setup::new();
+    let peer = Peer::bind_plain().await;
+    let pool = setup.pool(&format!("http://{}", peer.address()), one_connection());
+    setup.warm(&peer, &pool, 100).await;
+}

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
+use super::super::wire::Transport;
 use crate::providers::testing::Authority;
 
 const DATA: u8 = 0;
@@ -29,7 +29,7 @@ pub(super) const INTERNAL_ERROR: u32 = 2;
 /// A listening peer.
 pub(super) struct Peer {
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
 }
 
 /// What a connection received that a test asks about.
@@ -49,7 +49,7 @@ pub(super) enum Event {
 
 /// One accepted connection.
 pub(super) struct Link {
-    tls: TlsStream<TcpStream>,
+    io: Box<dyn Transport>,
 }
 
 impl Peer {
@@ -58,7 +58,12 @@ impl Peer {
     }
 
     pub(super) async fn bind_to(address: SocketAddr, authority: &Authority, alpn: &str) -> Self {
-        Self { listener: TcpListener::bind(address).await.unwrap(), acceptor: authority.acceptor(alpn) }
+        Self { listener: TcpListener::bind(address).await.unwrap(), acceptor: Some(authority.acceptor(alpn)) }
+    }
+
+    /// Without TLS.
+    pub(super) async fn bind_plain() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), acceptor: None }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -72,19 +77,26 @@ impl Peer {
     /// A connection up to the client's preface, with SETTINGS that allow `streams`.
     pub(super) async fn accept(&self, streams: u32) -> Link {
         let (tcp, _) = self.listener.accept().await.unwrap();
-        let mut link = Link { tls: self.acceptor.accept(tcp).await.unwrap() };
+        let mut link = Link { io: self.encrypt(tcp).await.unwrap() };
         let mut preface = [0; 24];
-        link.tls.read_exact(&mut preface).await.unwrap();
+        link.io.read_exact(&mut preface).await.unwrap();
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         link.allow(streams).await;
         link
     }
 
+    async fn encrypt(&self, tcp: TcpStream) -> std::io::Result<Box<dyn Transport>> {
+        match &self.acceptor {
+            Some(acceptor) => Ok(Box::new(acceptor.accept(tcp).await?)),
+            None => Ok(Box::new(tcp)),
+        }
+    }
+
     /// A TLS handshake that the client breaks off, now or when it has seen the protocol.
     pub(super) async fn accept_and_fail(&self) {
         let (tcp, _) = self.listener.accept().await.unwrap();
-        if let Ok(mut tls) = self.acceptor.accept(tcp).await {
-            assert_eq!(tls.read(&mut [0]).await.unwrap_or(0), 0);
+        if let Ok(mut io) = self.encrypt(tcp).await {
+            assert_eq!(io.read(&mut [0]).await.unwrap_or(0), 0);
         }
     }
 
@@ -140,14 +152,14 @@ impl Link {
     pub(super) async fn next(&mut self) -> Event {
         loop {
             let mut head = [0; 9];
-            if self.tls.read_exact(&mut head).await.is_err() {
+            if self.io.read_exact(&mut head).await.is_err() {
                 return Event::End;
             }
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
             let (kind, flags) = (head[3], head[4]);
             let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             let mut payload = vec![0; length as usize];
-            self.tls.read_exact(&mut payload).await.unwrap();
+            self.io.read_exact(&mut payload).await.unwrap();
             match kind {
                 HEADERS | DATA if flags & END_STREAM != 0 => return Event::Request(stream),
                 SETTINGS if flags & ACK == 0 => self.write(SETTINGS, ACK, 0, &[]).await,
@@ -183,7 +195,7 @@ impl Link {
         frame.extend_from_slice(&stream.to_be_bytes());
         frame.extend_from_slice(payload);
         // a client that has gone is what some tests are about
-        drop(self.tls.write_all(&frame).await);
-        drop(self.tls.flush().await);
+        drop(self.io.write_all(&frame).await);
+        drop(self.io.flush().await);
     }
 }
