@@ -11,7 +11,7 @@ use h2::{Ping, PingPong};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::pool::Shared;
+use super::shared::Shared;
 use super::wire::Wire;
 
 /// Which connection carried a request, and since when it is open.

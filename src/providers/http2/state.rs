@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::connection::Connection;
 use super::error::Error;
-use super::pool::{Limits, Shared, Slot};
+use super::pool::Limits;
+use super::shared::{Shared, Slot};
 
 /// While a connection is being made, this many waiting requests are hoped to fit it; more open another.
 const HOPED_FOR: usize = 100;
@@ -136,6 +137,11 @@ impl State {
 
     pub(super) fn under_way(&mut self, id: u64) -> usize {
         self.entry(id).map_or(0, |entry| entry.under_way)
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_under_way(&self) -> usize {
+        self.entries.iter().map(|entry| entry.under_way).sum()
     }
 
     /// The peer's SETTINGS changed.

@@ -2,6 +2,7 @@
 
 mod connecting;
 mod peer;
+mod storm;
 mod streams;
 
 use std::time::Duration;
