@@ -2,16 +2,26 @@
 
 pub mod category;
 pub mod clock;
+pub mod collapse;
 pub mod content;
+pub mod decision;
 pub mod delivery;
 pub mod device;
+pub mod due;
+pub mod explain;
+pub mod gate;
 pub mod id;
+pub mod local_time;
+pub mod name;
 pub mod notification;
 pub mod outcome;
 pub mod preferences;
 pub mod quiet_hours;
 pub mod reason;
+pub mod retry;
+pub mod token;
 pub mod work;
+pub mod zone;
 
 /// An instant, in UTC. The store keeps microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,7 +1,20 @@
 //! Quiet hours: intervals of the local wall clock in which nothing is handed to a provider.
+//!
+//! An interval that starts on a given day is quiet from the first instant at which the clock shows its start or a later time, to the end of all
+//! those at which it shows an earlier time than its end. So every instant whose wall clock lies in it is quiet, whatever the clocks do: a
+//! boundary that is skipped moves to the end of the gap, of two starts the earlier counts, of two ends the later.
 
-use chrono::NaiveTime;
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+use super::local_time::{first_instant, last_instant, wall_clock};
+
+/// Intervals of one person, at most.
+pub const MAX_INTERVALS: usize = 14;
 
 /// One interval `[start, end)` of the local wall clock; it wraps midnight where `end` is before `start`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +45,124 @@ pub enum Day {
     Sun,
 }
 
+/// Whether it is quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiet {
+    /// It is not.
+    No,
+    /// It is, and this is the first instant at which it is not any more.
+    Until(Timestamp),
+    /// It is, and there is no end.
+    Always,
+}
+
+/// How long an end is looked for. Quiet hours repeat weekly; a change of the clocks may swallow the one gap between them in a week, not in five.
+const HORIZON: TimeDelta = TimeDelta::weeks(5);
+/// How many days ahead the next start is looked for: a change of the clocks may swallow the only one of a week.
+const DAYS_AHEAD: u64 = 15;
+
+/// Whether `now` lies in one of the intervals, as clocks in `zone` go, and when that ends. Intervals that touch or overlap are one.
+pub fn quiet_at(now: Timestamp, zone: Tz, intervals: &[QuietInterval]) -> Quiet {
+    let Some(mut end) = end_at(now, zone, intervals) else { return Quiet::No };
+    if cover_the_week(intervals) {
+        return Quiet::Always;
+    }
+    while end.signed_duration_since(now) < HORIZON {
+        match end_at(end, zone, intervals) {
+            Some(later) => end = later,
+            None => return Quiet::Until(end),
+        }
+    }
+    Quiet::Always
+}
+
+/// The first instant after `now` at which an interval begins, as clocks in `zone` go.
+pub fn next_quiet(now: Timestamp, zone: Tz, intervals: &[QuietInterval]) -> Option<Timestamp> {
+    // around a change at midnight the clock can show yesterday's date again, so the look begins a day early
+    let today = wall_clock(zone, now).date();
+    let mut days =
+        today.checked_sub_days(Days::new(1))?.iter_days().take_while(|day| (*day - today).num_days() <= DAYS_AHEAD.cast_signed());
+    days.find_map(|day| begun_on(day, zone, intervals).map(|(start, _)| start).filter(|start| *start > now).min())
+}
+
+/// What is wrong with these intervals: the field, as a path below `quiet_hours`, and a plain message. Empty: nothing.
+pub fn validate(intervals: &[QuietInterval]) -> Vec<(String, &'static str)> {
+    let mut errors = Vec::new();
+    if intervals.len() > MAX_INTERVALS {
+        errors.push((String::new(), "must have at most 14 intervals"));
+    }
+    for (index, interval) in intervals.iter().enumerate() {
+        if interval.start == interval.end {
+            errors.push((format!("[{index}].end"), "must not be the same as start"));
+        }
+        let Some(days) = &interval.days else { continue };
+        if days.is_empty() {
+            errors.push((format!("[{index}].days"), "must name a day, or be left out for all"));
+        } else if days.iter().collect::<BTreeSet<_>>().len() < days.len() {
+            errors.push((format!("[{index}].days"), "must name each day once"));
+        }
+    }
+    errors
+}
+
+/// The latest end of those intervals that `now` lies in.
+fn end_at(now: Timestamp, zone: Tz, intervals: &[QuietInterval]) -> Option<Timestamp> {
+    // an interval spans two dates, and where the clock goes back over midnight it shows a day less or more than has begun
+    let today = wall_clock(zone, now).date();
+    let days = today.checked_sub_days(Days::new(2))?.iter_days().take(4);
+    days.flat_map(|day| begun_on(day, zone, intervals)).filter(|(start, end)| *start <= now && now < *end).map(|(_, end)| end).max()
+}
+
+/// The intervals that start on `day`, as instants; those that a gap swallows are left out.
+fn begun_on(day: NaiveDate, zone: Tz, intervals: &[QuietInterval]) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    intervals.iter().filter(move |interval| interval.starts_on(day.weekday())).filter_map(move |interval| {
+        let last_day = if interval.end > interval.start { day } else { day.succ_opt()? };
+        let start = first_instant(zone, day.and_time(interval.start));
+        let end = last_instant(zone, last_day.and_time(interval.end));
+        (start < end).then_some((start, end))
+    })
+}
+
+/// Whether no wall clock of the week lies outside all intervals.
+fn cover_the_week(intervals: &[QuietInterval]) -> bool {
+    const DAY: i64 = 86_400;
+    let mut spans = Vec::new();
+    for (day, name) in (0_i64..).zip(Day::ALL) {
+        for interval in intervals.iter().filter(|interval| interval.starts_on(name.weekday())) {
+            let start = day * DAY + i64::from(interval.start.num_seconds_from_midnight());
+            let length = (interval.end - interval.start).num_seconds().rem_euclid(DAY);
+            // once as it is and once for the week before, which may reach into this one
+            spans.extend([(start, start + length), (start - 7 * DAY, start - 7 * DAY + length)]);
+        }
+    }
+    spans.sort_unstable();
+    spans.iter().fold(0, |covered, (start, end)| if *start <= covered { covered.max(*end) } else { covered }) >= 7 * DAY
+}
+
+impl QuietInterval {
+    fn starts_on(&self, weekday: Weekday) -> bool {
+        self.days.as_ref().is_none_or(|days| days.iter().any(|day| day.weekday() == weekday))
+    }
+}
+
+impl Day {
+    /// Monday to Sunday.
+    pub const ALL: [Self; 7] = [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
+
+    /// The same as the calendar has it.
+    pub fn weekday(self) -> Weekday {
+        match self {
+            Self::Mon => Weekday::Mon,
+            Self::Tue => Weekday::Tue,
+            Self::Wed => Weekday::Wed,
+            Self::Thu => Weekday::Thu,
+            Self::Fri => Weekday::Fri,
+            Self::Sat => Weekday::Sat,
+            Self::Sun => Weekday::Sun,
+        }
+    }
+}
+
 /// `HH:MM` both ways.
 mod clock_face {
     use chrono::NaiveTime;
@@ -44,6 +175,8 @@ mod clock_face {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveTime, D::Error> {
         let text = String::deserialize(from)?;
-        NaiveTime::parse_from_str(&text, "%H:%M").map_err(|_| serde::de::Error::custom("a time is written HH:MM, 00:00 to 23:59"))
+        // chrono alone would also take 7:5
+        let time = if text.len() == 5 { NaiveTime::parse_from_str(&text, "%H:%M").ok() } else { None };
+        time.ok_or_else(|| serde::de::Error::custom("a time is written HH:MM, 00:00 to 23:59"))
     }
 }
