@@ -8,6 +8,7 @@
 //! 4. `api`, `config`: how callers and operators speak to it.
 //! 5. `app`, `cli`, `lifecycle`, `telemetry`, `simulator`: what puts it together.
 
+pub mod api;
 pub mod dispatch;
 pub mod domain;
 pub mod providers;
