@@ -8,6 +8,7 @@
 //! 4. `api`, [`config`]: how callers and operators speak to it.
 //! 5. [`app`], [`cli`], [`lifecycle`], [`system`], [`telemetry`], [`simulator`]: what puts it together.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
