@@ -95,8 +95,8 @@ impl Job {
     }
 
     /// The row of one target, due now: for one whose device has another token by now.
-    pub fn due_now(&self, ids: &dyn Ids, pair: Pair, now: Timestamp) -> NewWork {
-        self.row(ids, vec![pair], FollowUpRow { due: now, attempt: self.work.attempt + 1, reason: None })
+    pub fn due_now(&self, ids: &dyn Ids, pair: Pair, now: Timestamp, attempt: u32) -> NewWork {
+        self.row(ids, vec![pair], FollowUpRow { due: now, attempt, reason: None })
     }
 
     fn row(&self, ids: &dyn Ids, pairs: Vec<Pair>, FollowUpRow { due, attempt, reason }: FollowUpRow) -> NewWork {

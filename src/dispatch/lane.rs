@@ -141,7 +141,7 @@ impl Lane {
             Outcome::Throttled { retry_after: Some(wait), scope: ThrottleScope::Lane, .. } => {
                 state.throttled_until = state.throttled_until.max(Some(now + *wait));
             }
-            Outcome::Throttled { .. } | Outcome::Unavailable { .. } | Outcome::TokenMismatched { .. } => {}
+            Outcome::Throttled { .. } | Outcome::Unavailable { .. } | Outcome::TokenMismatched { .. } | Outcome::Withheld => {}
         }
         if state.is_known() && state.is_chance() { std::mem::take(&mut state.held_back) } else { Vec::new() }
     }

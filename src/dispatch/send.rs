@@ -23,7 +23,7 @@ use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
 use crate::domain::retry::{Next, next_attempt};
 use crate::domain::work::Pair;
-use crate::providers::{Provider, Push, RenderError, Rendered};
+use crate::providers::{Handover, Provider, Push, RenderError, Rendered};
 use crate::store::engine::{Death, Shown};
 
 /// How often a target behind a paused lane looks whether it goes on.
@@ -38,6 +38,33 @@ struct Attempt {
     sending: Sending,
     lane: Arc<Lane>,
     provider: Arc<dyn Provider>,
+}
+
+/// What was handed to the provider for one target.
+#[derive(Clone, Copy)]
+struct Handed {
+    /// The instant before the first request.
+    at: Timestamp,
+    /// How many there were.
+    requests: u32,
+}
+
+impl Handed {
+    /// Requests for this target so far. A connection that could not be made counts as one, so that the waits grow.
+    fn attempts(self, job: &Job) -> u32 {
+        job.work.attempt + self.requests.max(1)
+    }
+}
+
+/// A provider's verdict over a token, and what it may cost the device.
+#[derive(Clone, Copy)]
+struct Verdict {
+    /// A registration after this keeps its token.
+    since: Timestamp,
+    /// Requests so far.
+    attempts: u32,
+    /// Why the device becomes inactive, if it does.
+    deactivate: Option<InactiveReason>,
 }
 
 /// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
@@ -77,8 +104,9 @@ impl Attempt {
             Err(error) => return self.unrendered(&error),
         };
         let started_at = self.node.now();
-        let outcome = self.provider.send(self.push(rendered, started_at)).await;
-        self.settle(outcome, started_at).await
+        let handover = self.handover();
+        let outcome = self.provider.send(self.push(rendered, started_at, handover.clone())).await;
+        self.settle(outcome, Handed { at: started_at, requests: handover.requests() }).await
     }
 
     /// The last look before the wire: is the lease long enough, is it not yet quiet, is nothing stopped?
@@ -114,7 +142,15 @@ impl Attempt {
         self.ended(ending, self.job.work.attempt)
     }
 
-    fn push(&self, rendered: Arc<Rendered>, now: Timestamp) -> Push {
+    /// Until when a request may start: the next quiet hours, the end of its life, the end of the lease less the send itself.
+    fn handover(&self) -> Handover {
+        let Sending { until, ends_at, .. } = &self.sending;
+        let not_from = until.map_or(*ends_at, |until| until.min(*ends_at));
+        let lease_ends = self.job.deadline().saturating_sub(self.node.settings.send_timeout());
+        Handover::until(not_from, lease_ends, Arc::clone(&self.node.clock))
+    }
+
+    fn push(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Push {
         let Sending { recipient, expires_at, .. } = &self.sending;
         Push {
             rendered,
@@ -123,12 +159,13 @@ impl Attempt {
             id: collapse::apns_id(self.job.message.id, recipient.device),
             expires_at: (!self.now_or_never()).then_some(*expires_at),
             now,
+            handover,
         }
     }
 
     /// What an outcome means for the target, its device and its lane.
-    async fn settle(&self, outcome: Outcome, started_at: Timestamp) -> What {
-        let attempts = self.job.work.attempt + 1;
+    async fn settle(&self, outcome: Outcome, handed: Handed) -> What {
+        let attempts = handed.attempts(&self.job);
         metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
             .increment(1);
         for death in self.lane.observe(&outcome, self.node.clock.monotonic()) {
@@ -142,10 +179,10 @@ impl Attempt {
             }
             Outcome::TokenDead { since, reason } => {
                 // a registration that came while the request was under way is newer than the verdict, whatever its instant says
-                let since = since.map_or(started_at, |since| since.min(started_at));
-                self.dead(FailReason::TokenDead, reason, since, Some(InactiveReason::TokenDead))
+                let since = since.map_or(handed.at, |since| since.min(handed.at));
+                self.dead(FailReason::TokenDead, reason, Verdict { since, attempts, deactivate: Some(InactiveReason::TokenDead) })
             }
-            Outcome::TokenMismatched { reason } => self.mismatched(reason, started_at),
+            Outcome::TokenMismatched { reason } => self.mismatched(reason, handed.at, attempts),
             Outcome::MessageRejected { reason } => {
                 let why = if reason.as_str() == "PayloadTooLarge" { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
                 let mut delivery = self.delivery(Ending::Failed(why), attempts);
@@ -156,31 +193,31 @@ impl Attempt {
                 let now = self.node.now();
                 self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, attempts)
             }
-            Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason),
-            Outcome::Unavailable { retry_after, reason } => self.retry(WaitReason::Unavailable, retry_after, reason),
+            Outcome::Withheld => self.again(self.node.now(), self.job.work.attempt + handed.requests, self.job.work.reason),
+            Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason, attempts),
+            Outcome::Unavailable { retry_after, reason } => self.retry(WaitReason::Unavailable, retry_after, reason, attempts),
         }
     }
 
-    fn mismatched(&self, reason: Reason, started_at: Timestamp) -> What {
+    fn mismatched(&self, reason: Reason, since: Timestamp, attempts: u32) -> What {
         let verdict = self.lane.observe_mismatch(&reason);
-        let deactivate = Some(InactiveReason::TokenMismatched);
+        let deactivating = Verdict { since, attempts, deactivate: Some(InactiveReason::TokenMismatched) };
         match verdict {
-            Mismatch::Deactivate => self.dead(FailReason::TokenMismatched, reason, started_at, deactivate),
+            Mismatch::Deactivate => self.dead(FailReason::TokenMismatched, reason, deactivating),
             Mismatch::HoldBack => {
-                if let What::Dead(death) = self.dead(FailReason::TokenMismatched, reason.clone(), started_at, deactivate) {
+                if let What::Dead(death) = self.dead(FailReason::TokenMismatched, reason.clone(), deactivating) {
                     self.lane.hold_back(*death);
                 }
-                self.dead(FailReason::TokenMismatched, reason, started_at, None)
+                self.dead(FailReason::TokenMismatched, reason, Verdict { deactivate: None, ..deactivating })
             }
             Mismatch::PauseLane => {
                 let now = self.node.now();
-                self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, self.job.work.attempt + 1)
+                self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, attempts)
             }
         }
     }
 
-    fn retry(&self, waits: WaitReason, retry_after: Option<Duration>, reason: Reason) -> What {
-        let attempts = self.job.work.attempt + 1;
+    fn retry(&self, waits: WaitReason, retry_after: Option<Duration>, reason: Reason, attempts: u32) -> What {
         let now = self.node.now();
         match next_attempt(now, attempts, self.node.retry, retry_after, self.sending.expires_at, self.node.rng.fraction()) {
             Next::At(due) => self.again(due, attempts, Some(waits)),
@@ -192,8 +229,8 @@ impl Attempt {
         }
     }
 
-    fn dead(&self, why: FailReason, reason: Reason, since: Timestamp, deactivate: Option<InactiveReason>) -> What {
-        let mut delivery = self.delivery(Ending::Failed(why), self.job.work.attempt + 1);
+    fn dead(&self, why: FailReason, reason: Reason, Verdict { since, attempts, deactivate }: Verdict) -> What {
+        let mut delivery = self.delivery(Ending::Failed(why), attempts);
         delivery.detail = Some(reason);
         What::Dead(Box::new(Death {
             delivery,
@@ -201,7 +238,7 @@ impl Attempt {
             since,
             deactivate,
             work: (self.job.work.key, self.job.work.epoch),
-            otherwise: self.job.due_now(&*self.node.ids, self.pair(), self.node.now()),
+            otherwise: self.job.due_now(&*self.node.ids, self.pair(), self.node.now(), attempts),
         }))
     }
 

@@ -45,6 +45,8 @@ pub enum Outcome {
         /// Whether it is this address or all of the lane.
         scope: ThrottleScope,
     },
+    /// Nothing was handed over: while it waited for a stream its lease, its life or the time before quiet hours ran out. No verdict on anything.
+    Withheld,
     /// It could not be reached, or failed. The push may or may not have arrived.
     Unavailable {
         /// `Retry-After`, or the wait that the provider's rules ask for.
@@ -64,6 +66,7 @@ impl Outcome {
             Self::MessageRejected { .. } => "message_rejected",
             Self::CredentialRefused { .. } => "credential_refused",
             Self::Throttled { .. } => "throttled",
+            Self::Withheld => "withheld",
             Self::Unavailable { .. } => "unavailable",
         }
     }

@@ -10,6 +10,7 @@ use crate::domain::outcome::Reason;
 pub(super) fn outcome(error: &Error) -> Outcome {
     let reason = Reason::new(error.word());
     match error {
+        Error::Withheld => Outcome::Withheld,
         Error::Malformed => Outcome::MessageRejected { reason },
         Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason },
         Error::Connect(_)

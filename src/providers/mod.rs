@@ -4,6 +4,7 @@ pub mod apns;
 mod context;
 mod fault;
 pub mod fcm;
+mod handover;
 pub mod http2;
 mod init;
 mod patch;
@@ -24,6 +25,7 @@ use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
 
 pub use context::Context;
+pub use handover::Handover;
 pub use init::InitError;
 pub use secret::Secret;
 
@@ -96,6 +98,8 @@ pub struct Push {
     pub expires_at: Option<Timestamp>,
     /// The present, for the time left.
     pub now: Timestamp,
+    /// Until when its requests may start, and how many did.
+    pub handover: Handover,
 }
 
 /// Why a message cannot be put into a provider's form.

@@ -84,7 +84,7 @@ impl ApnsProvider {
         let mut want = Want::any();
         let mut repeated = false;
         loop {
-            let answer = match service.pool.send(|| head.request(&token), body.clone(), want, deadline).await {
+            let answer = match service.pool.send(|| head.start(&token), body.clone(), want, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => return fault::outcome(&error),
             };
@@ -168,6 +168,11 @@ impl<'a> Head<'a> {
         // never indexed: no two are alike
         id.set_sensitive(true);
         Some(Self { uri, id, push })
+    }
+
+    /// The request, if it may still start.
+    fn start(&self, token: &Token) -> Option<Request<()>> {
+        self.push.handover.start().then(|| self.request(token))
     }
 
     fn request(&self, token: &Token) -> Request<()> {

@@ -10,8 +10,8 @@ use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
 use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
-use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message};
-use crate::providers::{Context, Provider, Push, Secret};
+use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
+use crate::providers::{Context, Handover, Provider, Push, Secret};
 
 pub(super) fn settings(url: &str, authority: &Authority) -> Settings {
     serde_json::from_value(json!({
@@ -33,12 +33,15 @@ struct Setup {
 }
 
 async fn setup(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Setup {
+    setup_with(&TestClock::new(), script).await
+}
+
+async fn setup_with(clock: &Arc<TestClock>, script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Setup {
     let authority = Authority::new();
     let server = Server::start(&authority, script).await;
-    let clock = TestClock::new();
-    let context = context(&clock);
+    let context = context(clock);
     let provider = ApnsProvider::new(&settings(&server.url(), &authority), &key(), &Signers::default(), &context).unwrap();
-    Setup { server, clock, context, provider }
+    Setup { server, clock: Arc::clone(clock), context, provider }
 }
 
 impl Setup {
@@ -52,6 +55,7 @@ impl Setup {
             id: uuid::Uuid::from_u128(9),
             expires_at: message.expires_at,
             now: self.context.clock.now(),
+            handover: unbounded(&self.context),
         }
     }
 
@@ -111,9 +115,40 @@ async fn each_environment_has_its_endpoint() {
         id: uuid::Uuid::from_u128(9),
         expires_at: None,
         now: context.clock.now(),
+        handover: unbounded(&context),
     };
     provider.send(push).await;
     assert_eq!((production.seen().len(), sandbox.seen().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn what_may_not_start_any_more_is_withheld() {
+    let setup = setup(|_| Reply::ok()).await;
+    let (now, clock) = (setup.context.clock.now(), &setup.context.clock);
+    for handover in [
+        Handover::until(now, Duration::MAX, Arc::clone(clock)),
+        Handover::until(now + Duration::from_secs(1), clock.monotonic(), Arc::clone(clock)),
+    ] {
+        let push = Push { handover: handover.clone(), ..setup.push() };
+        assert_eq!((setup.provider.send(push).await, handover.requests()), (Outcome::Withheld, 0));
+    }
+    assert!(setup.server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_repeat_may_be_too_late_where_the_first_was_not() {
+    let clock = TestClock::new();
+    let turned = Arc::clone(&clock);
+    let setup = setup_with(&clock, move |_| {
+        turned.advance(Duration::from_secs(2));
+        refusal(403, "ExpiredProviderToken")
+    })
+    .await;
+    let not_from = setup.context.clock.now() + Duration::from_secs(1);
+    let handover = Handover::until(not_from, Duration::MAX, clock);
+    let push = Push { handover: handover.clone(), ..setup.push() };
+    assert_eq!((setup.provider.send(push).await, handover.requests()), (Outcome::Withheld, 1));
+    assert_eq!(setup.server.seen().len(), 1);
 }
 
 fn refusal(status: u16, reason: &str) -> Reply {
@@ -241,6 +276,7 @@ async fn an_origin_that_is_away_is_unavailable() {
         id: uuid::Uuid::from_u128(9),
         expires_at: None,
         now: context.clock.now(),
+        handover: unbounded(&context),
     };
     let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused") };
     assert_eq!(provider.send(push.clone()).await, refused);

@@ -170,7 +170,7 @@ impl OAuth {
         let form = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}", assertion.expose());
         let asked_at = self.context.clock.monotonic();
         let deadline = Instant::now() + self.context.send_timeout;
-        let answer = self.pool.send(|| self.head(), Bytes::from(form), Want::any(), deadline).await.map_err(OAuthError::Http)?;
+        let answer = self.pool.send(|| Some(self.head()), Bytes::from(form), Want::any(), deadline).await.map_err(OAuthError::Http)?;
         self.read(&answer, asked_at)
     }
 

@@ -17,6 +17,7 @@ use super::settings::{Display, Settings};
 use super::splice::fill;
 use crate::domain::device::ProviderKind;
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::providers::Handover;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Limits, Pool, Want, client_config};
 use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
@@ -75,7 +76,7 @@ impl FcmProvider {
         Ok(format!("an access token for project {}", self.project_id))
     }
 
-    async fn deliver(&self, body: Bytes) -> Outcome {
+    async fn deliver(&self, body: Bytes, handover: &Handover) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
         let mut token = match timeout_at(deadline, self.oauth.token()).await {
             Ok(Ok(token)) => token,
@@ -84,7 +85,7 @@ impl FcmProvider {
         };
         let mut refreshed = false;
         loop {
-            let answer = match self.pool.send(|| self.head(&token), body.clone(), Want::any(), deadline).await {
+            let answer = match self.pool.send(|| handover.start().then(|| self.head(&token)), body.clone(), Want::any(), deadline).await {
                 Ok(answer) => answer,
                 Err(error) => return fault::outcome(&error),
             };
@@ -150,7 +151,7 @@ impl Provider for FcmProvider {
             Body::Whole(_) => None,
         };
         match body {
-            Some(body) => self.deliver(body).await,
+            Some(body) => self.deliver(body, &push.handover).await,
             None => Outcome::MessageRejected { reason: Reason::new("not an FCM push") },
         }
     }

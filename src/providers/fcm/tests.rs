@@ -11,7 +11,7 @@ use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
-use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message};
+use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
 use crate::providers::{Context, Provider, Push, Secret};
 
 struct Setup {
@@ -65,6 +65,7 @@ impl Setup {
             id: uuid::Uuid::from_u128(9),
             expires_at: Some(self.context.clock.now() + Duration::from_mins(5)),
             now: self.context.clock.now(),
+            handover: unbounded(&self.context),
         }
     }
 

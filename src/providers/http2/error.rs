@@ -18,6 +18,9 @@ pub enum Error {
         /// What the last attempt suffered.
         cause: Arc<ConnectError>,
     },
+    /// It waited for a stream until it was not to be started any more.
+    #[error("it waited until it was not to be started any more")]
+    Withheld,
     /// The deadline passed before a stream was free.
     #[error("no stream was free before the deadline")]
     NoStream,
@@ -48,7 +51,13 @@ impl Error {
     /// Whether the peer certainly did nothing with the request, so that a repeat cannot be a second one.
     pub fn is_certainly_unprocessed(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::BackingOff { .. } | Self::NoStream | Self::Refused | Self::ShuttingDown | Self::Malformed => true,
+            Self::Connect(_)
+            | Self::BackingOff { .. }
+            | Self::Withheld
+            | Self::NoStream
+            | Self::Refused
+            | Self::ShuttingDown
+            | Self::Malformed => true,
             Self::TimedOut | Self::Reset(_) | Self::Lost | Self::AnswerTooLarge(_) => false,
         }
     }
@@ -57,6 +66,7 @@ impl Error {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Connect(cause) | Self::BackingOff { cause, .. } => cause.word(),
+            Self::Withheld => "withheld",
             Self::NoStream => "no stream before the deadline",
             Self::Refused => "stream refused",
             Self::ShuttingDown => "shutting down",

@@ -84,10 +84,10 @@ impl Pool {
     /// Sends one request and waits for the whole answer, until `deadline`.
     ///
     /// `head` makes the request's head; it is called again for each repeat, and only what the peer certainly did not
-    /// look at is repeated.
+    /// look at is repeated. With `None` nothing is sent: it is [`Error::Withheld`].
     pub async fn send<H>(&self, head: H, body: Bytes, want: Want, deadline: Instant) -> Result<Answer, Error>
     where
-        H: Fn() -> Request<()>,
+        H: Fn() -> Option<Request<()>>,
     {
         let mut sent = None;
         let whole = self.send_repeating(head, body, want, &mut sent);
@@ -117,15 +117,16 @@ impl Pool {
 
     async fn send_repeating<H>(&self, head: H, body: Bytes, mut want: Want, sent: &mut Option<Sent>) -> Result<Answer, Error>
     where
-        H: Fn() -> Request<()>,
+        H: Fn() -> Option<Request<()>>,
     {
         let mut tries = 0;
         let mut last = Error::Refused;
         while tries < TRIES {
             let slot = self.acquire(want).await?;
             let connection = &slot.connection;
+            let Some(head) = head() else { return Err(Error::Withheld) };
             *sent = Some(Sent { connection: Arc::clone(connection), beats: connection.pulse.beats() });
-            match exchange::run(connection, head(), body.clone(), self.shared.limits().answer_bytes).await {
+            match exchange::run(connection, head, body.clone(), self.shared.limits().answer_bytes).await {
                 Ok(answer) => {
                     if connection.pulse.answer() {
                         self.shared.lock().backoff.succeeded();

@@ -58,7 +58,7 @@ impl Setup {
         let uri = pool.origin().uri("/3/device/ab".parse().unwrap()).unwrap();
         let head = move || {
             let request = Request::builder().method(Method::POST).version(Version::HTTP_2).uri(uri.clone());
-            request.body(()).unwrap()
+            Some(request.body(()).unwrap())
         };
         let deadline = Instant::now() + within;
         let send = async move { pool.send(head, Bytes::from_static(b"{}"), want, deadline).await };

@@ -15,7 +15,8 @@ use chrono::TimeZone;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Context, Message};
+use super::{Context, Handover, Message};
+use crate::domain::Timestamp;
 use crate::domain::clock::Rng;
 use crate::domain::content::Content;
 use crate::domain::device::Platform;
@@ -41,6 +42,11 @@ pub(super) fn context(clock: &Arc<TestClock>) -> Context {
         send_timeout: Duration::from_secs(10),
         provider_floors: false,
     }
+}
+
+/// Requests may start whenever they like.
+pub(super) fn unbounded(context: &Context) -> Handover {
+    Handover::until(Timestamp::MAX_UTC, Duration::MAX, Arc::clone(&context.clock))
 }
 
 pub(super) fn message(content: &Content, platform: Platform) -> Message<'_> {

@@ -130,7 +130,8 @@ fn wait(outcome: &Outcome) -> Option<Duration> {
         | Outcome::TokenDead { .. }
         | Outcome::TokenMismatched { .. }
         | Outcome::MessageRejected { .. }
-        | Outcome::CredentialRefused { .. } => panic!("{outcome:?} waits for nothing"),
+        | Outcome::CredentialRefused { .. }
+        | Outcome::Withheld => panic!("{outcome:?} waits for nothing"),
     }
 }
 

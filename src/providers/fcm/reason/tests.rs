@@ -147,7 +147,8 @@ fn retry_after_is_kept_and_googles_waits_stand_in_for_it() {
             | Outcome::TokenDead { .. }
             | Outcome::TokenMismatched { .. }
             | Outcome::MessageRejected { .. }
-            | Outcome::CredentialRefused { .. } => panic!("{code:?} waits for nothing"),
+            | Outcome::CredentialRefused { .. }
+            | Outcome::Withheld => panic!("{code:?} waits for nothing"),
         };
         assert_eq!(waited(Patience { retry_after: asked, floors: true }), asked);
         assert_eq!(waited(Patience { retry_after: asked, floors: false }), asked);

@@ -15,7 +15,7 @@ use crate::domain::content::{Action, Content, Interruption};
 use crate::domain::device::{Environment, Platform, PushToken};
 use crate::domain::notification::Priority;
 use crate::providers::Push;
-use crate::providers::testing::{ID, message};
+use crate::providers::testing::{ID, TestClock, context, message, unbounded};
 
 fn full() -> Content {
     Content {
@@ -41,8 +41,15 @@ fn now() -> Timestamp {
 }
 
 fn sent(rendered: Rendered, token: PushToken, expires_at: Option<Timestamp>) -> Value {
-    let push =
-        Push { rendered: Arc::new(rendered), token, environment: Environment::Production, id: uuid::Uuid::nil(), expires_at, now: now() };
+    let push = Push {
+        rendered: Arc::new(rendered),
+        token,
+        environment: Environment::Production,
+        id: uuid::Uuid::nil(),
+        expires_at,
+        now: now(),
+        handover: unbounded(&context(&TestClock::new())),
+    };
     let Body::Spliced(pieces) = &push.rendered.body else { panic!("whole") };
     serde_json::from_slice(&fill(pieces, &push).unwrap()).unwrap()
 }

@@ -232,7 +232,7 @@ async fn a_request_that_http2_forbids_is_malformed_and_not_sent() {
     let server = crate::providers::testing::Server::forgetful(&setup.authority).await;
     let pool = setup.pool(&server.url(), Limits::default());
     let uri = pool.origin().uri("/".parse().unwrap()).unwrap();
-    let head = || Request::builder().uri(uri.clone()).header("connection", "close").body(()).unwrap();
+    let head = || Some(Request::builder().uri(uri.clone()).header("connection", "close").body(()).unwrap());
     let error = pool.send(head, Bytes::new(), Want::any(), Instant::now() + LONG).await.unwrap_err();
     assert!(matches!(error, Error::Malformed), "{error:?}");
 }
