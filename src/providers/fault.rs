@@ -1,4 +1,4 @@
-//! What a request without an answer comes to, and how long a provider asks to wait: alike for all who use [`http2`].
+//! What a request without an answer comes to, and how long a provider asks to wait: alike for all who use HTTP/2.
 
 use std::time::Duration;
 

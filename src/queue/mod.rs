@@ -1,5 +1,7 @@
 //! The queue: what can be worked on now. A hint, never the truth: an entry may be lost, doubled or late without harm.
 
+pub mod in_process;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -199,7 +199,7 @@ mod tests {
         accept(&book, "b", 5, "1");
         let statuses: Vec<_> = book.pushes(Some("a")).iter().map(|p| p.status).collect();
         assert_eq!(statuses, [Some(200), Some(200), Some(410)]);
-        assert!(book.pushes(Some("a"))[0].received_at.ends_with(".001Z"));
+        assert!(book.pushes(Some("a"))[0].received_at.contains(".001Z"));
         assert_eq!(book.pushes(None).len(), 5);
         assert_eq!(
             book.stats(),

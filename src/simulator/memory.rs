@@ -179,7 +179,8 @@ mod tests {
         let held: usize = memory
             .shards
             .iter()
-            .map(|shard| lock(shard).young.len() + lock(shard).old.len())
+            .map(lock)
+            .map(|shard| shard.young.len() + shard.old.len())
             .sum();
         assert!(held <= 2 * 6400, "{held}");
         accept(&memory, Source::Fcm, "a", "99999");

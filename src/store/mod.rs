@@ -10,6 +10,7 @@ pub mod key;
 pub mod notification;
 pub mod person;
 pub mod receipt;
+pub mod sqlite;
 
 use async_trait::async_trait;
 
@@ -55,7 +56,7 @@ impl Error {
 }
 
 /// What every method answers.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
 pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts {}
@@ -70,6 +71,10 @@ pub trait Apps: Send + Sync {
 
     /// Answers when the store can be read and written.
     async fn ping(&self) -> Result<()>;
+
+    /// Forgets what has had its time: idempotency keys, what was shown under collapse keys, receipts that never found their send.
+    /// The daemon calls it now and then.
+    async fn prune(&self) -> Result<()>;
 }
 
 /// A page of a list, newest first.

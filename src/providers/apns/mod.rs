@@ -9,6 +9,7 @@ mod provider;
 mod push_type;
 mod reason;
 mod render;
+mod service;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::headers::{EXPIRATION, ID};
 use super::reason::{self, Remedy, Verdict};
 use super::render::render;
+use super::service::Service;
 use super::settings::Settings;
 use super::token::{Signer, Signers, Token};
 use crate::domain::device::{Environment, ProviderKind, PushToken};
@@ -24,16 +25,14 @@ const APNS_ID: HeaderName = HeaderName::from_static(ID);
 const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
 /// As many fields as a push has, with room.
 const FIELDS: usize = 12;
-/// A connection younger than this, in seconds, is fresh: a refusal on it is not the connection's fault.
-const FRESH_SECONDS: u64 = 60;
 
 /// APNs with one app's credentials: both environments, one provider token.
 pub struct ApnsProvider {
     bundle_id: String,
     service_extension: bool,
     signer: Arc<Signer>,
-    production: Pool,
-    sandbox: Pool,
+    production: Service,
+    sandbox: Service,
     context: Context,
 }
 
@@ -51,13 +50,13 @@ impl ApnsProvider {
         settings.check()?;
         let (production, sandbox) = settings.origins()?;
         let tls = client_config(settings.extra_roots())?;
-        let pool = |origin: Origin| Pool::new(origin, Arc::clone(&tls), Limits::default(), context);
+        let service = |origin: Origin| Service::new(Pool::new(origin, Arc::clone(&tls), Limits::default(), context));
         Ok(Self {
             bundle_id: settings.bundle_id.clone(),
             service_extension: settings.service_extension,
             signer: signers.signer(&settings.team_id, &settings.key_id, key_pem, &context.clock)?,
-            production: pool(production),
-            sandbox: pool(sandbox),
+            production: service(production),
+            sandbox: service(sandbox),
             context: context.clone(),
         })
     }
@@ -69,7 +68,7 @@ impl ApnsProvider {
         Ok(format!("{:?} signs for {}", self.signer, self.bundle_id))
     }
 
-    fn pool(&self, environment: Environment) -> &Pool {
+    fn service(&self, environment: Environment) -> &Service {
         match environment {
             Environment::Production => &self.production,
             Environment::Sandbox => &self.sandbox,
@@ -77,7 +76,7 @@ impl ApnsProvider {
     }
 
     /// Sends, and once more where Apple's answer names what would help.
-    async fn deliver(&self, pool: &Pool, head: &Head<'_>, body: &Bytes) -> Outcome {
+    async fn deliver(&self, service: &Service, head: &Head<'_>, body: &Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
         let Ok(mut token) = self.signer.token() else {
             return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
@@ -85,8 +84,7 @@ impl ApnsProvider {
         let mut want = Want::any();
         let mut repeated = false;
         loop {
-            let sent_at = Instant::now();
-            let answer = match pool.send(|| head.request(&token), body.clone(), want, deadline).await {
+            let answer = match service.pool.send(|| head.request(&token), body.clone(), want, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => return fault::outcome(&error),
             };
@@ -95,7 +93,7 @@ impl ApnsProvider {
             }
             let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };
-            match self.apply(remedy, &answer, pool, &token, sent_at) {
+            match self.apply(remedy, &answer, service, &token) {
                 Some((next_token, next_want)) => (token, want) = (next_token, next_want),
                 None => return outcome,
             }
@@ -103,22 +101,18 @@ impl ApnsProvider {
         }
     }
 
-    fn apply(&self, remedy: Remedy, answer: &Answer, pool: &Pool, token: &Arc<Token>, sent_at: Instant) -> Option<(Arc<Token>, Want)> {
+    fn apply(&self, remedy: Remedy, answer: &Answer, service: &Service, token: &Arc<Token>) -> Option<(Arc<Token>, Want)> {
         match remedy {
             Remedy::Resign => Some((self.signer.expired(token).ok()?, Want::any())),
             Remedy::OlderToken => {
                 tracing::error!(provider = "apns", signer = ?self.signer, "Apple says that provider tokens change too often: is the key shared?");
                 self.signer.too_many(token);
-                pool.retire(answer.connection);
-                Some((self.signer.token().ok()?, Want::opened_after(answer.connection.opened_at())))
+                service.pool.retire(answer.connection);
+                Some((self.signer.token().ok()?, Want::any()))
             }
-            Remedy::FreshConnection if answer.connection.age().as_secs() < FRESH_SECONDS => None,
-            Remedy::FreshConnection => {
-                pool.retire(answer.connection);
-                Some((Arc::clone(token), Want::opened_after(sent_at)))
-            }
+            Remedy::FreshConnection => Some((Arc::clone(token), service.renew(answer.connection)?)),
             Remedy::OtherConnection => {
-                pool.retire(answer.connection);
+                service.pool.retire(answer.connection);
                 Some((Arc::clone(token), Want::any()))
             }
         }
@@ -142,9 +136,9 @@ impl Provider for ApnsProvider {
         let Body::Whole(body) = &push.rendered.body else {
             return Outcome::MessageRejected { reason: Reason::new("not an APNs body") };
         };
-        let pool = self.pool(push.environment);
-        match Head::new(pool.origin(), token, &push) {
-            Some(head) => self.deliver(pool, &head, body).await,
+        let service = self.service(push.environment);
+        match Head::new(service.pool.origin(), token, &push) {
+            Some(head) => self.deliver(service, &head, body).await,
             // it cannot be put into a path; Apple would call it this
             None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
         }

@@ -224,3 +224,6 @@ fn by_status(status: StatusCode, reason: Reason, patience: Patience) -> Verdict 
 fn since(milliseconds: i64) -> Option<Timestamp> {
     Utc.timestamp_millis_opt(milliseconds).single()
 }
+
+#[cfg(test)]
+mod tests;

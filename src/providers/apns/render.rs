@@ -94,3 +94,6 @@ fn check(push_type: PushType, payload: &Map<String, Value>) -> Result<(), Render
         | PushType::Widgets => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,8 @@ pub(super) struct Signer {
 #[derive(Default)]
 struct Tokens {
     current: Option<Arc<Token>>,
-    older: Option<Arc<Token>>,
+    /// The one before, or after [`Signer::too_many`] the one that was refused.
+    other: Option<Arc<Token>>,
     /// Until then (monotonic) nothing is signed that need not be.
     quiet_until: Duration,
 }
@@ -89,14 +90,15 @@ impl Signer {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.quiet_until = self.clock.monotonic() + NOT_BEFORE;
         let is_current = state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, refused));
-        if is_current && state.older.as_ref().is_some_and(|older| older.age(&*self.clock) < DEAD_AFTER) {
-            state.current = state.older.take();
+        if is_current && state.other.as_ref().is_some_and(|other| other.age(&*self.clock) < DEAD_AFTER) {
+            let Tokens { current, other, .. } = &mut *state;
+            std::mem::swap(current, other);
         }
     }
 
     fn renew(&self, state: &mut Tokens) -> Result<Arc<Token>, jsonwebtoken::errors::Error> {
         let token = Arc::new(self.sign()?);
-        state.older = state.current.replace(Arc::clone(&token));
+        state.other = state.current.replace(Arc::clone(&token));
         Ok(token)
     }
 
@@ -114,9 +116,9 @@ impl Signer {
 
 impl Tokens {
     fn usable(&self, clock: &dyn Clock) -> Option<Arc<Token>> {
-        let token = self.current.as_ref()?;
         let limit = if clock.monotonic() < self.quiet_until { DEAD_AFTER } else { RENEW_AFTER };
-        (token.age(clock) < limit).then(|| Arc::clone(token))
+        let token = [&self.current, &self.other].into_iter().flatten().find(|token| token.age(clock) < limit)?;
+        Some(Arc::clone(token))
     }
 }
 
@@ -151,3 +153,6 @@ impl Signers {
         Ok(signer)
     }
 }
+
+#[cfg(test)]
+mod tests;

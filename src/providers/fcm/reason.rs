@@ -94,3 +94,6 @@ fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Pa
         _ => Outcome::Unavailable { retry_after: patience.retry_after, reason },
     }
 }
+
+#[cfg(test)]
+mod tests;

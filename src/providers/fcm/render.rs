@@ -83,3 +83,6 @@ fn weigh(value: &Value) -> usize {
 fn invalid(field: &str, message: &str) -> RenderError {
     RenderError::Invalid { field: field.to_owned(), message: message.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, Link, Mark, Pulse};
 use super::error::ConnectError;
-use super::pool::Shared;
+use super::shared::Shared;
 use super::wire::{Transport, Wire};
 
 /// For one address, where there are others to try.

@@ -4,7 +4,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -12,7 +11,7 @@ use h2::{Ping, PingPong};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::pool::Shared;
+use super::shared::Shared;
 use super::wire::Wire;
 
 /// Which connection carried a request, and since when it is open.
@@ -23,14 +22,9 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// When it was opened.
+    /// When the connection was opened.
     pub fn opened_at(&self) -> Instant {
         self.opened_at
-    }
-
-    /// How long the connection is open.
-    pub fn age(&self) -> Duration {
-        self.opened_at.elapsed()
     }
 }
 

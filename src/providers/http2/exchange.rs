@@ -22,8 +22,10 @@ pub struct Answer {
 
 /// A stream without an answer.
 pub(super) enum Failure {
-    /// The peer did not look at it and takes no new streams on this connection.
-    GoingAway,
+    /// The peer did not look at it and takes no new streams on this connection; most find out before they are `sent`.
+    GoingAway { sent: bool },
+    /// The connection takes no such request, or has used up its 2^30 streams.
+    Unsendable,
     /// The peer did not look at it.
     Refused,
     /// The connection is gone.
@@ -74,14 +76,14 @@ async fn read(stream: &mut RecvStream, most: usize) -> Result<Bytes, Failure> {
 
 /// The request never reached the wire.
 fn not_sent(error: &h2::Error) -> Failure {
-    if error.is_io() || error.is_go_away() { Failure::GoingAway } else { Failure::Final(Error::Malformed) }
+    if error.is_io() || error.is_go_away() { Failure::GoingAway { sent: false } } else { Failure::Unsendable }
 }
 
 /// RFC 9113, 6.8 and 8.7: a stream above GOAWAY's last one and a refused stream were not processed; of others nobody knows.
 /// h2 gives a stream the peer's GOAWAY as its error only if it is above the last one.
 fn broken(error: &h2::Error) -> Failure {
     if error.is_go_away() && error.is_remote() {
-        return Failure::GoingAway;
+        return Failure::GoingAway { sent: true };
     }
     match error.reason() {
         Some(Reason::REFUSED_STREAM) if error.is_reset() && error.is_remote() => Failure::Refused,

@@ -11,6 +11,7 @@ mod exchange;
 mod origin;
 mod pool;
 mod retry_after;
+mod shared;
 mod state;
 #[cfg(test)]
 mod tests;

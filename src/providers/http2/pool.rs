@@ -1,20 +1,19 @@
 //! The pool of connections to one origin, and the way of a request through it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::WaitForCancellationFuture;
 
-use super::connect;
-use super::connection::{self, Connection, Mark};
-use super::error::{ConnectError, Error};
+use super::connection::{Connection, Mark};
+use super::error::Error;
 use super::exchange::{self, Answer, Failure};
 use super::origin::Origin;
-use super::state::{State, Want};
+use super::shared::{Shared, Slot};
+use super::state::Want;
 use crate::providers::Context;
 
 /// A request is put on the wire this often at most, where the peer says each time that it did not look at it.
@@ -45,7 +44,7 @@ impl Default for Limits {
             connections: 4,
             streams: 500,
             answer_bytes: 64 * 1024,
-            connect_within: Duration::from_secs(10),
+            connect_within: Duration::from_secs(5),
             ping_after: Duration::from_secs(15),
             pong_within: Duration::from_secs(5),
             idle: None,
@@ -57,19 +56,29 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+    _owner: Arc<Owner>,
+}
+
+/// The last handle of a pool closes it: its connections hold what they share, and would stay after a reload of the settings.
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Pool {
     /// A pool without connections: the first request opens one. Its tasks go into `context.tasks`; on `context.cancel` it takes
     /// nothing new, lets what is under way end and closes its connections.
     pub fn new(origin: Origin, tls: Arc<ClientConfig>, limits: Limits, context: &Context) -> Self {
-        let state = Mutex::new(State::new(limits));
-        Self { shared: Arc::new(Shared { state, origin, tls, limits, context: context.clone() }) }
+        let shared = Shared::new(origin, tls, limits, context.clone());
+        Self { _owner: Arc::new(Owner(Arc::clone(&shared))), shared }
     }
 
     /// Where it connects to.
     pub fn origin(&self) -> &Origin {
-        &self.shared.origin
+        self.shared.origin()
     }
 
     /// Sends one request and waits for the whole answer, until `deadline`.
@@ -101,15 +110,22 @@ impl Pool {
         self.shared.retire(mark.id);
     }
 
+    #[cfg(test)]
+    pub(super) fn streams_under_way(&self) -> usize {
+        self.shared.lock().all_under_way()
+    }
+
     async fn send_repeating<H>(&self, head: H, body: Bytes, mut want: Want, sent: &mut Option<Sent>) -> Result<Answer, Error>
     where
         H: Fn() -> Request<()>,
     {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        let mut last = Error::Refused;
+        while tries < TRIES {
             let slot = self.acquire(want).await?;
             let connection = &slot.connection;
             *sent = Some(Sent { connection: Arc::clone(connection), beats: connection.pulse.beats() });
-            match exchange::run(connection, head(), body.clone(), self.shared.limits.answer_bytes).await {
+            match exchange::run(connection, head(), body.clone(), self.shared.limits().answer_bytes).await {
                 Ok(answer) => {
                     if connection.pulse.answer() {
                         self.shared.lock().backoff.succeeded();
@@ -121,13 +137,21 @@ impl Pool {
                     self.shared.retire(connection.mark.id);
                     return Err(error);
                 }
-                Err(Failure::Refused) => {}
-                Err(Failure::GoingAway) => self.shared.retire(connection.mark.id),
+                Err(Failure::Refused) => tries += 1,
+                Err(Failure::GoingAway { sent }) => {
+                    tries += usize::from(sent);
+                    self.shared.retire(connection.mark.id);
+                }
+                Err(Failure::Unsendable) => {
+                    tries += 1;
+                    last = Error::Malformed;
+                    self.shared.retire(connection.mark.id);
+                }
             }
-            want.not = (self.shared.limits.connections > 1).then_some(connection.mark.id);
+            want.not = (self.shared.limits().connections > 1).then_some(connection.mark.id);
             *sent = None;
         }
-        Err(Error::Refused)
+        Err(last)
     }
 
     async fn acquire(&self, want: Want) -> Result<Slot, Error> {
@@ -140,7 +164,7 @@ impl Pool {
                 }
                 return Ok(slot);
             }
-            if self.shared.context.cancel.is_cancelled() {
+            if self.shared.is_cancelled() {
                 return Err(Error::ShuttingDown);
             }
             if let Some(error) = state.refusal(Instant::now()) {
@@ -158,150 +182,4 @@ impl Pool {
 struct Sent {
     connection: Arc<Connection>,
     beats: u64,
-}
-
-/// What the requests and the connections of a pool share.
-pub(super) struct Shared {
-    state: Mutex<State>,
-    origin: Origin,
-    tls: Arc<ClientConfig>,
-    limits: Limits,
-    context: Context,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    pub(super) fn tls(&self) -> &Arc<ClientConfig> {
-        &self.tls
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    pub(super) fn chance(&self) -> f64 {
-        self.context.rng.fraction()
-    }
-
-    pub(super) fn cancelled(&self) -> WaitForCancellationFuture<'_> {
-        self.context.cancel.cancelled()
-    }
-
-    pub(super) fn under_way(&self, id: u64) -> usize {
-        self.lock().under_way(id)
-    }
-
-    pub(super) fn allow(self: &Arc<Self>, id: u64, streams: usize) {
-        let mut state = self.lock();
-        state.allow(id, streams);
-        self.settle(state);
-    }
-
-    pub(super) fn retire(self: &Arc<Self>, id: u64) {
-        let mut state = self.lock();
-        let connection = state.remove(id);
-        self.settle(state);
-        drop(connection);
-    }
-
-    pub(super) fn close(self: &Arc<Self>) {
-        let mut state = self.lock();
-        let connections = state.close();
-        self.settle(state);
-        drop(connections);
-    }
-
-    /// A connection ended.
-    pub(super) fn lost(self: &Arc<Self>, id: u64, had_answered: bool) {
-        let mut state = self.lock();
-        let connection = state.remove(id);
-        if had_answered {
-            state.backoff.succeeded();
-        } else if !state.is_closed() {
-            state.backoff.barren(Instant::now(), self.chance());
-        }
-        self.settle(state);
-        drop(connection);
-    }
-
-    /// Serves who waits, and opens what connections that takes.
-    fn settle(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let open = state.settle(self, Instant::now());
-        let ids: Vec<u64> = (0..open).map(|_| state.next_id()).collect();
-        drop(state);
-        for id in ids {
-            let shared = Arc::clone(self);
-            self.context.tasks.spawn(async move { shared.connect(id).await });
-        }
-    }
-
-    async fn connect(self: Arc<Self>, id: u64) {
-        let made = tokio::select! {
-            made = connect::open(&self, id) => made,
-            () = self.context.cancel.cancelled() => {
-                self.lock().not_opened();
-                self.close();
-                return;
-            }
-        };
-        match made {
-            Ok((connection, link)) => {
-                self.connected(connection, link.streams);
-                connection::drive(&self, link).await;
-            }
-            Err(error) => self.not_connected(error),
-        }
-    }
-
-    fn connected(self: &Arc<Self>, connection: Connection, streams: usize) {
-        let mut state = self.lock();
-        state.opened(Arc::new(connection), streams);
-        self.settle(state);
-    }
-
-    fn not_connected(self: &Arc<Self>, error: ConnectError) {
-        tracing::warn!(origin = %self.origin, error = &error as &dyn std::error::Error, "cannot connect");
-        let mut state = self.lock();
-        state.not_opened();
-        state.backoff.failed(Arc::new(error), Instant::now(), self.chance());
-        self.settle(state);
-    }
-}
-
-/// The right to one stream on one connection; given back when dropped.
-pub(super) struct Slot {
-    shared: Arc<Shared>,
-    connection: Arc<Connection>,
-    armed: bool,
-}
-
-impl Slot {
-    pub(super) fn new(shared: Arc<Shared>, connection: Arc<Connection>) -> Self {
-        Self { shared, connection, armed: true }
-    }
-
-    /// The slot will not give itself back. Returns its connection.
-    pub(super) fn disarm(&mut self) -> u64 {
-        self.armed = false;
-        self.connection.mark.id
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if !self.armed {
-            return;
-        }
-        let mut state = self.shared.lock();
-        if state.release(self.connection.mark.id) {
-            self.shared.settle(state);
-        }
-    }
 }

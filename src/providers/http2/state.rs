@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::connection::Connection;
 use super::error::Error;
-use super::pool::{Limits, Shared, Slot};
+use super::pool::Limits;
+use super::shared::{Shared, Slot};
 
 /// While a connection is being made, this many waiting requests are hoped to fit it; more open another.
 const HOPED_FOR: usize = 100;
@@ -36,6 +37,10 @@ impl Want {
         Self { not: None, opened_after: Some(instant) }
     }
 
+    fn is_any(&self) -> bool {
+        self.not.is_none() && self.opened_after.is_none()
+    }
+
     fn fits(&self, entry: &Entry) -> bool {
         self.not != Some(entry.connection.mark.id) && self.opened_after.is_none_or(|instant| entry.connection.mark.opened_at > instant)
     }
@@ -44,7 +49,10 @@ impl Want {
 pub(super) struct State {
     limits: Limits,
     entries: Vec<Entry>,
+    /// Who takes any connection, in their order.
     waiting: VecDeque<Waiter>,
+    /// Who wants a certain kind: repeats, few, served first.
+    choosy: VecDeque<Waiter>,
     connecting: usize,
     next_id: u64,
     closed: bool,
@@ -74,6 +82,7 @@ impl State {
             limits,
             entries: Vec::with_capacity(limits.connections + 1),
             waiting: VecDeque::new(),
+            choosy: VecDeque::new(),
             connecting: 0,
             next_id: 0,
             closed: false,
@@ -83,7 +92,11 @@ impl State {
 
     /// A stream at once, unless others wait already.
     pub(super) fn take(&mut self, want: Want) -> Option<Arc<Connection>> {
-        if self.waiting.is_empty() { self.pick(want) } else { None }
+        if self.is_wanted() { None } else { self.pick(want) }
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.waiting.is_empty() || !self.choosy.is_empty()
     }
 
     fn pick(&mut self, want: Want) -> Option<Arc<Connection>> {
@@ -105,7 +118,12 @@ impl State {
 
     pub(super) fn wait(&mut self, want: Want) -> oneshot::Receiver<Result<Slot, Error>> {
         let (give, receive) = oneshot::channel();
-        self.waiting.push_back(Waiter { want, give });
+        let queue = if want.is_any() { &mut self.waiting } else { &mut self.choosy };
+        if queue.len() == queue.capacity() {
+            // before the queue grows, those who have given up leave it
+            queue.retain(|waiter| !waiter.give.is_closed());
+        }
+        queue.push_back(Waiter { want, give });
         receive
     }
 
@@ -114,11 +132,16 @@ impl State {
         if let Some(entry) = self.entry(id) {
             entry.under_way = entry.under_way.saturating_sub(1);
         }
-        !self.waiting.is_empty()
+        self.is_wanted()
     }
 
     pub(super) fn under_way(&mut self, id: u64) -> usize {
         self.entry(id).map_or(0, |entry| entry.under_way)
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_under_way(&self) -> usize {
+        self.entries.iter().map(|entry| entry.under_way).sum()
     }
 
     /// The peer's SETTINGS changed.
@@ -173,60 +196,77 @@ impl State {
     /// Gives free streams to those who wait, in their order; says how many connections to open; tells those for whom
     /// nothing can come.
     pub(super) fn settle(&mut self, shared: &Arc<Shared>, now: Instant) -> usize {
-        self.waiting.retain(|waiter| !waiter.give.is_closed());
+        self.grant_choosy(shared);
         self.grant(shared);
         let open = self.openings(now);
         self.connecting += open;
-        self.turn_away(now);
+        if self.connecting == 0 {
+            self.turn_away(now);
+        }
         open
     }
 
-    fn grant(&mut self, shared: &Arc<Shared>) {
-        let mut place = 0;
-        while self.entries.iter().any(Entry::has_room) {
-            let Some(want) = self.waiting.get(place).map(|waiter| waiter.want) else { return };
-            let Some(connection) = self.pick(want) else {
-                place += 1;
-                continue;
-            };
-            let Some(waiter) = self.waiting.remove(place) else { return };
-            let slot = Slot::new(Arc::clone(shared), connection);
-            if let Err(Ok(mut unwanted)) = waiter.give.send(Ok(slot)) {
-                // the lock is held: the slot must not release itself
-                let id = unwanted.disarm();
-                self.release(id);
+    fn grant_choosy(&mut self, shared: &Arc<Shared>) {
+        for _ in 0..self.choosy.len() {
+            let Some(waiter) = self.choosy.pop_front() else { return };
+            match self.pick(waiter.want) {
+                Some(connection) => self.give(waiter, connection, shared),
+                None => self.choosy.push_back(waiter),
             }
         }
     }
 
+    fn grant(&mut self, shared: &Arc<Shared>) {
+        while !self.waiting.is_empty()
+            && let Some(connection) = self.pick(Want::any())
+        {
+            match self.waiting.pop_front() {
+                Some(waiter) => self.give(waiter, connection, shared),
+                None => return,
+            }
+        }
+    }
+
+    fn give(&mut self, waiter: Waiter, connection: Arc<Connection>, shared: &Arc<Shared>) {
+        let slot = Slot::new(Arc::clone(shared), connection);
+        if let Err(Ok(mut unwanted)) = waiter.give.send(Ok(slot)) {
+            // the lock is held: the slot must not give itself back
+            let id = unwanted.disarm();
+            self.release(id);
+        }
+    }
+
     fn openings(&self, now: Instant) -> usize {
-        if self.closed || self.waiting.is_empty() && !self.is_busy() || self.backoff.left(now).is_some() {
+        if self.closed || !self.is_wanted() && !self.is_busy() || self.backoff.left(now).is_some() {
             return 0;
         }
-        if self.waiting.is_empty() {
+        if !self.is_wanted() {
             return 1;
         }
-        let unserved = self.connecting == 0 && self.waiting.iter().any(|waiter| !self.entries.iter().any(|entry| waiter.want.fits(entry)));
+        let unserved = self.connecting == 0 && (self.entries.is_empty() || self.choosy.iter().any(|waiter| !self.serves(waiter.want)));
         let most = self.limits.connections + usize::from(unserved);
         let room = most.saturating_sub(self.entries.len() + self.connecting);
-        let hoped_for = self.waiting.len().div_ceil(HOPED_FOR).saturating_sub(self.connecting);
+        let hoped_for = (self.waiting.len() + self.choosy.len()).div_ceil(HOPED_FOR).saturating_sub(self.connecting);
         room.min(hoped_for)
     }
 
+    fn serves(&self, want: Want) -> bool {
+        self.entries.iter().any(|entry| want.fits(entry))
+    }
+
+    /// Nothing is being made: who fits no connection there is waits in vain.
     fn turn_away(&mut self, now: Instant) {
-        if self.connecting > 0 {
-            return;
-        }
         let error = match (self.closed, self.backoff.left(now)) {
             (true, _) => Error::ShuttingDown,
             (false, Some((_, cause))) => Error::Connect(cause),
             (false, None) => Error::Refused,
         };
-        let (stay, go): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiter| !self.closed && self.entries.iter().any(|entry| waiter.want.fits(entry)));
-        self.waiting = stay;
-        for waiter in go {
+        let in_vain = self.closed || self.entries.is_empty();
+        let all = if in_vain { std::mem::take(&mut self.waiting) } else { VecDeque::new() };
+        let (stay, some) = std::mem::take(&mut self.choosy).into_iter().partition(|waiter| !in_vain && self.serves(waiter.want));
+        self.choosy = stay;
+        let some: VecDeque<Waiter> = some;
+        for waiter in all.into_iter().chain(some) {
             // who has gone meanwhile needs no answer
             drop(waiter.give.send(Err(error.clone())));
         }

@@ -42,8 +42,12 @@ pub(in crate::providers) enum Reply {
 }
 
 impl Reply {
-    pub(in crate::providers) fn new(status: u16, body: impl ToString) -> Self {
-        Self::Answer { status, headers: Vec::new(), body: body.to_string() }
+    pub(in crate::providers) fn new(status: u16, body: impl Into<String>) -> Self {
+        Self::Answer { status, headers: Vec::new(), body: body.into() }
+    }
+
+    pub(in crate::providers) fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self::new(status, body.to_string())
     }
 
     pub(in crate::providers) fn ok() -> Self {

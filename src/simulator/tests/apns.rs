@@ -66,98 +66,91 @@ async fn repeats_are_counted() {
     bench.stop().await;
 }
 
+/// Sends a request that is refused with a status and reason.
+async fn refuse(bench: &Bench, client: &Client, request: http::Request<()>, body: &str) -> String {
+    let answer = client.send(request, body.to_owned()).await.unwrap();
+    assert!(answer.headers.contains_key("apns-id"));
+    assert_eq!(bench.simulator.stats().accepted, 0);
+    format!(
+        "{} {}",
+        answer.status,
+        answer.json()["reason"].as_str().unwrap()
+    )
+}
+
 #[tokio::test]
-async fn each_fault_of_a_request_has_its_reason() {
+async fn each_wrong_header_has_its_reason() {
     let bench = Bench::start().await;
     let client = bench.apns().await;
-    let device = token("a1");
-    let large = json!({"aps": {"alert": "x".repeat(4100)}}).to_string();
-    let background = r#"{"aps":{"content-available":1}}"#.to_owned();
-    let good = alert("n1");
-    let set = |name: &'static str, value: &'static str| push(&bench, &device).header(name, value);
-    let without = |name: &str| {
-        let mut request = push(&bench, &device);
-        request.headers_mut().unwrap().remove(name);
-        request
-    };
-    let with = |name: &'static str, value: &str| {
-        let mut request = without(name);
-        request
-            .headers_mut()
-            .unwrap()
-            .insert(name, value.parse().unwrap());
-        request
-    };
-    let to = |token: &str| push(&bench, token);
-    let requests = [
-        (to(&device).method("GET"), &good, 405, "MethodNotAllowed"),
-        (to(&device).uri("/4/x"), &good, 404, "BadPath"),
-        (to(""), &good, 400, "MissingDeviceToken"),
-        (to("abcdefgh01234567"), &good, 400, "BadDeviceToken"),
-        (to("abc"), &good, 400, "BadDeviceToken"),
-        (set("apns-topic", "x"), &good, 400, "DuplicateHeaders"),
-        (without("authorization"), &good, 403, "MissingProviderToken"),
+    let long = "x".repeat(65);
+    let silent = r#"{"aps":{"content-available":1}}"#;
+    let visible = alert("n1");
+    for (name, value, body, expected) in [
         (
-            with("authorization", "bearer x"),
-            &good,
-            403,
-            "InvalidProviderToken",
-        ),
-        (without("apns-topic"), &good, 400, "MissingTopic"),
-        (with("apns-topic", "a..b"), &good, 400, "BadTopic"),
-        (
-            with("apns-topic", "com.other"),
-            &good,
-            400,
-            "TopicDisallowed",
+            "authorization",
+            "",
+            visible.as_str(),
+            "403 MissingProviderToken",
         ),
         (
-            with("apns-push-type", "banner"),
-            &good,
-            400,
-            "InvalidPushType",
+            "authorization",
+            "bearer x",
+            &visible,
+            "403 InvalidProviderToken",
         ),
-        (
-            with("apns-push-type", "alert"),
-            &background,
-            400,
-            "InvalidPushType",
-        ),
-        (
-            with("apns-push-type", "background"),
-            &background,
-            400,
-            "BadPriority",
-        ),
-        (with("apns-priority", "7"), &good, 400, "BadPriority"),
-        (
-            with("apns-expiration", "soon"),
-            &good,
-            400,
-            "BadExpirationDate",
-        ),
-        (with("apns-id", "x"), &good, 400, "BadMessageId"),
-        (
-            with("apns-collapse-id", &"x".repeat(65)),
-            &good,
-            400,
-            "BadCollapseId",
-        ),
-        (to(&device), &large, 413, "PayloadTooLarge"),
-        (to(&device), &String::new(), 400, "PayloadEmpty"),
-    ];
-    for (request, body, status, reason) in requests {
-        let request = request.body(()).unwrap();
-        let answer = client.send(request, body.clone()).await.unwrap();
-        assert_eq!(
-            (answer.status, answer.json()),
-            (status, json!({"reason": reason}))
-        );
-        assert!(answer.headers.contains_key("apns-id"), "{reason}");
+        ("apns-topic", "", &visible, "400 MissingTopic"),
+        ("apns-topic", "a..b", &visible, "400 BadTopic"),
+        ("apns-topic", "com.other", &visible, "400 TopicDisallowed"),
+        ("apns-push-type", "banner", &visible, "400 InvalidPushType"),
+        ("apns-push-type", "alert", silent, "400 InvalidPushType"),
+        ("apns-push-type", "background", silent, "400 BadPriority"),
+        ("apns-priority", "7", &visible, "400 BadPriority"),
+        ("apns-expiration", "soon", &visible, "400 BadExpirationDate"),
+        ("apns-id", "x", &visible, "400 BadMessageId"),
+        ("apns-collapse-id", &long, &visible, "400 BadCollapseId"),
+    ] {
+        let mut request = push(&bench, &token("a1")).body(()).unwrap();
+        request.headers_mut().remove(name);
+        if !value.is_empty() {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        assert_eq!(refuse(&bench, &client, request, body).await, expected);
     }
     let stats = bench.simulator.stats();
-    assert_eq!((stats.received, stats.accepted, stats.devices), (20, 0, 0));
-    assert_eq!(stats.by_status[&400], 15);
+    assert_eq!((stats.received, stats.devices), (12, 0));
+    assert_eq!(stats.by_status[&400], 10);
+    let pushes = bench.simulator.pushes(Some(&token("a1")));
+    assert_eq!(pushes.len(), 12, "refused ones are shown");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn each_wrong_request_has_its_reason() {
+    let bench = Bench::start().await;
+    let client = bench.apns().await;
+    let large = json!({"aps": {"alert": "x".repeat(4100)}}).to_string();
+    let visible = alert("n1");
+    let device = token("a1");
+    let to = |token: &str| push(&bench, token);
+    let twice = to(&device).header("apns-topic", "x");
+    for (request, body, expected) in [
+        (
+            to(&device).method("GET"),
+            visible.as_str(),
+            "405 MethodNotAllowed",
+        ),
+        (to(&device).uri("/4/x"), &visible, "404 BadPath"),
+        (to(""), &visible, "400 MissingDeviceToken"),
+        (to("abcdefgh01234567"), &visible, "400 BadDeviceToken"),
+        (to("abc"), &visible, "400 BadDeviceToken"),
+        (twice, &visible, "400 DuplicateHeaders"),
+        (to(&device), &large, "413 PayloadTooLarge"),
+        (to(&device), "", "400 PayloadEmpty"),
+        (to(&device), "{", "400 PayloadEmpty"),
+    ] {
+        let request = request.body(()).unwrap();
+        assert_eq!(refuse(&bench, &client, request, body).await, expected);
+    }
     bench.stop().await;
 }
 
@@ -185,7 +178,8 @@ async fn a_provider_token_ages_and_may_not_change_too_soon() {
     let new = request().headers()["authorization"].clone();
     assert_eq!(send(&new).await, (200, None));
     bench.pass(60);
-    let newer = request().headers()["authorization"].clone();
+    let newer = format!("bearer {}", bench.sign_provider_token());
+    let newer = newer.parse().unwrap();
     let too_many = Some(json!("TooManyProviderTokenUpdates"));
     assert_eq!(send(&newer).await, (429, too_many));
     bench.stop().await;

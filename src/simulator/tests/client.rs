@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_util::task::TaskTracker;
 
 /// A connection to a look-alike.
 pub(super) struct Client {
@@ -60,7 +61,7 @@ impl Client {
     pub(super) async fn connect(endpoint: &str, ca_pem: &str) -> Self {
         let io = tls(endpoint, ca_pem, &[b"h2"]).await;
         let (sender, connection) = h2::client::handshake(io).await.unwrap();
-        let driver = tokio::task::spawn(connection);
+        let driver = TaskTracker::new().spawn(connection);
         Self { sender, driver }
     }
 
@@ -74,14 +75,11 @@ impl Client {
     }
 
     /// Sends a request; what comes back waits for its answer.
-    pub(super) async fn begin(
+    pub(super) async fn begin<B: Into<Bytes>>(
         &self,
         request: Request<()>,
-        body: impl Into<Bytes>,
-    ) -> Result<impl Future<Output = Result<Answer, Failure>> + use<>, Failure>
-    where
-        Self: Sized,
-    {
+        body: B,
+    ) -> Result<impl Future<Output = Result<Answer, Failure>> + use<B>, Failure> {
         let mut sender = self.sender.clone().ready().await?;
         let body = body.into();
         let (answer, mut stream) = sender.send_request(request, body.is_empty())?;

@@ -103,7 +103,7 @@ async fn the_view_can_be_served_alone() {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let io = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-    let driver = tokio::task::spawn(connection);
+    let driver = TaskTracker::new().spawn(connection);
     let request = http::Request::get("/simulator/stats")
         .header("host", "x")
         .body(String::new())

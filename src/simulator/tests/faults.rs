@@ -38,7 +38,7 @@ async fn a_script_answers_as_given_its_times() {
 async fn a_goaway_names_the_stream_before_as_last() {
     let bench = Bench::start().await;
     let client = bench.apns().await;
-    let send = |prefix| send_push(&bench, &client, &token(prefix), "n1");
+    let send = async |prefix| send_push(&bench, &client, &token(prefix), "n1").await;
     assert_eq!(send("a1").await.unwrap().status, 200);
     bench.rules(&json!([
         {"token_prefix": "b1", "delay_ms": 100},

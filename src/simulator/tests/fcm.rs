@@ -133,8 +133,9 @@ async fn http_1_is_spoken_as_well() {
     let io = client::tls(endpoint, bench.simulator.ca_pem(), &[b"http/1.1"]).await;
     let io = TokioIo::new(io);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-    let driver = tokio::task::spawn(connection);
-    let mut request = message(&bench, &access_token).map(|()| Full::from(to("t1", "n1")));
+    let driver = TaskTracker::new().spawn(connection);
+    let mut request =
+        message(&bench, &access_token).map(|()| Full::<bytes::Bytes>::from(to("t1", "n1")));
     request.headers_mut().insert("host", "x".parse().unwrap());
     let answer = sender.send_request(request.clone()).await.unwrap();
     assert_eq!(answer.status(), 200);

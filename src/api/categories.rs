@@ -1,0 +1,249 @@
+//! `/v1/categories`: kinds of notifications that an app declared.
+
+use aws_lc_rs::digest;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Caller, ToManage, ToRead};
+use super::body::JsonBody;
+use super::checks::Checks;
+use super::etag::{self, Tag};
+use super::json::{self, Reading, objects};
+use super::page::{self, List, Listed};
+use super::path::CategoryId;
+use super::problem::Problem;
+use super::{Api, query, schema};
+use crate::domain::category::Category;
+use crate::domain::id::AppId;
+use crate::domain::notification::{MAX_TTL_SECONDS, Priority};
+use crate::store::key::Scope;
+
+/// A category; what is absent is at its default.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+struct CategoryRequest {
+    /// Whether people who chose nothing get it; true where absent.
+    default_on: Option<bool>,
+    /// People cannot switch it off; false where absent.
+    required: Option<bool>,
+    /// Not held by quiet hours; false where absent.
+    bypass_quiet_hours: Option<bool>,
+    /// Of notifications that name none. `critical` needs the scope of that name.
+    #[schema(value_type = Option<schema::Priority>)]
+    priority: Option<Priority>,
+    /// Of notifications that name none.
+    #[schema(maximum = 2_419_200)]
+    ttl_seconds: Option<u32>,
+    /// The Android channel of notifications that name none.
+    #[schema(max_length = 256)]
+    android_channel: Option<String>,
+}
+
+objects!(CategoryRequest);
+
+/// A category.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Category)]
+struct CategoryResponse {
+    /// Its id.
+    id: String,
+    /// Whether people who chose nothing get it.
+    default_on: bool,
+    /// People cannot switch it off.
+    required: bool,
+    /// Not held by quiet hours.
+    bypass_quiet_hours: bool,
+    /// Of notifications that name none; null: `high`.
+    #[schema(value_type = Option<schema::Priority>)]
+    priority: Option<Priority>,
+    /// Of notifications that name none; null: a day.
+    ttl_seconds: Option<u32>,
+    /// The Android channel of notifications that name none.
+    android_channel: Option<String>,
+}
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(read, put, delete))
+}
+
+/// List categories
+///
+/// In alphabetical order. Scope `read`.
+#[utoipa::path(
+    get,
+    path = "/v1/categories",
+    tag = "categories",
+    responses((status = 200, body = List<CategoryResponse>)),
+    security(("api_key" = ["read"]))
+)]
+async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Result<Response, Problem> {
+    let list = Listed { app: caller.app, route: "categories", subject: "", now: api.clock.now() };
+    let (params, listing) = page::listing::<CategoryResponse>(&uri, list)?;
+    params.finish()?;
+    let all = api.store.categories(caller.app).await?;
+    let page = listing.cut(all, |(name, _)| name.clone(), |name, after| name > after);
+    listing.answer(page.items.into_iter().map(CategoryResponse::from).collect(), page.next)
+}
+
+/// Read a category
+///
+/// Scope `read`.
+#[utoipa::path(
+    get,
+    path = "/v1/categories/{id}",
+    tag = "categories",
+    params(
+        ("id" = String, Path, description = "The category"),
+        ("If-None-Match" = Option<String>, Header, description = "304 where this is still the present `ETag`"),
+    ),
+    responses(
+        (status = 200, body = CategoryResponse, headers(("ETag" = String, description = "The present version"))),
+        (status = 304, description = "The caller has the present version"),
+    ),
+    security(("api_key" = ["read"]))
+)]
+async fn read(
+    State(api): State<Api>,
+    caller: Caller<ToRead>,
+    CategoryId(name): CategoryId,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    query::none(&uri)?;
+    let category = one(&api, caller.app, &name).await?.ok_or_else(|| Problem::not_found("category"))?;
+    let tag = tag_of(&category)?;
+    Ok(etag::answer(&headers, &tag, &CategoryResponse::from((name, category))))
+}
+
+/// Declare a category
+///
+/// Or declare it anew: what is absent goes back to its default. Scope `manage`.
+#[utoipa::path(
+    put,
+    path = "/v1/categories/{id}",
+    tag = "categories",
+    params(
+        ("id" = String, Path, description = "The category: 1–64 of `A-Za-z0-9._:-`"),
+        ("If-Match" = Option<String>, Header, description = "412 unless this is the present `ETag`"),
+    ),
+    request_body = CategoryRequest,
+    responses(
+        (status = 200, body = CategoryResponse, description = "It was declared before", headers(("ETag" = String, description = "The new version"))),
+        (status = 201, body = CategoryResponse, description = "It is new", headers(("ETag" = String, description = "The new version"))),
+    ),
+    security(("api_key" = ["manage"]))
+)]
+async fn put(
+    State(api): State<Api>,
+    caller: Caller<ToManage>,
+    CategoryId(name): CategoryId,
+    uri: Uri,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    query::none(&uri)?;
+    let category = checked(json::read(&body)?)?;
+    if category.priority == Some(Priority::Critical) && !caller.may_be_critical() {
+        return Err(Problem::scope_missing(Scope::Critical));
+    }
+    if etag::has_condition(&headers) {
+        let present = one(&api, caller.app, &name).await?.as_ref().map(tag_of).transpose()?;
+        etag::check(&headers, present.as_ref())?;
+    }
+    let is_new = api.store.put_category(caller.app, &name, &category).await?;
+    api.path.forget_categories(caller.app);
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let tag = tag_of(&category)?;
+    Ok(etag::tagged((status, Json(CategoryResponse::from((name, category)))).into_response(), &tag))
+}
+
+/// Take a category back
+///
+/// Notifications can no longer name it. Scope `manage`.
+#[utoipa::path(
+    delete,
+    path = "/v1/categories/{id}",
+    tag = "categories",
+    params(("id" = String, Path, description = "The category")),
+    responses((status = 204, description = "It is gone")),
+    security(("api_key" = ["manage"]))
+)]
+async fn delete(State(api): State<Api>, caller: Caller<ToManage>, CategoryId(name): CategoryId, uri: Uri) -> Result<StatusCode, Problem> {
+    query::none(&uri)?;
+    let was_there = api.store.delete_category(caller.app, &name).await?;
+    api.path.forget_categories(caller.app);
+    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("category")) }
+}
+
+/// One category, from the store itself: the path's list may be a second old.
+async fn one(api: &Api, app: AppId, name: &str) -> Result<Option<Category>, Problem> {
+    Ok(api.store.categories(app).await?.into_iter().find(|(other, _)| other == name).map(|(_, category)| category))
+}
+
+/// Categories have no version; what they say is their version.
+fn tag_of(category: &Category) -> Result<Tag, Problem> {
+    let bytes = serde_json::to_vec(category).map_err(|error| Problem::internal(&error))?;
+    let hash = digest::digest(&digest::SHA256, &bytes);
+    Ok(Tag::new(hash.as_ref().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))))
+}
+
+fn checked(reading: Reading<CategoryRequest>) -> Result<Category, Problem> {
+    let mut checks = Checks::with(reading.errors);
+    let request = reading.value;
+    let default = Category::default();
+    if request.ttl_seconds.is_some_and(|seconds| seconds > MAX_TTL_SECONDS) {
+        checks.invalid("ttl_seconds", format_args!("must be a whole number from 0 to {MAX_TTL_SECONDS}"));
+    }
+    checks.line("android_channel", request.android_channel.as_deref(), 256);
+    checks.done(Category {
+        default_on: request.default_on.unwrap_or(default.default_on),
+        required: request.required.unwrap_or(default.required),
+        bypass_quiet_hours: request.bypass_quiet_hours.unwrap_or(default.bypass_quiet_hours),
+        priority: request.priority,
+        ttl_seconds: request.ttl_seconds,
+        android_channel: request.android_channel,
+    })
+}
+
+impl From<(String, Category)> for CategoryResponse {
+    fn from((id, category): (String, Category)) -> Self {
+        let Category { default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel } = category;
+        Self { id, default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_at_its_default() {
+        assert_eq!(checked(json::read(b"{}").unwrap()).unwrap(), Category::default());
+        let category = checked(json::read(br#"{"default_on": false, "ttl_seconds": 60, "priority": "normal"}"#).unwrap()).unwrap();
+        assert_eq!(
+            category,
+            Category { default_on: false, ttl_seconds: Some(60), priority: Some(Priority::Normal), ..Category::default() }
+        );
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        for (body, field) in [
+            (r#"{"ttl_seconds": 2419201}"#, "ttl_seconds"),
+            (r#"{"android_channel": ""}"#, "android_channel"),
+            (r#"{"frequency_cap": {"count": 1, "per_seconds": 1}}"#, "frequency_cap"),
+            (r#"{"inbox": true}"#, "inbox"),
+            (r#"{"fallback": {}}"#, "fallback"),
+        ] {
+            let problem = json::read(body.as_bytes()).and_then(checked).unwrap_err();
+            assert_eq!(problem.errors()[0].field, field, "{body}");
+        }
+    }
+}

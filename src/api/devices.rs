@@ -1,0 +1,27 @@
+//! Devices: `/v1/devices`.
+
+mod change;
+mod dto;
+mod import;
+mod list;
+mod read;
+mod register;
+mod token;
+mod view;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(import::import))
+        .routes(routes!(read::read, register::put, register::patch, read::delete))
+        .routes(routes!(list::of_user))
+}
+
+#[cfg(test)]
+mod tests;

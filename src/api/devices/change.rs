@@ -1,0 +1,170 @@
+//! From a request to a change of a device, checked.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::dto::DeviceRequest;
+use crate::api::checks::Checks;
+use crate::api::json::{AnyValue, Given, Reading, UniqueMap};
+use crate::api::problem::Problem;
+use crate::domain::device::{Change, Device, DeviceChange, Environment, Platform, ProviderKind, TagChange};
+use crate::domain::name::check_user_id;
+
+const MAX_VERSION: usize = 64;
+const MAX_MODEL: usize = 128;
+const MAX_TAGS: usize = 100;
+const MAX_TAG_NAME: usize = 64;
+const MAX_TAG_TEXT: usize = 512;
+
+/// What the request does to the tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tags {
+    /// These instead of all others.
+    Replace,
+    /// RFC 7396.
+    Merge,
+}
+
+/// Whether the stored device must be known before a request can be judged: it names a provider or a token, but no platform.
+pub(super) fn needs_stored(request: &DeviceRequest) -> bool {
+    let judges = matches!(request.provider, Given::Value(_) | Given::Null)
+        || matches!(request.token, Given::Value(_))
+        || matches!(request.environment, Given::Value(_));
+    judges && request.platform.as_value().is_none()
+}
+
+/// Whether a token is judged by the platform's usual provider, while the stored device may have another.
+pub(super) fn guesses_provider(request: &DeviceRequest) -> bool {
+    request.platform.as_value().is_some() && request.provider == Given::Absent && request.token.as_value().is_some()
+}
+
+/// The change that a request asks for; `stored` where the device is known and matters.
+pub(super) fn change(reading: Reading<DeviceRequest>, tags: Tags, stored: Option<&Device>) -> Result<DeviceChange, Problem> {
+    let mut checks = Checks::with(reading.errors);
+    let request = reading.value;
+    if request.platform == Given::Null {
+        checks.invalid("platform", "cannot be cleared");
+    }
+    if request.token == Given::Null {
+        checks.invalid("token", "cannot be cleared");
+    }
+    check_texts(&request, &mut checks);
+    let platform = request.platform.as_value().copied();
+    let provider = provider_of(&request, stored);
+    let known_platform = platform.or(stored.map(|device| device.platform));
+    if let (Some(platform), Some(provider)) = (known_platform, provider)
+        && !carries(provider, platform)
+    {
+        checks.invalid("provider", format_args!("{} cannot carry pushes to {}", provider.as_str(), platform.as_str()));
+    }
+    if request.environment.as_value() == Some(&Environment::Sandbox) && provider.is_some_and(|provider| provider != ProviderKind::Apns) {
+        checks.invalid("environment", "sandbox is for apns only");
+    }
+    let token = match (request.token, provider) {
+        (Given::Value(token), Some(provider)) => token.for_provider(provider, &mut checks),
+        (Given::Value(_), None) => {
+            checks.required("platform");
+            None
+        }
+        (Given::Absent | Given::Null, _) => None,
+    };
+    let change = DeviceChange {
+        user: request.user_id.into_change(),
+        platform,
+        provider: if request.provider == Given::Absent { None } else { provider },
+        environment: request.environment.into_change(),
+        token,
+        permission: request.permission.into_change(),
+        timezone: request.timezone.into_change(),
+        locale: request.locale.into_change(),
+        app_version: request.app_version.into_change(),
+        os_version: request.os_version.into_change(),
+        model: request.model.into_change(),
+        tags: take_tags(request.tags, tags, &mut checks),
+        imported: None,
+    };
+    checks.done(change)
+}
+
+/// Who will carry, as far as can be said: the one named, else the stored one while the platform stays, else the platform's usual one.
+fn provider_of(request: &DeviceRequest, stored: Option<&Device>) -> Option<ProviderKind> {
+    let platform = request.platform.as_value().copied().or(stored.map(|device| device.platform));
+    match request.provider {
+        Given::Value(provider) => Some(provider),
+        Given::Null => platform.map(Platform::default_provider),
+        Given::Absent => match stored {
+            Some(device) if platform == Some(device.platform) => Some(device.provider),
+            _ => platform.map(Platform::default_provider),
+        },
+    }
+}
+
+fn carries(provider: ProviderKind, platform: Platform) -> bool {
+    match provider {
+        ProviderKind::Apns => platform == Platform::Ios,
+        ProviderKind::Fcm => true,
+        ProviderKind::Webpush => platform == Platform::Web,
+    }
+}
+
+fn check_texts(request: &DeviceRequest, checks: &mut Checks) {
+    if let Some(user) = request.user_id.as_value() {
+        checks.name("user_id", user, check_user_id);
+    }
+    if let Some(zone) = request.timezone.as_value() {
+        checks.zone("timezone", zone);
+    }
+    if let Some(locale) = request.locale.as_value() {
+        checks.locale("locale", locale);
+    }
+    checks.line("app_version", request.app_version.as_value().map(String::as_str), MAX_VERSION);
+    checks.line("os_version", request.os_version.as_value().map(String::as_str), MAX_VERSION);
+    checks.line("model", request.model.as_value().map(String::as_str), MAX_MODEL);
+}
+
+fn take_tags(tags: Given<UniqueMap<AnyValue>>, how: Tags, checks: &mut Checks) -> TagChange {
+    let tags = match tags {
+        Given::Absent => return TagChange::Keep,
+        Given::Null => return TagChange::Replace(BTreeMap::new()),
+        Given::Value(UniqueMap(tags)) => tags,
+    };
+    if tags.len() > MAX_TAGS {
+        checks.invalid("tags", format_args!("must have at most {MAX_TAGS} members"));
+    }
+    let mut taken = BTreeMap::new();
+    for (name, AnyValue(value)) in tags {
+        let at = format!("tags.{name}");
+        checks.line(&at, Some(&name), MAX_TAG_NAME);
+        match &value {
+            Value::Array(_) | Value::Object(_) => checks.invalid(&at, "must be a string, a number, or true or false"),
+            Value::String(text) if text.chars().nth(MAX_TAG_TEXT).is_some() => {
+                checks.invalid(&at, format_args!("must have at most {MAX_TAG_TEXT} characters"));
+            }
+            // in a whole set of tags, null says what absence says
+            Value::Null if how == Tags::Replace => continue,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        taken.insert(name, value);
+    }
+    match how {
+        Tags::Replace => TagChange::Replace(taken),
+        Tags::Merge => TagChange::Merge(taken),
+    }
+}
+
+/// Whether a stored device would turn a guess about its provider.
+pub(super) fn turns_guess(change: &Result<DeviceChange, Problem>, stored: &Device) -> bool {
+    let guessed = change.as_ref().ok().and_then(|change| change.token.as_ref()).map(crate::domain::device::PushToken::provider);
+    guessed.is_none_or(|provider| provider != stored.provider)
+}
+
+/// 422 for a token that does not fit what the device has after the change.
+pub(super) fn token_of_other_provider() -> Problem {
+    Problem::invalid_field("token", "invalid", "does not fit the device's provider; give provider and token together")
+}
+
+/// Whether a change says whose the device is.
+pub(super) fn names_user(change: &DeviceChange) -> bool {
+    !matches!(change.user, Change::Keep)
+}

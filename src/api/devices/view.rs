@@ -1,0 +1,93 @@
+//! A device as callers read it. The token is not in it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::etag::Tag;
+use crate::api::instant::Instant;
+use crate::api::schema;
+use crate::domain::device::{Device, DeviceStatus, Environment, InactiveReason, Permission, Platform, ProviderKind};
+
+/// A device.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Device)]
+pub(super) struct DeviceResponse {
+    /// The app's own installation id.
+    device_id: String,
+    /// Whose it is; null where nobody is signed in.
+    user_id: Option<String>,
+    /// What it runs on.
+    #[schema(value_type = schema::Platform)]
+    platform: Platform,
+    /// Who carries pushes to it.
+    #[schema(value_type = schema::Provider)]
+    provider: ProviderKind,
+    /// Apple's service; `production` elsewhere.
+    #[schema(value_type = schema::Environment)]
+    environment: Environment,
+    /// What the system lets the app show.
+    #[schema(value_type = schema::Permission)]
+    permission: Permission,
+    /// IANA name.
+    timezone: Option<String>,
+    /// BCP 47.
+    locale: Option<String>,
+    /// The app's version.
+    app_version: Option<String>,
+    /// The system's version.
+    os_version: Option<String>,
+    /// The hardware.
+    model: Option<String>,
+    /// The app's own attributes.
+    #[schema(value_type = Object)]
+    tags: BTreeMap<String, serde_json::Value>,
+    /// Whether it is sent to.
+    #[schema(value_type = schema::DeviceStatus)]
+    status: DeviceStatus,
+    /// Why it is not.
+    #[schema(value_type = Option<schema::InactiveReason>)]
+    inactive_reason: Option<InactiveReason>,
+    /// First registration.
+    #[schema(value_type = schema::Instant)]
+    created_at: Instant,
+    /// Last change.
+    #[schema(value_type = schema::Instant)]
+    updated_at: Instant,
+    /// Last call of the phone for this device.
+    #[schema(value_type = schema::Instant)]
+    last_seen_at: Instant,
+    /// The first 8 hexadecimal digits of the token's SHA-256, to recognise it by.
+    token_hint: String,
+}
+
+/// The version of a device. One that was deleted and made again begins its count anew, so the instant it was made is in it.
+pub(super) fn tag_of(device: &Device) -> Tag {
+    Tag::new(format_args!("{}-{:x}", device.version, device.created_at.timestamp_micros()))
+}
+
+impl From<Device> for DeviceResponse {
+    fn from(device: Device) -> Self {
+        Self {
+            device_id: device.name,
+            user_id: device.user,
+            platform: device.platform,
+            provider: device.provider,
+            environment: device.environment,
+            permission: device.permission,
+            timezone: device.timezone,
+            locale: device.locale,
+            app_version: device.app_version,
+            os_version: device.os_version,
+            model: device.model,
+            tags: device.tags,
+            status: device.status,
+            inactive_reason: device.inactive_reason,
+            created_at: Instant(device.created_at),
+            updated_at: Instant(device.updated_at),
+            last_seen_at: Instant(device.last_seen_at),
+            token_hint: device.token_hash.hint(),
+        }
+    }
+}

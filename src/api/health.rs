@@ -1,0 +1,66 @@
+//! `/health`, `/ready`, `/metrics`: for machines that watch over the daemon. No key is needed.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::problem::Problem;
+use crate::domain::work::Stream;
+
+/// How long store and queue may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// All is well.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// `ok`, `ready`.
+    status: &'static str,
+}
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(metrics))
+}
+
+/// Whether the process is alive
+#[utoipa::path(get, path = "/health", tag = "operations", responses((status = 200, body = Status)))]
+async fn health() -> Json<Status> {
+    Json(Status { status: "ok" })
+}
+
+/// Whether store and queue answer
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "operations",
+    responses(
+        (status = 200, body = Status),
+        (status = 503, description = "`away` names what does not answer", body = super::problem::ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
+    let (store, queue) =
+        tokio::join!(tokio::time::timeout(PATIENCE, api.store.ping()), tokio::time::timeout(PATIENCE, api.queue.len(Stream::High)),);
+    let mut away = Vec::new();
+    if !matches!(store, Ok(Ok(()))) {
+        away.push("store");
+    }
+    if !matches!(queue, Ok(Ok(_))) {
+        away.push("queue");
+    }
+    if away.is_empty() { Ok(Json(Status { status: "ready" })) } else { Err(Problem::not_ready(&away)) }
+}
+
+/// Metrics, in Prometheus' text form
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, content_type = "text/plain", body = String)))]
+async fn metrics(State(api): State<Api>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (api.metrics)()).into_response()
+}

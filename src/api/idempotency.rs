@@ -1,0 +1,75 @@
+//! `Idempotency-Key`: the same key and body again answers what the first answered.
+
+use aws_lc_rs::digest;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::problem::Problem;
+use crate::domain::id::AppId;
+use crate::store::engine::IdempotencyKey;
+
+static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+const MESSAGE: &str = "must be 1 to 255 visible ASCII characters, bare or in quotes";
+
+/// The request's own key.
+pub(super) fn of_request(headers: &HeaderMap, app: AppId, route: &'static str, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut values = headers.get_all(&HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().and_then(checked).filter(|_| values.next().is_none());
+    let key = text.ok_or_else(|| Problem::invalid_field("Idempotency-Key", "invalid", MESSAGE))?;
+    Ok(Some(new(app, route, key, body)))
+}
+
+/// The key of one item of a batch.
+pub(super) fn of_item(text: &str, app: AppId, body: &[u8]) -> Result<IdempotencyKey, Problem> {
+    let key = checked(text).ok_or_else(|| Problem::invalid_field("idempotency_key", "invalid", MESSAGE))?;
+    Ok(new(app, "notifications/batch/item", key, body))
+}
+
+/// Marks an answer as one that was given before.
+pub(super) fn replayed(mut response: Response) -> Response {
+    response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    response
+}
+
+fn new(app: AppId, route: &'static str, key: &str, body: &[u8]) -> IdempotencyKey {
+    let mut body_hash = [0; 32];
+    body_hash.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
+    IdempotencyKey { app, route, key: key.to_owned(), body_hash }
+}
+
+fn checked(text: &str) -> Option<&str> {
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    ((1..=255).contains(&bare.len()) && bare.bytes().all(|byte| byte.is_ascii_graphic())).then_some(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_bare_or_quoted() {
+        let long = "k".repeat(255);
+        for (text, expected) in [
+            ("k1", Some("k1")),
+            ("\"k1\"", Some("k1")),
+            (long.as_str(), Some(long.as_str())),
+            ("", None),
+            ("\"\"", None),
+            ("a b", None),
+            ("é", None),
+            (&"k".repeat(256), None),
+        ] {
+            assert_eq!(checked(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_told_byte_for_byte() {
+        let key = |body: &[u8]| of_item("k", AppId(1), body).unwrap();
+        assert_eq!(key(b"{}"), key(b"{}"));
+        assert_ne!(key(b"{}"), key(b"{ }"));
+    }
+}

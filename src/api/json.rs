@@ -1,0 +1,54 @@
+//! JSON in: one typed pass where all is well, a slow and careful look where it is not.
+//!
+//! The typed pass refuses unknown fields, repeated members (derived structs and [`strict`] maps see to that) and wrong types, but knows
+//! one error and no path. So when it fails, [`salvage`] reads the bytes again, finds the path of each error, and takes out what is wrong,
+//! that the rules can be applied to the rest: one answer names all that is wrong.
+
+mod given;
+mod message;
+mod object;
+mod salvage;
+mod strict;
+
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::dispatch::draft::FieldError;
+
+pub(crate) use given::Given;
+pub(crate) use object::{FromMembers, from_object, objects};
+pub(crate) use strict::{AnyValue, UniqueMap};
+
+/// A request as far as it could be read.
+#[derive(Debug)]
+pub(crate) struct Reading<T> {
+    /// What could be read; what was wrong is absent from it.
+    pub(crate) value: T,
+    /// What was wrong.
+    pub(crate) errors: Vec<FieldError>,
+}
+
+impl<T> Reading<T> {
+    /// The value if nothing is wrong, for requests whose types say all there is to say.
+    pub(crate) fn whole(self) -> Result<T, Problem> {
+        if self.errors.is_empty() { Ok(self.value) } else { Err(Problem::invalid(self.errors)) }
+    }
+}
+
+/// Reads a body.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Problem> {
+    // a string can hold a NUL only as this escape; whether it is one, and where, the slow look tells
+    if !may_hold_nul(bytes)
+        && let Ok(value) = serde_json::from_slice(bytes)
+    {
+        return Ok(Reading { value, errors: Vec::new() });
+    }
+    salvage::read(bytes)
+}
+
+fn may_hold_nul(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'\\').skip(1).any(|rest| rest.starts_with(b"u0000"))
+}
+
+#[cfg(test)]
+mod tests;

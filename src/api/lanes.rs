@@ -1,0 +1,108 @@
+//! `/v1/lanes`: the way to each provider, and whether it is held.
+
+use axum::Json;
+use axum::extract::State;
+use http::Uri;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Caller, ToManage, ToRead};
+use super::path::ProviderPath;
+use super::problem::Problem;
+use super::{Api, query, schema};
+use crate::dispatch::handle::LaneView;
+use crate::domain::device::{Environment, Platform, ProviderKind};
+
+/// An app's lanes.
+#[derive(Debug, Serialize, ToSchema)]
+struct Lanes {
+    /// One for each part that can be held by itself.
+    items: Vec<LaneResponse>,
+}
+
+/// A lane, or the part of one that can be held by itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lane)]
+struct LaneResponse {
+    /// Who carries.
+    #[schema(value_type = schema::Provider)]
+    provider: ProviderKind,
+    /// Apple's service.
+    #[schema(value_type = Option<schema::Environment>)]
+    environment: Option<Environment>,
+    /// Which part of FCM's lane.
+    #[schema(value_type = Option<schema::Platform>)]
+    platform: Option<Platform>,
+    /// `running` or `paused`.
+    state: &'static str,
+    /// Why it is paused.
+    reason: Option<String>,
+}
+
+/// A provider's lane after it was resumed.
+#[derive(Debug, Serialize, ToSchema)]
+struct ResumedLane {
+    /// Who carries.
+    #[schema(value_type = schema::Provider)]
+    provider: ProviderKind,
+    /// `paused` where any part is paused again, else `running`.
+    state: &'static str,
+    /// Why it is paused.
+    reason: Option<String>,
+    /// Its parts.
+    items: Vec<LaneResponse>,
+}
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(resume))
+}
+
+/// List lanes
+///
+/// Scope `read`.
+#[utoipa::path(
+    get,
+    path = "/v1/lanes",
+    tag = "operations",
+    responses((status = 200, body = Lanes)),
+    security(("api_key" = ["read"]))
+)]
+async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Result<Json<Lanes>, Problem> {
+    query::none(&uri)?;
+    Ok(Json(Lanes { items: api.path.lanes(caller.app).into_iter().map(LaneResponse::from).collect() }))
+}
+
+/// Resume a provider's lanes
+///
+/// What waits as `lane_paused` goes on. Scope `manage`.
+#[utoipa::path(
+    post,
+    path = "/v1/lanes/{provider}/resume",
+    tag = "operations",
+    params(("provider" = schema::Provider, Path, description = "Who carries")),
+    responses((status = 200, body = ResumedLane)),
+    security(("api_key" = ["manage"]))
+)]
+async fn resume(
+    State(api): State<Api>,
+    caller: Caller<ToManage>,
+    ProviderPath(provider): ProviderPath,
+    uri: Uri,
+) -> Result<Json<ResumedLane>, Problem> {
+    query::none(&uri)?;
+    let lanes = api.path.resume_lanes(caller.app, provider).ok_or_else(|| Problem::not_found("lane"))?;
+    let items: Vec<LaneResponse> = lanes.into_iter().map(LaneResponse::from).collect();
+    let held = items.iter().find(|lane| lane.state == "paused");
+    let (state, reason) = held.map_or(("running", None), |lane| (lane.state, lane.reason.clone()));
+    Ok(Json(ResumedLane { provider, state, reason, items }))
+}
+
+impl From<LaneView> for LaneResponse {
+    fn from(lane: LaneView) -> Self {
+        let state = if lane.paused { "paused" } else { "running" };
+        Self { provider: lane.provider, environment: lane.environment, platform: lane.platform, state, reason: lane.reason }
+    }
+}

@@ -1,0 +1,32 @@
+//! Notifications: `/v1/notifications`.
+
+mod batch;
+mod cancel;
+mod content;
+mod create;
+mod deliveries;
+pub(super) mod dto;
+mod list;
+mod overrides;
+mod preview;
+mod read;
+mod validate;
+mod view;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create, list::list))
+        .routes(routes!(batch::batch))
+        .routes(routes!(preview::preview))
+        .routes(routes!(read::read, cancel::cancel))
+        .routes(routes!(deliveries::deliveries))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! A notification as callers write it.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::instant::{Instant, LocalTime};
+use crate::api::json::{AnyValue, UniqueMap, objects};
+use crate::api::schema;
+use crate::domain::content::Interruption;
+use crate::domain::notification::{IfPast, InQuietHours, Priority};
+
+/// One message and its audience.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = NotificationRequest)]
+pub(in crate::api) struct NotificationRequest {
+    /// Whom for.
+    #[schema(required = true, nullable = false)]
+    pub(super) to: Option<ToRequest>,
+    /// A declared category; without one only the channels' switches decide.
+    #[schema(max_length = 64)]
+    pub(super) category: Option<String>,
+    /// The category's, else `high`, where absent. `critical` needs the scope of that name.
+    #[schema(value_type = Option<schema::Priority>)]
+    pub(super) priority: Option<Priority>,
+    /// The words.
+    pub(super) content: Option<ContentRequest>,
+    /// Words over all others, by platform.
+    pub(super) platforms: Option<PlatformsRequest>,
+    /// Words over `content`, by locale: the longest tag that fits a device's goes first.
+    #[schema(value_type = Option<BTreeMap<String, ContentRequest>>)]
+    pub(super) localized: Option<UniqueMap<ContentRequest>>,
+    /// The caller's own, at most 8, for lists and analytics.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub(super) labels: Option<UniqueMap<String>>,
+    /// A data-only background push: no words, sound or badge.
+    pub(super) silent: Option<bool>,
+    /// How long it may live from the instant it is due at a device; 0 is now or never. The category's, else a day, where absent.
+    #[schema(maximum = 2_419_200)]
+    pub(super) ttl_seconds: Option<u32>,
+    /// Until when it may live, instead of `ttl_seconds`.
+    #[schema(value_type = Option<schema::Instant>)]
+    pub(super) expires_at: Option<Instant>,
+    /// When it is due, at most 90 days ahead; in the past is now.
+    #[schema(value_type = Option<schema::Instant>)]
+    pub(super) send_at: Option<Instant>,
+    /// When it is due by each device's own wall clock, instead of `send_at`.
+    #[schema(value_type = Option<schema::LocalTime>)]
+    pub(super) send_at_local: Option<LocalTime>,
+    /// With `send_at_local`: what becomes of devices where that time has passed; `skip` where absent.
+    #[schema(value_type = Option<schema::IfPast>)]
+    pub(super) if_past: Option<IfPast>,
+    /// What becomes of it in quiet hours; `defer` where absent. `ignore` needs the scope `critical`.
+    #[schema(value_type = Option<schema::InQuietHours>)]
+    pub(super) in_quiet_hours: Option<InQuietHours>,
+    /// Of the same key the newest accepted notification wins at each device; at most 64 bytes.
+    #[schema(min_length = 1, max_length = 64)]
+    pub(super) collapse_key: Option<String>,
+    /// Over what was rendered for APNs: `{"headers": {…}, "payload": {…}}`.
+    #[schema(value_type = Option<schema::Patch>)]
+    pub(super) apns: Option<AnyValue>,
+    /// Over what was rendered for FCM: a patch of `message`.
+    #[schema(value_type = Option<schema::Patch>)]
+    pub(super) fcm: Option<AnyValue>,
+    /// Over what was rendered for browsers.
+    #[schema(value_type = Option<schema::Patch>)]
+    pub(super) webpush: Option<AnyValue>,
+    /// A test send to at most 20 names: counted nowhere.
+    pub(super) test: Option<bool>,
+    /// In a batch only: the item's own key. Elsewhere it is the header `Idempotency-Key`, and this is refused.
+    #[schema(min_length = 1, max_length = 255)]
+    pub(super) idempotency_key: Option<String>,
+}
+
+/// Whom for: exactly one of `user_id`, `user_ids`, `device_ids`, `all`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = To)]
+pub(super) struct ToRequest {
+    /// One user's active devices.
+    #[schema(max_length = 256)]
+    pub(super) user_id: Option<String>,
+    /// The active devices of these users.
+    #[schema(min_items = 1, max_items = 10_000)]
+    pub(super) user_ids: Option<Vec<String>>,
+    /// These devices.
+    #[schema(min_items = 1, max_items = 10_000)]
+    pub(super) device_ids: Option<Vec<String>>,
+    /// Every active device of the app; only `true`.
+    pub(super) all: Option<bool>,
+    /// Devices that are left out.
+    #[schema(max_items = 10_000)]
+    pub(super) except_device_ids: Option<Vec<String>>,
+    /// With users: all of a user's devices (default), or the latest seen one only.
+    #[schema(value_type = Option<DevicesWord>)]
+    pub(super) devices: Option<Which>,
+}
+
+/// Which of a user's devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Which {
+    All,
+    Latest,
+}
+
+/// Which of a user's devices.
+#[derive(ToSchema)]
+#[schema(as = WhichDevices, rename_all = "snake_case")]
+#[expect(dead_code, reason = "a schema only")]
+pub(super) enum DevicesWord {
+    All,
+    Latest,
+}
+
+/// What a person sees and what the app gets.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = Content)]
+pub(super) struct ContentRequest {
+    /// First line.
+    pub(super) title: Option<String>,
+    /// Second line, on Apple's systems.
+    pub(super) subtitle: Option<String>,
+    /// The text.
+    pub(super) body: Option<String>,
+    /// An https address.
+    #[schema(max_length = 2048)]
+    pub(super) image_url: Option<String>,
+    /// `default` or the name of a sound in the app; absent is silence.
+    #[schema(max_length = 256)]
+    pub(super) sound: Option<String>,
+    /// The number on the app's icon; 0 removes it.
+    #[schema(maximum = 2_147_483_647)]
+    pub(super) badge: Option<u32>,
+    /// Groups notifications on Apple's systems.
+    #[schema(max_length = 256)]
+    pub(super) thread_id: Option<String>,
+    /// Where a tap leads; arrives as `herald_link`.
+    #[schema(max_length = 2048)]
+    pub(super) link: Option<String>,
+    /// How much it may interrupt; `critical` needs the scope of that name.
+    #[schema(value_type = Option<schema::Interruption>)]
+    pub(super) interruption: Option<Interruption>,
+    /// For Apple's summary.
+    #[schema(minimum = 0, maximum = 1)]
+    pub(super) relevance: Option<f64>,
+    /// The Android channel; the category's where absent.
+    #[schema(max_length = 256)]
+    pub(super) android_channel: Option<String>,
+    /// The set of actions that the app registered.
+    #[schema(max_length = 256)]
+    pub(super) action_set: Option<String>,
+    /// Buttons that browsers show.
+    #[schema(max_items = 8)]
+    pub(super) actions: Option<Vec<ActionRequest>>,
+    /// The app's own data: strings by name.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub(super) data: Option<UniqueMap<String>>,
+}
+
+/// A button.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = Action)]
+pub(super) struct ActionRequest {
+    /// What the receipt names.
+    #[schema(min_length = 1, max_length = 64)]
+    pub(super) id: String,
+    /// What the button says.
+    #[schema(min_length = 1, max_length = 256)]
+    pub(super) title: String,
+}
+
+/// Words by platform.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = Platforms)]
+pub(super) struct PlatformsRequest {
+    /// Apple's systems.
+    pub(super) ios: Option<ContentRequest>,
+    /// Android.
+    pub(super) android: Option<ContentRequest>,
+    /// Browsers.
+    pub(super) web: Option<ContentRequest>,
+}
+
+objects!(NotificationRequest, ToRequest, ContentRequest, ActionRequest, PlatformsRequest);

@@ -1,0 +1,78 @@
+//! `POST /v1/notifications/preview`
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use http::Uri;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::dto::NotificationRequest;
+use super::validate::{self, Given};
+use crate::api::auth::{Caller, ToSend};
+use crate::api::body::JsonBody;
+use crate::api::problem::Problem;
+use crate::api::{Api, json, query, schema};
+use crate::domain::device::{Platform, ProviderKind};
+
+/// What a notification would come to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PreviewResponse {
+    /// Devices, and named users or devices without an active one.
+    targeted: u64,
+    /// `send`, or the reason of a deferral or suppression, and how many.
+    decisions: BTreeMap<String, u64>,
+    /// One payload for each provider, platform and locale.
+    rendered: Vec<RenderedResponse>,
+}
+
+/// A payload as the provider would get it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RenderedPreview)]
+struct RenderedResponse {
+    /// Whose form.
+    #[schema(value_type = schema::Provider)]
+    provider: ProviderKind,
+    /// For what.
+    #[schema(value_type = schema::Platform)]
+    platform: Platform,
+    /// The locale; null for the default words.
+    locale: Option<String>,
+    /// What counts towards the provider's limit.
+    bytes: usize,
+    /// The body, with a stand-in for the token.
+    #[schema(value_type = Object)]
+    payload: serde_json::Value,
+}
+
+/// Preview a notification
+///
+/// What it would come to, were it sent now. Nothing is written or sent. Scope `send`.
+#[utoipa::path(
+    post,
+    path = "/v1/notifications/preview",
+    tag = "notifications",
+    request_body = NotificationRequest,
+    responses((status = 200, body = PreviewResponse)),
+    security(("api_key" = ["send"]))
+)]
+pub(super) async fn preview(
+    State(api): State<Api>,
+    caller: Caller<ToSend>,
+    uri: Uri,
+    JsonBody(body): JsonBody,
+) -> Result<Json<PreviewResponse>, Problem> {
+    query::none(&uri)?;
+    let reading = json::read::<NotificationRequest>(&body)?;
+    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
+    let preview = api.path.preview(caller.app, validate::draft(reading, given)?).await?;
+    let rendered = preview.rendered.into_iter().map(|one| RenderedResponse {
+        provider: one.provider,
+        platform: one.platform,
+        locale: one.locale,
+        bytes: one.bytes,
+        payload: one.payload,
+    });
+    Ok(Json(PreviewResponse { targeted: preview.targeted, decisions: preview.decisions, rendered: rendered.collect() }))
+}

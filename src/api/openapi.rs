@@ -1,0 +1,138 @@
+//! The contract as OpenAPI 3.1, generated from the routes, and the page that shows it.
+//!
+//! Routes say what is their own; what all of them have in common (ids, errors, parameters of lists) is added here, once.
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
+    ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem::{Code, FieldProblem, ProblemBody};
+use super::{Api, categories, contacts, devices, explain, health, keys, lanes, notifications, preferences, receipts};
+
+const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
+    JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
+    that they do not know. Errors are `application/problem+json` (RFC 9457) with a stable `code`. `X-Request-Id` is taken or made, and answered \
+    with everything. Bodies may be compressed with gzip or brotli, both ways.";
+
+/// All routes, and the document of them.
+pub(super) fn routes() -> (Router<Api>, OpenApi) {
+    let router = OpenApiRouter::with_openapi(document())
+        .merge(notifications::routes())
+        .merge(explain::routes())
+        .merge(receipts::routes())
+        .merge(devices::routes())
+        .merge(preferences::routes())
+        .merge(contacts::routes())
+        .merge(categories::routes())
+        .merge(lanes::routes())
+        .merge(keys::routes())
+        .merge(health::routes());
+    let (router, mut document) = router.split_for_parts();
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
+    schemas.insert(FieldProblem::name().into_owned(), FieldProblem::schema());
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            complete(operation);
+        }
+    }
+    (router, document)
+}
+
+/// `/openapi.json` and `/docs`.
+pub(super) fn pages(document: &OpenApi) -> Result<Router<Api>, serde_json::Error> {
+    let json = Bytes::from(serde_json::to_vec(document)?);
+    let page = SwaggerUi::new("/docs").config(Config::from("/openapi.json"));
+    let serve = move || std::future::ready(([(CONTENT_TYPE, "application/json")], json.clone()).into_response());
+    Ok(Router::new().route("/openapi.json", get(serve)).merge(page))
+}
+
+fn document() -> OpenApi {
+    let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
+    let info =
+        InfoBuilder::new().title("Herald").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION)).license(Some(license)).build();
+    let mut document = OpenApiBuilder::new().info(info).build();
+    let key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key. It belongs to one app and names it; its scopes are `send`, `manage`, `read` and `critical`."))
+        .build();
+    document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(key));
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+/// Adds what the operation has in common with others like it.
+fn complete(operation: &mut Operation) {
+    let needs_key = operation.security.is_some();
+    let has_body = operation.request_body.is_some();
+    let parameters = operation.parameters.get_or_insert_default();
+    let own = |parameter: &RefOr<Parameter>, matches: fn(&Parameter) -> bool| matches!(parameter, RefOr::T(own) if matches(own));
+    let names_one = parameters.iter().any(|one| own(one, |one| one.parameter_in == ParameterIn::Path));
+    let has_condition = parameters.iter().any(|one| own(one, |one| one.name == "If-Match"));
+    let is_list = operation.responses.responses.get("200").is_some_and(answers_list);
+    if is_list {
+        parameters.push(parameter("limit", Type::Integer, "1 to 500; 50 where absent"));
+        parameters.push(parameter("cursor", Type::String, "`next_cursor` of the page before; it carries the filters and lives 24 h"));
+        parameters.push(parameter("fields", Type::String, "Top-level fields of the items, separated by commas; all where absent"));
+    }
+    let mut codes = Vec::new();
+    if needs_key {
+        codes.extend([Code::KeyInvalid, Code::ScopeMissing, Code::Invalid, Code::Internal, Code::StoreUnavailable]);
+    }
+    if names_one {
+        codes.push(Code::NotFound);
+    }
+    if has_condition {
+        codes.push(Code::Stale);
+    }
+    if has_body {
+        codes.extend([Code::BadJson, Code::RequestTimeout, Code::BodyTooLarge, Code::UnsupportedMediaType]);
+    }
+    for code in codes {
+        let status = code.status().as_u16().to_string();
+        operation.responses.responses.entry(status).or_insert_with(|| problem(code));
+    }
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            let id = HeaderBuilder::new().schema(Some(String::schema())).description(Some("The request's id")).build();
+            response.headers.insert("X-Request-Id".to_owned(), id.into());
+        }
+    }
+}
+
+fn answers_list(response: &RefOr<utoipa::openapi::Response>) -> bool {
+    let RefOr::T(response) = response else { return false };
+    let Some(RefOr::T(content)) = response.content.get("application/json") else { return false };
+    matches!(&content.schema, Some(RefOr::Ref(to)) if to.ref_location.contains("/List_"))
+}
+
+fn parameter(name: &str, kind: Type, description: &str) -> RefOr<Parameter> {
+    let schema = ObjectBuilder::new().schema_type(SchemaType::new(kind)).build();
+    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).description(Some(description)).schema(Some(schema)).build().into()
+}
+
+fn problem(code: Code) -> RefOr<utoipa::openapi::Response> {
+    let codes: Vec<_> =
+        Code::ALL.iter().filter(|other| other.status() == code.status()).map(|other| format!("`{}`", other.as_str())).collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
+    ResponseBuilder::new().description(format!("One of {}", codes.join(", "))).content("application/problem+json", content).build().into()
+}
+
+#[cfg(test)]
+mod tests;

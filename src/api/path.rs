@@ -1,0 +1,91 @@
+//! What paths name: checked like the same names in bodies. What cannot exist at all is 422; an id of Herald's own that is none is 404.
+
+use axum::RequestPartsExt;
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+use uuid::Uuid;
+
+use super::Api;
+use super::problem::Problem;
+use crate::domain::device::ProviderKind;
+use crate::domain::id::NotificationId;
+use crate::domain::name::{NameError, check_category_id, check_device_id, check_user_id};
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident, $field:literal, $check:ident;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name(pub(super) String);
+
+        impl FromRequestParts<Api> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+                checked(parts, $field, $check).await.map(Self)
+            }
+        }
+    )*};
+}
+
+names! {
+    /// `{user_id}`
+    UserId, "user_id", check_user_id;
+    /// `{device_id}`
+    DeviceId, "device_id", check_device_id;
+    /// `{category}`
+    CategoryId, "id", check_category_id;
+}
+
+/// `{id}` of a notification.
+pub(super) struct NotificationPath(pub(super) NotificationId);
+
+impl FromRequestParts<Api> for NotificationPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        own_id(parts, "notification").await.map(|id| Self(NotificationId(id)))
+    }
+}
+
+/// `{id}` of an API key.
+pub(super) struct KeyPath(pub(super) Uuid);
+
+impl FromRequestParts<Api> for KeyPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        own_id(parts, "API key").await.map(Self)
+    }
+}
+
+/// `{provider}`
+pub(super) struct ProviderPath(pub(super) ProviderKind);
+
+impl FromRequestParts<Api> for ProviderPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let name = text(parts).await.unwrap_or_default();
+        let known = [ProviderKind::Apns, ProviderKind::Fcm, ProviderKind::Webpush];
+        known.into_iter().find(|kind| kind.as_str() == name).map(Self).ok_or_else(|| Problem::not_found("lane"))
+    }
+}
+
+async fn checked(parts: &mut Parts, field: &str, check: fn(&str) -> Result<(), NameError>) -> Result<String, Problem> {
+    let Some(text) = text(parts).await else {
+        return Err(Problem::invalid_field(field, "invalid", "must be percent-encoded UTF-8"));
+    };
+    check(&text).map_err(|error| Problem::invalid_field(field, "invalid", error.to_string()))?;
+    Ok(text)
+}
+
+async fn own_id(parts: &mut Parts, what: &'static str) -> Result<Uuid, Problem> {
+    let text = text(parts).await.unwrap_or_default();
+    // the parser would also take braces and forms without hyphens, which were never answered
+    let is_plain = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    is_plain.then(|| Uuid::parse_str(&text).ok()).flatten().ok_or_else(|| Problem::not_found(what))
+}
+
+/// The one parameter of the path, decoded.
+async fn text(parts: &mut Parts) -> Option<String> {
+    parts.extract::<Path<String>>().await.ok().map(|Path(text)| text)
+}

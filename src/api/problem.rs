@@ -1,0 +1,327 @@
+//! Every error that leaves the API: RFC 9457 `application/problem+json`, made here and nowhere else.
+//!
+//! The layers below know no status codes. What they say of themselves goes to the log, once, under the request's id; callers get the
+//! fixed words of the contract.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::request_id;
+use crate::dispatch::draft::{FieldError, Rejected};
+use crate::domain::device::ProviderKind;
+use crate::store;
+use crate::store::key::Scope;
+
+/// Errors of one answer, at most: beyond it more of them help nobody.
+const MAX_ERRORS: usize = 100;
+
+/// The stable words of the contract, each with its status and its title.
+macro_rules! codes {
+    ($($variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// What went wrong, machine-readable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code { $($variant,)* }
+
+        impl Code {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            fn type_uri(self) -> &'static str {
+                match self { $(Self::$variant => concat!("urn:herald:", $code),)* }
+            }
+
+            fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    BadJson = BAD_REQUEST, "bad_json", "The body is not JSON";
+    BadRequest = BAD_REQUEST, "bad_request", "The request cannot be read";
+    KeyInvalid = UNAUTHORIZED, "key_invalid", "The API key is missing, unknown or expired";
+    ScopeMissing = FORBIDDEN, "scope_missing", "The API key lacks a scope";
+    NotFound = NOT_FOUND, "not_found", "There is no such thing";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
+    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
+    Stale = PRECONDITION_FAILED, "stale", "It was changed in the meantime";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Too large for a provider";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another type";
+    Invalid = UNPROCESSABLE_ENTITY, "invalid", "The request is invalid";
+    CursorMismatch = UNPROCESSABLE_ENTITY, "cursor_mismatch", "The cursor belongs to another list";
+    CursorExpired = UNPROCESSABLE_ENTITY, "cursor_expired", "The cursor is too old";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key came with another body";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "The store cannot be reached";
+    NotReady = SERVICE_UNAVAILABLE, "not_ready", "Not ready";
+}
+
+/// An error on its way to a caller.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    size: Option<(ProviderKind, usize, usize)>,
+    away: Vec<&'static str>,
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// `urn:herald:` and the code.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The same for every error of this code.
+    title: &'static str,
+    /// The status, again.
+    status: u16,
+    /// What it was this time, for people.
+    detail: Cow<'static, str>,
+    /// Stable and machine-readable. Callers ignore codes that they do not know.
+    code: &'static str,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldProblem>,
+    /// With `payload_too_large`: which provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    provider: Option<&'static str>,
+    /// With `payload_too_large`: the size after rendering, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    size: Option<usize>,
+    /// With `payload_too_large`: what the provider takes, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    limit: Option<usize>,
+    /// With `not_ready`: what does not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
+    away: Vec<&'static str>,
+    /// The request's id, as in `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    request_id: Option<String>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FieldError)]
+pub(crate) struct FieldProblem {
+    /// Where, from the root of the body, such as `to.user_ids[3]`; else the name of a parameter or header.
+    field: String,
+    /// Stable and machine-readable: `invalid`, `required`, `unknown_field`, `unknown_timezone`, `unknown_category`, …
+    code: &'static str,
+    /// For people.
+    message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), size: None, away: Vec::new() }
+    }
+
+    /// 400: the bytes are not JSON as it must be.
+    pub(crate) fn bad_json(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::BadJson, detail)
+    }
+
+    /// 422: these fields.
+    pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(MAX_ERRORS);
+        let detail = match errors.as_slice() {
+            [one] if one.field.is_empty() => format!("the body {}", one.message),
+            [one] => format!("{}: {}", one.field, one.message),
+            many => format!("{} fields are invalid", many.len()),
+        };
+        Self { errors, ..Self::new(Code::Invalid, detail) }
+    }
+
+    /// 422: this field.
+    pub(crate) fn invalid_field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.to_owned(), code, message: message.into() }])
+    }
+
+    /// 422 with a code of its own, about one parameter or header.
+    pub(crate) fn about(code: Code, field: &str, detail: &'static str) -> Self {
+        let error = FieldError { field: field.to_owned(), code: code.as_str(), message: detail.to_owned() };
+        Self { errors: vec![error], ..Self::new(code, detail) }
+    }
+
+    /// 401.
+    pub(crate) fn key_invalid(detail: &'static str) -> Self {
+        Self::new(Code::KeyInvalid, detail)
+    }
+
+    /// 403, naming the scope.
+    pub(crate) fn scope_missing(scope: Scope) -> Self {
+        let name = match scope {
+            Scope::Send => "send",
+            Scope::Manage => "manage",
+            Scope::Read => "read",
+            Scope::Critical => "critical",
+        };
+        Self::new(Code::ScopeMissing, format!("this needs an API key with the scope {name}"))
+    }
+
+    /// 404.
+    pub(crate) fn not_found(what: &'static str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+
+    /// 412.
+    pub(crate) fn stale() -> Self {
+        Self::new(Code::Stale, "If-Match names another version than the present one")
+    }
+
+    /// 500, with nothing of the cause, which is logged here.
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %Chain(error), "the request failed for a fault of ours");
+        Self::internal_logged()
+    }
+
+    /// 500 for a fault that is in the log already.
+    pub(crate) fn internal_logged() -> Self {
+        Self::new(Code::Internal, "the cause is in the log, under the request's id")
+    }
+
+    /// 503 of `/ready`.
+    pub(crate) fn not_ready(away: &[&'static str]) -> Self {
+        Self { away: away.to_vec(), ..Self::new(Code::NotReady, format!("{} does not answer", away.join(" and "))) }
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(crate) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// The body, as it also stands in the results of a batch.
+    pub(crate) fn into_body(self) -> ProblemBody {
+        let code = self.code;
+        let errors = self.errors.into_iter().map(|error| FieldProblem { field: error.field, code: error.code, message: error.message });
+        ProblemBody {
+            kind: code.type_uri(),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: self.detail,
+            code: code.as_str(),
+            errors: errors.collect(),
+            provider: self.size.map(|(provider, ..)| provider.as_str()),
+            size: self.size.map(|(_, size, _)| size),
+            limit: self.size.map(|(.., limit)| limit),
+            away: self.away,
+            request_id: request_id::current(),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        if error.is_transient() {
+            tracing::warn!(error = %Chain(&error), "the store cannot be reached");
+            Self::new(Code::StoreUnavailable, "the store cannot be reached; try again")
+        } else {
+            Self::internal(&error)
+        }
+    }
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Invalid(errors) => Self::invalid(errors),
+            Rejected::TooLarge { provider, size, limit } => {
+                let detail = format!("{size} bytes for {} after rendering, which takes {limit}", provider.as_str());
+                Self { size: Some((provider, size, limit)), ..Self::new(Code::PayloadTooLarge, detail) }
+            }
+            Rejected::Store(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let code = self.code;
+        let body = serde_json::to_vec(&self.into_body()).unwrap_or_default();
+        let mut response = (code.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match code {
+            Code::KeyInvalid => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"herald\""))),
+            Code::StoreUnavailable | Code::NotReady => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An error with its causes, for the log.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut error = self.0;
+        while let Some(source) = error.source() {
+            write!(f, ": {source}")?;
+            error = source;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_written_once() {
+        let mut words: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|code| code.status().is_client_error() || code.status().is_server_error()));
+    }
+
+    #[test]
+    fn a_fault_of_the_store_says_nothing_of_itself() {
+        let error = store::Error::Refused("UNIQUE constraint failed: device.name".into());
+        let body = serde_json::to_string(&Problem::from(error).into_body()).unwrap();
+        assert!(!body.contains("UNIQUE"), "{body}");
+        let away = Problem::from(store::Error::Unavailable("refused".into())).into_response();
+        assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(away.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_payload_that_is_too_large_names_provider_and_size() {
+        let problem = Problem::from(Rejected::TooLarge { provider: ProviderKind::Apns, size: 5000, limit: 4096 });
+        let body = serde_json::to_value(problem.into_body()).unwrap();
+        assert_eq!((body["status"].as_u64(), &body["code"]), (Some(413), &"payload_too_large".into()));
+        assert_eq!((&body["provider"], body["size"].as_u64(), body["limit"].as_u64()), (&"apns".into(), Some(5000), Some(4096)));
+    }
+}

@@ -1,0 +1,123 @@
+//! `POST /v1/receipts`: what devices report of pushes that reached them.
+
+use axum::Json;
+use axum::extract::State;
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Caller, ToSend};
+use super::body::JsonBody;
+use super::instant::Instant;
+use super::json::{self, objects};
+use super::problem::Problem;
+use super::{Api, query, schema};
+use crate::domain::id::NotificationId;
+use crate::domain::name::check_device_id;
+use crate::store::receipt::{Receipt, ReceiptKind, ReceiptVerdict};
+
+/// Receipts of one request, at most.
+const MAX_RECEIPTS: usize = 500;
+
+/// Reports.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+struct ReceiptsRequest {
+    /// Up to 500 of them.
+    #[schema(max_items = 500)]
+    receipts: Vec<ReceiptRequest>,
+}
+
+/// One report. `opened` and `dismissed` imply `delivered`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = Receipt)]
+struct ReceiptRequest {
+    /// Of which push: `herald_id` in its data.
+    notification_id: String,
+    /// On which device.
+    device_id: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    #[schema(value_type = schema::ReceiptType)]
+    kind: ReceiptKind,
+    /// When; the arrival of this request where absent, before the send or in the future.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::Instant>)]
+    at: Option<Instant>,
+}
+
+objects!(ReceiptsRequest, ReceiptRequest);
+
+/// What became of the reports.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReceiptsResponse {
+    /// How many counted, now or before, or are kept until the send is booked.
+    accepted: usize,
+    /// The others.
+    rejected: Vec<RejectedReceipt>,
+}
+
+/// A report that does not count.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+struct RejectedReceipt {
+    /// Its place in the request, from 0.
+    index: usize,
+    /// `unknown_delivery`: no push that was sent to that device, whatever the cause. `too_late`: more than 30 days after the send.
+    code: &'static str,
+}
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(receive))
+}
+
+/// Report receipts
+///
+/// Repeats do not count twice. Scope `send`.
+#[utoipa::path(
+    post,
+    path = "/v1/receipts",
+    tag = "receipts",
+    request_body = ReceiptsRequest,
+    responses((status = 202, body = ReceiptsResponse)),
+    security(("api_key" = ["send"]))
+)]
+async fn receive(
+    State(api): State<Api>,
+    caller: Caller<ToSend>,
+    uri: Uri,
+    JsonBody(body): JsonBody,
+) -> Result<(StatusCode, Json<ReceiptsResponse>), Problem> {
+    query::none(&uri)?;
+    let reports = json::read::<ReceiptsRequest>(&body)?.whole()?.receipts;
+    if reports.len() > MAX_RECEIPTS {
+        return Err(Problem::invalid_field("receipts", "invalid", format!("must have at most {MAX_RECEIPTS} items")));
+    }
+    let mut rejected = Vec::new();
+    let mut places = Vec::with_capacity(reports.len());
+    let mut receipts = Vec::with_capacity(reports.len());
+    for (index, report) in reports.into_iter().enumerate() {
+        // an id that none of ours can have is a delivery that is not known, like any other
+        match report.notification_id.parse::<NotificationId>() {
+            Ok(notification) if check_device_id(&report.device_id).is_ok() => {
+                places.push(index);
+                receipts.push(Receipt { notification, device: report.device_id, kind: report.kind, at: report.at.map(|at| at.0) });
+            }
+            _ => rejected.push(RejectedReceipt { index, code: "unknown_delivery" }),
+        }
+    }
+    let verdicts = if receipts.is_empty() { Vec::new() } else { api.store.receive(caller.app, &receipts).await? };
+    let mut accepted = 0;
+    for (index, verdict) in places.into_iter().zip(verdicts) {
+        match verdict {
+            ReceiptVerdict::Accepted | ReceiptVerdict::Early => accepted += 1,
+            ReceiptVerdict::UnknownDelivery => rejected.push(RejectedReceipt { index, code: "unknown_delivery" }),
+            ReceiptVerdict::TooLate => rejected.push(RejectedReceipt { index, code: "too_late" }),
+        }
+    }
+    rejected.sort_unstable_by_key(|one| one.index);
+    Ok((StatusCode::ACCEPTED, Json(ReceiptsResponse { accepted, rejected })))
+}

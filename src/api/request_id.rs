@@ -1,0 +1,124 @@
+//! What every request has around it: an id, a span, the time it took. The raw path never reaches the log, since it may name people.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rand::Rng;
+use tracing::Instrument;
+use uuid::Builder;
+
+use super::Api;
+use super::problem::{Code, Problem};
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+tokio::task_local! {
+    static CURRENT: Arc<str>;
+}
+
+/// The id of the request that is being handled.
+pub(super) fn current() -> Option<String> {
+    CURRENT.try_with(ToString::to_string).ok()
+}
+
+/// The outermost layer: takes or makes the id, opens the span, answers the id.
+pub(super) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (id, header) = id_of(&api, request.headers());
+    let traceparent = request.headers().get(&TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())).cloned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        request.id = &*id,
+        http.method = request.method().as_str(),
+        http.route = route,
+        trace.parent = traceparent.as_ref().and_then(|value| value.to_str().ok()),
+    );
+    let is_probe = matches!(route, "/health" | "/ready" | "/metrics");
+    let begun = api.clock.monotonic();
+    let handled = async {
+        let response = if has_known_encoding(request.headers()) { next.run(request).await } else { unknown_encoding() };
+        let duration_ms = api.clock.monotonic().saturating_sub(begun).as_secs_f64() * 1e3;
+        let status = response.status().as_u16();
+        if is_probe {
+            tracing::debug!(target: "herald::api::access", status, duration_ms, "answered");
+        } else {
+            tracing::info!(target: "herald::api::access", status, duration_ms, "answered");
+        }
+        response
+    };
+    let mut response = CURRENT.scope(id, handled.instrument(span)).await;
+    response.headers_mut().insert(REQUEST_ID.clone(), header);
+    if let Some(traceparent) = traceparent {
+        response.headers_mut().insert(TRACEPARENT.clone(), traceparent);
+    }
+    response
+}
+
+fn id_of(api: &Api, headers: &HeaderMap) -> (Arc<str>, HeaderValue) {
+    let given =
+        headers.get(&REQUEST_ID).filter(|value| (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic));
+    if let Some(header) = given
+        && let Ok(text) = header.to_str()
+    {
+        return (text.into(), header.clone());
+    }
+    let millis = u64::try_from(api.clock.now().timestamp_millis()).unwrap_or_default();
+    let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text: &str = Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).as_uuid().hyphenated().encode_lower(&mut buffer);
+    let header = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"));
+    (text.into(), header)
+}
+
+/// Whether it is a `traceparent` of the W3C's Trace Context, any version but the forbidden one.
+fn is_traceparent(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let hex = |part: &str, len: usize| part.len() == len && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let mut parts = text.splitn(5, '-');
+    let (Some(version), Some(trace), Some(parent), Some(flags), rest) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let known = hex(version, 2) && version != "ff" && (version != "00" || rest.is_none());
+    text.len() <= 512 && known && hex(trace, 32) && !zero(trace) && hex(parent, 16) && !zero(parent) && hex(flags, 2)
+}
+
+fn has_known_encoding(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let known = encodings.next().is_none_or(|value| matches!(value.as_bytes(), b"gzip" | b"br" | b"identity"));
+    known && encodings.next().is_none()
+}
+
+fn unknown_encoding() -> Response {
+    Problem::new(Code::UnsupportedMediaType, "bodies may be sent as they are, or as one of gzip and br").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_traceparent_is_taken() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for (text, expected) in [
+            (good.to_owned(), true),
+            (good.replacen("00", "01", 1), true),
+            (good.replacen("00", "01", 1) + "-more", true),
+            (good.to_owned() + "-more", false),
+            (good.replacen("00", "ff", 1), false),
+            (good.to_uppercase(), false),
+            ("00-00000000000000000000000000000000-00f067aa0ba902b7-01".to_owned(), false),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01".to_owned(), false),
+            ("00-4bf9-00f067aa0ba902b7-01".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_traceparent(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

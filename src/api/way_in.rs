@@ -1,0 +1,87 @@
+//! What the API asks of the dispatch path, as a trait, so that routes can be tested without one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::dispatch::accept::Prepared;
+use crate::dispatch::directory::CategoryMap;
+use crate::dispatch::draft::{Draft, Rejected};
+use crate::dispatch::handle::{Dispatch, Explained, LaneView, Preview, Question};
+use crate::domain::device::ProviderKind;
+use crate::domain::id::{AppId, NotificationId};
+use crate::store;
+use crate::store::engine::{Submission, Verdict};
+
+/// The way into the path; each method is [`Dispatch`]'s of the same name.
+#[async_trait]
+pub(super) trait WayIn: Send + Sync {
+    /// Whether this node still has the app.
+    fn has_app(&self, app: AppId) -> bool;
+
+    /// An app's categories, at most a second old.
+    async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error>;
+
+    /// Forgets them, after a change.
+    fn forget_categories(&self, app: AppId);
+
+    async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected>;
+
+    async fn submit(&self, submission: Submission) -> Result<Verdict, store::Error>;
+
+    async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error>;
+
+    async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected>;
+
+    async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected>;
+
+    fn lanes(&self, app: AppId) -> Vec<LaneView>;
+
+    fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>>;
+}
+
+/// The path of this node.
+pub(super) struct Path(pub(super) Arc<Dispatch>);
+
+#[async_trait]
+impl WayIn for Path {
+    fn has_app(&self, app: AppId) -> bool {
+        self.0.directory().app(app).is_some()
+    }
+
+    async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {
+        self.0.directory().categories(app).await
+    }
+
+    fn forget_categories(&self, app: AppId) {
+        self.0.directory().forget_categories(app);
+    }
+
+    async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {
+        self.0.prepare(app, draft).await
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Verdict, store::Error> {
+        self.0.submit(submission).await
+    }
+
+    async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error> {
+        self.0.cancel(app, id).await
+    }
+
+    async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected> {
+        self.0.preview(app, draft).await
+    }
+
+    async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
+        self.0.explain(app, question).await
+    }
+
+    fn lanes(&self, app: AppId) -> Vec<LaneView> {
+        self.0.lanes(app)
+    }
+
+    fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {
+        self.0.resume_lanes(app, provider)
+    }
+}

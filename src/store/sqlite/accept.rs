@@ -1,0 +1,111 @@
+//! Step 1: notifications, their runs, their work and their keys, in one commit.
+
+use std::collections::HashSet;
+
+use super::super::engine::{Item, ItemVerdict, NewNotification, RunStatus, Submission, Verdict};
+use super::super::{Error, Result};
+use super::batch::{Binds, Tuples, no_lead};
+use super::fault::is_conflict;
+use super::idempotency::{Before, Keys};
+use super::row::{Cells, micros, to_document};
+use super::work::{self, Row};
+use super::writer::Tx;
+use crate::domain::id::NotificationId;
+use crate::domain::work::{NewWork, WorkKind};
+
+const NOTIFICATION: Tuples = Tuples {
+    head: "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, content) VALUES ",
+    width: 9,
+    tail: "",
+};
+const RUN: Tuples =
+    Tuples { head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted) VALUES ", width: 7, tail: "" };
+const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHERE (app, id) IN (VALUES ", width: 2, tail: ")" };
+
+/// Writes what is new of the submissions and answers them in order.
+pub(super) async fn accept(mut tx: Tx<'_>, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
+    let asked: Vec<_> = submissions.iter().flat_map(keys_of).collect();
+    let mut keys = Keys::find(&mut tx, &asked).await?;
+    let mut fresh = Vec::new();
+    let verdicts = submissions.iter().map(|submission| judge(submission, &mut keys, &mut fresh)).collect();
+    match write(&mut tx, &keys, &fresh).await {
+        Err(error) if is_conflict(&error) => {}
+        written => return written.map(|()| verdicts),
+    }
+    // the same ids were sent again after a commit whose fate was unknown: only what is not there yet is written
+    tx.start_over().await?;
+    let mut there = known(&mut tx, &fresh).await?;
+    fresh.retain(|notification| there.insert(notification.id));
+    write(&mut tx, &keys, &fresh).await?;
+    Ok(verdicts)
+}
+
+fn keys_of(submission: &Submission) -> impl Iterator<Item = &super::super::engine::IdempotencyKey> {
+    submission.key.iter().chain(submission.items.iter().filter_map(|item| item.key.as_ref()))
+}
+
+fn judge<'s>(submission: &'s Submission, keys: &mut Keys, fresh: &mut Vec<&'s NewNotification>) -> Verdict {
+    match keys.before(submission.key.as_ref()) {
+        Before::Same(answer) => return Verdict::Replayed(answer),
+        Before::Other => return Verdict::Reused,
+        Before::Nothing => {}
+    }
+    let mut one = |item: &'s Item| match keys.before(item.key.as_ref()) {
+        Before::Same(answer) => ItemVerdict::Replayed(answer),
+        Before::Other => ItemVerdict::Reused,
+        Before::Nothing => {
+            keys.remember(item.key.as_ref(), &item.answer);
+            fresh.push(&item.notification);
+            ItemVerdict::Accepted
+        }
+    };
+    let verdicts: Vec<ItemVerdict> = submission.items.iter().map(&mut one).collect();
+    if submission.key.is_some() {
+        keys.remember(submission.key.as_ref(), &(submission.answer)(&verdicts));
+    }
+    Verdict::New(verdicts)
+}
+
+async fn known(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<HashSet<NotificationId>> {
+    let bind = |binds: &mut Binds, notification: &&NewNotification| {
+        binds.push(notification.app.0).push(notification.id.0.as_bytes().as_slice());
+    };
+    let rows = THERE.fetch(tx.conn, fresh, no_lead, bind).await?;
+    rows.iter().map(|row| Cells::new(row, "notification", 0).notification(0, "id")).collect()
+}
+
+async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Result<()> {
+    keys.write(tx).await?;
+    let labels: Vec<(&NewNotification, Option<String>)> = fresh.iter().map(|new| Ok((*new, labels(new)?))).collect::<Result<_, Error>>()?;
+    let bind = |binds: &mut Binds, (new, labels): &(&NewNotification, Option<String>)| {
+        binds.push(new.app.0).push(new.id.0.as_bytes().as_slice()).push(new.category.as_deref()).push(labels.as_deref());
+        binds.push(new.fan_out).push(micros(new.accepted_at)).push(micros(new.start_at)).push(micros(new.expires_at));
+        binds.push(new.content.as_ref());
+    };
+    NOTIFICATION.execute(tx.conn, &labels, no_lead, bind).await?;
+
+    let runs: Vec<&NewNotification> = fresh.iter().copied().filter(|new| new.fan_out).collect();
+    let now = tx.now;
+    let bind = |binds: &mut Binds, new: &&NewNotification| {
+        let start_at = micros(new.start_at);
+        let status = if start_at > now { RunStatus::Scheduled } else { RunStatus::Running };
+        let expands = new.work.iter().any(|work| work.kind == WorkKind::Expand);
+        binds.push(new.id.0.as_bytes().as_slice()).push(new.app.0).push(true).push(status.as_str()).push(start_at);
+        binds.push(true).push(expands.then_some(0_i64));
+    };
+    RUN.execute(tx.conn, &runs, no_lead, bind).await?;
+
+    let rows: Vec<Row<'_>> = fresh.iter().flat_map(|new| new.work.iter().map(|work| row(new, work))).collect();
+    work::insert(tx, &rows).await
+}
+
+fn labels(new: &NewNotification) -> Result<Option<String>> {
+    if new.labels.is_empty() { Ok(None) } else { to_document(&new.labels).map(Some) }
+}
+
+/// A row that is due later than its notification begins, for no reason, is published by accept itself.
+fn row<'n>(new: &'n NewNotification, work: &'n NewWork) -> Row<'n> {
+    let published = work.reason.is_none() && !work.fan_out && work.due_at > new.start_at;
+    let guard_until = if published { micros(work.due_at.min(work.expires_at)) } else { 0 };
+    Row { app: new.app, notification: new.id, work, first: true, guard_until }
+}

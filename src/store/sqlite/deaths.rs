@@ -1,0 +1,134 @@
+//! Verdicts over tokens: a device that has another token by now was not meant.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::Result;
+use super::super::engine::{Death, Owner};
+use super::SqliteStore;
+use super::batch::{execute, fetch};
+use super::device_row::{inactive_reason_text, status_text, token};
+use super::facts::{self, Care};
+use super::history::{Look, with_delivery};
+use super::json::List;
+use super::row::{Cells, micros};
+use super::work::{self, Row, bind_held};
+use super::writer::Tx;
+use crate::domain::delivery::Delivery;
+use crate::domain::device::{DeviceStatus, TokenHash};
+use crate::domain::id::{DevicePk, PersonPk};
+use crate::domain::work::WorkKey;
+
+const TOKENS: &str = "SELECT d.pk, d.token_hash FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value WHERE d.token IS NOT NULL";
+const DEACTIVATE: &str = "UPDATE device SET status = 'inactive', inactive_reason = ?4, updated_at = ?5, version = version + 1 \
+                          WHERE pk = ?1 AND token_hash = ?2 AND token_seen_at <= ?3 AND status = 'active'";
+const FENCE: super::batch::Tuples = super::batch::Tuples {
+    head: "SELECT notification_id, id, app FROM work WHERE (notification_id, id, epoch) IN (VALUES ",
+    width: 3,
+    tail: ")",
+};
+const OWNERS: &str = "SELECT d.pk, d.person_pk, d.token, d.token_hash, d.status FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value \
+                      WHERE d.token IS NOT NULL";
+
+/// What the verdicts came to.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Deliveries that were new.
+    pub(super) inserted: usize,
+    /// Devices that were deactivated.
+    pub(super) deactivated: usize,
+}
+
+/// Writes the verdicts: a delivery where the token is still the device's, the next try elsewhere.
+pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Result<Done> {
+    if deaths.is_empty() {
+        return Ok(Done::default());
+    }
+    let tokens = tokens(tx, deaths).await?;
+    let outlived = |death: &&Death| {
+        let device = death.delivery.target.as_device();
+        device.and_then(|pk| tokens.get(&pk)).is_some_and(|hash| *hash != death.token_hash)
+    };
+    let (again, meant): (Vec<&Death>, Vec<&Death>) = deaths.iter().partition(outlived);
+    let deliveries: Vec<&Delivery> = meant.iter().map(|death| &death.delivery).collect();
+    let inserted = facts::insert(tx, &deliveries, care).await?;
+    let mut deactivated = 0;
+    for death in meant {
+        deactivated += deactivate(tx, death).await?;
+    }
+    follow_up(tx, &again).await?;
+    Ok(Done { inserted, deactivated })
+}
+
+async fn tokens(tx: &mut Tx<'_>, deaths: &[Death]) -> Result<HashMap<DevicePk, TokenHash>> {
+    let list = List::of(deaths.iter().filter_map(|death| death.delivery.target.as_device()).map(|pk| pk.0));
+    let rows = fetch(tx.conn, TOKENS, |binds| {
+        binds.push(&list);
+    });
+    let read = |row| {
+        let cells = Cells::new(row, "device", 0);
+        Ok((DevicePk(cells.get(0, "pk")?), TokenHash(cells.hash(1, "token_hash")?)))
+    };
+    rows.await?.iter().map(read).collect()
+}
+
+async fn deactivate(tx: &mut Tx<'_>, death: &Death) -> Result<usize> {
+    let (Some(reason), Some(device)) = (death.deactivate, death.delivery.target.as_device()) else { return Ok(0) };
+    let changed = execute(tx.conn, DEACTIVATE, |binds| {
+        binds.push(device.0).push(death.token_hash.0.as_slice()).push(micros(death.since));
+        binds.push(inactive_reason_text(reason)).push(tx.now);
+    });
+    Ok(usize::from(changed.await? > 0))
+}
+
+/// The next tries of targets whose device has a newer token: under the fence, and not where somebody reached it meanwhile.
+async fn follow_up(tx: &mut Tx<'_>, again: &[&Death]) -> Result<()> {
+    if again.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<(WorkKey, i64)> = again.iter().map(|death| death.work).collect();
+    let mut mine = HashSet::new();
+    for row in FENCE.fetch(tx.conn, &held, super::batch::no_lead, bind_held).await? {
+        mine.insert(super::claim::key_of(&Cells::new(&row, "work", 0))?);
+    }
+    let looks: Vec<(usize, Look)> = again
+        .iter()
+        .map(|death| {
+            let delivery = &death.delivery;
+            Look { notification: delivery.notification, day: delivery.day, targets: vec![delivery.target] }
+        })
+        .enumerate()
+        .collect();
+    let reached = with_delivery(tx.conn, &looks).await?;
+    let open =
+        again.iter().enumerate().filter(|(n, death)| mine.contains(&death.work.0) && !reached.contains(&(*n, death.delivery.target)));
+    let rows: Vec<Row<'_>> = open
+        .map(|(_, death)| {
+            let key = death.work.0;
+            Row { app: key.app, notification: key.notification, work: &death.otherwise, first: false, guard_until: 0 }
+        })
+        .collect();
+    work::insert(tx, &rows).await
+}
+
+impl SqliteStore {
+    /// Owner and token of devices. A mere name has neither.
+    pub(super) async fn owners(&self, devices: &[DevicePk]) -> Result<Vec<Owner>> {
+        let list = List::of(devices.iter().map(|pk| pk.0));
+        let mut tx = self.read().await?;
+        let rows = fetch(&mut tx, OWNERS, |binds| {
+            binds.push(&list);
+        });
+        let read = |row| {
+            let cells = Cells::new(row, "device", 0);
+            let status: &str = cells.get(4, "status")?;
+            Ok(Owner {
+                device: DevicePk(cells.get(0, "pk")?),
+                person: cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk),
+                token: cells.word(2, "token", token)?,
+                token_hash: TokenHash(cells.hash(3, "token_hash")?),
+                active: status == status_text(DeviceStatus::Active),
+            })
+        };
+        rows.await?.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! The steps of the dispatch path, each handed to the file that does it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::Result;
+use super::super::engine::{
+    Answer, Ask, AudiencePage, Claim, Engine, Owner, Ready, Record, Recorded, Room, RunChange, StoredNotification, Submission, Verdict,
+    day_of,
+};
+use super::SqliteStore;
+use super::batch::{fetch_one, no_lead};
+use super::expand::Step;
+use super::row::Cells;
+use super::{accept, batch, cancel, claim, expand, record, release, schedule};
+use crate::domain::Timestamp;
+use crate::domain::id::{AppId, DevicePk, NotificationId};
+use crate::domain::work::{NewWork, WorkKey};
+
+const NOTIFICATIONS: batch::Tuples = batch::Tuples {
+    head: "SELECT app, id, content, fan_out, start_at, expires_at FROM notification WHERE (app, id) IN (VALUES ",
+    width: 2,
+    tail: ")",
+};
+const BACKLOG: &str = "SELECT count(*) FROM work";
+
+#[async_trait]
+impl Engine for SqliteStore {
+    async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
+        self.write(move |tx| Box::pin(accept::accept(tx, submissions))).await
+    }
+
+    async fn schedule(&self, room: &Room, guard: Duration) -> Result<Ready> {
+        let room = room.clone();
+        self.write(move |tx| Box::pin(schedule::schedule(tx, room, guard))).await
+    }
+
+    async fn release(&self, room: &Room, guard: Duration) -> Result<Ready> {
+        let room = room.clone();
+        self.write(move |tx| Box::pin(release::release(tx, room, guard))).await
+    }
+
+    async fn claim(&self, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
+        let keys = keys.to_vec();
+        self.write(move |tx| Box::pin(claim::claim(tx, keys, lease))).await
+    }
+
+    async fn renew(&self, held: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<WorkKey>> {
+        let held = held.to_vec();
+        self.write(move |tx| Box::pin(claim::renew(tx, held, lease))).await
+    }
+
+    async fn read_notifications(&self, ids: &[(AppId, NotificationId)]) -> Result<Vec<StoredNotification>> {
+        let mut tx = self.read().await?;
+        let bind = |binds: &mut batch::Binds, (app, id): &(AppId, NotificationId)| {
+            binds.push(app.0).push(id.0.as_bytes().as_slice());
+        };
+        NOTIFICATIONS.fetch(&mut tx, ids, no_lead, bind).await?.iter().map(notification).collect()
+    }
+
+    async fn read_targets(&self, asks: &[Ask]) -> Result<Vec<Answer>> {
+        self.answer(asks).await
+    }
+
+    async fn read_owners(&self, devices: &[DevicePk]) -> Result<Vec<Owner>> {
+        self.owners(devices).await
+    }
+
+    async fn record(&self, record: &Record) -> Result<Recorded> {
+        let record = record.clone();
+        self.write(move |tx| Box::pin(record::record(tx, record))).await
+    }
+
+    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
+        self.page(key, limit).await
+    }
+
+    async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
+        let step = Step { key, epoch, from: page.from, to: page.to, last: page.last, chunks: chunks.to_vec() };
+        self.write(move |tx| Box::pin(expand::commit(tx, step))).await
+    }
+
+    async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool> {
+        self.write(move |tx| Box::pin(cancel::cancel(tx, app, id))).await
+    }
+
+    async fn run_changes(&self, since: Timestamp) -> Result<Vec<RunChange>> {
+        self.changes(since).await
+    }
+
+    async fn hasten(&self, app: AppId, id: NotificationId) -> Result<()> {
+        self.write(move |tx| Box::pin(cancel::hasten(tx, app, id))).await
+    }
+
+    async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()> {
+        let held = held.to_vec();
+        self.write(move |tx| Box::pin(claim::hand_back(tx, held))).await
+    }
+
+    async fn backlog(&self) -> Result<u64> {
+        let mut tx = self.read().await?;
+        let row = fetch_one(&mut tx, BACKLOG, no_lead).await?;
+        row.map_or(Ok(0), |row| Cells::new(&row, "work", 0).count(0, "id"))
+    }
+}
+
+fn notification(row: &SqliteRow) -> Result<StoredNotification> {
+    let cells = Cells::new(row, "notification", 1);
+    let content: Vec<u8> = cells.get(2, "content")?;
+    let start_at = cells.instant(4, "start_at")?;
+    Ok(StoredNotification {
+        app: AppId(cells.get(0, "app")?),
+        id: cells.notification(1, "id")?,
+        content: content.into(),
+        fan_out: cells.get(3, "fan_out")?,
+        start_at,
+        expires_at: cells.instant(5, "expires_at")?,
+        day: day_of(start_at),
+    })
+}

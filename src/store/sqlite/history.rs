@@ -1,0 +1,100 @@
+//! What became of targets before: which have a delivery, and what was shown under a collapse key.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::SqliteConnection;
+
+use super::super::Result;
+use super::super::engine::{Answer, Ask};
+use super::batch::fetch;
+use super::json::List;
+use super::row::Cells;
+use crate::domain::id::{NotificationId, Target};
+
+const DELIVERED: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS day, unhex(value ->> 2) AS id, value -> 3 AS targets \
+                         FROM json_each(?1)) \
+                         SELECT ask.n, d.target FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN delivery d \
+                         ON d.day = ask.day AND d.notification_id = ask.id AND d.target = t.value AND d.channel = 'push'";
+const SHOWN: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, unhex(value ->> 1) AS hash, value -> 2 AS targets \
+                     FROM json_each(?1)) \
+                     SELECT ask.n, s.device_pk, s.notification_id FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN shown s \
+                     ON s.device_pk = t.value AND s.key_hash = ask.hash";
+
+/// Targets of one notification.
+pub(super) struct Look {
+    /// The notification.
+    pub(super) notification: NotificationId,
+    /// Its day.
+    pub(super) day: i32,
+    /// The targets.
+    pub(super) targets: Vec<Target>,
+}
+
+/// Which of the targets have a delivery, look by look.
+pub(super) async fn with_delivery(conn: &mut SqliteConnection, looks: &[(usize, Look)]) -> Result<HashSet<(usize, Target)>> {
+    if looks.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let list = List::of(looks.iter().map(|(n, look)| {
+        let targets = List::of(look.targets.iter().map(|target| target.raw()));
+        format!("[{n},{},\"{}\",{targets}]", look.day, look.notification.0.simple())
+    }));
+    let rows = fetch(conn, DELIVERED, |binds| {
+        binds.push(&list);
+    });
+    let read = |row| {
+        let cells = Cells::new(row, "delivery", 1);
+        Ok((cells.count(0, "notification_id")?, Target::from_raw(cells.get(1, "target")?)))
+    };
+    rows.await?.iter().map(read).collect()
+}
+
+/// Marks the candidates that have a delivery, where that was asked.
+pub(super) async fn delivered(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
+    let asked = asks.iter().zip(answers.iter()).enumerate().filter(|(_, (ask, _))| ask.check_deliveries);
+    let looks: Vec<(usize, Look)> = asked
+        .map(|(n, (ask, answer))| {
+            let targets = answer.candidates.iter().map(|candidate| candidate.target).collect();
+            (n, Look { notification: ask.key.notification, day: ask.day, targets })
+        })
+        .collect();
+    let found = with_delivery(conn, &looks).await?;
+    for (n, answer) in answers.iter_mut().enumerate().filter(|_| !found.is_empty()) {
+        for candidate in &mut answer.candidates {
+            candidate.delivered = found.contains(&(n, candidate.target));
+        }
+    }
+    Ok(())
+}
+
+/// Fills in what was shown under the collapse keys, where there are any.
+pub(super) async fn shown(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
+    let mut list = List::new();
+    let mut any = false;
+    for (n, (ask, answer)) in asks.iter().zip(answers.iter()).enumerate() {
+        if let Some(hash) = &ask.collapse_hash {
+            any = true;
+            let devices = List::of(answer.candidates.iter().filter_map(|candidate| candidate.target.as_device()).map(|pk| pk.0));
+            list.push(format_args!("[{n},\"{}\",{devices}]", hex::encode(hash)));
+        }
+    }
+    if !any {
+        return Ok(());
+    }
+    let list = list.finish();
+    let rows = fetch(conn, SHOWN, |binds| {
+        binds.push(&list);
+    });
+    let read = |row| {
+        let cells = Cells::new(row, "shown", 1);
+        let key: (usize, Target) = (cells.count(0, "device_pk")?, Target::from_raw(cells.get(1, "device_pk")?));
+        Ok((key, cells.notification(2, "notification_id")?))
+    };
+    let found: HashMap<(usize, Target), NotificationId> = rows.await?.iter().map(read).collect::<Result<_>>()?;
+    for (n, answer) in answers.iter_mut().enumerate().filter(|_| !found.is_empty()) {
+        for candidate in &mut answer.candidates {
+            candidate.shown = found.get(&(n, candidate.target)).copied();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Idempotency keys: what came before under a key, and what to answer next time.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::super::Result;
+use super::super::engine::IdempotencyKey;
+use super::batch::{Binds, Tuples, no_lead};
+use super::prune::KEY_LIFE;
+use super::row::Cells;
+use super::writer::Tx;
+
+const FIND: Tuples = Tuples {
+    head: "SELECT app, route, key, body_hash, answer FROM idempotency WHERE at > ? AND (app, route, key) IN (VALUES ",
+    width: 3,
+    tail: ")",
+};
+const REMEMBER: Tuples = Tuples {
+    head: "INSERT INTO idempotency (app, route, key, body_hash, answer, at) VALUES ",
+    width: 6,
+    tail: " ON CONFLICT (app, route, key) DO UPDATE SET body_hash = excluded.body_hash, answer = excluded.answer, at = excluded.at",
+};
+
+/// What a key says of a request.
+pub(super) enum Before {
+    /// It is new.
+    Nothing,
+    /// The same body came before: what was answered.
+    Same(Bytes),
+    /// Another body came before.
+    Other,
+}
+
+/// The keys of a batch that are known, and those that it adds.
+#[derive(Default)]
+pub(super) struct Keys {
+    known: HashMap<(i64, String, String), ([u8; 32], Bytes)>,
+    new: Vec<(IdempotencyKey, Bytes)>,
+}
+
+impl Keys {
+    /// Reads what is known of `keys`; what is older than its life is not.
+    pub(super) async fn find(tx: &mut Tx<'_>, keys: &[&IdempotencyKey]) -> Result<Self> {
+        let oldest = tx.now.saturating_sub(KEY_LIFE);
+        let lead = |binds: &mut Binds| {
+            binds.push(oldest);
+        };
+        let bind = |binds: &mut Binds, key: &&IdempotencyKey| {
+            binds.push(key.app.0).push(key.route).push(&key.key);
+        };
+        let mut known = HashMap::new();
+        for row in FIND.fetch(tx.conn, keys, lead, bind).await? {
+            let cells = Cells::new(&row, "idempotency", 0);
+            let answer: Vec<u8> = cells.get(4, "answer")?;
+            let key = (cells.get(0, "app")?, cells.get(1, "route")?, cells.get(2, "key")?);
+            known.insert(key, (cells.hash(3, "body_hash")?, Bytes::from(answer)));
+        }
+        Ok(Self { known, new: Vec::new() })
+    }
+
+    /// What came before under a key, in the table or earlier in this batch.
+    pub(super) fn before(&self, key: Option<&IdempotencyKey>) -> Before {
+        let Some(key) = key else { return Before::Nothing };
+        match self.known.get(&name(key)) {
+            None => Before::Nothing,
+            Some((hash, answer)) if *hash == key.body_hash => Before::Same(answer.clone()),
+            Some(_) => Before::Other,
+        }
+    }
+
+    /// Remembers what is answered under a key.
+    pub(super) fn remember(&mut self, key: Option<&IdempotencyKey>, answer: &Bytes) {
+        if let Some(key) = key {
+            self.known.insert(name(key), (key.body_hash, answer.clone()));
+            self.new.push((key.clone(), answer.clone()));
+        }
+    }
+
+    /// Writes what was remembered.
+    pub(super) async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let now = tx.now;
+        let bind = |binds: &mut Binds, (key, answer): &(IdempotencyKey, Bytes)| {
+            binds.push(key.app.0).push(key.route).push(&key.key).push(key.body_hash.as_slice()).push(answer.as_ref()).push(now);
+        };
+        REMEMBER.execute(tx.conn, &self.new, no_lead, bind).await?;
+        Ok(())
+    }
+}
+
+fn name(key: &IdempotencyKey) -> (i64, String, String) {
+    (key.app.0, key.route.to_owned(), key.key.clone())
+}

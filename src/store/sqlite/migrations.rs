@@ -1,0 +1,49 @@
+//! The schema, step by step. A database that a newer version wrote is refused.
+
+use std::borrow::Cow;
+
+use sqlx::SqliteConnection;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use super::OpenError;
+
+/// The steps, as `migrations/sqlite` has them: number, name, text.
+pub(super) const STEPS: &[(i64, &str, &str)] = &[(1, "core", include_str!("../../../migrations/sqlite/0001_core.sql"))];
+
+fn migrator() -> Migrator {
+    let steps = STEPS.iter().map(|(version, name, text)| {
+        Migration::new(*version, Cow::Borrowed(name), MigrationType::Simple, sqlx::SqlStr::from_static(text), false)
+    });
+    Migrator::with_migrations(steps.collect())
+}
+
+/// Brings the schema up to this version's.
+pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let known = STEPS.last().map_or(0, |(version, _, _)| *version);
+    match migrator().run_direct(None, conn, false).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(version)) if version > known => Err(OpenError::Newer { version, known }),
+        Err(error) => Err(OpenError::Migration(Box::new(error))),
+    }
+}
+
+/// The number of the newest step that the database has.
+pub(super) async fn version(conn: &mut SqliteConnection) -> Result<i64, OpenError> {
+    let applied = conn.list_applied_migrations("_sqlx_migrations").await.map_err(|error| OpenError::Migration(Box::new(error)))?;
+    Ok(applied.iter().map(|step| step.version).max().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_a_step() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let mut files: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let steps: Vec<String> = STEPS.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
+        assert_eq!(files, steps);
+    }
+}

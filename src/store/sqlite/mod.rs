@@ -1,0 +1,151 @@
+//! The embedded store: one `SQLite` file, one writer, a few readers.
+//!
+//! Every write goes through the writer's task ([`writer`]), so that nothing here ever waits for a lock of the database;
+//! reads see one snapshot each, on connections of their own. A lock file beside the database admits one process.
+
+mod accept;
+mod app;
+mod batch;
+mod cancel;
+mod category;
+mod checkpoint;
+mod claim;
+mod cursor;
+mod deaths;
+mod delivery_list;
+mod device;
+mod device_row;
+mod engine;
+mod expand;
+mod facts;
+mod fault;
+mod history;
+mod idempotency;
+mod json;
+mod key;
+mod lock;
+mod migrations;
+mod notification;
+mod open;
+mod person;
+mod prune;
+mod receipt;
+mod recipients;
+mod record;
+mod register;
+mod registration;
+mod release;
+mod row;
+mod schedule;
+mod tally;
+mod targets;
+mod waiting;
+mod work;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::{Sqlite, SqlitePool};
+use tokio_util::task::TaskTracker;
+
+use self::fault::fault;
+use self::lock::Lock;
+use self::row::micros;
+use self::writer::{Tx, Writer};
+use super::Result;
+use crate::domain::clock::Clock;
+
+/// How the store is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The database's file; made where there is none.
+    pub path: PathBuf,
+    /// Connections that read at the same time.
+    pub readers: u32,
+}
+
+impl Options {
+    /// The file at `path`, with as many readers as suit a small machine.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), readers: 4 }
+    }
+}
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the database is in use by another herald process, which holds {}", path.display())]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The lock file cannot be made.
+    #[error("{} cannot be written", path.display())]
+    Folder {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer version of Herald wrote it.
+    #[error("the database has schema version {version}, this herald knows versions up to {known}: use the newer herald")]
+    Newer {
+        /// The version it has.
+        version: i64,
+        /// The newest version that this binary knows.
+        known: i64,
+    },
+    /// A step of the schema failed, or was changed after it was applied.
+    #[error("the schema of the database cannot be brought up to date")]
+    Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It cannot be opened, or is no database.
+    #[error("the database {} cannot be opened", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The embedded store.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    clock: Arc<dyn Clock>,
+    _lock: Arc<Lock>,
+}
+
+impl SqliteStore {
+    /// Opens the store: takes its lock, brings the schema up to date, voids every lease and starts the writer in `tasks`.
+    ///
+    /// The tasks end by themselves once the last handle is dropped; wait for `tasks` before the file is opened again.
+    pub async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskTracker) -> Result<Arc<Self>, OpenError> {
+        open::open(options, clock, tasks).await
+    }
+
+    /// Brings the schema up to date and answers its version, without starting anything.
+    pub async fn migrate(path: &Path) -> Result<i64, OpenError> {
+        open::migrate(path).await
+    }
+
+    /// Hands a write to the writer and waits for its commit.
+    async fn write<T: Send + 'static>(&self, write: impl for<'c> FnOnce(Tx<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static) -> Result<T> {
+        self.writer.write(write).await
+    }
+
+    /// A snapshot to read from.
+    async fn read(&self) -> Result<sqlx::Transaction<'static, Sqlite>> {
+        self.readers.begin().await.map_err(fault)
+    }
+
+    /// Microseconds since 1970.
+    fn now(&self) -> i64 {
+        micros(self.clock.now())
+    }
+}

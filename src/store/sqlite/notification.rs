@@ -1,0 +1,168 @@
+//! Notifications as callers read them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::engine::{RunStatus, day_of};
+use super::super::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationStatus, NotificationView, Notifications};
+use super::super::{Page, PageRequest, Result};
+use super::SqliteStore;
+use super::batch::{fetch, fetch_one};
+use super::cursor::{from_text, to_text};
+use super::delivery_list;
+use super::row::{Cells, micros};
+use super::tally::{Tally, tally};
+use super::work::count;
+use crate::domain::Timestamp;
+use crate::domain::id::{AppId, NotificationId};
+
+macro_rules! head {
+    () => {
+        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted FROM notification n \
+         LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
+    };
+}
+const ONE: &str = concat!(head!(), "n.id = ?2");
+const LIST: &str = concat!(
+    head!(),
+    "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
+     ORDER BY n.id DESC LIMIT ?6"
+);
+
+/// Pages that a list looks through for one that its filters leave: then it answers what it has, and where to go on.
+const LOOKS: usize = 20;
+
+/// A notification without its content and counts.
+pub(super) struct Head {
+    pub(super) id: NotificationId,
+    category: Option<String>,
+    labels: BTreeMap<String, String>,
+    pub(super) fan_out: bool,
+    accepted_at: Timestamp,
+    pub(super) start_at: Timestamp,
+    /// Where its run is, if it has one.
+    pub(super) run: Option<RunStatus>,
+    /// Devices taken so far from an expanding audience.
+    pub(super) targeted: Option<u64>,
+}
+
+impl Head {
+    fn read(row: &SqliteRow) -> Result<Self> {
+        let cells = Cells::new(row, "notification", 0);
+        let targeted = if cells.is_null(7) { None } else { Some(cells.count(7, "targeted")?) };
+        Ok(Self {
+            id: cells.notification(0, "id")?,
+            category: cells.get(1, "category")?,
+            labels: cells.maybe_document(2, "labels")?.unwrap_or_default(),
+            fan_out: cells.get(3, "fan_out")?,
+            accepted_at: cells.instant(4, "accepted_at")?,
+            start_at: cells.instant(5, "start_at")?,
+            run: cells.maybe_word(6, "status", RunStatus::parse)?,
+            targeted,
+        })
+    }
+
+    /// Days since 1970 of its start.
+    pub(super) fn day(&self) -> i32 {
+        day_of(self.start_at)
+    }
+
+    fn status(&self, tally: &Tally, now: i64) -> NotificationStatus {
+        match self.run {
+            Some(RunStatus::Cancelled) => NotificationStatus::Cancelled,
+            _ if !tally.has_work => NotificationStatus::Done,
+            Some(RunStatus::Paused) => NotificationStatus::Paused,
+            _ if micros(self.start_at) > now && tally.over() == 0 => NotificationStatus::Scheduled,
+            _ if tally.leased || tally.over() > 0 => NotificationStatus::Sending,
+            _ => NotificationStatus::Accepted,
+        }
+    }
+
+    fn view(self, tally: Tally, now: i64) -> NotificationView {
+        NotificationView {
+            id: self.id,
+            status: self.status(&tally, now),
+            category: self.category,
+            labels: self.labels,
+            accepted_at: self.accepted_at,
+            counts: tally.counts,
+            reasons: tally.reasons,
+        }
+    }
+}
+
+/// The head of one.
+pub(super) async fn head(conn: &mut SqliteConnection, app: AppId, id: NotificationId) -> Result<Option<Head>> {
+    let row = fetch_one(conn, ONE, |binds| {
+        binds.push(app.0).push(id.0.as_bytes().as_slice());
+    });
+    row.await?.as_ref().map(Head::read).transpose()
+}
+
+async fn views(conn: &mut SqliteConnection, heads: Vec<Head>, now: i64) -> Result<Vec<NotificationView>> {
+    let mut tallies = tally(conn, &heads, now).await?;
+    Ok(heads
+        .into_iter()
+        .map(|head| (tallies.remove(&head.id).unwrap_or_default(), head))
+        .map(|(tally, head)| head.view(tally, now))
+        .collect())
+}
+
+#[async_trait]
+impl Notifications for SqliteStore {
+    async fn notification(&self, app: AppId, id: NotificationId) -> Result<Option<NotificationView>> {
+        let mut tx = self.read().await?;
+        let Some(head) = head(&mut tx, app, id).await? else { return Ok(None) };
+        Ok(views(&mut tx, vec![head], self.now()).await?.pop())
+    }
+
+    async fn notifications(&self, app: AppId, filter: &NotificationFilter, page: &PageRequest) -> Result<Page<NotificationView>> {
+        // greater than every id
+        let mut before = page.after.as_deref().map_or(Ok(vec![0xff; 17]), from_text::<Vec<u8>>)?;
+        let mut items: Vec<NotificationView> = Vec::new();
+        let mut tx = self.read().await?;
+        for look in 1.. {
+            let rows = fetch(&mut tx, LIST, |binds| {
+                binds.push(app.0).push(before.as_slice()).push(filter.category.as_deref()).push(filter.from.map(micros));
+                binds.push(filter.to.map(micros)).push(count(page.limit));
+            });
+            let heads: Vec<Head> = rows.await?.iter().map(Head::read).collect::<Result<_>>()?;
+            let end = heads.len() < page.limit;
+            if let Some(last) = heads.last() {
+                before = last.id.0.as_bytes().to_vec();
+            }
+            let labelled = heads.into_iter().filter(|head| filter.labels.iter().all(|(name, value)| head.labels.get(name) == Some(value)));
+            let found = views(&mut tx, labelled.collect(), self.now()).await?;
+            let wanted = found.into_iter().filter(|view| filter.status.is_none_or(|status| status == view.status));
+            items.extend(wanted);
+            if items.len() > page.limit {
+                items.truncate(page.limit);
+                before = items.last().map(|view| view.id.0.as_bytes().to_vec()).unwrap_or(before);
+                return Ok(Page { items, next: Some(to_text(&before)?) });
+            }
+            if end {
+                break;
+            }
+            if look >= LOOKS || items.len() == page.limit {
+                return Ok(Page { items, next: Some(to_text(&before)?) });
+            }
+        }
+        Ok(Page { items, next: None })
+    }
+
+    async fn deliveries(
+        &self,
+        app: AppId,
+        id: NotificationId,
+        filter: &DeliveryFilter,
+        page: &PageRequest,
+    ) -> Result<Option<Page<DeliveryView>>> {
+        let mut tx = self.read().await?;
+        let Some(head) = head(&mut tx, app, id).await? else { return Ok(None) };
+        let ask = delivery_list::Ask { app, head: &head, filter, limit: page.limit, now: self.now() };
+        delivery_list::list(&mut tx, &ask, page.after.as_deref()).await.map(Some)
+    }
+}

@@ -1,0 +1,157 @@
+//! People: preferences and contacts, each a document with a version.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::Result;
+use super::super::person::{People, Versioned};
+use super::SqliteStore;
+use super::batch::{Binds, Tuples, execute, fetch_one, no_lead};
+use super::row::{Cells, to_document};
+use super::writer::Tx;
+use crate::domain::id::{AppId, PersonPk};
+use crate::domain::preferences::{Contacts, Preferences};
+
+const ADD: Tuples = Tuples { head: "INSERT INTO person (app, name) VALUES ", width: 2, tail: " ON CONFLICT (app, name) DO NOTHING" };
+const NUMBER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
+
+/// The statements of one of the two documents.
+struct Document {
+    column: &'static str,
+    get: &'static str,
+    put: &'static str,
+}
+
+const PREFERENCES: Document = Document {
+    column: "preferences",
+    get: "SELECT pk, preferences, preferences_version FROM person WHERE app = ?1 AND name = ?2",
+    put: "UPDATE person SET preferences = ?2, preferences_version = preferences_version + 1, timezone = ?3 WHERE pk = ?1",
+};
+const CONTACTS: Document = Document {
+    column: "contacts",
+    get: "SELECT pk, contacts, contacts_version FROM person WHERE app = ?1 AND name = ?2",
+    put: "UPDATE person SET contacts = ?2, contacts_version = contacts_version + 1 WHERE pk = ?1",
+};
+const DELETE_CONTACTS: &str = "UPDATE person SET contacts = NULL, contacts_version = contacts_version + 1 \
+                               WHERE app = ?1 AND name = ?2 AND contacts IS NOT NULL";
+
+/// Makes the rows of people who have none.
+pub(super) async fn add(tx: &mut Tx<'_>, people: &[(AppId, String)]) -> Result<()> {
+    let one = |binds: &mut Binds, (app, name): &(AppId, String)| {
+        binds.push(app.0).push(name);
+    };
+    ADD.execute(tx.conn, people, no_lead, one).await?;
+    Ok(())
+}
+
+/// A person's number; the row is made where there is none.
+pub(super) async fn ensure(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<PersonPk> {
+    loop {
+        let row = fetch_one(tx.conn, NUMBER, |binds| {
+            binds.push(app.0).push(name);
+        });
+        if let Some(row) = row.await? {
+            return Ok(PersonPk(Cells::new(&row, "person", 0).get(0, "pk")?));
+        }
+        add(tx, &[(app, name.to_owned())]).await?;
+    }
+}
+
+#[async_trait]
+impl People for SqliteStore {
+    async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
+        let mut tx = self.read().await?;
+        get(&mut tx, &PREFERENCES, app, user).await
+    }
+
+    async fn put_preferences(
+        &self,
+        app: AppId,
+        user: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Preferences>>> {
+        let (user, value) = (user.to_owned(), preferences.clone());
+        let put = async move |tx: Tx<'_>| {
+            let zone = value.timezone.clone();
+            let target = Put { document: &PREFERENCES, app, user: &user, if_match };
+            put(tx, target, value, zone).await
+        };
+        self.write(move |tx| Box::pin(async move { put(tx).await })).await
+    }
+
+    async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
+        let mut tx = self.read().await?;
+        get(&mut tx, &CONTACTS, app, user).await
+    }
+
+    async fn put_contacts(
+        &self,
+        app: AppId,
+        user: &str,
+        contacts: &Contacts,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Contacts>>> {
+        let (user, value) = (user.to_owned(), contacts.clone());
+        let put = async move |tx: Tx<'_>| {
+            let target = Put { document: &CONTACTS, app, user: &user, if_match };
+            put(tx, target, value, None).await
+        };
+        self.write(move |tx| Box::pin(async move { put(tx).await })).await
+    }
+
+    async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool> {
+        let user = user.to_owned();
+        let delete = async move |tx: Tx<'_>| {
+            let deleted = execute(tx.conn, DELETE_CONTACTS, |binds| {
+                binds.push(app.0).push(&user);
+            });
+            Ok(deleted.await? > 0)
+        };
+        self.write(move |tx| Box::pin(async move { delete(tx).await })).await
+    }
+}
+
+async fn get<T: Default + DeserializeOwned>(
+    conn: &mut sqlx::SqliteConnection,
+    document: &Document,
+    app: AppId,
+    user: &str,
+) -> Result<Versioned<T>> {
+    let row = fetch_one(conn, document.get, |binds| {
+        binds.push(app.0).push(user);
+    });
+    let Some(row) = row.await? else { return Ok(Versioned { value: T::default(), version: 0 }) };
+    let cells = Cells::new(&row, "person", 0);
+    let value = cells.maybe_document(1, document.column)?.unwrap_or_default();
+    Ok(Versioned { value, version: cells.get(2, "version")? })
+}
+
+/// Which document of whom, and which version it must have.
+struct Put<'a> {
+    document: &'a Document,
+    app: AppId,
+    user: &'a str,
+    if_match: Option<i64>,
+}
+
+async fn put<T: Default + Serialize + DeserializeOwned + Sync>(
+    mut tx: Tx<'_>,
+    target: Put<'_>,
+    value: T,
+    zone: Option<String>,
+) -> Result<Option<Versioned<T>>> {
+    let Put { document, app, user, if_match } = target;
+    let old: Versioned<T> = get(tx.conn, document, app, user).await?;
+    if if_match.is_some_and(|version| version != old.version) {
+        return Ok(None);
+    }
+    let pk = ensure(&mut tx, app, user).await?;
+    let text = to_document(&value)?;
+    let write = execute(tx.conn, document.put, |binds| {
+        binds.push(pk.0).push(&text).push(zone.as_deref());
+    });
+    write.await?;
+    Ok(Some(Versioned { value, version: old.version + 1 }))
+}

@@ -1,0 +1,209 @@
+//! Receipts: booked on the delivery they belong to, or kept until it is there.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::Result;
+use super::super::receipt::{Receipt, ReceiptKind, ReceiptVerdict, Receipts};
+use super::SqliteStore;
+use super::batch::{Binds, Tuples, execute, fetch, no_lead};
+use super::facts::{Count, raise};
+use super::json::List;
+use super::prune::EARLY_LIFE;
+use super::row::{Cells, micros};
+use super::tally::RECEIPTS;
+use super::writer::Tx;
+use crate::domain::delivery::State;
+use crate::domain::id::{AppId, NotificationId};
+
+/// After so many microseconds a report is too late.
+const TOO_LATE: i64 = 30 * 86_400 * 1_000_000;
+
+/// What is known of a reported push, in the order of [`Push::read`].
+macro_rules! push_columns {
+    () => {
+        "n.id, v.pk, n.start_at / 86400000000, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
+         EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id)"
+    };
+}
+macro_rules! delivery_of {
+    () => {
+        "LEFT JOIN delivery d ON d.day = n.start_at / 86400000000 AND d.notification_id = n.id AND d.target = v.pk AND d.channel = 'push'"
+    };
+}
+const REPORTED: &str = concat!(
+    "WITH ask AS MATERIALIZED (SELECT key AS n, unhex(value ->> 0) AS id, value ->> 1 AS name FROM json_each(?2)) SELECT ",
+    push_columns!(),
+    ", ask.n FROM ask CROSS JOIN notification n ON n.app = ?1 AND n.id = ask.id CROSS JOIN device v ON v.app = ?1 AND v.name = ask.name ",
+    delivery_of!()
+);
+const EARLY: &str = concat!(
+    "SELECT ",
+    push_columns!(),
+    ", e.kind, e.at, e.seen_at FROM receipt_early e JOIN notification n ON n.app = e.app AND n.id = e.notification_id \
+     JOIN device v ON v.pk = e.device_pk ",
+    delivery_of!(),
+    " WHERE d.state IS NOT NULL"
+);
+const KEEP: Tuples = Tuples {
+    head: "INSERT INTO receipt_early (notification_id, device_pk, kind, app, at, seen_at) VALUES ",
+    width: 6,
+    tail: " ON CONFLICT (notification_id, device_pk, kind) DO NOTHING",
+};
+const FORGET: Tuples =
+    Tuples { head: "DELETE FROM receipt_early WHERE (notification_id, device_pk, kind) IN (VALUES ", width: 3, tail: ")" };
+const FORGET_OLD: &str = "DELETE FROM receipt_early WHERE seen_at <= ?1";
+const BOOK: Tuples = Tuples {
+    head: "WITH new (day, id, target, delivered_at, opened_at, dismissed_at) AS (VALUES ",
+    width: 6,
+    tail: ") UPDATE delivery SET delivered_at = new.delivered_at, opened_at = new.opened_at, dismissed_at = new.dismissed_at FROM new \
+           WHERE delivery.day = new.day AND delivery.notification_id = new.id AND delivery.target = new.target AND delivery.channel = 'push'",
+};
+
+/// A push that was reported.
+struct Push {
+    key: (i64, NotificationId, i64),
+    state: Option<State>,
+    at: i64,
+    stamps: [Option<i64>; 3],
+    has_work: bool,
+}
+
+/// Stamps of deliveries as they become, and how many are new of each kind.
+#[derive(Default)]
+struct Book {
+    stamps: BTreeMap<(i64, NotificationId, i64), [Option<i64>; 3]>,
+    new: BTreeMap<Count<'static>, i64>,
+}
+
+#[async_trait]
+impl Receipts for SqliteStore {
+    async fn receive(&self, app: AppId, receipts: &[Receipt]) -> Result<Vec<ReceiptVerdict>> {
+        let receipts = receipts.to_vec();
+        self.write(move |tx| Box::pin(receive(tx, app, receipts))).await
+    }
+
+    async fn settle_early_receipts(&self) -> Result<usize> {
+        self.write(|tx| Box::pin(settle(tx))).await
+    }
+}
+
+async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<Vec<ReceiptVerdict>> {
+    let list = List::of(receipts.iter().map(|receipt| {
+        let name = serde_json::Value::from(receipt.device.as_str());
+        format!("[\"{}\",{name}]", receipt.notification.0.simple())
+    }));
+    let rows = fetch(tx.conn, REPORTED, |binds| {
+        binds.push(app.0).push(&list);
+    });
+    let mut pushes: BTreeMap<usize, Push> = BTreeMap::new();
+    for row in &rows.await? {
+        pushes.insert(Cells::new(row, "notification", 0).count(9, "id")?, Push::read(row)?);
+    }
+    let mut book = Book::default();
+    let mut early = Vec::new();
+    let mut verdicts = Vec::with_capacity(receipts.len());
+    for (n, receipt) in receipts.iter().enumerate() {
+        let at = receipt.at.map(micros);
+        verdicts.push(match pushes.get(&n) {
+            Some(push) if push.state == Some(State::Sent) => book.enter(push, receipt.kind, at, tx.now),
+            Some(push) if push.state.is_none() && push.has_work => {
+                early.push((push.key, receipt.kind, at));
+                ReceiptVerdict::Early
+            }
+            _ => ReceiptVerdict::UnknownDelivery,
+        });
+    }
+    book.write(&mut tx).await?;
+    let now = tx.now;
+    let bind = |binds: &mut Binds, ((_, id, device), kind, at): &((i64, NotificationId, i64), ReceiptKind, Option<i64>)| {
+        binds.push(id.0.as_bytes().as_slice()).push(*device).push(word(*kind)).push(app.0).push(*at).push(now);
+    };
+    KEEP.execute(tx.conn, &early, no_lead, bind).await?;
+    Ok(verdicts)
+}
+
+async fn settle(mut tx: Tx<'_>) -> Result<usize> {
+    let rows = fetch(tx.conn, EARLY, no_lead).await?;
+    let mut book = Book::default();
+    let mut over = Vec::with_capacity(rows.len());
+    let mut settled = 0;
+    for row in &rows {
+        let cells = Cells::new(row, "receipt_early", 0);
+        let push = Push::read(row)?;
+        let kind = cells.word(9, "kind", kind)?;
+        let seen_at: i64 = cells.get(11, "seen_at")?;
+        if push.state == Some(State::Sent) && book.enter(&push, kind, cells.get(10, "at")?, seen_at) == ReceiptVerdict::Accepted {
+            settled += 1;
+        }
+        over.push((push.key, kind));
+    }
+    book.write(&mut tx).await?;
+    let bind = |binds: &mut Binds, ((_, id, device), kind): &((i64, NotificationId, i64), ReceiptKind)| {
+        binds.push(id.0.as_bytes().as_slice()).push(*device).push(word(*kind));
+    };
+    FORGET.execute(tx.conn, &over, no_lead, bind).await?;
+    let forget = execute(tx.conn, FORGET_OLD, |binds| {
+        binds.push(tx.now.saturating_sub(EARLY_LIFE));
+    });
+    forget.await?;
+    Ok(settled)
+}
+
+impl Push {
+    fn read(row: &SqliteRow) -> Result<Self> {
+        let cells = Cells::new(row, "delivery", 0);
+        Ok(Self {
+            key: (cells.get(2, "day")?, cells.notification(0, "notification_id")?, cells.get(1, "target")?),
+            state: cells.maybe_word(3, "state", State::parse)?,
+            at: cells.get::<Option<i64>>(4, "at")?.unwrap_or_default(),
+            stamps: [cells.get(5, "delivered_at")?, cells.get(6, "opened_at")?, cells.get(7, "dismissed_at")?],
+            has_work: cells.get(8, "notification_id")?,
+        })
+    }
+}
+
+impl Book {
+    /// Enters a report of a push that was sent. An instant that cannot be is that of the arrival.
+    fn enter(&mut self, push: &Push, kind: ReceiptKind, reported: Option<i64>, arrival: i64) -> ReceiptVerdict {
+        let at = reported.filter(|at| (push.at..=arrival).contains(at)).unwrap_or(arrival);
+        if at.saturating_sub(push.at) > TOO_LATE {
+            return ReceiptVerdict::TooLate;
+        }
+        let stamps = self.stamps.entry(push.key).or_insert(push.stamps);
+        let implied = [true, kind == ReceiptKind::Opened, kind == ReceiptKind::Dismissed];
+        for ((stamp, word), implied) in stamps.iter_mut().zip(RECEIPTS).zip(implied) {
+            if implied && stamp.is_none() {
+                *stamp = Some(at);
+                *self.new.entry((push.key.1, word, "")).or_default() += 1;
+            }
+        }
+        ReceiptVerdict::Accepted
+    }
+
+    async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let rows: Vec<_> = self.stamps.iter().collect();
+        let bind = |binds: &mut Binds, ((day, id, target), stamps): &(&(i64, NotificationId, i64), &[Option<i64>; 3])| {
+            binds.push(*day).push(id.0.as_bytes().as_slice()).push(*target);
+            stamps.iter().for_each(|stamp| {
+                binds.push(*stamp);
+            });
+        };
+        BOOK.execute(tx.conn, &rows, no_lead, bind).await?;
+        raise(tx, &self.new).await
+    }
+}
+
+fn word(kind: ReceiptKind) -> &'static str {
+    match kind {
+        ReceiptKind::Delivered => "delivered",
+        ReceiptKind::Opened => "opened",
+        ReceiptKind::Dismissed => "dismissed",
+    }
+}
+
+fn kind(text: &str) -> Option<ReceiptKind> {
+    [ReceiptKind::Delivered, ReceiptKind::Opened, ReceiptKind::Dismissed].into_iter().find(|kind| word(*kind) == text)
+}

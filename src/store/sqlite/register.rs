@@ -1,0 +1,133 @@
+//! A registration as a write: the device, and what it does to others.
+
+use super::super::device::Registered;
+use super::super::{Error, Result};
+use super::batch::{Binds, execute, fetch_one};
+use super::device::BY_NAME;
+use super::device_row::{self, inactive_reason_text, permission_text, status_text, token_text};
+use super::fault::Gone;
+use super::person;
+use super::registration::{Verb, apply, check, wants};
+use super::row::{Cells, instant, micros, to_document};
+use super::writer::Tx;
+use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};
+use crate::domain::id::{AppId, DevicePk};
+
+const HOLDER: &str = "SELECT pk FROM device WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
+const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = ?5, version = version + 1 \
+                    WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
+const INSERT: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES (?1, ?2, 'inactive', ?3, ?3, ?3)";
+const UPDATE: &str = "UPDATE device SET person_pk = ?2, status = ?3, inactive_reason = ?4, platform = ?5, provider = ?6, environment = ?7, \
+                      token = ?8, token_hash = ?9, token_seen_at = ?10, permission = ?11, timezone = ?12, locale = ?13, app_version = ?14, \
+                      os_version = ?15, model = ?16, tags = ?17, created_at = ?18, updated_at = ?19, last_seen_at = ?20, version = ?21 \
+                      WHERE pk = ?1";
+const CROWD: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = ?3, version = version + 1 \
+                     WHERE pk IN (SELECT pk FROM device WHERE person_pk = ?1 AND status = 'active' \
+                     ORDER BY last_seen_at DESC, pk = ?2 DESC, pk DESC LIMIT -1 OFFSET ?4)";
+
+/// Registers a device, or changes one that is there.
+pub(super) async fn register(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    name: &str,
+    change: DeviceChange,
+    (verb, if_match): (Verb, Option<i64>),
+) -> Result<Registered> {
+    let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
+    let named = row.as_ref().map(|row| Cells::new(row, "device", 0).get(0, "pk").map(DevicePk)).transpose()?;
+    let old = row.as_ref().map_or(Ok(None), device_row::read)?;
+    if if_match.is_some_and(|version| old.as_ref().is_none_or(|device| device.version != version)) {
+        return Ok(Registered::Stale);
+    }
+    let address = match check(old.as_ref(), &change) {
+        Ok(address) => address,
+        Err(refused) => return Ok(refused),
+    };
+    let person = match &change.user {
+        Change::Keep => old.as_ref().and_then(|device| device.person),
+        Change::Clear => None,
+        Change::Set(user) => Some(person::ensure(tx, app, user).await?),
+    };
+    let wanted = wants(old.as_ref(), &change, verb);
+    let seen = seen_at(&change, verb, tx.now);
+    let carried = change.token.is_some();
+    let now = instant(tx.now).unwrap_or_default();
+    let mut device = apply(old.as_ref(), change, address, person, now);
+    device.pk = match named {
+        Some(pk) => pk,
+        None => insert(tx, app, name).await?,
+    };
+    device.last_seen_at = seen.and_then(instant).map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
+    settle_status(tx, app, &mut device, (wanted, carried)).await?;
+    update(tx, &device).await?;
+    if let (Some(person), DeviceStatus::Active) = (device.person, device.status) {
+        let crowd = execute(tx.conn, CROWD, |binds| {
+            binds.push(person.0).push(device.pk.0).push(tx.now).push(i64::try_from(MAX_ACTIVE_DEVICES).unwrap_or(i64::MAX));
+        });
+        crowd.await?;
+    }
+    let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
+    let device = row.as_ref().map_or(Ok(None), device_row::read)?.ok_or_else(|| Error::Refused(Box::new(Gone)))?;
+    Ok(if old.is_some() { Registered::Updated(Box::new(device)) } else { Registered::Created(Box::new(device)) })
+}
+
+fn by_name(app: AppId, name: &str) -> impl Fn(&mut Binds) + Send + '_ {
+    move |binds| {
+        binds.push(app.0).push(name);
+    }
+}
+
+/// When the phone was seen by this change, if it was.
+fn seen_at(change: &DeviceChange, verb: Verb, now: i64) -> Option<i64> {
+    match &change.imported {
+        Some(imported) => imported.last_seen_at.map(|seen| micros(seen).min(now)),
+        None => (verb == Verb::Put || change.token.is_some()).then_some(now),
+    }
+}
+
+/// Makes it active or inactive. Only a request that carries the token takes it from the device that has it.
+async fn settle_status(tx: &mut Tx<'_>, app: AppId, device: &mut Device, (wanted, carried): (Option<DeviceStatus>, bool)) -> Result<()> {
+    if wanted == Some(DeviceStatus::Inactive) {
+        (device.status, device.inactive_reason) = (DeviceStatus::Inactive, None);
+    }
+    let active = wanted.unwrap_or(device.status) == DeviceStatus::Active;
+    if !active {
+        return Ok(());
+    }
+    let holder = |binds: &mut Binds| {
+        binds.push(app.0).push(device.provider.as_str()).push(device.token_hash.0.as_slice()).push(device.pk.0).push(tx.now);
+    };
+    if carried {
+        execute(tx.conn, MOVE, holder).await?;
+    } else if fetch_one(tx.conn, HOLDER, holder).await?.is_some() {
+        (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
+        return Ok(());
+    }
+    (device.status, device.inactive_reason) = (DeviceStatus::Active, None);
+    Ok(())
+}
+
+async fn insert(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<DevicePk> {
+    let insert = execute(tx.conn, INSERT, |binds| {
+        binds.push(app.0).push(name).push(tx.now);
+    });
+    insert.await?;
+    let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
+    let row = row.ok_or_else(|| Error::Refused(Box::new(Gone)))?;
+    Cells::new(&row, "device", 0).get(0, "pk").map(DevicePk)
+}
+
+async fn update(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
+    let tags = to_document(&device.tags)?;
+    let write = execute(tx.conn, UPDATE, |binds| {
+        binds.push(device.pk.0).push(device.person.map(|person| person.0)).push(status_text(device.status));
+        binds.push(device.inactive_reason.map(inactive_reason_text)).push(device.platform.as_str()).push(device.provider.as_str());
+        binds.push(device.environment.as_str()).push(token_text(&device.token)).push(device.token_hash.0.as_slice());
+        binds.push(micros(device.token_seen_at)).push(permission_text(device.permission)).push(device.timezone.as_deref());
+        binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
+        binds.push(device.model.as_deref()).push(&tags).push(micros(device.created_at)).push(micros(device.updated_at));
+        binds.push(micros(device.last_seen_at)).push(device.version);
+    });
+    write.await?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What a registration makes of a device: the rules, without the store.
+
+use std::collections::BTreeMap;
+
+use super::super::device::Registered;
+use super::device_row::{hash, provider_of};
+use crate::domain::Timestamp;
+use crate::domain::device::{
+    Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken, TagChange,
+};
+use crate::domain::id::{DevicePk, PersonPk};
+
+/// How the change came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// A registration.
+    Put,
+    /// A change of single fields.
+    Patch,
+}
+
+/// The parts that decide whether the change can be made at all.
+pub(super) struct Address {
+    /// Who carries pushes to it after the change.
+    provider: ProviderKind,
+    /// The address after the change.
+    token: PushToken,
+}
+
+/// Checks what can be refused, before anything is written.
+pub(super) fn check(old: Option<&Device>, change: &DeviceChange) -> Result<Address, Registered> {
+    if old.is_none() && change.user.is_keep() {
+        return Err(Registered::Missing("user_id"));
+    }
+    let platform = change.platform.or(old.map(|device| device.platform)).ok_or(Registered::Missing("platform"))?;
+    let token = change.token.clone().or_else(|| old.map(|device| device.token.clone())).ok_or(Registered::Missing("token"))?;
+    let kept = old.filter(|device| device.platform == platform).map(|device| device.provider);
+    let provider = change.provider.or(kept).unwrap_or_else(|| platform.default_provider());
+    if provider_of(&token) == provider { Ok(Address { provider, token }) } else { Err(Registered::TokenOfOtherProvider) }
+}
+
+/// The device after the change; whether it is active is decided beside the others.
+pub(super) fn apply(old: Option<&Device>, change: DeviceChange, address: Address, person: Option<PersonPk>, now: Timestamp) -> Device {
+    let imported = change.imported.unwrap_or_default();
+    let token_hash = hash(&address.token);
+    let kept = |field: fn(&Device) -> &Option<String>| old.and_then(|device| field(device).clone());
+    let owned = old.filter(|device| device.person == person);
+    let environment = match change.environment {
+        _ if address.provider != ProviderKind::Apns => Environment::Production,
+        Change::Keep => old.map(|device| device.environment).unwrap_or_default(),
+        Change::Clear => Environment::Production,
+        Change::Set(value) => value,
+    };
+    let permission = change.permission.apply(old.map(|device| device.permission)).unwrap_or(Permission::Unknown);
+    Device {
+        pk: old.map_or(DevicePk(0), |device| device.pk),
+        name: old.map(|device| device.name.clone()).unwrap_or_default(),
+        person,
+        user: None,
+        platform: change.platform.or(old.map(|device| device.platform)).unwrap_or(crate::domain::device::Platform::Ios),
+        provider: address.provider,
+        environment,
+        token_seen_at: token_seen(old, change.token.is_some(), &imported, (token_hash, now)),
+        token: address.token,
+        token_hash,
+        permission,
+        timezone: change.timezone.apply(kept(|device| &device.timezone)),
+        locale: change.locale.apply(kept(|device| &device.locale)),
+        app_version: change.app_version.apply(kept(|device| &device.app_version)),
+        os_version: change.os_version.apply(kept(|device| &device.os_version)),
+        model: change.model.apply(kept(|device| &device.model)),
+        tags: tags(owned.map(|device| device.tags.clone()).unwrap_or_default(), change.tags),
+        status: old.map_or(DeviceStatus::Inactive, |device| device.status),
+        inactive_reason: old.and_then(|device| device.inactive_reason),
+        created_at: earliest(old.map(|device| device.created_at), imported.created_at).unwrap_or(now),
+        updated_at: now,
+        last_seen_at: old.map_or(imported.last_seen_at.unwrap_or(now), |device| device.last_seen_at),
+        version: old.map_or(1, |device| device.version + 1),
+    }
+}
+
+/// A registration that carries the token was seen now; an import knows only when the phone was last seen elsewhere,
+/// and must not protect a token that died since.
+fn token_seen(old: Option<&Device>, carried: bool, imported: &Imported, this: (crate::domain::device::TokenHash, Timestamp)) -> Timestamp {
+    let (token_hash, now) = this;
+    let before = old.filter(|device| device.token_hash == token_hash).map(|device| device.token_seen_at);
+    if !carried {
+        return before.unwrap_or(now);
+    }
+    let elsewhere = imported.last_seen_at.or(imported.created_at);
+    before.max(Some(elsewhere.unwrap_or(now).min(now))).unwrap_or(now)
+}
+
+fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+fn tags(old: BTreeMap<String, serde_json::Value>, change: TagChange) -> BTreeMap<String, serde_json::Value> {
+    match change {
+        TagChange::Keep => old,
+        TagChange::Replace(new) => new,
+        TagChange::Merge(patch) => {
+            let mut merged = old;
+            for (name, value) in patch {
+                if value.is_null() {
+                    merged.remove(&name);
+                } else {
+                    merged.insert(name, value);
+                }
+            }
+            merged
+        }
+    }
+}
+
+/// Whether the device asks to be active after the change; `None`: it stays as it is.
+pub(super) fn wants(old: Option<&Device>, change: &DeviceChange, verb: Verb) -> Option<DeviceStatus> {
+    let Some(imported) = &change.imported else {
+        return (verb == Verb::Put || change.token.is_some()).then_some(DeviceStatus::Active);
+    };
+    match old {
+        None => Some(if imported.inactive { DeviceStatus::Inactive } else { DeviceStatus::Active }),
+        // what an import made inactive has no reason, and an import may undo it; what Herald deactivated it may not
+        Some(device) if device.status == DeviceStatus::Inactive => {
+            (device.inactive_reason.is_none() && !imported.inactive).then_some(DeviceStatus::Active)
+        }
+        // an older list does not overrule the phone itself
+        Some(device) => {
+            let newer = imported.last_seen_at.is_none_or(|seen| seen >= device.last_seen_at);
+            (imported.inactive && newer).then_some(DeviceStatus::Inactive)
+        }
+    }
+}

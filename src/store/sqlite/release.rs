@@ -1,0 +1,78 @@
+//! Step 4: the work of fan-outs, one run at a time, the least recently served first; and the ends of runs.
+
+use std::time::Duration;
+
+use super::super::Result;
+use super::super::engine::{Ready, Room};
+use super::batch::{Binds, execute, fetch, fetch_one};
+use super::row::{Cells, instant};
+use super::schedule::{AT_ONCE, Due, publish};
+use super::work::count;
+use super::writer::Tx;
+use crate::domain::work::Stream;
+
+const START: &str = "UPDATE run SET status = 'running' WHERE open = 1 AND status = 'scheduled' AND start_at <= ?1";
+const END: &str = "UPDATE run SET open = 0, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
+                   WHERE open = 1 AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = run.notification_id)";
+
+/// Rows of a run that could be released now; `?2` to `?4` say which streams have room.
+macro_rules! releasable {
+    () => {
+        "w.notification_id = r.notification_id AND w.fan_out = 1 AND w.due_at <= ?1 AND w.guard_until <= ?1 \
+         AND (w.lease_until <= ?1 OR w.expires_at > ?1) \
+         AND ((w.stream = 'high' AND ?2) OR (w.stream = 'normal' AND ?3) OR (w.stream = 'bulk' AND ?4))"
+    };
+}
+const TURN: &str = concat!(
+    "SELECT id, stream FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
+    releasable!(),
+    " ORDER BY w.due_at LIMIT 1) AS stream FROM run r WHERE r.open = 1 AND r.status IN ('running', 'cancelled')) \
+     WHERE stream IS NOT NULL ORDER BY served_at, id"
+);
+const DUE: &str = concat!(
+    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1 FROM run r JOIN work w WHERE r.notification_id = ?5 AND w.stream = ?6 AND ",
+    releasable!(),
+    " ORDER BY w.due_at LIMIT ?7"
+);
+const SERVED: &str = "UPDATE run SET served_at = ?2 WHERE notification_id = ?1";
+const NEXT: &str = "SELECT min(at) FROM (\
+                    SELECT min(start_at) AS at FROM run WHERE open = 1 AND status = 'scheduled' UNION ALL \
+                    SELECT (SELECT min(w.due_at) FROM work w WHERE w.notification_id = r.notification_id AND w.fan_out = 1 AND w.due_at > ?1) \
+                    FROM run r WHERE r.open = 1 AND r.status IN ('running', 'cancelled'))";
+
+/// Serves one run and answers what of it is ready.
+pub(super) async fn release(mut tx: Tx<'_>, room: Room, guard: Duration) -> Result<Ready> {
+    let at = |binds: &mut Binds| {
+        binds.push(tx.now);
+    };
+    execute(tx.conn, START, at).await?;
+    execute(tx.conn, END, super::batch::no_lead).await?;
+    let next = fetch_one(tx.conn, NEXT, at).await?;
+    let next = next.map_or(Ok(None), |row| Cells::new(&row, "work", 0).get::<Option<i64>>(0, "due_at"))?;
+    let mut ready = Ready { next_due: next.and_then(instant), ..Ready::default() };
+
+    let space = |stream: Stream| room.get(&stream).copied().unwrap_or_default();
+    let streams = |binds: &mut Binds| {
+        binds.push(tx.now).push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0);
+    };
+    let turns = fetch(tx.conn, TURN, streams).await?;
+    let Some(first) = turns.first() else { return Ok(ready) };
+    let cells = Cells::new(first, "run", 0);
+    let run: Vec<u8> = cells.get(0, "notification_id")?;
+    let stream = cells.word(1, "stream", Stream::parse)?;
+    // each run gets its share of the window, so that one does not fill it while others wait
+    let share = space(stream).div_ceil(turns.len()).min(AT_ONCE);
+    let rows = fetch(tx.conn, DUE, |binds| {
+        streams(binds);
+        binds.push(run.as_slice()).push(stream.as_str()).push(count(share) + 1);
+    });
+    let due = Due::read(&rows.await?, share)?;
+    publish(&mut tx, &due, guard).await?;
+    ready.more = due.more || turns.len() > 1;
+    ready.entries = due.free.into_iter().map(|key| (key, stream)).collect();
+    let served = execute(tx.conn, SERVED, |binds| {
+        binds.push(run.as_slice()).push(tx.now);
+    });
+    served.await?;
+    Ok(ready)
+}

@@ -1,0 +1,117 @@
+//! A store under a clock that the test moves, and how it is opened again.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeZone, Utc};
+use herald::domain::Timestamp;
+use herald::domain::clock::Clock;
+use herald::domain::id::{AppId, NotificationId, WorkId};
+use herald::store::Store;
+use herald::store::sqlite::{Options, SqliteStore};
+use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// A clock that stands still until it is moved.
+pub struct ManualClock(AtomicI64);
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+/// An embedded store in a folder of its own.
+pub struct Sqlite {
+    pub folder: TempDir,
+    tasks: TaskTracker,
+}
+
+impl Sqlite {
+    fn options(&self) -> Options {
+        Options::new(self.folder.path().join("herald.db"))
+    }
+}
+
+/// One store, one app and a clock.
+pub struct World {
+    pub sqlite: Sqlite,
+    store: Option<Arc<dyn Store>>,
+    pub clock: Arc<ManualClock>,
+    pub app: AppId,
+    made: Mutex<u64>,
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        let sqlite = Sqlite { folder: tempfile::tempdir().unwrap(), tasks: TaskTracker::new() };
+        let start = Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap();
+        let clock = Arc::new(ManualClock(AtomicI64::new(start.timestamp_micros())));
+        let mut world = Self { sqlite, store: None, clock, app: AppId(0), made: Mutex::new(0) };
+        world.open().await;
+        world.app = world.store().ensure_apps(&["demo".to_owned()]).await.unwrap()[0];
+        world
+    }
+
+    async fn open(&mut self) {
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let store = SqliteStore::open(&self.sqlite.options(), clock, &self.sqlite.tasks).await.unwrap();
+        self.store = Some(store);
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_deref().unwrap()
+    }
+
+    pub fn shared(&self) -> Arc<dyn Store> {
+        Arc::clone(self.store.as_ref().unwrap())
+    }
+
+    /// Ends the process that has the store, in good order.
+    pub async fn close(&mut self) {
+        self.store = None;
+        self.sqlite.tasks.close();
+        self.sqlite.tasks.wait().await;
+        self.sqlite.tasks.reopen();
+    }
+
+    /// The same data in a new process.
+    pub async fn restart(&mut self) {
+        self.close().await;
+        self.open().await;
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.clock.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn next(&self) -> u64 {
+        let mut made = self.made.lock().unwrap();
+        *made += 1;
+        *made
+    }
+
+    /// An id of the present, greater than those before it.
+    pub fn notification_id(&self) -> NotificationId {
+        let millis = u64::try_from(self.now().timestamp_millis()).unwrap();
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        bytes[6] = 0x70;
+        bytes[8..].copy_from_slice(&(self.next() | 0x8000_0000_0000_0000).to_be_bytes());
+        NotificationId(Uuid::from_bytes(bytes))
+    }
+
+    pub fn work_id(&self) -> WorkId {
+        WorkId(i64::try_from(self.next()).unwrap())
+    }
+}
