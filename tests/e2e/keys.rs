@@ -34,7 +34,7 @@ const ROUTES: [(&str, &str, &str); 36] = [
     ("GET", "/v1/notifications", "read"),
     ("GET", "/v1/notifications/019aa0c4-0000-7000-8000-000000000000", "read"),
     ("GET", "/v1/notifications/019aa0c4-0000-7000-8000-000000000000/deliveries", "read"),
-    ("DELETE", "/v1/notifications/019aa0c4-0000-7000-8000-000000000000", "manage"),
+    ("DELETE", "/v1/notifications/019aa0c4-0000-7000-8000-000000000000", "send"),
     ("GET", "/v1/lanes", "read"),
     ("POST", "/v1/lanes/apns/resume", "manage"),
     ("POST", "/v1/keys", "manage"),
