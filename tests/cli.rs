@@ -1,5 +1,5 @@
 //! The `herald` command as a caller sees it: what it asks of a daemon, what it prints, and how it ends.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -15,22 +15,25 @@ use tokio::process::Command;
 /// What a stand-in for a daemon was asked: method, path with query, and body.
 type Asked = (String, String, String);
 
+/// Status and body, made of method, path and how many requests came before.
+type Answer = dyn Fn(&str, &str, usize) -> (u16, Value) + Send + Sync;
+
 /// A daemon that answers as it is told and remembers what it was asked.
 #[derive(Clone)]
 struct Daemon {
     url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
-    answer: Arc<dyn Fn(&str, &str, usize) -> (u16, Value) + Send + Sync>,
+    answer: Arc<Answer>,
 }
 
 impl Daemon {
-    /// Starts one; the answer is made of method, path and how many requests came before.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     async fn start(answer: impl Fn(&str, &str, usize) -> (u16, Value) + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let daemon = Self { url, asked: Arc::default(), answer: Arc::new(answer) };
         let router = Router::new().fallback(respond).with_state(daemon.clone());
-        tokio::task::spawn(axum::serve(listener, router).into_future());
+        tokio::spawn(axum::serve(listener, router).into_future());
         daemon
     }
 

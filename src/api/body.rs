@@ -99,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(read(Body::from("12345"), 5, minute).await.unwrap(), "12345");
         assert_eq!(read(Body::from("123456"), 5, minute).await.unwrap_err().code(), Code::BodyTooLarge);
     }

@@ -79,6 +79,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     get,
     path = "/v1/categories",
+    operation_id = "list_categories",
     tag = "categories",
     responses((status = 200, body = List<CategoryResponse>)),
     security(("api_key" = ["read"]))
@@ -98,6 +99,7 @@ async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Resul
 #[utoipa::path(
     get,
     path = "/v1/categories/{id}",
+    operation_id = "get_category",
     tag = "categories",
     params(
         ("id" = String, Path, description = "The category"),
@@ -128,6 +130,7 @@ async fn read(
 #[utoipa::path(
     put,
     path = "/v1/categories/{id}",
+    operation_id = "put_category",
     tag = "categories",
     params(
         ("id" = String, Path, description = "The category: 1–64 of `A-Za-z0-9._:-`"),
@@ -170,6 +173,7 @@ async fn put(
 #[utoipa::path(
     delete,
     path = "/v1/categories/{id}",
+    operation_id = "delete_category",
     tag = "categories",
     params(("id" = String, Path, description = "The category")),
     responses((status = 204, description = "It is gone")),

@@ -54,6 +54,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/contacts",
+    operation_id = "get_contacts",
     tag = "contacts",
     params(
         ("user_id" = String, Path, description = "The user, percent-encoded"),
@@ -83,6 +84,7 @@ async fn read(
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}/contacts",
+    operation_id = "put_contacts",
     tag = "contacts",
     params(
         ("user_id" = String, Path, description = "The user, percent-encoded"),
@@ -119,6 +121,7 @@ async fn put(
 #[utoipa::path(
     delete,
     path = "/v1/users/{user_id}/contacts",
+    operation_id = "delete_contacts",
     tag = "contacts",
     params(("user_id" = String, Path, description = "The user, percent-encoded")),
     responses((status = 204, description = "There are none any more")),

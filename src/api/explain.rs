@@ -94,6 +94,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     post,
     path = "/v1/explain",
+    operation_id = "explain",
     tag = "notifications",
     request_body = ExplainRequest,
     responses((status = 200, body = ExplainResponse)),

@@ -84,6 +84,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     post,
     path = "/v1/keys",
+    operation_id = "create_key",
     tag = "keys",
     request_body = KeyRequest,
     responses((status = 201, body = NewKey)),
@@ -115,6 +116,7 @@ async fn create(
 #[utoipa::path(
     get,
     path = "/v1/keys",
+    operation_id = "list_keys",
     tag = "keys",
     responses((status = 200, body = List<KeyResponse>)),
     security(("api_key" = ["manage"]))
@@ -134,6 +136,7 @@ async fn list(State(api): State<Api>, caller: Caller<ToManage>, uri: Uri) -> Res
 #[utoipa::path(
     delete,
     path = "/v1/keys/{id}",
+    operation_id = "delete_key",
     tag = "keys",
     params(("id" = Uuid, Path, description = "The key's id")),
     responses((status = 204, description = "It is gone")),

@@ -66,6 +66,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     get,
     path = "/v1/lanes",
+    operation_id = "list_lanes",
     tag = "operations",
     responses((status = 200, body = Lanes)),
     security(("api_key" = ["read"]))
@@ -81,6 +82,7 @@ async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Resul
 #[utoipa::path(
     post,
     path = "/v1/lanes/{provider}/resume",
+    operation_id = "resume_lane",
     tag = "operations",
     params(("provider" = schema::Provider, Path, description = "Who carries")),
     responses((status = 200, body = ResumedLane)),

@@ -34,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/preferences",
+    operation_id = "get_preferences",
     tag = "preferences",
     params(
         ("user_id" = String, Path, description = "The user, percent-encoded"),
@@ -63,6 +64,7 @@ async fn read(
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}/preferences",
+    operation_id = "put_preferences",
     tag = "preferences",
     params(
         ("user_id" = String, Path, description = "The user, percent-encoded"),
@@ -94,6 +96,7 @@ async fn put(
 #[utoipa::path(
     patch,
     path = "/v1/users/{user_id}/preferences",
+    operation_id = "patch_preferences",
     tag = "preferences",
     params(
         ("user_id" = String, Path, description = "The user, percent-encoded"),

@@ -87,6 +87,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(
     post,
     path = "/v1/receipts",
+    operation_id = "report_receipts",
     tag = "receipts",
     request_body = ReceiptsRequest,
     responses((status = 202, body = ReceiptsResponse)),

@@ -1,1 +1,9 @@
+//! The router over a real embedded store and a path that does nothing but write.
 
+mod kit;
+
+mod conventions;
+mod keys;
+mod people;
+mod reads;
+mod sends;

@@ -31,7 +31,8 @@ impl Children {
     pub(super) async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("herald.toml");
-        let (simulator, simulator_url) = serving(herald(&config)?.args(["simulate", "--listen", "127.0.0.1:0", "--write-config"]).arg(&config)).await?;
+        let (simulator, simulator_url) =
+            serving(herald(&config)?.args(["simulate", "--listen", "127.0.0.1:0", "--write-config"]).arg(&config)).await?;
         let key = key(&config).await?;
         let (daemon, daemon_url) = serving(herald(&config)?.args(["serve", "--config"]).arg(&config)).await?;
         let children = Self {

@@ -38,12 +38,7 @@ impl Cpu {
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     pub(super) fn per_item(self, items: usize) -> CpuPerItem {
         let items = items.max(1) as f64;
-        CpuPerItem {
-            daemon: self.daemon / items,
-            store: self.store / items,
-            simulator: self.simulator / items,
-            load: self.load / items,
-        }
+        CpuPerItem { daemon: self.daemon / items, store: self.store / items, simulator: self.simulator / items, load: self.load / items }
     }
 }
 

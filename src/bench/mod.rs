@@ -158,7 +158,12 @@ async fn gentle(children: &Children, client: &Client, options: Options) -> anyho
     Ok(Latencies::of(latencies))
 }
 
-async fn measured(name: &'static str, items: usize, children: &Children, work: impl AsyncFnOnce() -> anyhow::Result<()>) -> anyhow::Result<Phase> {
+async fn measured(
+    name: &'static str,
+    items: usize,
+    children: &Children,
+    work: impl AsyncFnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<Phase> {
     let (before, started) = (Cpu::read(children)?, Instant::now());
     work().await?;
     let (seconds, after) = (started.elapsed().as_secs_f64(), Cpu::read(children)?);

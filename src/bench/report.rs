@@ -49,7 +49,10 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f)?;
-        writeln!(f, "accept: validated, written, answered 202. direct: accepted and one push each. fan-out: one notification to everyone.")?;
+        writeln!(
+            f,
+            "accept: validated, written, answered 202. direct: accepted and one push each. fan-out: one notification to everyone."
+        )?;
         let Latencies { p50, p95, p99 } = self.latency;
         writeln!(f, "202 to the provider's answer at a gentle load: p50 {p50:.1} ms, p95 {p95:.1} ms, p99 {p99:.1} ms")?;
         write!(f, "repeats at the simulator: {}", self.repeats)

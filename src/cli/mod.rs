@@ -3,6 +3,7 @@
 //! `serve`, `dev`, `migrate`, `check` and `key --config` run Herald in this process; all others speak HTTP to a running daemon.
 //! Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod bench;
 mod check;
 mod client;
 mod completions;
@@ -62,6 +63,7 @@ enum Command {
     Migrate(migrate::Arguments),
     Check(check::Arguments),
     Simulate(simulate::Arguments),
+    Bench(bench::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -92,6 +94,7 @@ impl Command {
             Self::Migrate(arguments) => Box::pin(migrate::run(arguments, output)).await,
             Self::Check(arguments) => Box::pin(check::run(arguments, output)).await,
             Self::Simulate(arguments) => Box::pin(simulate::run(arguments, output)).await,
+            Self::Bench(arguments) => Box::pin(bench::run(arguments, output)).await,
             Self::Completions(arguments) => Ok(completions::run(&arguments)),
         }
     }

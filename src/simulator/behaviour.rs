@@ -80,14 +80,7 @@ pub struct Respond {
 impl Respond {
     /// An answer with a status and a reason.
     pub(super) fn new(status: u16, reason: &str) -> Self {
-        Self {
-            status,
-            reason: Some(reason.to_owned()),
-            retry_after: None,
-            timestamp: None,
-            details: None,
-            message: None,
-        }
+        Self { status, reason: Some(reason.to_owned()), retry_after: None, timestamp: None, details: None, message: None }
     }
 
     /// Whether it is success.
@@ -148,19 +141,13 @@ impl Rule {
             Some(named) => named == provider,
             None => provider != Provider::Oauth,
         };
-        for_provider
-            && self
-                .token_prefix
-                .as_deref()
-                .is_none_or(|prefix| begins_with(token, prefix))
+        for_provider && self.token_prefix.as_deref().is_none_or(|prefix| begins_with(token, prefix))
     }
 }
 
 /// Hexadecimal tokens are the same in either case; others differ in more than case anyway.
 fn begins_with(token: &str, prefix: &str) -> bool {
-    token
-        .get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    token.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// What a push meets.
@@ -190,21 +177,12 @@ struct Active {
 
 impl Active {
     fn new(rule: Rule) -> Self {
-        Self {
-            respond: rule.respond.clone().map(Arc::new),
-            left: rule.times.map(AtomicU64::new),
-            rule,
-        }
+        Self { respond: rule.respond.clone().map(Arc::new), left: rule.times.map(AtomicU64::new), rule }
     }
 
     /// Uses the rule once, if it is not used up.
     fn take(&self) -> bool {
-        self.left.as_ref().is_none_or(|left| {
-            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            })
-            .is_ok()
-        })
+        self.left.as_ref().is_none_or(|left| left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
     }
 }
 
@@ -218,18 +196,12 @@ impl Behaviours {
     /// The delay and conduct that a script has for a push; no conduct where it has none.
     pub(super) fn find(&self, provider: Provider, token: &str) -> (Duration, Option<Conduct>) {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        let found = rules
-            .iter()
-            .find(|active| active.rule.fits(provider, token) && active.take());
+        let found = rules.iter().find(|active| active.rule.fits(provider, token) && active.take());
         let Some(active) = found else {
             return (Duration::ZERO, None);
         };
         let delay = Duration::from_millis(active.rule.delay_ms.unwrap_or_default());
-        let respond = active
-            .respond
-            .as_ref()
-            .map(Arc::clone)
-            .map(Conduct::Respond);
+        let respond = active.respond.as_ref().map(Arc::clone).map(Conduct::Respond);
         (delay, respond.or(active.rule.fault.map(Conduct::Fault)))
     }
 }
@@ -263,10 +235,7 @@ mod tests {
         assert_eq!(status(&behaviours, Provider::Fcm, "aa"), Some(429));
         assert_eq!(apns("aa01"), Some(503));
         assert_eq!(apns("aa01"), Some(429));
-        assert!(matches!(
-            behaviours.find(Provider::Fcm, "x").1,
-            Some(Conduct::Fault(Fault::Stall))
-        ));
+        assert!(matches!(behaviours.find(Provider::Fcm, "x").1, Some(Conduct::Fault(Fault::Stall))));
         behaviours.replace(Vec::new());
         assert_eq!(apns("aa00"), None);
     }
@@ -299,11 +268,7 @@ mod tests {
             (r#"[{"delay_ms":3600001}]"#, "delay_ms"),
             (r#"[{"fault":"reset","times":0}]"#, "times"),
         ] {
-            assert_eq!(
-                rules(text)[0].flaw().map(|flaw| flaw.0),
-                Some(field),
-                "{text}"
-            );
+            assert_eq!(rules(text)[0].flaw().map(|flaw| flaw.0), Some(field), "{text}");
         }
         let good = r#"[{"respond":{"status":410,"retry_after":3,"timestamp":1},"delay_ms":1}]"#;
         assert_eq!(rules(good)[0].flaw(), None);

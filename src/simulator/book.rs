@@ -69,17 +69,8 @@ impl Book {
     }
 
     /// The booking of an accepted push; `is_device` is false for topics and conditions.
-    pub(super) fn accepted(
-        &self,
-        record: Record,
-        (source, token): (Source, &str),
-        herald_id: &str,
-        is_device: bool,
-    ) -> Booking {
-        Booking {
-            record,
-            accepted: Some(self.memory.key(source, token, herald_id, is_device)),
-        }
+    pub(super) fn accepted(&self, record: Record, (source, token): (Source, &str), herald_id: &str, is_device: bool) -> Booking {
+        Booking { record, accepted: Some(self.memory.key(source, token, herald_id, is_device)) }
     }
 
     /// A number for a (provider, token) that is the same while this book lives.
@@ -102,11 +93,7 @@ impl Book {
                 *pages.by_status.entry(status).or_default() += 1;
             }
             pages.newest.push_back(record);
-            if pages.newest.len() > self.kept {
-                pages.newest.pop_front()
-            } else {
-                None
-            }
+            if pages.newest.len() > self.kept { pages.newest.pop_front() } else { None }
         };
         drop(pushed_out);
     }
@@ -125,12 +112,7 @@ impl Book {
     pub(super) fn pushes(&self, token: Option<&str>) -> Vec<Push> {
         let mut records: Vec<Arc<Record>> = {
             let pages = self.pages();
-            pages
-                .newest
-                .iter()
-                .filter(|record| token.is_none_or(|token| record.token() == token.as_bytes()))
-                .map(Arc::clone)
-                .collect()
+            pages.newest.iter().filter(|record| token.is_none_or(|token| record.token() == token.as_bytes())).map(Arc::clone).collect()
         };
         // a delayed push is booked when it is answered, maybe after a younger one
         records.sort_by_key(|record| record.received_ms());
@@ -172,9 +154,7 @@ mod tests {
     use super::*;
 
     fn record(token: &str, at_ms: i64, status: u16) -> Record {
-        Record::new(Source::Fcm, token, &HeaderMap::new(), &Bytes::new())
-            .received(at_ms)
-            .answered(status)
+        Record::new(Source::Fcm, token, &HeaderMap::new(), &Bytes::new()).received(at_ms).answered(status)
     }
 
     fn accept(book: &Book, token: &str, at_ms: i64, id: &str) {
@@ -183,10 +163,7 @@ mod tests {
     }
 
     fn refuse(book: &Book, token: &str, at_ms: i64, status: u16) {
-        book.enter(Booking {
-            record: record(token, at_ms, status),
-            accepted: None,
-        });
+        book.enter(Booking { record: record(token, at_ms, status), accepted: None });
     }
 
     #[test]
@@ -203,14 +180,7 @@ mod tests {
         assert_eq!(book.pushes(None).len(), 5);
         assert_eq!(
             book.stats(),
-            Stats {
-                received: 5,
-                accepted: 4,
-                devices: 2,
-                repeats: 1,
-                by_status: BTreeMap::from([(200, 4), (410, 1)]),
-                ..Stats::default()
-            }
+            Stats { received: 5, accepted: 4, devices: 2, repeats: 1, by_status: BTreeMap::from([(200, 4), (410, 1)]), ..Stats::default() }
         );
     }
 

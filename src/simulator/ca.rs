@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -28,25 +25,19 @@ impl Authority {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        ca.distinguished_name
-            .push(DnType::CommonName, "Herald simulator CA");
+        ca.distinguished_name.push(DnType::CommonName, "Herald simulator CA");
         let ca_certificate = ca.self_signed(&ca_key)?;
         let issuer = Issuer::new(ca, ca_key);
 
         let key = KeyPair::generate()?;
         let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned);
         let mut leaf = CertificateParams::new(names)?;
-        leaf.distinguished_name
-            .push(DnType::CommonName, "Herald simulator");
+        leaf.distinguished_name.push(DnType::CommonName, "Herald simulator");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;
         let certificate = leaf.signed_by(&key, &issuer)?;
 
-        Ok(Self {
-            ca_pem: ca_certificate.pem(),
-            chain: vec![certificate.der().clone()],
-            key: PrivateKeyDer::from(key),
-        })
+        Ok(Self { ca_pem: ca_certificate.pem(), chain: vec![certificate.der().clone()], key: PrivateKeyDer::from(key) })
     }
 
     /// The TLS settings of a listener that offers these protocols.

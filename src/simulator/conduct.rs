@@ -19,12 +19,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The delay and conduct for a push: a script's, else its token's own.
-    pub(super) fn conduct(
-        &self,
-        provider: Provider,
-        source: Source,
-        token: &str,
-    ) -> (Duration, Conduct) {
+    pub(super) fn conduct(&self, provider: Provider, source: Source, token: &str) -> (Duration, Conduct) {
         let (delay, scripted) = self.behaviours.find(provider, token);
         let conduct = scripted.unwrap_or_else(|| self.failures.next(&self.book, source, token));
         (delay, conduct)

@@ -84,18 +84,12 @@ fn parse(body: &[u8]) -> Result<Vec<Rule>, Problem> {
     if json.is_array() {
         json = json!({ "rules": json });
     }
-    let Rules { rules } =
-        serde_path_to_error::deserialize(json).map_err(|error| Problem::Invalid {
-            field: error.path().to_string(),
-            message: error.inner().to_string(),
-        })?;
+    let Rules { rules } = serde_path_to_error::deserialize(json)
+        .map_err(|error| Problem::Invalid { field: error.path().to_string(), message: error.inner().to_string() })?;
     let flaws = rules.iter().map(Rule::flaw).enumerate();
     for (index, flaw) in flaws {
         if let Some((field, message)) = flaw {
-            return Err(Problem::Invalid {
-                field: format!("rules[{index}].{field}"),
-                message: message.to_owned(),
-            });
+            return Err(Problem::Invalid { field: format!("rules[{index}].{field}"), message: message.to_owned() });
         }
     }
     Ok(rules)
@@ -147,18 +141,9 @@ mod tests {
             (r#"{"rules":[{"fault":"explode"}]}"#, "rules[0].fault"),
             (r#"{"rules":[{"provider":"sms"}]}"#, "rules[0].provider"),
             (r#"{"rules":[{"respond":{}}]}"#, "rules[0].respond"),
-            (
-                r#"{"rules":[{"respond":{"status":"x"}}]}"#,
-                "rules[0].respond.status",
-            ),
-            (
-                r#"{"rules":[{"respond":{"status":99}}]}"#,
-                "rules[0].respond.status",
-            ),
-            (
-                r#"{"rules":[{"delay_ms":1},{"times":0,"delay_ms":1}]}"#,
-                "rules[1].times",
-            ),
+            (r#"{"rules":[{"respond":{"status":"x"}}]}"#, "rules[0].respond.status"),
+            (r#"{"rules":[{"respond":{"status":99}}]}"#, "rules[0].respond.status"),
+            (r#"{"rules":[{"delay_ms":1},{"times":0,"delay_ms":1}]}"#, "rules[1].times"),
             (r#"{"rules":[{"dalay_ms":1}]}"#, "rules[0].dalay_ms"),
         ] {
             match parse(body.as_bytes()) {

@@ -71,11 +71,7 @@ impl Simulator {
                 sandbox_endpoint: &endpoints.apns_sandbox,
                 ca_file: path(CA_FILE),
             },
-            fcm: Fcm {
-                service_account_file: path(SERVICE_ACCOUNT_FILE),
-                endpoint: &endpoints.fcm,
-                ca_file: path(CA_FILE),
-            },
+            fcm: Fcm { service_account_file: path(SERVICE_ACCOUNT_FILE), endpoint: &endpoints.fcm, ca_file: path(CA_FILE) },
         };
         let apps = std::iter::once((app_name, app)).collect();
         toml::to_string(&Config { apps }).map_err(Error::Config)
@@ -88,10 +84,6 @@ async fn write(path: &Path, text: &str) -> Result<(), Error> {
     #[cfg(unix)]
     options.mode(0o600);
     let mut file = options.open(path).await.map_err(Error::Files)?;
-    tokio::io::AsyncWriteExt::write_all(&mut file, text.as_bytes())
-        .await
-        .map_err(Error::Files)?;
-    tokio::io::AsyncWriteExt::flush(&mut file)
-        .await
-        .map_err(Error::Files)
+    tokio::io::AsyncWriteExt::write_all(&mut file, text.as_bytes()).await.map_err(Error::Files)?;
+    tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(Error::Files)
 }

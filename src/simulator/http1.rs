@@ -17,15 +17,10 @@ use super::http2::MAX_BODY;
 use super::look_alike::{Arrived, Ending, LookAlike, Verdict};
 
 /// Serves a connection until it ends.
-pub(super) async fn serve<L: LookAlike>(
-    look_alike: Arc<L>,
-    io: TlsStream<TcpStream>,
-) -> Result<(), hyper::Error> {
+pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStream>) -> Result<(), hyper::Error> {
     let memory = Mutex::new(L::Connection::default());
     let service = service_fn(|request| answer(&*look_alike, &memory, request));
-    hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(io), service)
-        .await
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service).await
 }
 
 /// The connection is to be closed without an answer.
@@ -40,11 +35,7 @@ async fn answer<L: LookAlike>(
 ) -> Result<Response<Full<Bytes>>, Cut> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY).collect().await;
-    let arrived = Arrived {
-        parts,
-        body: body.map_err(|_| Cut)?.to_bytes(),
-        received_ms: look_alike.now_ms(),
-    };
+    let arrived = Arrived { parts, body: body.map_err(|_| Cut)?.to_bytes(), received_ms: look_alike.now_ms() };
     let verdict = {
         let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
         look_alike.decide(&mut memory, arrived)

@@ -43,11 +43,7 @@ pub(super) struct Streams {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve<L: LookAlike>(
-    look_alike: Arc<L>,
-    io: TlsStream<TcpStream>,
-    streams: Streams,
-) -> Result<(), h2::Error> {
+pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStream>, streams: Streams) -> Result<(), h2::Error> {
     let orders = Arc::new(Orders::default());
     let starts_small = streams.first < streams.later;
     let first = starts_small.then_some(streams.first);
@@ -67,11 +63,7 @@ pub(super) async fn serve<L: LookAlike>(
         memory: L::Connection::default(),
         orders,
         streams,
-        raise: if starts_small {
-            Raise::Unearned
-        } else {
-            Raise::Done
-        },
+        raise: if starts_small { Raise::Unearned } else { Raise::Done },
         arrived: Vec::new(),
         waiting: FuturesUnordered::new(),
         open: 0,
@@ -183,9 +175,7 @@ impl<L: LookAlike> Session<L> {
 
     fn wake(&mut self, woken: Woken) {
         match woken {
-            Woken::Whole(_, _, responder) | Woken::Due(_, responder)
-                if self.is_unprocessed(&responder) =>
-            {
+            Woken::Whole(_, _, responder) | Woken::Due(_, responder) if self.is_unprocessed(&responder) => {
                 self.set_aside(responder);
             }
             Woken::Whole(parts, body, responder) => self.decide(*parts, body, responder),
@@ -196,11 +186,7 @@ impl<L: LookAlike> Session<L> {
 
     fn decide(&mut self, parts: request::Parts, body: Bytes, responder: Responder) {
         let received_ms = self.look_alike.now_ms();
-        let arrived = Arrived {
-            parts,
-            body,
-            received_ms,
-        };
+        let arrived = Arrived { parts, body, received_ms };
         let verdict = self.look_alike.decide(&mut self.memory, arrived);
         if self.raise == Raise::Unearned && self.look_alike.proven(&self.memory) {
             self.raise = Raise::Earned;
@@ -321,11 +307,7 @@ struct Body {
 
 impl Body {
     fn new(stream: RecvStream) -> Self {
-        Self {
-            stream,
-            first: Bytes::new(),
-            more: BytesMut::new(),
-        }
+        Self { stream, first: Bytes::new(), more: BytesMut::new() }
     }
 
     /// Reads to the end or to [`MAX_BODY`]. A body of one frame is not copied.

@@ -17,10 +17,7 @@ pub(super) struct ApnsKey {
 impl ApnsKey {
     pub(super) fn generate() -> Result<Self, Error> {
         let key = KeyPair::generate()?;
-        Ok(Self {
-            pem: key.serialize_pem(),
-            public: DecodingKey::from_ec_pem(key.public_key_pem().as_bytes())?,
-        })
+        Ok(Self { pem: key.serialize_pem(), public: DecodingKey::from_ec_pem(key.public_key_pem().as_bytes())? })
     }
 }
 
@@ -65,12 +62,6 @@ impl ServiceAccount {
             token_uri: &token_uri,
         })
         .map_err(Error::ServiceAccount)?;
-        Ok(Self {
-            public: DecodingKey::from_rsa_pem(key.public_key_pem().as_bytes())?,
-            client_email,
-            private_key_id,
-            token_uri,
-            json,
-        })
+        Ok(Self { public: DecodingKey::from_rsa_pem(key.public_key_pem().as_bytes())?, client_email, private_key_id, token_uri, json })
     }
 }

@@ -29,19 +29,13 @@ impl Answer {
     pub(super) fn new(status: StatusCode) -> Self {
         let mut head = Response::new(());
         *head.status_mut() = status;
-        Self {
-            head,
-            body: Bytes::new(),
-        }
+        Self { head, body: Bytes::new() }
     }
 
     /// An answer with a JSON body.
     pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Self {
         let mut answer = Self::new(status);
-        answer.head.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=UTF-8"),
-        );
+        answer.head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
         answer.body = Bytes::from(body);
         answer
     }
@@ -73,11 +67,7 @@ pub(super) struct Verdict {
 impl Verdict {
     /// An answer at once that is written down nowhere.
     pub(super) fn unbooked(answer: Answer) -> Self {
-        Self {
-            delay: Duration::ZERO,
-            booking: None,
-            ending: Ending::Answer(answer),
-        }
+        Self { delay: Duration::ZERO, booking: None, ending: Ending::Answer(answer) }
     }
 }
 

@@ -54,8 +54,7 @@ impl Memory {
         let provider = source.provider();
         Key {
             device: device.then(|| self.hasher.hash_one((provider, token))),
-            push: (!herald_id.is_empty())
-                .then(|| self.hasher.hash_one((provider, token, herald_id))),
+            push: (!herald_id.is_empty()).then(|| self.hasher.hash_one((provider, token, herald_id))),
         }
     }
 
@@ -82,15 +81,10 @@ impl Memory {
 
     /// The devices reached and the repeats seen.
     pub(super) fn counts(&self) -> (u64, u64) {
-        self.shards
-            .iter()
-            .fold((0, 0), |(devices, repeats), shard| {
-                let shard = lock(shard);
-                (
-                    devices + shard.devices.len() as u64,
-                    repeats + shard.repeats,
-                )
-            })
+        self.shards.iter().fold((0, 0), |(devices, repeats), shard| {
+            let shard = lock(shard);
+            (devices + shard.devices.len() as u64, repeats + shard.repeats)
+        })
     }
 
     /// Forgets everything.
@@ -176,12 +170,7 @@ mod tests {
         for number in 0..100_000 {
             accept(&memory, Source::Fcm, "a", &number.to_string());
         }
-        let held: usize = memory
-            .shards
-            .iter()
-            .map(lock)
-            .map(|shard| shard.young.len() + shard.old.len())
-            .sum();
+        let held: usize = memory.shards.iter().map(lock).map(|shard| shard.young.len() + shard.old.len()).sum();
         assert!(held <= 2 * 6400, "{held}");
         accept(&memory, Source::Fcm, "a", "99999");
         assert_eq!(memory.counts(), (1, 1));

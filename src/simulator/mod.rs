@@ -149,72 +149,33 @@ impl Simulator {
             shared,
             options,
         };
-        let listeners = [
-            (Source::ApnsProduction, apns),
-            (Source::ApnsSandbox, sandbox),
-        ];
+        let listeners = [(Source::ApnsProduction, apns), (Source::ApnsSandbox, sandbox)];
         simulator.serve_apns(&authority, apns_key, listeners)?;
         simulator.serve_fcm(&authority, account, fcm)?;
         Ok(simulator)
     }
 
-    fn serve_apns(
-        &self,
-        authority: &Authority,
-        key: ApnsKey,
-        listeners: [(Source, TcpListener); 2],
-    ) -> Result<(), Error> {
-        let Options {
-            key_id,
-            team_id,
-            bundle_id,
-            ..
-        } = &self.options;
+    fn serve_apns(&self, authority: &Authority, key: ApnsKey, listeners: [(Source, TcpListener); 2]) -> Result<(), Error> {
+        let Options { key_id, team_id, bundle_id, .. } = &self.options;
         let credentials = Arc::new(Credentials::new(key.public, key_id, team_id, bundle_id));
         for (source, listener) in listeners {
-            let look_alike = Apns {
-                source,
-                credentials: Arc::clone(&credentials),
-                shared: Arc::clone(&self.shared),
-            };
-            let streams = Streams {
-                first: self.options.first_streams,
-                later: self.options.apns_streams,
-            };
-            self.serve(
-                look_alike,
-                authority.server_config(&[b"h2"])?,
-                streams,
-                listener,
-            );
+            let look_alike = Apns { source, credentials: Arc::clone(&credentials), shared: Arc::clone(&self.shared) };
+            let streams = Streams { first: self.options.first_streams, later: self.options.apns_streams };
+            self.serve(look_alike, authority.server_config(&[b"h2"])?, streams, listener);
         }
         Ok(())
     }
 
-    fn serve_fcm(
-        &self,
-        authority: &Authority,
-        account: ServiceAccount,
-        listener: TcpListener,
-    ) -> Result<(), Error> {
+    fn serve_fcm(&self, authority: &Authority, account: ServiceAccount, listener: TcpListener) -> Result<(), Error> {
         let oauth = OAuth::new(account, self.options.access_token_seconds);
         let look_alike = Fcm::new(&self.options.project_id, oauth, Arc::clone(&self.shared));
-        let streams = Streams {
-            first: self.options.fcm_streams,
-            later: self.options.fcm_streams,
-        };
+        let streams = Streams { first: self.options.fcm_streams, later: self.options.fcm_streams };
         let tls = authority.server_config(&[b"h2", b"http/1.1"])?;
         self.serve(look_alike, tls, streams, listener);
         Ok(())
     }
 
-    fn serve<L: LookAlike>(
-        &self,
-        look_alike: L,
-        tls: Arc<rustls::ServerConfig>,
-        streams: Streams,
-        listener: TcpListener,
-    ) {
+    fn serve<L: LookAlike>(&self, look_alike: L, tls: Arc<rustls::ServerConfig>, streams: Streams, listener: TcpListener) {
         let service = Service {
             look_alike: Arc::new(look_alike),
             tls,
@@ -234,9 +195,7 @@ impl Simulator {
     pub async fn serve_control(&self, address: SocketAddr) -> Result<SocketAddr, Error> {
         let (listener, address) = bind(address).await?;
         let cancel = self.options.cancel.clone();
-        let serving = axum::serve(listener, self.control_router())
-            .with_graceful_shutdown(cancel.cancelled_owned())
-            .into_future();
+        let serving = axum::serve(listener, self.control_router()).with_graceful_shutdown(cancel.cancelled_owned()).into_future();
         self.options.tasks.spawn(async move {
             if let Err(error) = serving.await {
                 tracing::warn!(%error, "the simulator's control view ended");

@@ -19,10 +19,7 @@ use super::look_alike::{Answer, Arrived, Ending, Verdict};
 /// The path of the endpoint.
 pub(super) const PATH: &str = "/token";
 /// The scope that an assertion must ask for, or the one above it.
-const SCOPES: [&str; 2] = [
-    "https://www.googleapis.com/auth/firebase.messaging",
-    "https://www.googleapis.com/auth/cloud-platform",
-];
+const SCOPES: [&str; 2] = ["https://www.googleapis.com/auth/firebase.messaging", "https://www.googleapis.com/auth/cloud-platform"];
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The longest life of an assertion in seconds.
 const MAX_LIFE: i64 = 3600;
@@ -58,22 +55,12 @@ type Refusal = (&'static str, &'static str);
 impl OAuth {
     /// Hands out tokens that hold for `expires_in` seconds.
     pub(super) fn new(account: ServiceAccount, expires_in: u32) -> Self {
-        Self {
-            account,
-            expires_in,
-            issued: Mutex::default(),
-        }
+        Self { account, expires_in, issued: Mutex::default() }
     }
 
     /// Whether an `authorization` header carries a token that holds.
-    pub(super) fn is_valid(
-        &self,
-        bearer: &mut Bearer,
-        authorization: Option<&[u8]>,
-        now_ms: i64,
-    ) -> bool {
-        let Some((scheme, token)) = authorization.and_then(|value| value.split_at_checked(7))
-        else {
+    pub(super) fn is_valid(&self, bearer: &mut Bearer, authorization: Option<&[u8]>, now_ms: i64) -> bool {
+        let Some((scheme, token)) = authorization.and_then(|value| value.split_at_checked(7)) else {
             return false;
         };
         if !scheme.eq_ignore_ascii_case(b"bearer ") {
@@ -97,20 +84,14 @@ impl OAuth {
         let (delay, conduct) = shared.behaviours.find(Provider::Oauth, "");
         let ending = match conduct.unwrap_or_default() {
             Conduct::Good => Ending::Answer(self.exchange(shared, request)),
-            Conduct::Respond(respond) if respond.is_success() => {
-                Ending::Answer(self.exchange(shared, request))
-            }
+            Conduct::Respond(respond) if respond.is_success() => Ending::Answer(self.exchange(shared, request)),
             Conduct::Respond(respond) => Ending::Answer(scripted(&respond)),
             Conduct::Fault(Fault::Goaway) => Ending::Goaway,
             Conduct::Fault(Fault::Reset) => Ending::Reset,
             Conduct::Fault(Fault::ResetConnection) => Ending::ResetConnection,
             Conduct::Fault(Fault::Stall) => Ending::Stall,
         };
-        Verdict {
-            delay,
-            booking: None,
-            ending,
-        }
+        Verdict { delay, booking: None, ending }
     }
 
     fn exchange(&self, shared: &Shared, request: &Arrived) -> Answer {
@@ -127,10 +108,7 @@ impl OAuth {
                     }),
                 )
             }
-            Err((error, description)) => json_answer(
-                StatusCode::BAD_REQUEST,
-                &json!({"error": error, "error_description": description}),
-            ),
+            Err((error, description)) => json_answer(StatusCode::BAD_REQUEST, &json!({"error": error, "error_description": description})),
         }
     }
 
@@ -145,8 +123,7 @@ impl OAuth {
             }
             Some(_) => {}
         }
-        let assertion = form_value(&request.body, "assertion")
-            .ok_or(("invalid_request", "Missing parameter: assertion"))?;
+        let assertion = form_value(&request.body, "assertion").ok_or(("invalid_request", "Missing parameter: assertion"))?;
         self.check_assertion(&assertion, request.received_ms / 1000)
     }
 
@@ -168,10 +145,7 @@ impl OAuth {
             return Err(("invalid_grant", "Invalid JWT: wrong audience."));
         }
         if !claims.scope.split(' ').any(|scope| SCOPES.contains(&scope)) {
-            return Err((
-                "invalid_scope",
-                "Invalid OAuth scope or ID token audience provided.",
-            ));
+            return Err(("invalid_scope", "Invalid OAuth scope or ID token audience provided."));
         }
         let life = claims.exp.saturating_sub(claims.iat);
         let is_timely = claims.iat <= now_s + SKEW && claims.exp > now_s;

@@ -70,10 +70,7 @@ fn apns(token: &str) -> Option<(Conduct, u32)> {
         "dead" => answer(Respond::new(410, "Unregistered")),
         "bad0" => answer(Respond::new(400, "BadDeviceToken")),
         "5000" => answer(Respond::new(500, "InternalServerError")),
-        "5030" => answer(Respond {
-            retry_after: Some(RetryAfter::Seconds(1)),
-            ..Respond::new(503, "ServiceUnavailable")
-        }),
+        "5030" => answer(Respond { retry_after: Some(RetryAfter::Seconds(1)), ..Respond::new(503, "ServiceUnavailable") }),
         "4290" => answer(Respond::new(429, "TooManyRequests")),
         "ffff" => Conduct::Fault(Fault::Stall),
         _ => return None,
@@ -86,20 +83,11 @@ fn apns(token: &str) -> Option<(Conduct, u32)> {
 fn fcm(token: &str) -> Option<(Conduct, u32)> {
     let (prefix, rest) = token.split_once('-')?;
     let conduct = match prefix {
-        "dead" => answer(Respond {
-            message: Some("Requested entity was not found.".to_owned()),
-            ..Respond::new(404, "UNREGISTERED")
-        }),
+        "dead" => answer(Respond { message: Some("Requested entity was not found.".to_owned()), ..Respond::new(404, "UNREGISTERED") }),
         "bad" => answer(bad_token()),
-        "mismatch" => answer(Respond {
-            message: Some("SenderId mismatch".to_owned()),
-            ..Respond::new(403, "SENDER_ID_MISMATCH")
-        }),
+        "mismatch" => answer(Respond { message: Some("SenderId mismatch".to_owned()), ..Respond::new(403, "SENDER_ID_MISMATCH") }),
         "quota" => answer(quota()),
-        "down" => answer(Respond {
-            message: Some("The service is currently unavailable.".to_owned()),
-            ..Respond::new(503, "UNAVAILABLE")
-        }),
+        "down" => answer(Respond { message: Some("The service is currently unavailable.".to_owned()), ..Respond::new(503, "UNAVAILABLE") }),
         "stall" => Conduct::Fault(Fault::Stall),
         _ => return None,
     };

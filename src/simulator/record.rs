@@ -52,10 +52,7 @@ impl Record {
     /// Copies what arrived, so that no read buffer is kept alive by it. `status` is `None` for a
     /// push that is never answered.
     pub(super) fn new(source: Source, token: &str, headers: &HeaderMap, body: &Bytes) -> Self {
-        let headers_length: usize = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 2)
-            .sum();
+        let headers_length: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
         let mut bytes = Vec::with_capacity(token.len() + headers_length + body.len());
         bytes.extend_from_slice(token.as_bytes());
         for (name, value) in headers {
@@ -66,14 +63,7 @@ impl Record {
         }
         let headers_end = bytes.len();
         bytes.extend_from_slice(body);
-        Self {
-            source,
-            received_ms: 0,
-            status: None,
-            token_end: token.len(),
-            headers_end,
-            bytes: bytes.into_boxed_slice(),
-        }
+        Self { source, received_ms: 0, status: None, token_end: token.len(), headers_end, bytes: bytes.into_boxed_slice() }
     }
 
     /// Adds when it had been read, in milliseconds since the epoch.
@@ -174,10 +164,7 @@ mod tests {
         headers.append("x", "1".parse().unwrap());
         headers.append("x", "2".parse().unwrap());
         let body = Bytes::from_static(br#"{"b": 1.50, "a":2}"#);
-        let push = Record::new(Source::ApnsSandbox, "beef", &headers, &body)
-            .received(1_700_000_000_007)
-            .answered(410)
-            .view();
+        let push = Record::new(Source::ApnsSandbox, "beef", &headers, &body).received(1_700_000_000_007).answered(410).view();
         assert_eq!(push.provider, "apns");
         assert_eq!(push.environment, Some("sandbox"));
         assert_eq!(push.device_token, "beef");

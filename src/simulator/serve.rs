@@ -43,12 +43,7 @@ impl<L: LookAlike> Service<L> {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let connection = connect(
-                Arc::clone(&self.look_alike),
-                acceptor.clone(),
-                tcp,
-                self.streams,
-            );
+            let connection = connect(Arc::clone(&self.look_alike), acceptor.clone(), tcp, self.streams);
             let cancel = self.cancel.clone();
             self.tasks.spawn(async move {
                 cancel.run_until_cancelled(connection).await;
@@ -57,12 +52,7 @@ impl<L: LookAlike> Service<L> {
     }
 }
 
-async fn connect<L: LookAlike>(
-    look_alike: Arc<L>,
-    acceptor: TlsAcceptor,
-    tcp: TcpStream,
-    streams: http2::Streams,
-) {
+async fn connect<L: LookAlike>(look_alike: Arc<L>, acceptor: TlsAcceptor, tcp: TcpStream, streams: http2::Streams) {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "cannot switch Nagle's algorithm off");
     }
@@ -78,11 +68,7 @@ async fn connect<L: LookAlike>(
     look_alike.book().count_connection();
     // a client that names no protocol speaks the oldest that is offered
     let negotiated = io.get_ref().1.alpn_protocol();
-    let offers_http1 = acceptor
-        .config()
-        .alpn_protocols
-        .iter()
-        .any(|name| name == b"http/1.1");
+    let offers_http1 = acceptor.config().alpn_protocols.iter().any(|name| name == b"http/1.1");
     if offers_http1 && negotiated != Some(b"h2") {
         if let Err(error) = http1::serve(look_alike, io).await {
             tracing::debug!(%error, "an HTTP/1.1 connection to the simulator ended");

@@ -82,13 +82,7 @@ impl Wire {
     /// A wire that announces `first` streams and, when ordered to, more; with `None` it leaves
     /// the SETTINGS as they are.
     pub(super) fn new(io: TlsStream<TcpStream>, orders: Arc<Orders>, first: Option<u32>) -> Self {
-        Self {
-            io,
-            orders,
-            pending: Vec::new(),
-            position: Position::default(),
-            rewriting: first.map_or(Rewriting::Done, Rewriting::First),
-        }
+        Self { io, orders, pending: Vec::new(), position: Position::default(), rewriting: first.map_or(Rewriting::Done, Rewriting::First) }
     }
 
     fn fail_if_reset(&self) -> io::Result<()> {
@@ -150,22 +144,14 @@ impl Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.fail_if_reset()?;
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.fail_if_reset()?;
         self.insert();
         ready!(self.poll_pending(cx))?;

@@ -419,9 +419,6 @@ pub trait Engine: Send + Sync {
     /// Active devices of an app beyond a number, in ascending order, for previews.
     async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>>;
 
-    /// Clears away what is old: idempotency keys, early receipts, what was shown longer ago than a push can live.
-    async fn prune(&self) -> Result<()>;
-
     /// Work rows not yet done, for the gauge.
     async fn backlog(&self) -> Result<u64>;
 }

@@ -161,9 +161,9 @@ fn path(tokens: &[String], mut at: usize, before: &str, found: &mut Vec<(String,
         at += 2;
     }
     if !full.is_empty() {
-        if last == "self" {
-            full = full.trim_end_matches("::self").to_owned();
-            last = full.rsplit("::").next().unwrap_or_default().to_owned();
+        if let Some(module) = full.strip_suffix("::self").map(str::to_owned) {
+            module.rsplit("::").next().unwrap_or_default().clone_into(&mut last);
+            full = module;
         }
         found.push((full, last));
     }

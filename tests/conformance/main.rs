@@ -5,9 +5,11 @@
 mod accept;
 mod claim;
 mod kit;
+mod model;
 mod path;
 mod people;
 mod queue;
+mod random;
 mod recording;
 mod registry;
 mod reports;

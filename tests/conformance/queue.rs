@@ -9,10 +9,10 @@ use herald::queue::{Entry, Queue, Taken};
 use uuid::Uuid;
 
 /// Long enough for any queue, and never waited for in full.
-const LONG: Duration = Duration::from_secs(3_600);
+const LONG: Duration = Duration::from_hours(1);
 
 fn entry(stream: Stream, n: u64) -> Entry {
-    let notification = NotificationId(Uuid::from_u64_pair(1, n));
+    let notification = NotificationId(Uuid::from_u64_pair(stream as u64, n));
     Entry { key: WorkKey { app: AppId(1), notification, work: WorkId(i64::try_from(n).unwrap()) }, stream }
 }
 

@@ -72,6 +72,7 @@ struct LineError {
 #[utoipa::path(
     post,
     path = "/v1/devices/import",
+    operation_id = "import_devices",
     tag = "devices",
     params(
         ("format" = Option<String>, Query, description = "`herald`, which is also what is taken where it is absent"),

@@ -21,6 +21,7 @@ use crate::store::device::DeviceFilter;
 #[utoipa::path(
     get,
     path = "/v1/devices",
+    operation_id = "list_devices",
     tag = "devices",
     params(
         ("platform" = Option<schema::Platform>, Query, description = "On this platform"),
@@ -46,6 +47,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Ur
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/devices",
+    operation_id = "list_user_devices",
     tag = "devices",
     params(
         ("user_id" = String, Path, description = "The user, percent-encoded"),

@@ -16,6 +16,7 @@ use crate::api::{Api, etag, query};
 #[utoipa::path(
     get,
     path = "/v1/devices/{device_id}",
+    operation_id = "get_device",
     tag = "devices",
     params(
         ("device_id" = String, Path, description = "The app's own installation id"),
@@ -46,6 +47,7 @@ pub(super) async fn read(
 #[utoipa::path(
     delete,
     path = "/v1/devices/{device_id}",
+    operation_id = "delete_device",
     tag = "devices",
     params(("device_id" = String, Path, description = "The app's own installation id")),
     responses((status = 204, description = "It is gone")),

@@ -24,6 +24,7 @@ use crate::store::device::Registered;
 #[utoipa::path(
     put,
     path = "/v1/devices/{device_id}",
+    operation_id = "put_device",
     tag = "devices",
     params(
         ("device_id" = String, Path, description = "The app's own installation id: 1–128 of `A-Za-z0-9._:-`"),
@@ -62,6 +63,7 @@ pub(super) async fn put(
 #[utoipa::path(
     patch,
     path = "/v1/devices/{device_id}",
+    operation_id = "patch_device",
     tag = "devices",
     params(
         ("device_id" = String, Path, description = "The app's own installation id"),

@@ -26,8 +26,8 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Prob
         let path = error.path();
         let field = if path.iter().len() == 0 { String::new() } else { path.to_string() };
         let found = field_error(field, &error.inner().to_string());
-        // what was taken out is absent, but not for want of the caller
-        if found.code != "required" || !errors.iter().any(|error| error.field.starts_with(&found.field)) {
+        // what was taken out is absent, and what held it may be odd without it; that is not for want of the caller
+        if !errors.iter().any(|error| is_within(&error.field, &found.field)) {
             errors.push(found);
         }
         if !take_out(&mut tree, path) {
@@ -35,6 +35,10 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Prob
         }
     }
     Err(Problem::invalid(errors))
+}
+
+fn is_within(field: &str, other: &str) -> bool {
+    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || other.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Removes the member at `path`; of a list with a wrong item, the whole list, so that the places of its other items do not shift.

@@ -63,6 +63,7 @@ pub(super) enum BatchResult {
 #[utoipa::path(
     post,
     path = "/v1/notifications/batch",
+    operation_id = "create_notifications",
     tag = "notifications",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h answers what the first answered.")),
     request_body = BatchRequest,

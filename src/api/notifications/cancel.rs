@@ -18,6 +18,7 @@ use crate::api::{Api, query};
 #[utoipa::path(
     delete,
     path = "/v1/notifications/{id}",
+    operation_id = "cancel_notification",
     tag = "notifications",
     params(("id" = uuid::Uuid, Path, description = "The notification")),
     responses((status = 200, body = NotificationResponse)),

@@ -43,6 +43,7 @@ pub(super) struct Accepted {
 #[utoipa::path(
     post,
     path = "/v1/notifications",
+    operation_id = "create_notification",
     tag = "notifications",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h answers what the first answered.")),
     request_body = NotificationRequest,

@@ -71,6 +71,7 @@ pub(super) struct DeliveryResponse {
 #[utoipa::path(
     get,
     path = "/v1/notifications/{id}/deliveries",
+    operation_id = "list_deliveries",
     tag = "notifications",
     params(
         ("id" = uuid::Uuid, Path, description = "The notification"),

@@ -19,6 +19,7 @@ use crate::store::notification::{NotificationFilter, NotificationStatus};
 #[utoipa::path(
     get,
     path = "/v1/notifications",
+    operation_id = "list_notifications",
     tag = "notifications",
     params(
         ("status" = Option<schema::NotificationStatus>, Query, description = "In this status"),

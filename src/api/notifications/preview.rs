@@ -52,6 +52,7 @@ struct RenderedResponse {
 #[utoipa::path(
     post,
     path = "/v1/notifications/preview",
+    operation_id = "preview_notification",
     tag = "notifications",
     request_body = NotificationRequest,
     responses((status = 200, body = PreviewResponse)),

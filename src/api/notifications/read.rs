@@ -17,6 +17,7 @@ use crate::domain::id::{AppId, NotificationId};
 #[utoipa::path(
     get,
     path = "/v1/notifications/{id}",
+    operation_id = "get_notification",
     tag = "notifications",
     params(("id" = uuid::Uuid, Path, description = "The notification")),
     responses((status = 200, body = NotificationResponse)),

@@ -9,16 +9,18 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::Scope;
 use crate::cli::ending::WrongUsage;
 use crate::domain::Timestamp;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Ids};
 use crate::domain::id::AppId;
 use crate::store::{self, Store};
-use crate::system::SystemClock;
+use crate::system::{SystemClock, SystemIds};
 use crate::{app, config};
+
+/// A key's name, at most, in characters.
+const MAX_NAME: usize = 128;
 
 /// An app's keys in a store that no daemon need be running on.
 pub(super) struct Keys {
@@ -39,12 +41,15 @@ impl Keys {
     }
 
     pub(super) async fn create(&self, name: String, scopes: &[Scope], expires_at: Option<&str>) -> anyhow::Result<Value> {
+        if name.is_empty() || name.chars().count() > MAX_NAME {
+            return Err(WrongUsage(format!("--name must have 1 to {MAX_NAME} characters")).into());
+        }
         let now = SystemClock.now();
         let expires_at = expires_at.map(|text| instant(text, now)).transpose()?;
         let text = new_key();
         let hash = digest(&SHA256, text.as_bytes()).as_ref().try_into()?;
         let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
-        let key = store::key::ApiKey { id: Uuid::new_v4(), app: self.app, name, scopes, expires_at, created_at: now };
+        let key = store::key::ApiKey { id: SystemIds::new().notification(now).0, app: self.app, name, scopes, expires_at, created_at: now };
         self.store.create_key(&key, hash).await?;
         Ok(json!({ "id": key.id, "key": text }))
     }
@@ -71,9 +76,9 @@ fn instant(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     Ok(instant.to_utc())
 }
 
-/// 192 bits that nobody guesses, behind a word by which scanners know a leaked one.
+/// 256 bits that nobody guesses, behind a word by which scanners know a leaked one.
 fn new_key() -> String {
-    format!("herald_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>()))
+    format!("herald_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
 
 impl From<Scope> for store::key::Scope {
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn keys_are_long_and_differ() {
         let (one, other) = (new_key(), new_key());
-        assert_eq!(one.len(), "herald_".len() + 32);
+        assert_eq!(one.len(), "herald_".len() + 43);
         assert_ne!(one, other);
     }
 

@@ -33,10 +33,7 @@ pub(super) fn success(status: StatusCode, request: &HeaderMap, is_sandbox: bool)
 
 /// A refusal for one of the look-alike's own reasons.
 pub(super) fn refusal(reason: Reason, request: &HeaderMap) -> Answer {
-    let body = Body {
-        reason: Some(reason.name()),
-        timestamp: None,
-    };
+    let body = Body { reason: Some(reason.name()), timestamp: None };
     error(reason.status(), request, &body)
 }
 

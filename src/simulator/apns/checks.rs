@@ -36,10 +36,7 @@ pub(super) fn check_form(parts: &request::Parts) -> Result<(), Reason> {
 }
 
 /// The `apns-…` headers, and the push type they name.
-pub(super) fn check_headers(
-    headers: &HeaderMap,
-    bundle_id: &str,
-) -> Result<Option<PushType>, Reason> {
+pub(super) fn check_headers(headers: &HeaderMap, bundle_id: &str) -> Result<Option<PushType>, Reason> {
     let get = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
     if let Some(id) = get("apns-id")
         && !is_canonical_uuid(id)
@@ -75,11 +72,7 @@ fn check_priority(priority: Option<&[u8]>, push_type: Option<PushType>) -> Resul
     }
 }
 
-fn check_topic(
-    topic: Option<&[u8]>,
-    bundle_id: &str,
-    push_type: Option<PushType>,
-) -> Result<(), Reason> {
+fn check_topic(topic: Option<&[u8]>, bundle_id: &str, push_type: Option<PushType>) -> Result<(), Reason> {
     let topic = topic.ok_or(Reason::MissingTopic)?;
     let topic = std::str::from_utf8(topic).map_err(|_| Reason::BadTopic)?;
     if !is_well_formed(topic) {
@@ -152,10 +145,7 @@ mod tests {
 
     fn headers(changes: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let sane = [
-            ("apns-topic", "com.example.demo"),
-            ("apns-push-type", "alert"),
-        ];
+        let sane = [("apns-topic", "com.example.demo"), ("apns-push-type", "alert")];
         for (name, value) in sane.iter().chain(changes) {
             headers.insert(*name, value.parse().unwrap());
         }
@@ -170,11 +160,7 @@ mod tests {
     impl RetainFilled for HeaderMap {
         /// Takes out what a test has set to nothing.
         fn retain_filled(&mut self) {
-            let empty: Vec<_> = self
-                .iter()
-                .filter(|(_, value)| value.is_empty())
-                .map(|(name, _)| name.clone())
-                .collect();
+            let empty: Vec<_> = self.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name.clone()).collect();
             for name in empty {
                 self.remove(name);
             }
@@ -187,31 +173,15 @@ mod tests {
         let bytes65 = format!("{bytes64}x");
         for (name, value, expected) in [
             ("apns-id", "6a3a4e5c-1111-4222-8333-944445555666", None),
-            (
-                "apns-id",
-                "6A3A4E5C-1111-4222-8333-944445555666",
-                Some(Reason::BadMessageId),
-            ),
-            (
-                "apns-id",
-                "6a3a4e5c111142228333944445555666",
-                Some(Reason::BadMessageId),
-            ),
+            ("apns-id", "6A3A4E5C-1111-4222-8333-944445555666", Some(Reason::BadMessageId)),
+            ("apns-id", "6a3a4e5c111142228333944445555666", Some(Reason::BadMessageId)),
             ("apns-collapse-id", bytes64.as_str(), None),
-            (
-                "apns-collapse-id",
-                bytes65.as_str(),
-                Some(Reason::BadCollapseId),
-            ),
+            ("apns-collapse-id", bytes65.as_str(), Some(Reason::BadCollapseId)),
             ("apns-expiration", "0", None),
             ("apns-expiration", "1800000000", None),
             ("apns-expiration", "-1", Some(Reason::BadExpirationDate)),
             ("apns-expiration", "1.5", Some(Reason::BadExpirationDate)),
-            (
-                "apns-expiration",
-                "99999999999999999999",
-                Some(Reason::BadExpirationDate),
-            ),
+            ("apns-expiration", "99999999999999999999", Some(Reason::BadExpirationDate)),
             ("apns-push-type", "banner", Some(Reason::InvalidPushType)),
             ("apns-push-type", "", None),
             ("apns-push-type", "voip", Some(Reason::TopicDisallowed)),
@@ -221,16 +191,8 @@ mod tests {
             ("apns-priority", "7", Some(Reason::BadPriority)),
             ("apns-topic", "", Some(Reason::MissingTopic)),
             ("apns-topic", "com..demo", Some(Reason::BadTopic)),
-            (
-                "apns-topic",
-                "com.example.other",
-                Some(Reason::TopicDisallowed),
-            ),
-            (
-                "apns-topic",
-                "com.example.demo.voip",
-                Some(Reason::TopicDisallowed),
-            ),
+            ("apns-topic", "com.example.other", Some(Reason::TopicDisallowed)),
+            ("apns-topic", "com.example.demo.voip", Some(Reason::TopicDisallowed)),
         ] {
             let checked = check_headers(&headers(&[(name, value)]), "com.example.demo");
             assert_eq!(checked.err(), expected, "{name}: {value}");
@@ -239,16 +201,8 @@ mod tests {
 
     #[test]
     fn a_background_push_has_a_low_priority() {
-        for (priority, expected) in [
-            ("5", None),
-            ("1", None),
-            ("10", Some(Reason::BadPriority)),
-            ("", Some(Reason::BadPriority)),
-        ] {
-            let headers = headers(&[
-                ("apns-push-type", "background"),
-                ("apns-priority", priority),
-            ]);
+        for (priority, expected) in [("5", None), ("1", None), ("10", Some(Reason::BadPriority)), ("", Some(Reason::BadPriority))] {
+            let headers = headers(&[("apns-push-type", "background"), ("apns-priority", priority)]);
             let checked = check_headers(&headers, "com.example.demo");
             assert_eq!(checked.err(), expected, "{priority}");
         }

@@ -48,21 +48,11 @@ struct Claims {
 
 impl Verifier {
     pub(super) fn new(public: DecodingKey, key_id: &str, team_id: &str) -> Self {
-        Self {
-            public,
-            key_id: key_id.to_owned(),
-            team_id: team_id.to_owned(),
-            verified: Mutex::default(),
-        }
+        Self { public, key_id: key_id.to_owned(), team_id: team_id.to_owned(), verified: Mutex::default() }
     }
 
     /// Checks the `authorization` header of a request on a connection.
-    pub(super) fn check(
-        &self,
-        tokens: &mut ProviderTokens,
-        authorization: Option<&[u8]>,
-        now_ms: i64,
-    ) -> Result<(), Reason> {
+    pub(super) fn check(&self, tokens: &mut ProviderTokens, authorization: Option<&[u8]>, now_ms: i64) -> Result<(), Reason> {
         let token = authorization.and_then(bearer);
         let token = token.ok_or(Reason::MissingProviderToken)?;
         if tokens.unusable_until_ms.is_some_and(|until| now_ms < until) {
@@ -112,8 +102,7 @@ impl Verifier {
         validation.validate_exp = false;
         validation.validate_aud = false;
         let data = decode::<Claims>(token, &self.public, &validation).ok()?;
-        let is_ours = data.header.kid.as_deref() == Some(self.key_id.as_str())
-            && data.claims.iss == self.team_id;
+        let is_ours = data.header.kid.as_deref() == Some(self.key_id.as_str()) && data.claims.iss == self.team_id;
         is_ours.then(|| data.claims.iat.checked_mul(1000)).flatten()
     }
 }
@@ -145,10 +134,7 @@ mod tests {
     impl Signer {
         fn new() -> Self {
             let key = ApnsKey::generate().unwrap();
-            Self {
-                pem: key.pem,
-                verifier: Verifier::new(key.public, "KEY4567890", "TEAM567890"),
-            }
+            Self { pem: key.pem, verifier: Verifier::new(key.public, "KEY4567890", "TEAM567890") }
         }
 
         fn sign(&self, kid: Option<&str>, claims: &Value) -> Vec<u8> {
@@ -160,10 +146,7 @@ mod tests {
         }
 
         fn token(&self, iat: i64) -> Vec<u8> {
-            self.sign(
-                Some("KEY4567890"),
-                &json!({"iss": "TEAM567890", "iat": iat}),
-            )
+            self.sign(Some("KEY4567890"), &json!({"iss": "TEAM567890", "iat": iat}))
         }
 
         fn check(&self, token: &[u8], now_ms: i64) -> Result<(), Reason> {
@@ -186,59 +169,19 @@ mod tests {
         for (name, token, expected) in [
             ("valid", valid.clone(), None),
             ("upper case", [b"Bearer ", &valid[7..]].concat(), None),
-            (
-                "no scheme",
-                valid[7..].to_vec(),
-                Some(Reason::MissingProviderToken),
-            ),
-            (
-                "empty",
-                b"bearer ".to_vec(),
-                Some(Reason::MissingProviderToken),
-            ),
+            ("no scheme", valid[7..].to_vec(), Some(Reason::MissingProviderToken)),
+            ("empty", b"bearer ".to_vec(), Some(Reason::MissingProviderToken)),
             ("other key", other, Some(Reason::InvalidProviderToken)),
             ("tampered", tampered, Some(Reason::InvalidProviderToken)),
-            (
-                "no jwt",
-                b"bearer x".to_vec(),
-                Some(Reason::InvalidProviderToken),
-            ),
-            (
-                "HS256",
-                format!("bearer {symmetric}").into_bytes(),
-                Some(Reason::InvalidProviderToken),
-            ),
-            (
-                "no kid",
-                signer.sign(None, &claims),
-                Some(Reason::InvalidProviderToken),
-            ),
-            (
-                "other kid",
-                signer.sign(Some("KEY4567891"), &claims),
-                Some(Reason::InvalidProviderToken),
-            ),
-            (
-                "other team",
-                signer.sign(Some("KEY4567890"), &json!({"iss": "x", "iat": NOW_S})),
-                Some(Reason::InvalidProviderToken),
-            ),
-            (
-                "no iat",
-                signer.sign(Some("KEY4567890"), &json!({"iss": "TEAM567890"})),
-                Some(Reason::InvalidProviderToken),
-            ),
+            ("no jwt", b"bearer x".to_vec(), Some(Reason::InvalidProviderToken)),
+            ("HS256", format!("bearer {symmetric}").into_bytes(), Some(Reason::InvalidProviderToken)),
+            ("no kid", signer.sign(None, &claims), Some(Reason::InvalidProviderToken)),
+            ("other kid", signer.sign(Some("KEY4567891"), &claims), Some(Reason::InvalidProviderToken)),
+            ("other team", signer.sign(Some("KEY4567890"), &json!({"iss": "x", "iat": NOW_S})), Some(Reason::InvalidProviderToken)),
+            ("no iat", signer.sign(Some("KEY4567890"), &json!({"iss": "TEAM567890"})), Some(Reason::InvalidProviderToken)),
             ("an hour old", signer.token(NOW_S - HOUR_S), None),
-            (
-                "older",
-                signer.token(NOW_S - HOUR_S - 1),
-                Some(Reason::ExpiredProviderToken),
-            ),
-            (
-                "of the future",
-                signer.token(NOW_S + HOUR_S + 1),
-                Some(Reason::ExpiredProviderToken),
-            ),
+            ("older", signer.token(NOW_S - HOUR_S - 1), Some(Reason::ExpiredProviderToken)),
+            ("of the future", signer.token(NOW_S + HOUR_S + 1), Some(Reason::ExpiredProviderToken)),
         ] {
             assert_eq!(signer.check(&token, NOW_MS).err(), expected, "{name}");
         }

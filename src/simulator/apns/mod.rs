@@ -33,10 +33,7 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new(public: DecodingKey, key_id: &str, team_id: &str, bundle_id: &str) -> Self {
-        Self {
-            verifier: Verifier::new(public, key_id, team_id),
-            bundle_id: bundle_id.to_owned(),
-        }
+        Self { verifier: Verifier::new(public, key_id, team_id), bundle_id: bundle_id.to_owned() }
     }
 }
 
@@ -49,19 +46,11 @@ pub(super) struct Apns {
 
 impl Apns {
     /// What is wrong with a request, or its `herald_id`.
-    fn check<'a>(
-        &self,
-        tokens: &mut ProviderTokens,
-        token: &str,
-        request: &'a Arrived,
-    ) -> Result<&'a str, Reason> {
+    fn check<'a>(&self, tokens: &mut ProviderTokens, token: &str, request: &'a Arrived) -> Result<&'a str, Reason> {
         checks::check_form(&request.parts)?;
         let headers = &request.parts.headers;
         let authorization = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        let Credentials {
-            verifier,
-            bundle_id,
-        } = &*self.credentials;
+        let Credentials { verifier, bundle_id } = &*self.credentials;
         verifier.check(tokens, authorization, request.received_ms)?;
         let push_type = checks::check_headers(headers, bundle_id)?;
         checks::check_token(token)?;
@@ -72,20 +61,13 @@ impl Apns {
         let record = self.record(token, request);
         let answer = answer::refusal(reason, &request.parts.headers);
         Verdict {
-            booking: Some(Booking {
-                record: record.answered(reason.status().as_u16()),
-                accepted: None,
-            }),
+            booking: Some(Booking { record: record.answered(reason.status().as_u16()), accepted: None }),
             ..Verdict::unbooked(answer)
         }
     }
 
     fn record(&self, token: &str, request: &Arrived) -> Record {
-        let Arrived {
-            parts,
-            body,
-            received_ms,
-        } = request;
+        let Arrived { parts, body, received_ms } = request;
         Record::new(self.source, token, &parts.headers, body).received(*received_ms)
     }
 
@@ -100,10 +82,7 @@ impl Apns {
                 self.accept(status, push)
             }
             Conduct::Respond(respond) => {
-                let booking = Booking {
-                    record: record().answered(respond.status),
-                    accepted: None,
-                };
+                let booking = Booking { record: record().answered(respond.status), accepted: None };
                 let answer = answer::scripted(respond, headers, push.request.received_ms);
                 (Some(booking), Ending::Answer(answer))
             }
@@ -149,17 +128,9 @@ impl LookAlike for Apns {
             Err(reason) => return self.refuse(reason, token, &request),
         };
         let (delay, conduct) = self.shared.conduct(Provider::Apns, self.source, token);
-        let push = Push {
-            token,
-            herald_id,
-            request: &request,
-        };
+        let push = Push { token, herald_id, request: &request };
         let (booking, ending) = self.conduct(&conduct, &push);
-        Verdict {
-            delay,
-            booking,
-            ending,
-        }
+        Verdict { delay, booking, ending }
     }
 
     fn proven(&self, tokens: &ProviderTokens) -> bool {

@@ -43,8 +43,7 @@ impl Aps<'_> {
     fn is_live_activity(&self) -> bool {
         let event = self.event.map_or("", RawValue::get);
         let is_number = |raw: &RawValue| serde_json::from_str::<f64>(raw.get()).is_ok();
-        matches!(event, r#""start""# | r#""update""# | r#""end""#)
-            && self.timestamp.is_some_and(is_number)
+        matches!(event, r#""start""# | r#""update""# | r#""end""#) && self.timestamp.is_some_and(is_number)
     }
 }
 
@@ -87,11 +86,7 @@ mod tests {
             (Alert, r#"{"aps":{"alert":"x"},"herald_id":"7"}"#, Ok("7")),
             (Alert, r#"{"aps":{"alert":{"title":"x"}},"x":[1]}"#, Ok("")),
             (Alert, r#"{"aps":{"badge":0}}"#, Ok("")),
-            (
-                Alert,
-                r#"{"aps":{"sound":"default","content-available":1}}"#,
-                Ok(""),
-            ),
+            (Alert, r#"{"aps":{"sound":"default","content-available":1}}"#, Ok("")),
             (Alert, r#"{"aps":{"content-available":1}}"#, wrong),
             (Alert, r#"{"aps":{"alert":null}}"#, wrong),
             (Alert, r#"{"herald_id":"7"}"#, empty),
@@ -102,31 +97,11 @@ mod tests {
             (Background, r#"{"aps":{"content-available":1}}"#, Ok("")),
             (Background, r#"{"aps":{"content-available":0}}"#, wrong),
             (Background, r#"{"aps":{}}"#, wrong),
-            (
-                Background,
-                r#"{"aps":{"content-available":1,"alert":"x"}}"#,
-                wrong,
-            ),
-            (
-                Background,
-                r#"{"aps":{"content-available":1,"badge":1}}"#,
-                wrong,
-            ),
-            (
-                Background,
-                r#"{"aps":{"content-available":1,"sound":"x"}}"#,
-                wrong,
-            ),
-            (
-                LiveActivity,
-                r#"{"aps":{"event":"end","timestamp":1}}"#,
-                Ok(""),
-            ),
-            (
-                LiveActivity,
-                r#"{"aps":{"event":"stop","timestamp":1}}"#,
-                wrong,
-            ),
+            (Background, r#"{"aps":{"content-available":1,"alert":"x"}}"#, wrong),
+            (Background, r#"{"aps":{"content-available":1,"badge":1}}"#, wrong),
+            (Background, r#"{"aps":{"content-available":1,"sound":"x"}}"#, wrong),
+            (LiveActivity, r#"{"aps":{"event":"end","timestamp":1}}"#, Ok("")),
+            (LiveActivity, r#"{"aps":{"event":"stop","timestamp":1}}"#, wrong),
             (LiveActivity, r#"{"aps":{"event":"end"}}"#, wrong),
             (Voip, r#"{"anything":1}"#, Ok("")),
         ] {

@@ -20,10 +20,7 @@ pub(super) struct Violation {
 
 impl Violation {
     pub(super) fn new(field: &str, description: &str) -> Self {
-        Self {
-            field: field.to_owned(),
-            description: description.to_owned(),
-        }
+        Self { field: field.to_owned(), description: description.to_owned() }
     }
 }
 
@@ -51,10 +48,7 @@ impl Refusal {
     /// The answer.
     pub(super) fn answer(&self) -> Answer {
         let (message, details) = match self {
-            Self::Unauthenticated => (
-                "Request had invalid authentication credentials. Expected OAuth 2 access token.",
-                Vec::new(),
-            ),
+            Self::Unauthenticated => ("Request had invalid authentication credentials. Expected OAuth 2 access token.", Vec::new()),
             Self::NotFound => ("Requested entity was not found.", Vec::new()),
             Self::Invalid(violation) => (
                 violation.description.as_str(),
@@ -149,10 +143,7 @@ mod tests {
 
     #[test]
     fn refusals_that_are_no_fault_of_the_message_have_no_fcm_error() {
-        for (refusal, status) in [
-            (Refusal::Unauthenticated, "UNAUTHENTICATED"),
-            (Refusal::NotFound, "NOT_FOUND"),
-        ] {
+        for (refusal, status) in [(Refusal::Unauthenticated, "UNAUTHENTICATED"), (Refusal::NotFound, "NOT_FOUND")] {
             let error = body(&refusal.answer());
             assert_eq!(error["error"]["status"], status);
             assert!(error["error"].get("details").is_none());
@@ -161,30 +152,17 @@ mod tests {
 
     #[test]
     fn scripts_are_answered_as_given() {
-        let respond = Respond {
-            retry_after: Some(RetryAfter::Seconds(7)),
-            ..Respond::new(503, "UNAVAILABLE")
-        };
+        let respond = Respond { retry_after: Some(RetryAfter::Seconds(7)), ..Respond::new(503, "UNAVAILABLE") };
         let answer = scripted(&respond);
         assert_eq!(answer.head.headers()[RETRY_AFTER], "7");
-        assert_eq!(
-            body(&answer)["error"]["details"][0]["errorCode"],
-            "UNAVAILABLE"
-        );
+        assert_eq!(body(&answer)["error"]["details"][0]["errorCode"], "UNAVAILABLE");
 
-        let bare = Respond {
-            reason: None,
-            ..respond.clone()
-        };
+        let bare = Respond { reason: None, ..respond.clone() };
         let error = body(&scripted(&bare));
         assert!(error["error"].get("details").is_none());
         assert_eq!(error["error"]["status"], "UNAVAILABLE");
 
-        let detailed = Respond {
-            details: Some(vec![json!({"x": 1})]),
-            message: Some("hm".to_owned()),
-            ..respond
-        };
+        let detailed = Respond { details: Some(vec![json!({"x": 1})]), message: Some("hm".to_owned()), ..respond };
         let error = body(&scripted(&detailed));
         assert_eq!(error["error"]["details"], json!([{"x": 1}]));
         assert_eq!(error["error"]["message"], "hm");

@@ -28,35 +28,18 @@ pub(super) struct Push<'a> {
 
 /// Checks a body.
 pub(super) fn check(body: &[u8]) -> Result<Push<'_>, Violation> {
-    let request: SendRequest<'_> =
-        serde_json::from_slice(body).map_err(|_| find_violation(body))?;
+    let request: SendRequest<'_> = serde_json::from_slice(body).map_err(|_| find_violation(body))?;
     let message = request.message;
     let size = payload_size(&message);
     check_localization(&message)?;
-    let Message {
-        token,
-        fid,
-        topic,
-        condition,
-        data,
-        ..
-    } = message;
+    let Message { token, fid, topic, condition, data, .. } = message;
     let (target, is_device) = target([token, fid, topic, condition])?;
-    let limit = if is_device {
-        MAX_PAYLOAD
-    } else {
-        MAX_TOPIC_PAYLOAD
-    };
+    let limit = if is_device { MAX_PAYLOAD } else { MAX_TOPIC_PAYLOAD };
     if size > limit {
         let text = format!("Message is too big: {size} bytes, {limit} are allowed");
         return Err(Violation::new("message", &text));
     }
-    Ok(Push {
-        target,
-        is_device,
-        herald_id: data.map(|data| data.herald_id).unwrap_or_default(),
-        validate_only: request.validate_only,
-    })
+    Ok(Push { target, is_device, herald_id: data.map(|data| data.herald_id).unwrap_or_default(), validate_only: request.validate_only })
 }
 
 /// Reads a body again, slowly, to say what is wrong with it and where.
@@ -64,10 +47,9 @@ fn find_violation(body: &[u8]) -> Violation {
     let mut json = serde_json::Deserializer::from_slice(body);
     match deserialize::<_, SendRequest<'_>>(&mut json) {
         Ok(_) => Violation::new("message", "Invalid JSON payload received"),
-        Err(error) => Violation {
-            field: error.path().to_string(),
-            description: format!("Invalid JSON payload received. {}", error.inner()),
-        },
+        Err(error) => {
+            Violation { field: error.path().to_string(), description: format!("Invalid JSON payload received. {}", error.inner()) }
+        }
     }
 }
 
@@ -75,32 +57,19 @@ fn find_violation(body: &[u8]) -> Violation {
 fn target(targets: [Option<Text<'_>>; 4]) -> Result<(Cow<'_, str>, bool), Violation> {
     let count = targets.iter().flatten().count();
     if count != 1 {
-        let text = if count == 0 {
-            "Recipient of the message is not set."
-        } else {
-            "Exactly one of token, fid, topic or condition may be set."
-        };
+        let text =
+            if count == 0 { "Recipient of the message is not set." } else { "Exactly one of token, fid, topic or condition may be set." };
         return Err(Violation::new("message", text));
     }
     match targets {
         [Some(Text(token)), ..] if !token.is_empty() => Ok((token, true)),
         [_, Some(Text(fid)), ..] if !fid.is_empty() => Ok((fid, true)),
-        [_, _, Some(Text(topic)), _] if is_name(&topic) => {
-            Ok((format!("topic:{topic}").into(), false))
-        }
-        [_, _, _, Some(Text(condition))] if is_condition(&condition) => {
-            Ok((format!("condition:{condition}").into(), false))
-        }
-        [Some(_), ..] => Err(Violation::new(
-            "message.token",
-            "The registration token is not a valid FCM registration token",
-        )),
+        [_, _, Some(Text(topic)), _] if is_name(&topic) => Ok((format!("topic:{topic}").into(), false)),
+        [_, _, _, Some(Text(condition))] if is_condition(&condition) => Ok((format!("condition:{condition}").into(), false)),
+        [Some(_), ..] => Err(Violation::new("message.token", "The registration token is not a valid FCM registration token")),
         [_, Some(_), ..] => Err(Violation::new("message.fid", "Invalid installation ID")),
         [_, _, Some(_), _] => Err(Violation::new("message.topic", "Invalid topic name")),
-        _ => Err(Violation::new(
-            "message.condition",
-            "Invalid condition expression",
-        )),
+        _ => Err(Violation::new("message.condition", "Invalid condition expression")),
     }
 }
 
@@ -133,9 +102,8 @@ fn check_localization(message: &Message<'_>) -> Result<(), Violation> {
     let Some(notification) = android.and_then(|android| android.notification.as_ref()) else {
         return Ok(());
     };
-    let needs_key = |args: &Option<Vec<Text<'_>>>, key: &Option<Text<'_>>| {
-        key.is_none() && args.as_ref().is_some_and(|args| !args.is_empty())
-    };
+    let needs_key =
+        |args: &Option<Vec<Text<'_>>>, key: &Option<Text<'_>>| key.is_none() && args.as_ref().is_some_and(|args| !args.is_empty());
     let text = "Arguments need a localization key.";
     if needs_key(&notification.body_loc_args, &notification.body_loc_key) {
         let field = "message.android.notification.body_loc_args";

@@ -2,18 +2,12 @@
 //! written in snake case or in camel case, as protocol buffers' JSON has it.
 //!
 //! Most fields are only there to be known and to have a type.
-#![expect(
-    dead_code,
-    reason = "fields are read by the parser to check their presence and type"
-)]
+#![expect(dead_code, reason = "fields are read by the parser to check their presence and type")]
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::value::{
-    Color, Data, Label, Link, NotificationPriority, Object, Priority, Proxy, Strings, Text, Ttl,
-    Visibility,
-};
+use super::value::{Color, Data, Label, Link, NotificationPriority, Object, Priority, Proxy, Strings, Text, Ttl, Visibility};
 
 /// The whole body.
 #[derive(Debug, Deserialize)]

@@ -52,10 +52,7 @@ impl Fcm {
         }
         let authorization = parts.headers.get(AUTHORIZATION);
         let authorization = authorization.map(http::HeaderValue::as_bytes);
-        if !self
-            .oauth
-            .is_valid(bearer, authorization, request.received_ms)
-        {
+        if !self.oauth.is_valid(bearer, authorization, request.received_ms) {
             return Err(Refusal::Unauthenticated);
         }
         if parts.uri.path() != self.send_path {
@@ -65,12 +62,7 @@ impl Fcm {
     }
 
     /// What becomes of a push that is as it should be.
-    fn conduct(
-        &self,
-        conduct: &Conduct,
-        push: &Push<'_>,
-        request: &Arrived,
-    ) -> (Option<Booking>, Ending) {
+    fn conduct(&self, conduct: &Conduct, push: &Push<'_>, request: &Arrived) -> (Option<Booking>, Ending) {
         match conduct {
             Conduct::Good => self.accept(StatusCode::OK, push, request),
             Conduct::Respond(respond) if respond.is_success() => {
@@ -78,10 +70,7 @@ impl Fcm {
                 self.accept(status, push, request)
             }
             Conduct::Respond(respond) => {
-                let booking = Booking {
-                    record: record(&push.target, request).answered(respond.status),
-                    accepted: None,
-                };
+                let booking = Booking { record: record(&push.target, request).answered(respond.status), accepted: None };
                 (Some(booking), Ending::Answer(answer::scripted(respond)))
             }
             Conduct::Fault(Fault::Stall) => {
@@ -94,12 +83,7 @@ impl Fcm {
         }
     }
 
-    fn accept(
-        &self,
-        status: StatusCode,
-        push: &Push<'_>,
-        request: &Arrived,
-    ) -> (Option<Booking>, Ending) {
+    fn accept(&self, status: StatusCode, push: &Push<'_>, request: &Arrived) -> (Option<Booking>, Ending) {
         let record = record(&push.target, request).answered(status.as_u16());
         let booking = self.booking(record, push);
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
@@ -110,16 +94,12 @@ impl Fcm {
             let at_ms = request.received_ms;
             format!("projects/{project}/messages/0:{at_ms}%{number:016x}")
         };
-        (
-            Some(booking),
-            Ending::Answer(answer::success(status, &name)),
-        )
+        (Some(booking), Ending::Answer(answer::success(status, &name)))
     }
 
     fn booking(&self, record: Record, push: &Push<'_>) -> Booking {
         let address = (Source::Fcm, &*push.target);
-        self.book()
-            .accepted(record, address, &push.herald_id, push.is_device)
+        self.book().accepted(record, address, &push.herald_id, push.is_device)
     }
 }
 
@@ -127,20 +107,13 @@ fn refuse(refusal: &Refusal, request: &Arrived) -> Verdict {
     let token = named_token(&request.body);
     let status = refusal.status().as_u16();
     Verdict {
-        booking: Some(Booking {
-            record: record(&token, request).answered(status),
-            accepted: None,
-        }),
+        booking: Some(Booking { record: record(&token, request).answered(status), accepted: None }),
         ..Verdict::unbooked(refusal.answer())
     }
 }
 
 fn record(target: &str, request: &Arrived) -> Record {
-    let Arrived {
-        parts,
-        body,
-        received_ms,
-    } = request;
+    let Arrived { parts, body, received_ms } = request;
     Record::new(Source::Fcm, target, &parts.headers, body).received(*received_ms)
 }
 
@@ -149,10 +122,7 @@ fn named_token(body: &[u8]) -> String {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let message = body.get("message");
     let text = |name: &str| message?.get(name)?.as_str();
-    text("token")
-        .or_else(|| text("fid"))
-        .unwrap_or_default()
-        .to_owned()
+    text("token").or_else(|| text("fid")).unwrap_or_default().to_owned()
 }
 
 impl LookAlike for Fcm {
@@ -166,15 +136,9 @@ impl LookAlike for Fcm {
             Ok(push) => push,
             Err(refusal) => return refuse(&refusal, &request),
         };
-        let (delay, conduct) = self
-            .shared
-            .conduct(Provider::Fcm, Source::Fcm, &push.target);
+        let (delay, conduct) = self.shared.conduct(Provider::Fcm, Source::Fcm, &push.target);
         let (booking, ending) = self.conduct(&conduct, &push, &request);
-        Verdict {
-            delay,
-            booking: booking.filter(|_| !push.validate_only),
-            ending,
-        }
+        Verdict { delay, booking: booking.filter(|_| !push.validate_only), ending }
     }
 
     fn proven(&self, _: &Bearer) -> bool {

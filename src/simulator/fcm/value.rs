@@ -43,9 +43,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Data<'a> {
                 while let Some(Text(key)) = map.next_key()? {
                     let Text(value) = map.next_value()?;
                     if is_reserved(&key) {
-                        return Err(Error::custom(format_args!(
-                            "Invalid data payload key: {key}"
-                        )));
+                        return Err(Error::custom(format_args!("Invalid data payload key: {key}")));
                     }
                     data.bytes += key.len() + value.len();
                     if key == "herald_id" {
@@ -218,31 +216,10 @@ mod tests {
 
     #[test]
     fn times_to_live() {
-        for good in [
-            "0s",
-            "3.5s",
-            "86400s",
-            "2419200s",
-            "2419200.000s",
-            "0.000000001s",
-        ] {
+        for good in ["0s", "3.5s", "86400s", "2419200s", "2419200.000s", "0.000000001s"] {
             assert!(is_ttl(good), "{good}");
         }
-        for bad in [
-            "",
-            "s",
-            "1",
-            "-1s",
-            "1.s",
-            ".5s",
-            "2419201s",
-            "2419200.1s",
-            "1m",
-            "1 s",
-            "1e3s",
-            "0.0000000001s",
-            "+1s",
-        ] {
+        for bad in ["", "s", "1", "-1s", "1.s", ".5s", "2419201s", "2419200.1s", "1m", "1 s", "1e3s", "0.0000000001s", "+1s"] {
             assert!(!is_ttl(bad), "{bad}");
         }
     }

@@ -56,11 +56,7 @@ impl Endpoint {
 
     fn ask(&self, form: String) -> (u16, Value) {
         let request = Request::post(PATH).body(()).unwrap();
-        let arrived = Arrived {
-            parts: request.into_parts().0,
-            body: Bytes::from(form),
-            received_ms: NOW_MS,
-        };
+        let arrived = Arrived { parts: request.into_parts().0, body: Bytes::from(form), received_ms: NOW_MS };
         match self.oauth.decide(&self.shared, &arrived).ending {
             Ending::Answer(answer) => {
                 let body = serde_json::from_slice(&answer.body).unwrap();
@@ -95,21 +91,13 @@ fn a_token_holds_until_it_expires() {
     let (_, body) = endpoint.exchange(&endpoint.sign(&endpoint.claims()));
     let header = format!("Bearer {}", body["access_token"].as_str().unwrap());
     let mut bearer = Bearer::default();
-    let mut is_valid = |header: &str, now_ms| {
-        endpoint
-            .oauth
-            .is_valid(&mut bearer, Some(header.as_bytes()), now_ms)
-    };
+    let mut is_valid = |header: &str, now_ms| endpoint.oauth.is_valid(&mut bearer, Some(header.as_bytes()), now_ms);
     assert!(is_valid(&header, NOW_MS));
     assert!(is_valid(&header, NOW_MS + 59_999));
     assert!(!is_valid(&header, NOW_MS + 60_000));
     assert!(!is_valid("Bearer made-up", NOW_MS));
     assert!(!is_valid("Basic x", NOW_MS));
-    assert!(
-        !endpoint
-            .oauth
-            .is_valid(&mut Bearer::default(), None, NOW_MS)
-    );
+    assert!(!endpoint.oauth.is_valid(&mut Bearer::default(), None, NOW_MS));
 }
 
 #[test]
@@ -122,38 +110,18 @@ fn assertions_are_checked() {
     };
     let cloud = format!("openid {}", SCOPES[1]);
     let other = Endpoint::new();
-    let foreign = encode(
-        &Header::new(Algorithm::RS256),
-        &endpoint.claims(),
-        &other.private_key,
-    );
+    let foreign = encode(&Header::new(Algorithm::RS256), &endpoint.claims(), &other.private_key);
     let mut tampered = endpoint.sign(&endpoint.claims());
     tampered.replace_range(60..61, if &tampered[60..61] == "A" { "B" } else { "A" });
     for (name, assertion, expected) in [
         ("cloud scope", with("scope", json!(cloud)), None),
         ("issuer", with("iss", json!("x@y")), Some("invalid_grant")),
-        (
-            "audience",
-            with("aud", json!("https://x")),
-            Some("invalid_grant"),
-        ),
-        (
-            "scope",
-            with("scope", json!("openid")),
-            Some("invalid_scope"),
-        ),
-        (
-            "too long",
-            with("exp", json!(NOW_S + 3601)),
-            Some("invalid_grant"),
-        ),
+        ("audience", with("aud", json!("https://x")), Some("invalid_grant")),
+        ("scope", with("scope", json!("openid")), Some("invalid_scope")),
+        ("too long", with("exp", json!(NOW_S + 3601)), Some("invalid_grant")),
         ("over", with("exp", json!(NOW_S)), Some("invalid_grant")),
         ("no end", with("exp", Value::Null), Some("invalid_grant")),
-        (
-            "early",
-            with("iat", json!(NOW_S + 301)),
-            Some("invalid_grant"),
-        ),
+        ("early", with("iat", json!(NOW_S + 301)), Some("invalid_grant")),
         ("tampered", tampered, Some("invalid_grant")),
         ("other key", foreign.unwrap(), Some("invalid_grant")),
         ("no jwt", "x".to_owned(), Some("invalid_grant")),
@@ -171,10 +139,7 @@ fn the_form_is_checked() {
         ("", "invalid_request"),
         ("assertion=x", "invalid_request"),
         ("grant_type=password", "unsupported_grant_type"),
-        (
-            "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",
-            "invalid_request",
-        ),
+        ("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer", "invalid_request"),
     ] {
         let (status, body) = endpoint.ask(form.to_owned());
         assert_eq!((status, &body["error"]), (400, &json!(expected)), "{form}");
@@ -185,15 +150,9 @@ fn the_form_is_checked() {
 fn a_script_can_refuse() {
     let endpoint = Endpoint::new();
     let rules = r#"[{"provider":"oauth","respond":{"status":503,"reason":"busy"},"times":1}]"#;
-    endpoint
-        .shared
-        .behaviours
-        .replace(serde_json::from_str(rules).unwrap());
+    endpoint.shared.behaviours.replace(serde_json::from_str(rules).unwrap());
     let assertion = endpoint.sign(&endpoint.claims());
-    assert_eq!(
-        endpoint.exchange(&assertion),
-        (503, json!({"error": "busy"}))
-    );
+    assert_eq!(endpoint.exchange(&assertion), (503, json!({"error": "busy"})));
     assert_eq!(endpoint.exchange(&assertion).0, 200);
 }
 

@@ -10,10 +10,7 @@ async fn a_push_is_accepted_and_shown() {
     let answer = send_push(&bench, &client, &device, "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     assert!(answer.body.is_empty());
-    assert_eq!(
-        answer.headers["apns-id"],
-        "6a3a4e5c-1111-4222-8333-944445555666"
-    );
+    assert_eq!(answer.headers["apns-id"], "6a3a4e5c-1111-4222-8333-944445555666");
     assert!(!answer.headers.contains_key("apns-unique-id"));
 
     let pushes = bench.simulator.pushes(Some(&device));
@@ -50,17 +47,13 @@ async fn repeats_are_counted() {
     let bench = Bench::start().await;
     let client = bench.apns().await;
     for (device, id) in [("a1", "n1"), ("a1", "n2"), ("b1", "n1"), ("a1", "n1")] {
-        let answer = send_push(&bench, &client, &token(device), id)
-            .await
-            .unwrap();
+        let answer = send_push(&bench, &client, &token(device), id).await.unwrap();
         assert_eq!(answer.status, 200);
     }
     let stats = bench.simulator.stats();
     assert_eq!((stats.accepted, stats.devices, stats.repeats), (4, 2, 1));
     bench.simulator.forget();
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(bench.simulator.stats().repeats, 0);
     bench.stop().await;
@@ -71,11 +64,7 @@ async fn refuse(bench: &Bench, client: &Client, request: http::Request<()>, body
     let answer = client.send(request, body.to_owned()).await.unwrap();
     assert!(answer.headers.contains_key("apns-id"));
     assert_eq!(bench.simulator.stats().accepted, 0);
-    format!(
-        "{} {}",
-        answer.status,
-        answer.json()["reason"].as_str().unwrap()
-    )
+    format!("{} {}", answer.status, answer.json()["reason"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -86,18 +75,8 @@ async fn each_wrong_header_has_its_reason() {
     let silent = r#"{"aps":{"content-available":1}}"#;
     let visible = alert("n1");
     for (name, value, body, expected) in [
-        (
-            "authorization",
-            "",
-            visible.as_str(),
-            "403 MissingProviderToken",
-        ),
-        (
-            "authorization",
-            "bearer x",
-            &visible,
-            "403 InvalidProviderToken",
-        ),
+        ("authorization", "", visible.as_str(), "403 MissingProviderToken"),
+        ("authorization", "bearer x", &visible, "403 InvalidProviderToken"),
         ("apns-topic", "", &visible, "400 MissingTopic"),
         ("apns-topic", "a..b", &visible, "400 BadTopic"),
         ("apns-topic", "com.other", &visible, "400 TopicDisallowed"),
@@ -134,11 +113,7 @@ async fn each_wrong_request_has_its_reason() {
     let to = |token: &str| push(&bench, token);
     let twice = to(&device).header("apns-topic", "x");
     for (request, body, expected) in [
-        (
-            to(&device).method("GET"),
-            visible.as_str(),
-            "405 MethodNotAllowed",
-        ),
+        (to(&device).method("GET"), visible.as_str(), "405 MethodNotAllowed"),
         (to(&device).uri("/4/x"), &visible, "404 BadPath"),
         (to(""), &visible, "400 MissingDeviceToken"),
         (to("abcdefgh01234567"), &visible, "400 BadDeviceToken"),
@@ -163,9 +138,7 @@ async fn a_provider_token_ages_and_may_not_change_too_soon() {
     let old = request().headers()["authorization"].clone();
     let send = async |authorization: &http::HeaderValue| {
         let mut request = request();
-        request
-            .headers_mut()
-            .insert("authorization", authorization.clone());
+        request.headers_mut().insert("authorization", authorization.clone());
         let answer = client.send(request, alert("n1")).await.unwrap();
         let reason = (answer.status != 200).then(|| answer.json()["reason"].clone());
         (answer.status, reason)
@@ -194,16 +167,11 @@ async fn tokens_misbehave_by_their_prefix() {
         ("dead1", [(410, "Unregistered"), (200, "")]),
         ("bad00", [(400, "BadDeviceToken"), (400, "BadDeviceToken")]),
         ("50001", [(500, "InternalServerError"), (200, "")]),
-        (
-            "50302",
-            [(503, "ServiceUnavailable"), (503, "ServiceUnavailable")],
-        ),
+        ("50302", [(503, "ServiceUnavailable"), (503, "ServiceUnavailable")]),
         ("42901", [(429, "TooManyRequests"), (200, "")]),
     ] {
         for (status, reason) in expected {
-            let answer = send_push(&bench, &client, &token(prefix), "n1")
-                .await
-                .unwrap();
+            let answer = send_push(&bench, &client, &token(prefix), "n1").await.unwrap();
             assert_eq!(answer.status, status, "{prefix}");
             if status != 200 {
                 assert_eq!(answer.json()["reason"], reason, "{prefix}");
@@ -215,9 +183,7 @@ async fn tokens_misbehave_by_their_prefix() {
             assert_eq!(waits, status == 503, "{prefix}");
         }
     }
-    let answer = send_push(&bench, &client, &token("50302"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("50302"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     bench.stop().await;
 }

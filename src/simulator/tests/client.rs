@@ -66,11 +66,7 @@ impl Client {
     }
 
     /// Sends a request and waits for its answer.
-    pub(super) async fn send(
-        &self,
-        request: Request<()>,
-        body: impl Into<Bytes>,
-    ) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, request: Request<()>, body: impl Into<Bytes>) -> Result<Answer, Failure> {
         self.begin(request, body).await?.await
     }
 
@@ -94,11 +90,7 @@ impl Client {
                 stream.flow_control().release_capacity(chunk.len())?;
                 body.extend_from_slice(&chunk);
             }
-            Ok(Answer {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: body.into(),
-            })
+            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: body.into() })
         })
     }
 
@@ -117,9 +109,7 @@ impl Client {
 /// A TLS connection that trusts the simulator's CA and offers these protocols.
 pub(super) async fn tls(endpoint: &str, ca_pem: &str, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -157,7 +147,5 @@ pub(super) fn token_form(service_account: &str, now_s: i64) -> String {
     });
     let key = EncodingKey::from_rsa_pem(text("private_key").as_bytes()).unwrap();
     let assertion = encode(&header, &claims, &key).unwrap();
-    format!(
-        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}"
-    )
+    format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}")
 }

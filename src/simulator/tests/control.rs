@@ -7,11 +7,7 @@ use tower::ServiceExt;
 use super::*;
 
 async fn call(bench: &Bench, method: &str, path: &str, body: &str) -> (u16, Value) {
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .body(Body::from(body.to_owned()))
-        .unwrap();
+    let request = http::Request::builder().method(method).uri(path).body(Body::from(body.to_owned())).unwrap();
     let router = bench.simulator.control_router();
     let answer = router.oneshot(request).await.unwrap();
     let status = answer.status().as_u16();
@@ -64,9 +60,7 @@ async fn behaviours_are_put_cleared_and_refused() {
     let path = "/simulator/behaviours";
     let rules = r#"{"rules":[{"respond":{"status":500}}]}"#;
     assert_eq!(call(&bench, "PUT", path, rules).await.0, 204);
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 500);
 
     for (body, status, code) in [
@@ -76,21 +70,13 @@ async fn behaviours_are_put_cleared_and_refused() {
         (r#"{"rule":[]}"#, 422, "invalid"),
     ] {
         let (answered, problem) = call(&bench, "PUT", path, body).await;
-        assert_eq!(
-            (answered, &problem["code"]),
-            (status, &json!(code)),
-            "{body}"
-        );
+        assert_eq!((answered, &problem["code"]), (status, &json!(code)), "{body}");
     }
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 500, "a refused body changes nothing");
 
     assert_eq!(call(&bench, "PUT", path, r#"{"rules":[]}"#).await.0, 204);
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     bench.stop().await;
 }
@@ -104,10 +90,7 @@ async fn the_view_can_be_served_alone() {
     let io = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     let driver = TaskTracker::new().spawn(connection);
-    let request = http::Request::get("/simulator/stats")
-        .header("host", "x")
-        .body(String::new())
-        .unwrap();
+    let request = http::Request::get("/simulator/stats").header("host", "x").body(String::new()).unwrap();
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);
     drop(sender);

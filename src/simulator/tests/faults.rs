@@ -18,11 +18,7 @@ async fn a_script_answers_as_given_its_times() {
         {"provider": "fcm", "respond": {"status": 500}},
     ]));
     let client = bench.apns().await;
-    let send = async |prefix| {
-        send_push(&bench, &client, &token(prefix), "n1")
-            .await
-            .unwrap()
-    };
+    let send = async |prefix| send_push(&bench, &client, &token(prefix), "n1").await.unwrap();
     let answer = send("dead0").await;
     let expected = json!({"reason": "ExpiredToken", "timestamp": 17});
     assert_eq!((answer.status, answer.json()), (410, expected));
@@ -44,20 +40,12 @@ async fn a_goaway_names_the_stream_before_as_last() {
         {"token_prefix": "b1", "delay_ms": 100},
         {"token_prefix": "c1", "fault": "goaway"},
     ]));
-    let (slow, (cut, late)) = futures_util::future::join(
-        send("b1"),
-        futures_util::future::join(send("c1"), send("d1")),
-    )
-    .await;
+    let (slow, (cut, late)) = futures_util::future::join(send("b1"), futures_util::future::join(send("c1"), send("d1"))).await;
     assert_eq!(slow.unwrap().status, 200, "a stream before is answered");
     assert_eq!(cut.unwrap_err(), Failure::Unprocessed);
     assert_eq!(late.unwrap_err(), Failure::Unprocessed);
     client.closed().await.unwrap();
-    assert_eq!(
-        bench.simulator.stats().received,
-        2,
-        "nothing else is booked"
-    );
+    assert_eq!(bench.simulator.stats().received, 2, "nothing else is booked");
     let again = bench.apns().await;
     let answer = send_push(&bench, &again, &token("d1"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
@@ -83,9 +71,7 @@ async fn a_reset_ends_one_stream() {
     let cut = send_push(&bench, &client, &token("a1"), "n1").await;
     assert_eq!(cut.unwrap_err(), Failure::Reset(h2::Reason::INTERNAL_ERROR));
     assert_eq!(bench.simulator.stats().received, 0);
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     bench.stop().await;
 }
@@ -132,9 +118,7 @@ async fn a_delayed_push_is_booked_when_it_is_answered() {
     let device = token("a1");
     let request = push(&bench, &device).body(()).unwrap();
     let slow = client.begin(request, alert("n1")).await.unwrap();
-    let quick = send_push(&bench, &client, &token("b1"), "n2")
-        .await
-        .unwrap();
+    let quick = send_push(&bench, &client, &token("b1"), "n2").await.unwrap();
     assert_eq!(quick.status, 200);
     assert!(bench.simulator.pushes(Some(&device)).is_empty());
     assert_eq!(slow.await.unwrap().status, 200);
@@ -150,9 +134,7 @@ async fn a_delayed_push_that_is_given_up_is_not_booked() {
     bench.rules(&json!([{"token_prefix": "a1", "delay_ms": 100}]));
     let request = push(&bench, &token("a1")).body(()).unwrap();
     let slow = client.begin(request, alert("n1")).await.unwrap();
-    let answer = send_push(&bench, &client, &token("b1"), "n2")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("b1"), "n2").await.unwrap();
     assert_eq!(answer.status, 200, "the slow one has been read");
     drop(slow);
     tokio::time::sleep(WHILE).await;

@@ -19,10 +19,7 @@ async fn a_message_is_accepted_and_shown() {
         let answer = client.send(request, to("t1", "n1")).await.unwrap();
         assert_eq!(answer.status, 200);
         let name = answer.json()["name"].as_str().unwrap().to_owned();
-        assert!(
-            name.starts_with("projects/herald-demo/messages/0:"),
-            "{name}"
-        );
+        assert!(name.starts_with("projects/herald-demo/messages/0:"), "{name}");
     }
     let pushes = bench.simulator.pushes(Some("t1"));
     assert_eq!(pushes.len(), 2);
@@ -42,10 +39,7 @@ async fn a_dry_run_is_no_push() {
     let body = r#"{"validate_only":true,"message":{"token":"t1"}}"#;
     let request = message(&bench, &access_token);
     let answer = client.send(request, body).await.unwrap();
-    assert_eq!(
-        answer.json()["name"],
-        "projects/herald-demo/messages/fake_message_id"
-    );
+    assert_eq!(answer.json()["name"], "projects/herald-demo/messages/fake_message_id");
     assert_eq!(bench.simulator.stats().received, 0);
     bench.stop().await;
 }
@@ -56,10 +50,8 @@ async fn refusals_are_as_googles() {
     let access_token = bench.access_token().await;
     let client = bench.fcm().await;
     let good = to("t1", "n1");
-    let other_project = http::Request::post("/v1/projects/other/messages:send")
-        .header("authorization", format!("Bearer {access_token}"))
-        .body(())
-        .unwrap();
+    let other_project =
+        http::Request::post("/v1/projects/other/messages:send").header("authorization", format!("Bearer {access_token}")).body(()).unwrap();
     let mut anonymous = message(&bench, &access_token);
     anonymous.headers_mut().remove("authorization");
     let unknown = r#"{"message":{"token":"t1","colour":"red"}}"#.to_owned();
@@ -134,8 +126,7 @@ async fn http_1_is_spoken_as_well() {
     let io = TokioIo::new(io);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     let driver = TaskTracker::new().spawn(connection);
-    let mut request =
-        message(&bench, &access_token).map(|()| Full::<bytes::Bytes>::from(to("t1", "n1")));
+    let mut request = message(&bench, &access_token).map(|()| Full::<bytes::Bytes>::from(to("t1", "n1")));
     request.headers_mut().insert("host", "x".parse().unwrap());
     let answer = sender.send_request(request.clone()).await.unwrap();
     assert_eq!(answer.status(), 200);

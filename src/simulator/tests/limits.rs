@@ -9,21 +9,15 @@ async fn a_connection_allows_one_stream_until_its_first_valid_token() {
     let bench = Bench::start().await;
     let client = bench.apns().await;
     let mut invalid = push(&bench, &token("a1")).body(()).unwrap();
-    invalid
-        .headers_mut()
-        .insert("authorization", "bearer x".parse().unwrap());
+    invalid.headers_mut().insert("authorization", "bearer x".parse().unwrap());
     let answer = client.send(invalid, alert("n1")).await.unwrap();
     assert_eq!(answer.status, 403);
     assert_eq!(client.streams(), 1);
 
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     // the SETTINGS were written with the answer or are written before the next one
-    let answer = send_push(&bench, &client, &token("a1"), "n2")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n2").await.unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(client.streams(), 1000);
 
@@ -31,10 +25,7 @@ async fn a_connection_allows_one_stream_until_its_first_valid_token() {
         let (bench, client) = (&bench, &client);
         async move {
             let id = format!("m{n}");
-            send_push(bench, client, &token("a1"), &id)
-                .await
-                .unwrap()
-                .status
+            send_push(bench, client, &token("a1"), &id).await.unwrap().status
         }
     });
     assert!(join_all(pushes).await.iter().all(|status| *status == 200));
@@ -53,9 +44,7 @@ async fn streams_beyond_the_first_are_refused_unprocessed() {
         begun.push(client.begin(request, alert("n1")).await.unwrap());
     }
     let ends = join_all(begun).await;
-    let refused = |end: &Result<Answer, Failure>| {
-        matches!(end, Err(Failure::Reset(h2::Reason::REFUSED_STREAM)))
-    };
+    let refused = |end: &Result<Answer, Failure>| matches!(end, Err(Failure::Reset(h2::Reason::REFUSED_STREAM)));
     let accepted = ends.iter().filter(|end| end.is_ok()).count() as u64;
     assert!(accepted >= 1);
     assert!(ends.iter().all(|end| end.is_ok() || refused(end)));
@@ -67,9 +56,7 @@ async fn streams_beyond_the_first_are_refused_unprocessed() {
 async fn the_first_number_of_streams_is_an_option() {
     let bench = Bench::with(|options| options.first_streams = 1000).await;
     let client = bench.apns().await;
-    let answer = send_push(&bench, &client, &token("a1"), "n1")
-        .await
-        .unwrap();
+    let answer = send_push(&bench, &client, &token("a1"), "n1").await.unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(client.streams(), 1000);
     bench.stop().await;
@@ -84,11 +71,7 @@ async fn a_body_of_many_frames_is_read_and_a_huge_one_is_refused() {
         let body = json!({"aps": {"alert": "x".repeat(size)}}).to_string();
         let end = client.send(request, body).await;
         let answer = end.unwrap();
-        assert_eq!(
-            answer.json(),
-            json!({"reason": "PayloadTooLarge"}),
-            "{size}"
-        );
+        assert_eq!(answer.json(), json!({"reason": "PayloadTooLarge"}), "{size}");
     }
     bench.stop().await;
 }
@@ -98,9 +81,7 @@ async fn only_the_newest_pushes_are_kept_whole() {
     let bench = Bench::with(|options| options.kept_pushes = 3).await;
     let client = bench.apns().await;
     for n in 0..5 {
-        let answer = send_push(&bench, &client, &token("a1"), &n.to_string())
-            .await
-            .unwrap();
+        let answer = send_push(&bench, &client, &token("a1"), &n.to_string()).await.unwrap();
         assert_eq!(answer.status, 200);
     }
     let pushes = bench.simulator.pushes(None);

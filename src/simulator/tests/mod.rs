@@ -41,19 +41,11 @@ impl Bench {
         let clock_ms = Arc::new(AtomicI64::new(START_S * 1000));
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let clock = Arc::clone(&clock_ms);
-        let now = move || {
-            DateTime::from_timestamp_millis(clock.load(Ordering::Relaxed)).unwrap_or_default()
-        };
+        let now = move || DateTime::from_timestamp_millis(clock.load(Ordering::Relaxed)).unwrap_or_default();
         let mut options = Options::new(Arc::new(now), tasks.clone(), cancel.clone());
         change(&mut options);
         let simulator = Simulator::start(options).await.unwrap();
-        Self {
-            simulator,
-            clock_ms,
-            tasks,
-            cancel,
-            provider_token: Mutex::default(),
-        }
+        Self { simulator, clock_ms, tasks, cancel, provider_token: Mutex::default() }
     }
 
     fn pass(&self, seconds: i64) {
@@ -118,10 +110,7 @@ fn token(prefix: &str) -> String {
 /// A sound APNs request.
 fn push(bench: &Bench, token: &str) -> http::request::Builder {
     http::Request::post(format!("/3/device/{token}"))
-        .header(
-            "authorization",
-            format!("bearer {}", bench.provider_token()),
-        )
+        .header("authorization", format!("bearer {}", bench.provider_token()))
         .header("apns-topic", bench.simulator.bundle_id())
         .header("apns-push-type", "alert")
         .header("apns-id", "6a3a4e5c-1111-4222-8333-944445555666")
@@ -133,12 +122,7 @@ fn alert(herald_id: &str) -> String {
 }
 
 /// Sends a sound APNs push.
-async fn send_push(
-    bench: &Bench,
-    client: &Client,
-    token: &str,
-    id: &str,
-) -> Result<Answer, Failure> {
+async fn send_push(bench: &Bench, client: &Client, token: &str, id: &str) -> Result<Answer, Failure> {
     let request = push(bench, token).body(()).unwrap();
     client.send(request, alert(id)).await
 }
