@@ -90,7 +90,7 @@ async fn import(client: &Client, devices: usize) -> anyhow::Result<f64> {
     let started = Instant::now();
     let numbers: Vec<usize> = (0..devices).collect();
     for chunk in numbers.chunks(10_000) {
-        let lines: String = chunk.iter().map(|number| format!("{}\n", device(*number))).collect();
+        let lines = chunk.iter().fold(String::new(), |lines, number| lines + &device(*number).to_string() + "\n");
         let answer = client.import(lines).await?;
         ensure!(number(&answer, "failed") == 0, "devices were refused: {answer}");
     }

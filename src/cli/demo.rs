@@ -30,7 +30,7 @@ fn devices() -> [Value; 4] {
                 "timezone": "Europe/Paris", "locale": "fr-FR", "app_version": "3.2.0", "os_version": "15", "model": "Pixel 9" }),
         json!({ "device_id": "demo-ben-pixel", "user_id": "demo-ben", "platform": "android", "token": "demo-ben-pixel-token",
                 "timezone": "America/New_York", "locale": "en-US", "app_version": "3.1.0", "os_version": "14", "model": "Pixel 7" }),
-        json!({ "device_id": "demo-dora-iphone", "user_id": "demo-dora", "platform": "ios", "token": "dead0".to_owned() + &"d04a".repeat(15),
+        json!({ "device_id": "demo-dora-iphone", "user_id": "demo-dora", "platform": "ios", "token": "dead00".to_owned() + &"4a".repeat(29),
                 "timezone": "Asia/Tokyo", "locale": "ja-JP", "app_version": "3.2.1", "os_version": "17.6", "model": "iPhone14,5" }),
     ]
 }

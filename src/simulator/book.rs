@@ -12,6 +12,11 @@ use serde::Serialize;
 use super::memory::{Key, Memory};
 use super::record::{Push, Record, Source};
 
+/// Bytes that a kept push may have on average; most have less than half.
+const KEPT_BYTES_EACH: usize = 2048;
+/// Bytes that may always be kept, however few pushes are.
+const MIN_KEPT_BYTES: usize = 1024 * 1024;
+
 /// A push to write down.
 pub(super) struct Booking {
     pub(super) record: Record,
@@ -25,6 +30,7 @@ pub(super) struct Book {
     memory: Memory,
     pages: Mutex<Pages>,
     kept: usize,
+    kept_bytes: usize,
     oauth_tokens: AtomicU64,
     connections: AtomicU64,
 }
@@ -32,6 +38,8 @@ pub(super) struct Book {
 #[derive(Debug, Default)]
 struct Pages {
     newest: VecDeque<Arc<Record>>,
+    /// Bytes of `newest`.
+    bytes: usize,
     received: u64,
     accepted: u64,
     by_status: BTreeMap<u16, u64>,
@@ -63,6 +71,7 @@ impl Book {
             memory: Memory::new(remembered),
             pages: Mutex::default(),
             kept,
+            kept_bytes: kept.saturating_mul(KEPT_BYTES_EACH).max(MIN_KEPT_BYTES),
             oauth_tokens: AtomicU64::new(0),
             connections: AtomicU64::new(0),
         }
@@ -85,16 +94,24 @@ impl Book {
         }
         let status = booking.record.status();
         let record = Arc::new(booking.record);
-        let pushed_out = {
+        let mut pushed_out = Vec::new();
+        {
             let mut pages = self.pages();
             pages.received += 1;
             pages.accepted += u64::from(booking.accepted.is_some());
             if let Some(status) = status {
                 *pages.by_status.entry(status).or_default() += 1;
             }
+            pages.bytes += record.size();
             pages.newest.push_back(record);
-            if pages.newest.len() > self.kept { pages.newest.pop_front() } else { None }
-        };
+            while pages.newest.len() > self.kept || pages.bytes > self.kept_bytes {
+                let Some(oldest) = pages.newest.pop_front() else {
+                    break;
+                };
+                pages.bytes -= oldest.size();
+                pushed_out.push(oldest);
+            }
+        }
         drop(pushed_out);
     }
 
@@ -192,6 +209,18 @@ mod tests {
         }
         assert_eq!(book.pushes(Some("a")).len(), 3);
         assert_eq!(book.stats().accepted, 10);
+    }
+
+    #[test]
+    fn large_pushes_are_kept_in_bounds() {
+        let book = Book::new(20, 100);
+        let body = Bytes::from(vec![b' '; 100_000]);
+        for at in 0..15 {
+            let record = Record::new(Source::Fcm, "a", &HeaderMap::new(), &body).received(at);
+            book.enter(Booking { record, accepted: None });
+        }
+        assert_eq!(book.pushes(Some("a")).len(), 10);
+        assert_eq!(book.stats().received, 15);
     }
 
     #[test]

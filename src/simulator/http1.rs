@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::http2::MAX_BODY;
+use super::body::MAX_BODY;
 use super::look_alike::{Arrived, Ending, LookAlike, Verdict};
 
 /// Serves a connection until it ends.

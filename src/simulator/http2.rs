@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use h2::server::{Connection, SendResponse};
@@ -18,14 +18,15 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
+use super::body::Body;
 use super::look_alike::{Answer, Arrived, Ending, LookAlike, Verdict};
 use super::wire::{Orders, Wire};
 
-/// Bodies are cut here: every look-alike refuses them long before.
-pub(super) const MAX_BODY: usize = 64 * 1024;
 /// The window of a stream; it does not change, see [`Wire`].
 const WINDOW: u32 = 65_535;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// Bytes of a request's headers, more than any provider allows.
+const MAX_HEADERS: u32 = 16 * 1024;
 /// Streams that a client may give up at once without being taken for an attacker.
 const MAX_RESETS: usize = 100_000;
 /// How long a connection that goes away waits for its client to close it.
@@ -52,12 +53,13 @@ pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStr
         .initial_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(streams.later)
+        .max_header_list_size(MAX_HEADERS)
         .max_concurrent_reset_streams(MAX_RESETS)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(None)
         .handshake(wire)
         .await?;
-    let mut session = Session {
+    let mut driver = Driver {
         look_alike,
         connection,
         memory: L::Connection::default(),
@@ -69,7 +71,7 @@ pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStr
         open: 0,
         leaving: None,
     };
-    std::future::poll_fn(|cx| session.poll(cx)).await
+    std::future::poll_fn(|cx| driver.poll(cx)).await
 }
 
 type Responder = SendResponse<Bytes>;
@@ -103,7 +105,7 @@ struct Leaving {
     unprocessed: Vec<Responder>,
 }
 
-struct Session<L: LookAlike> {
+struct Driver<L: LookAlike> {
     look_alike: Arc<L>,
     connection: Connection<Wire, Bytes>,
     memory: L::Connection,
@@ -117,7 +119,7 @@ struct Session<L: LookAlike> {
     leaving: Option<Leaving>,
 }
 
-impl<L: LookAlike> Session<L> {
+impl<L: LookAlike> Driver<L> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         loop {
             while let Poll::Ready(next) = self.connection.poll_accept(cx) {
@@ -295,40 +297,5 @@ fn send(answer: Answer, responder: &mut Responder) {
         && !is_empty
     {
         drop(stream.send_data(answer.body, true));
-    }
-}
-
-/// A body on its way.
-struct Body {
-    stream: RecvStream,
-    first: Bytes,
-    more: BytesMut,
-}
-
-impl Body {
-    fn new(stream: RecvStream) -> Self {
-        Self { stream, first: Bytes::new(), more: BytesMut::new() }
-    }
-
-    /// Reads to the end or to [`MAX_BODY`]. A body of one frame is not copied.
-    fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, h2::Error>> {
-        while !self.stream.is_end_stream() && self.more.len() <= MAX_BODY {
-            let Some(chunk) = std::task::ready!(self.stream.poll_data(cx)).transpose()? else {
-                break;
-            };
-            self.stream.flow_control().release_capacity(chunk.len())?;
-            if self.first.is_empty() {
-                self.first = chunk;
-            } else {
-                if self.more.is_empty() {
-                    self.more.extend_from_slice(&self.first);
-                }
-                self.more.extend_from_slice(&chunk);
-            }
-        }
-        if self.more.is_empty() {
-            return Poll::Ready(Ok(std::mem::take(&mut self.first)));
-        }
-        Poll::Ready(Ok(self.more.split().freeze()))
     }
 }

@@ -17,10 +17,12 @@
 
 mod apns;
 mod behaviour;
+mod body;
 mod book;
 mod ca;
 mod conduct;
 mod control;
+mod error;
 mod fcm;
 mod files;
 mod frames;
@@ -47,6 +49,7 @@ use tokio::net::TcpListener;
 
 pub use behaviour::{Fault, Provider, Respond, RetryAfter, Rule};
 pub use book::Stats;
+pub use error::Error;
 pub use options::{Now, Options};
 pub use record::Push;
 
@@ -63,38 +66,6 @@ use oauth::OAuth;
 use prefix::Failures;
 use record::Source;
 use serve::Service;
-
-/// Why a simulator cannot start or hand out its files.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A listener's address cannot be had.
-    #[error("the simulator cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A key or certificate cannot be made.
-    #[error("the simulator cannot make its keys and certificates")]
-    Certificate(#[from] rcgen::Error),
-    /// The server's certificate is not accepted by its own TLS library.
-    #[error("the simulator cannot use its certificate")]
-    Tls(#[from] rustls::Error),
-    /// A key just made cannot be read.
-    #[error("the simulator cannot read its keys")]
-    Key(#[from] jsonwebtoken::errors::Error),
-    /// The service account cannot be written as JSON.
-    #[error("the simulator cannot write its service account")]
-    ServiceAccount(#[source] serde_json::Error),
-    /// A configuration cannot be written as TOML.
-    #[error("the simulator cannot write a configuration")]
-    Config(#[source] toml::ser::Error),
-    /// A file cannot be written.
-    #[error("the simulator cannot write its files")]
-    Files(#[source] std::io::Error),
-}
 
 /// Where the look-alikes are: URLs without a path, but for the token endpoint's.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -160,7 +131,7 @@ impl Simulator {
         let credentials = Arc::new(Credentials::new(key.public, key_id, team_id, bundle_id));
         for (source, listener) in listeners {
             let look_alike = Apns { source, credentials: Arc::clone(&credentials), shared: Arc::clone(&self.shared) };
-            let streams = Streams { first: self.options.first_streams, later: self.options.apns_streams };
+            let streams = Streams { first: self.options.first_streams.max(1), later: self.options.apns_streams };
             self.serve(look_alike, authority.server_config(&[b"h2"])?, streams, listener);
         }
         Ok(())

@@ -37,7 +37,8 @@ pub struct Options {
     pub fcm_streams: u32,
     /// The life of an access token in seconds, as its answer says. Google's is 3599.
     pub access_token_seconds: u32,
-    /// The newest pushes that are kept whole for the view; counters cover all of them.
+    /// The newest pushes that are kept whole for the view, as long as they have 2 KiB on
+    /// average; counters cover all of them.
     pub kept_pushes: usize,
     /// Accepted pushes remembered for telling repeats, at 9 to 18 bytes each. Beyond twice as
     /// many the oldest are forgotten.

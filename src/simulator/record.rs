@@ -49,8 +49,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Copies what arrived, so that no read buffer is kept alive by it. `status` is `None` for a
-    /// push that is never answered.
+    /// Copies what arrived, so that no read buffer is kept alive by it. Until it is told
+    /// otherwise, it was never answered.
     pub(super) fn new(source: Source, token: &str, headers: &HeaderMap, body: &Bytes) -> Self {
         let headers_length: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
         let mut bytes = Vec::with_capacity(token.len() + headers_length + body.len());
@@ -76,6 +76,11 @@ impl Record {
     pub(super) fn answered(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
+    }
+
+    /// The bytes it takes, roughly.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.bytes.len()
     }
 
     /// When it had been read, in milliseconds since the epoch.

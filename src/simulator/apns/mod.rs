@@ -16,8 +16,7 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::DecodingKey;
 
-use super::behaviour::Conduct;
-use super::behaviour::{Fault, Provider};
+use super::behaviour::{Conduct, Fault, Provider};
 use super::book::{Book, Booking};
 use super::conduct::Shared;
 use super::look_alike::{Arrived, Ending, LookAlike, Verdict};
