@@ -145,11 +145,12 @@ impl Client {
         self.post("/v1/notifications", body).await.expect(202)["id"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until nothing of a notification waits any more.
+    /// Waits until nothing of a notification waits any more: what is cancelled is recorded after the answer.
     pub(crate) async fn done(&self, id: &str) -> Value {
         until(&format!("notification {id} is done"), async || {
             let body = self.get(&format!("/v1/notifications/{id}")).await.expect(200);
-            ["done", "cancelled"].contains(&body["status"].as_str().unwrap()).then_some(body)
+            let is_over = ["done", "cancelled"].contains(&body["status"].as_str().unwrap());
+            (is_over && body["counts"]["waiting"] == 0).then_some(body)
         })
         .await
     }

@@ -21,7 +21,7 @@ const ROUTES: [(&str, &str, &str); 36] = [
     ("GET", "/v1/users/ann/contacts", "manage"),
     ("PUT", "/v1/users/ann/contacts", "manage"),
     ("DELETE", "/v1/users/ann/contacts", "manage"),
-    ("GET", "/v1/users/ann/deliveries", "read"),
+    ("GET", "/v1/keys?limit=1", "manage"),
     ("PUT", "/v1/categories/news", "manage"),
     ("GET", "/v1/categories/news", "read"),
     ("GET", "/v1/categories", "read"),
@@ -97,6 +97,17 @@ async fn without_a_good_key_nothing_is_told() {
     }
 }
 
+/// Whatever a key may, it may ask whose it is.
+#[tokio::test]
+async fn a_key_names_its_app() {
+    let dev = Dev::start();
+    let key = dev.post("/v1/keys", &json!({"name": "x", "scopes": ["critical"]})).await.expect(201);
+    for client in [dev.client.clone(), dev.with_key(key["key"].as_str().unwrap())] {
+        assert_eq!(client.get("/v1/app").await.expect(200), json!({"name": "demo"}));
+    }
+    dev.with_key("wrong").get("/v1/app").await.problem(401, "key_invalid");
+}
+
 #[tokio::test]
 async fn a_key_is_shown_once_and_can_be_taken_back() {
     let dev = Dev::start();
@@ -167,11 +178,11 @@ async fn apps_share_nothing() {
     other.patch("/v1/devices/phone", &json!({"locale": "fr"})).await.problem(404, "not_found");
     other.delete(&format!("/v1/keys/{}", key["id"].as_str().unwrap())).await.problem(404, "not_found");
     other.post("/v1/explain", &json!({"device_id": "phone"})).await.problem(404, "not_found");
-    for path in ["/v1/devices", "/v1/users/ann/devices", "/v1/notifications", "/v1/users/ann/deliveries", "/v1/categories"] {
+    for path in ["/v1/devices", "/v1/users/ann/devices", "/v1/notifications", "/v1/categories"] {
         assert!(other.items(path).await.is_empty(), "{path}");
     }
     assert_eq!(other.items("/v1/keys").await.len(), 1);
-    assert_eq!(other.get("/v1/users/ann/preferences").await.expect(200)["channels"], json!({}));
+    assert_eq!(other.get("/v1/users/ann/preferences").await.expect(200)["channels"]["push"], true);
     assert_eq!(other.get("/v1/users/ann/contacts").await.expect(200)["email"], Value::Null);
     // the same names are the other app's own
     let body = json!({"user_id": "ann", "platform": "android", "token": "well-1"});

@@ -88,10 +88,6 @@ async fn deliveries_are_found_by_status_reason_and_user() {
     assert_eq!(devices("user_id=stranger").await, [Value::Null; 0]);
     dev.get(&format!("{path}?status=lost")).await.invalid("status", "invalid");
 
-    let of_ann = dev.items("/v1/users/ann/deliveries").await;
-    assert_eq!(of_ann.len(), 2);
-    assert!(of_ann.iter().all(|delivery| delivery["notification_id"] == done["id"] && delivery["user_id"] == "ann"), "{of_ann:?}");
-    assert!(dev.items("/v1/users/stranger/deliveries").await.is_empty());
     let sent = dev.delivery(done["id"].as_str().unwrap(), "phone").await;
     for name in ["sent_at", "updated_at"] {
         assert!(sent[name].is_string(), "{name}: {sent}");
@@ -100,6 +96,24 @@ async fn deliveries_are_found_by_status_reason_and_user() {
         assert_eq!(sent[name], Value::Null, "{name}: {sent}");
     }
     assert_eq!((&sent["channel"], &sent["platform"], &sent["attempts"]), (&json!("push"), &json!("ios"), &json!(1)));
+}
+
+#[tokio::test]
+async fn the_deliveries_of_a_user_are_listed_newest_first() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    dev.ios("dead", "ann", &apns_token("dead0", 1)).await;
+    let body = json!({"to": {"user_ids": ["ann", "nobody"]}, "content": {"title": "t"}});
+    let first = dev.send_and_wait(&body).await;
+    let second = dev.send_and_wait(&body).await;
+    let of_ann = dev.items("/v1/users/ann/deliveries").await;
+    let told: Vec<_> = of_ann.iter().map(|delivery| (&delivery["notification_id"], &delivery["device_id"])).collect();
+    assert_eq!(told[0], (&second["id"], &json!("phone")));
+    assert_eq!(told.len(), 3);
+    assert!(told[1..].iter().all(|(id, _)| **id == first["id"]), "{told:?}");
+    assert!(of_ann.iter().all(|delivery| delivery["user_id"] == "ann"), "{of_ann:?}");
+    assert_eq!(dev.items("/v1/users/nobody/deliveries").await.len(), 2);
+    assert!(dev.items("/v1/users/stranger/deliveries").await.is_empty());
 }
 
 #[tokio::test]

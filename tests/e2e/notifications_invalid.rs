@@ -148,9 +148,10 @@ async fn words_are_of_their_lists_and_unknown_fields_are_refused() {
         (json!({"to": {"all": true}, "test": true}), "test", "invalid"),
         (json!({"to": {"user_ids": (0..21).map(|n| format!("u-{n}")).collect::<Vec<_>>()}, "test": true}), "test", "invalid"),
     ];
-    for later in ["template", "fallback", "inbox", "live_activity", "push_type", "idempotency_key", "titel"] {
+    for later in ["template", "fallback", "inbox", "live_activity", "push_type", "titel"] {
         rows.push((json!({later: {}}), later, "unknown_field"));
     }
+    rows.push((json!({"idempotency_key": "k"}), "idempotency_key", "unknown_field"));
     refuse(&dev, rows).await;
 }
 

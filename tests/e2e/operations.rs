@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use crate::daemon::{Client, Dev, apns_token};
 
 /// Every route of this daemon that callers may rely on.
-const ROUTES: [(&str, &[&str]); 27] = [
+const ROUTES: [(&str, &[&str]); 23] = [
     ("/v1/devices/{device_id}", &["get", "put", "patch", "delete"]),
     ("/v1/devices", &["get"]),
     ("/v1/devices/import", &["post"]),
     ("/v1/users/{user_id}/devices", &["get"]),
     ("/v1/users/{user_id}/preferences", &["get", "put", "patch"]),
     ("/v1/users/{user_id}/contacts", &["get", "put", "delete"]),
-    ("/v1/users/{user_id}/deliveries", &["get"]),
+    ("/v1/app", &["get"]),
     ("/v1/categories/{id}", &["get", "put", "delete"]),
     ("/v1/categories", &["get"]),
     ("/v1/notifications", &["get", "post"]),
@@ -30,10 +30,6 @@ const ROUTES: [(&str, &[&str]); 27] = [
     ("/health", &["get"]),
     ("/ready", &["get"]),
     ("/metrics", &["get"]),
-    ("/v1/devices/{device_id}", &["get"]),
-    ("/v1/users/{user_id}/preferences", &["get"]),
-    ("/v1/notifications/{id}", &["get"]),
-    ("/v1/receipts", &["post"]),
 ];
 
 /// A path with its parameters' names taken out.

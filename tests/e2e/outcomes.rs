@@ -193,7 +193,7 @@ async fn a_retry_after_is_kept() {
 #[tokio::test]
 async fn connections_that_break_lose_nothing() {
     let dev = Dev::start();
-    for number in 0..60 {
+    for number in 0..50 {
         dev.ios(&format!("phone-{number}"), "ann", &apns_token("a1", number)).await;
     }
     for number in 50..60 {

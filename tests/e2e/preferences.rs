@@ -13,7 +13,8 @@ async fn an_unknown_user_reads_as_defaults() {
     let dev = Dev::start();
     let document = dev.get("/v1/users/nobody/preferences").await.expect(200);
     assert_eq!((&document["timezone"], &document["quiet_hours"], &document["muted_until"]), (&Value::Null, &Value::Null, &Value::Null));
-    assert_eq!((&document["channels"], &document["categories"]), (&json!({}), &json!({})));
+    assert_eq!(document["channels"], json!({"push": true, "email": true, "sms": true, "inbox": true}));
+    assert_eq!(document["categories"], json!({}));
 }
 
 #[tokio::test]
@@ -41,12 +42,12 @@ async fn put_replaces_and_patch_merges() {
         "channels": {"sms": null, "push": false}, "categories": {"marketing": {"email": false}, "messages": null}, "muted_until": null,
     });
     let merged = dev.patch(PATH, &patch).await.expect(200);
-    assert_eq!(merged["channels"], json!({"push": false, "email": true, "inbox": true}));
+    assert_eq!(merged["channels"], json!({"push": false, "email": true, "sms": true, "inbox": true}));
     assert_eq!(merged["categories"], json!({"marketing": {"push": false, "email": false}}));
     assert_eq!((&merged["muted_until"], &merged["timezone"]), (&Value::Null, &json!("Europe/Paris")));
 
     let replaced = dev.put(PATH, &json!({"quiet_hours": []})).await.expect(200);
-    assert_eq!((&replaced["channels"], &replaced["categories"]), (&json!({}), &json!({})));
+    assert_eq!((&replaced["channels"]["push"], &replaced["categories"]), (&json!(true), &json!({})));
     assert_eq!((&replaced["timezone"], &replaced["quiet_hours"]), (&Value::Null, &json!([])));
     let back = dev.patch(PATH, &json!({"quiet_hours": null})).await.expect(200);
     assert_eq!(back["quiet_hours"], Value::Null);
@@ -102,7 +103,7 @@ async fn what_preferences_cannot_be_is_named() {
         let problem = dev.put(PATH, &body).await.problem(422, "invalid");
         assert!(problem["errors"][0]["field"].as_str().unwrap().starts_with("quiet_hours[0]"), "{problem}");
     }
-    assert_eq!(dev.get(PATH).await.expect(200)["channels"], json!({}), "nothing was written");
+    assert_eq!(dev.get(PATH).await.expect(200), dev.get("/v1/users/nobody/preferences").await.expect(200), "nothing was written");
 }
 
 #[tokio::test]
