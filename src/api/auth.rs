@@ -66,7 +66,8 @@ pub(super) fn hash_of(text: &str) -> [u8; 32] {
 
 /// What a route needs of its caller.
 pub(super) trait Need: Send + Sync {
-    const SCOPE: Scope;
+    /// `None`: any key will do.
+    const SCOPE: Option<Scope>;
 }
 
 macro_rules! needs {
@@ -75,7 +76,7 @@ macro_rules! needs {
         pub(super) struct $name;
 
         impl Need for $name {
-            const SCOPE: Scope = Scope::$scope;
+            const SCOPE: Option<Scope> = Some(Scope::$scope);
         }
     )*};
 }
@@ -87,6 +88,13 @@ needs! {
     ToManage = Manage;
     /// Every other GET.
     ToRead = Read;
+}
+
+/// A key of any scope: to ask what the key itself says.
+pub(super) struct ToKnowOneself;
+
+impl Need for ToKnowOneself {
+    const SCOPE: Option<Scope> = None;
 }
 
 /// Someone with a key that has the scope of `N`.
@@ -121,8 +129,8 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         if key.expires_at.is_some_and(|end| end <= api.clock.now()) {
             return Err(Problem::key_invalid("this API key has expired"));
         }
-        if !key.scopes.contains(&N::SCOPE) {
-            return Err(Problem::scope_missing(N::SCOPE));
+        if let Some(scope) = N::SCOPE.filter(|scope| !key.scopes.contains(scope)) {
+            return Err(Problem::scope_missing(scope));
         }
         Ok(Self { app: key.app, may_be_critical: key.scopes.contains(&Scope::Critical), need: PhantomData })
     }

@@ -3,6 +3,7 @@
 //! A request goes through [`request_id`] (id, span), then decompression and the limits of [`body`], then [`auth`], then [`json`], and ends in
 //! a call of the store's traits or of the way into the path. All that goes wrong becomes a [`problem`].
 
+mod app;
 mod auth;
 mod body;
 mod categories;

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
-use super::{Api, categories, contacts, devices, explain, health, keys, lanes, notifications, preferences, receipts};
+use super::{Api, app, categories, contacts, devices, explain, health, keys, lanes, notifications, preferences, receipts};
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
@@ -38,6 +38,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(categories::routes())
         .merge(lanes::routes())
         .merge(keys::routes())
+        .merge(app::routes())
         .merge(health::routes());
     let (router, mut document) = router.split_for_parts();
     let schemas = &mut document.components.get_or_insert_default().schemas;

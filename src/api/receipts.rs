@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Caller, ToSend};
 use super::body::JsonBody;
+use super::checks::Checks;
 use super::instant::Instant;
 use super::json::{self, objects};
 use super::problem::Problem;
@@ -20,6 +21,8 @@ use crate::store::receipt::{Receipt, ReceiptKind, ReceiptVerdict};
 
 /// Receipts of one request, at most.
 const MAX_RECEIPTS: usize = 500;
+/// The id of a button, at most, in characters: as in a notification's `actions`.
+const MAX_ACTION: usize = 64;
 
 /// Reports.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,6 +50,10 @@ struct ReceiptRequest {
     #[serde(default)]
     #[schema(value_type = Option<schema::Instant>)]
     at: Option<Instant>,
+    /// With `opened`: which button. It is not kept yet.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    action: Option<String>,
 }
 
 objects!(ReceiptsRequest, ReceiptRequest);
@@ -97,6 +104,7 @@ async fn receive(
     if reports.len() > MAX_RECEIPTS {
         return Err(Problem::invalid_field("receipts", "invalid", format!("must have at most {MAX_RECEIPTS} items")));
     }
+    check_actions(&reports)?;
     let mut rejected = Vec::new();
     let mut places = Vec::with_capacity(reports.len());
     let mut receipts = Vec::with_capacity(reports.len());
@@ -121,4 +129,18 @@ async fn receive(
     }
     rejected.sort_unstable_by_key(|one| one.index);
     Ok((StatusCode::ACCEPTED, Json(ReceiptsResponse { accepted, rejected })))
+}
+
+/// A button belongs to `opened`.
+fn check_actions(reports: &[ReceiptRequest]) -> Result<(), Problem> {
+    let mut checks = Checks::default();
+    for (index, report) in reports.iter().enumerate() {
+        let field = format!("receipts[{index}].action");
+        if report.action.is_some() && report.kind != ReceiptKind::Opened {
+            checks.invalid(field, "is only for opened");
+        } else {
+            checks.line(field, report.action.as_deref(), MAX_ACTION);
+        }
+    }
+    checks.done(())
 }

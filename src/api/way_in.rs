@@ -19,6 +19,9 @@ pub(super) trait WayIn: Send + Sync {
     /// Whether this node still has the app.
     fn has_app(&self, app: AppId) -> bool;
 
+    /// An app's name in the configuration.
+    fn app_name(&self, app: AppId) -> Option<String>;
+
     /// An app's categories, at most a second old.
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error>;
 
@@ -47,6 +50,10 @@ pub(super) struct Path(pub(super) Arc<Dispatch>);
 impl WayIn for Path {
     fn has_app(&self, app: AppId) -> bool {
         self.0.directory().app(app).is_some()
+    }
+
+    fn app_name(&self, app: AppId) -> Option<String> {
+        self.0.directory().app(app).map(|app| app.name.clone())
     }
 
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {

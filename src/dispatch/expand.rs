@@ -1,13 +1,15 @@
 //! An audience becomes work: page by page in the order of device numbers, cut into chunks of one zone, under the work's epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::explain::peek;
 use super::job::Job;
 use super::node::Node;
 use crate::domain::Timestamp;
 use crate::domain::decision::Push;
 use crate::domain::due;
+use crate::domain::id::DevicePk;
 use crate::domain::notification::When;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
@@ -31,8 +33,10 @@ pub async fn run(node: Arc<Node>, job: Arc<Job>) {
 
 async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
     let key = job.work.key;
+    let excepted = excepted(node, job).await?;
     loop {
-        let Some(page) = node.store.read_page(key, PAGE).await? else { return Ok(()) };
+        let Some(mut page) = node.store.read_page(key, PAGE).await? else { return Ok(()) };
+        page.devices.retain(|(pair, _)| !excepted.contains(&pair.device));
         let chunks = cut(node, job, &page);
         let hit = node.store.commit_page(key, job.work.epoch, &page, &chunks).await?;
         node.wake.notify_one();
@@ -43,6 +47,14 @@ async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
             return node.store.hand_back(&[(key, job.work.epoch)]).await;
         }
     }
+}
+
+/// The devices that the sender left out: they are no targets, so they are never counted as such.
+async fn excepted(node: &Node, job: &Job) -> Result<HashSet<DevicePk>, store::Error> {
+    let names = &job.message.notification.except_devices;
+    let Some(app) = node.directory.app(job.work.key.app).filter(|_| !names.is_empty()) else { return Ok(HashSet::new()) };
+    let candidates = peek(node, app, Targets::Devices(names.clone()), false).await?;
+    Ok(candidates.into_iter().filter_map(|candidate| candidate.recipient).map(|recipient| recipient.device).collect())
 }
 
 /// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.

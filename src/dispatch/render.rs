@@ -45,25 +45,27 @@ impl Collapse {
     }
 }
 
-/// The key under `localized` for a locale: `fr-CA`, then `fr`. Case and `_` for `-` do not matter.
+/// The key under `localized` for a locale: `fr-CA`, then `fr`.
 fn serving<'a>(notification: &'a Notification, locale: &str) -> Option<&'a str> {
-    if notification.localized.is_empty() {
-        return None;
-    }
-    let wanted = locale.replace('_', "-");
-    let mut wanted: &str = &wanted;
-    loop {
-        if let Some(key) = notification.localized.keys().find(|key| key.replace('_', "-").eq_ignore_ascii_case(wanted)) {
-            return Some(key);
-        }
-        wanted = wanted.rsplit_once('-')?.0;
-    }
+    chain(notification, locale).into_iter().next()
 }
 
-/// The words for a form, field by field: `platforms.<p>` over `localized.<l>` over `content`.
+/// All keys under `localized` that serve a locale, the nearest first. Case and `_` for `-` do not matter.
+fn chain<'a>(notification: &'a Notification, locale: &str) -> Vec<&'a str> {
+    if notification.localized.is_empty() {
+        return Vec::new();
+    }
+    let locale = locale.replace('_', "-");
+    let wanted = std::iter::successors(Some(&*locale), |wanted| wanted.rsplit_once('-').map(|(shorter, _)| shorter));
+    let key = |wanted: &str| notification.localized.keys().find(|key| key.replace('_', "-").eq_ignore_ascii_case(wanted));
+    wanted.filter_map(key).map(String::as_str).collect()
+}
+
+/// The words for a form, field by field: `platforms.<p>` over `localized.<l>`, each locale over the shorter one, over `content`.
 fn words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
     let mut words = Cow::Borrowed(&notification.content);
-    if let Some(localized) = form.locale.as_ref().and_then(|locale| notification.localized.get(locale)) {
+    let chain = form.locale.as_ref().map(|locale| chain(notification, locale)).unwrap_or_default();
+    for localized in chain.into_iter().rev().filter_map(|key| notification.localized.get(key)) {
         words = Cow::Owned(localized.over(&words));
     }
     if let Some(platform) = notification.platforms.get(&form.platform) {
@@ -140,5 +142,17 @@ mod tests {
         assert_eq!(words.body.as_deref(), Some("b-android"));
         assert_eq!(words.sound.as_deref(), Some("default"));
         assert_eq!(words.android_channel.as_deref(), Some("channel"));
+    }
+
+    #[test]
+    fn a_locale_without_a_word_takes_the_shorter_one_s() {
+        let notification = notification(&serde_json::json!({
+            "content": {"title": "t", "body": "b", "subtitle": "s"},
+            "localized": {"fr": {"title": "t-fr", "body": "b-fr"}, "fr-CA": {"body": "b-ca"}},
+        }));
+        let form = Form::of(&notification, ProviderKind::Apns, Platform::Ios, Some("fr_ca"));
+        assert_eq!(form.locale.as_deref(), Some("fr-CA"));
+        let words = words(&notification, &form);
+        assert_eq!((words.title.as_deref(), words.body.as_deref(), words.subtitle.as_deref()), (Some("t-fr"), Some("b-ca"), Some("s")));
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
+
+pub(crate) use crate::client::{Client, apns_token};
 
 /// Longer than anything here should take, on a slow machine with others at work.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The key that `herald dev` accepts from loopback.
 pub(crate) const DEV_KEY: &str = "herald_dev_key";
+
+/// Where a kept log is.
+const LOG: &str = "log";
 
 /// The binary under test.
 pub(crate) fn herald() -> Command {
@@ -32,7 +36,12 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a command and waits for its line `ready http://…`.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
+        Self::start_with_log(command, Stdio::inherit())
+    }
+
+    /// The same, with somewhere for its log.
+    fn start_with_log(command: &mut Command, log: Stdio) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = loop {
             let line = lines.next().expect("a line `ready …` before the output ends").unwrap();
@@ -56,12 +65,6 @@ impl Process {
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         until("the process has stopped", async || self.child.try_wait().unwrap()).await
     }
-
-    /// Its resident memory, in bytes.
-    pub(crate) fn resident(&self) -> u64 {
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
-        statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
-    }
 }
 
 impl Drop for Process {
@@ -80,151 +83,6 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
         }
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
         sleep(LOOK_EVERY).await;
-    }
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Answer {
-    /// The body, if the status is the expected one.
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        self.body
-    }
-
-    /// The problem, if the status and the code are the expected ones.
-    #[track_caller]
-    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
-        assert_eq!(self.body["code"], code, "{}", self.body);
-        assert_eq!(self.body["status"], status, "{}", self.body);
-        self.body
-    }
-
-    /// The problem's error at a field, with its code.
-    #[track_caller]
-    pub(crate) fn invalid(self, field: &str, code: &str) {
-        let body = self.problem(422, "invalid");
-        let errors = body["errors"].as_array().unwrap();
-        assert!(errors.iter().any(|error| error["field"] == field && error["code"] == code), "{field} {code} in {body}");
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-/// Speaks HTTP to a running `herald`.
-#[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) url: String,
-    pub(crate) key: String,
-    http: reqwest::Client,
-}
-
-impl Client {
-    pub(crate) fn new(url: &str, key: &str) -> Self {
-        Self { url: url.to_owned(), key: key.to_owned(), http: reqwest::Client::new() }
-    }
-
-    /// A request that is not sent yet, with the key.
-    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
-    }
-
-    /// Sends a request and reads its answer.
-    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.timeout(PATIENCE).send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.unwrap();
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer { status, headers, body }
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path)).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path)).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::POST, path).json(body)).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PUT, path).json(body)).await
-    }
-
-    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).json(body)).await
-    }
-
-    /// Registers an Apple device.
-    pub(crate) async fn ios(&self, device: &str, user: &str, token: &str) -> Value {
-        let body = json!({"user_id": user, "platform": "ios", "token": token});
-        let answer = self.put(&format!("/v1/devices/{device}"), &body).await;
-        assert!(answer.status.is_success(), "{}", answer.body);
-        answer.body
-    }
-
-    /// Registers an Android device.
-    pub(crate) async fn android(&self, device: &str, user: &str, token: &str) -> Value {
-        let body = json!({"user_id": user, "platform": "android", "token": token});
-        let answer = self.put(&format!("/v1/devices/{device}"), &body).await;
-        assert!(answer.status.is_success(), "{}", answer.body);
-        answer.body
-    }
-
-    /// Accepts a notification; its id.
-    #[track_caller]
-    pub(crate) async fn notify(&self, body: &Value) -> String {
-        self.post("/v1/notifications", body).await.expect(202)["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Waits until nothing of a notification waits any more.
-    pub(crate) async fn done(&self, id: &str) -> Value {
-        until(&format!("notification {id} is done"), async || {
-            let body = self.get(&format!("/v1/notifications/{id}")).await.expect(200);
-            ["done", "cancelled"].contains(&body["status"].as_str().unwrap()).then_some(body)
-        })
-        .await
-    }
-
-    /// Sends and waits until nothing waits; the notification as it ended.
-    pub(crate) async fn send_and_wait(&self, body: &Value) -> Value {
-        let id = self.notify(body).await;
-        self.done(&id).await
-    }
-
-    /// A notification's deliveries.
-    pub(crate) async fn deliveries(&self, id: &str) -> Vec<Value> {
-        self.get(&format!("/v1/notifications/{id}/deliveries?limit=500")).await.expect(200)["items"].as_array().unwrap().clone()
-    }
-
-    /// The delivery at one device.
-    pub(crate) async fn delivery(&self, id: &str, device: &str) -> Value {
-        let deliveries = self.deliveries(id).await;
-        deliveries.iter().find(|delivery| delivery["device_id"] == device).unwrap_or_else(|| panic!("{device} in {deliveries:?}")).clone()
-    }
-
-    /// What the simulator got for a token.
-    pub(crate) async fn pushes(&self, token: &str) -> Vec<Value> {
-        self.get(&format!("/simulator/pushes?device_token={token}")).await.expect(200)["items"].as_array().unwrap().clone()
-    }
-
-    /// Makes the simulator misbehave.
-    pub(crate) async fn behave(&self, rules: Value) {
-        self.put("/simulator/behaviours", &json!({ "rules": rules })).await.expect(204);
     }
 }
 
@@ -249,10 +107,29 @@ impl Dev {
         Self { process, client, dir }
     }
 
+    /// Starts it with a log of this loudness, which is kept.
+    pub(crate) fn logging(filter: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(dir.path().join(LOG)).unwrap();
+        let process = Process::start_with_log(Self::command(dir.path()).env("RUST_LOG", filter), log.into());
+        let client = Client::new(&process.url, DEV_KEY);
+        Self { process, client, dir }
+    }
+
+    /// Stops it and reads the log that was kept.
+    pub(crate) async fn stop_and_read(self) -> String {
+        assert!(self.process.terminate().await.success());
+        String::from_utf8_lossy(&std::fs::read(self.dir.path().join(LOG)).unwrap()).into_owned()
+    }
+
     fn spawn(dir: &Path, env: &[(&str, &str)]) -> Process {
+        Process::start(Self::command(dir).envs(env.iter().copied()))
+    }
+
+    fn command(dir: &Path) -> Command {
         let mut command = herald();
-        command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir).envs(env.iter().copied()).env("RUST_LOG", "warn");
-        Process::start(&mut command)
+        command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir).env("RUST_LOG", "warn");
+        command
     }
 }
 
@@ -266,7 +143,7 @@ impl std::ops::Deref for Dev {
 
 /// `herald simulate` and the configuration it wrote, for daemons that come and go beside it.
 pub(crate) struct Simulator {
-    pub(crate) process: Process,
+    _process: Process,
     pub(crate) client: Client,
     pub(crate) dir: TempDir,
     config: PathBuf,
@@ -280,7 +157,19 @@ impl Simulator {
         command.args(["simulate", "--listen", "127.0.0.1:0", "--write-config"]).arg(&config).env("RUST_LOG", "warn");
         let process = Process::start(&mut command);
         let client = Client::new(&process.url, "");
-        Self { process, client, dir, config }
+        Self { _process: process, client, dir, config }
+    }
+
+    /// Gives the configuration a second app that sends to this simulator too.
+    pub(crate) fn add_app(&self, name: &str) {
+        let demo = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, format!("{demo}\n{}", demo.replace("[apps.demo", &format!("[apps.{name}")))).unwrap();
+    }
+
+    /// Writes more into the configuration.
+    pub(crate) fn configure(&self, toml: &str) {
+        let old = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, format!("{old}\n{toml}\n")).unwrap();
     }
 
     /// Starts a daemon on the store in this folder, with settings from the environment.
@@ -296,25 +185,33 @@ impl Simulator {
         command
     }
 
-    /// A key with these scopes, made on the store itself.
+    /// A key of the app `demo` with these scopes, made on the store itself.
     pub(crate) fn key(&self, scopes: &str) -> String {
-        let output = herald()
-            .args(["key", "create", "--app", "demo", "--name", "test", "--scopes", scopes, "--output", "json", "--config"])
-            .arg(&self.config)
-            .env("HERALD__DATABASE__URL", self.database())
-            .output()
-            .unwrap();
+        self.key_of("demo", scopes)
+    }
+
+    /// A key of an app.
+    pub(crate) fn key_of(&self, app: &str, scopes: &str) -> String {
+        let arguments = ["key", "create", "--app", app, "--name", "test", "--scopes", scopes, "--output", "json"];
+        let output = self.on_the_store(&arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let body: Value = serde_json::from_slice(&output.stdout).unwrap();
         body["key"].as_str().unwrap().to_owned()
     }
 
+    /// A command that works on the store itself.
+    pub(crate) fn on_the_store(&self, arguments: &[&str]) -> Command {
+        let mut command = herald();
+        command.args(arguments).arg("--config").arg(&self.config).env("HERALD__DATABASE__URL", self.database());
+        command
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
     fn database(&self) -> String {
         format!("sqlite://{}", self.dir.path().join("herald.db").display())
     }
-}
-
-/// An Apple token of 64 digits, beginning as given.
-pub(crate) fn apns_token(prefix: &str, number: usize) -> String {
-    format!("{prefix}{number:0width$x}", width = 64 - prefix.len())
 }

@@ -7,8 +7,34 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod batch;
+mod bodies;
+mod cancel;
+mod categories;
+mod cli;
+mod client;
+mod clock;
 mod crash;
 mod daemon;
+mod devices;
+mod explain;
+mod gate;
+mod idempotency;
+mod import;
+mod keys;
+mod lists;
+mod logs;
 mod main_job;
+mod notifications_invalid;
+mod operations;
 mod outcomes;
+mod payload_apns;
+mod payload_fcm;
+mod preferences;
+mod preview;
+mod quiet_hours;
+mod receipts;
+mod schedule;
+mod targets;
 mod tokens;
+mod words;

@@ -79,6 +79,10 @@ impl WayIn for FakePath {
         self.apps.contains(&app)
     }
 
+    fn app_name(&self, app: AppId) -> Option<String> {
+        self.has_app(app).then(|| "demo".to_owned())
+    }
+
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {
         Ok(Arc::new(self.store.categories(app).await?.into_iter().collect()))
     }

@@ -1,0 +1,76 @@
+//! Many notifications in one request.
+
+use serde_json::{Value, json};
+
+use crate::daemon::{Dev, apns_token};
+
+fn to(user: &str) -> Value {
+    json!({"to": {"user_id": user}, "content": {"title": "t"}})
+}
+
+#[tokio::test]
+async fn good_items_are_accepted_though_others_are_bad() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    let mut missing = to("ann");
+    missing["category"] = json!("undeclared");
+    let mut large = to("ann");
+    large["content"]["body"] = json!("x".repeat(5000));
+    let items = json!([to("ann"), {"content": {"title": "t"}}, missing, large, 7, to("nobody")]);
+    let answer = dev.post("/v1/notifications/batch", &json!({ "notifications": items })).await.expect(202);
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results.len(), 6, "{answer}");
+    for (index, status, code, field) in [
+        (1, 422, "invalid", Some("to")),
+        (2, 422, "invalid", Some("category")),
+        (3, 413, "payload_too_large", None),
+        (4, 422, "invalid", None),
+    ] {
+        let error = &results[index]["error"];
+        assert_eq!((&error["status"], &error["code"]), (&json!(status), &json!(code)), "{index}: {answer}");
+        assert!(results[index].get("id").is_none());
+        if let Some(field) = field {
+            assert_eq!(error["errors"][0]["field"], field, "{index}: {answer}");
+        }
+    }
+    assert_eq!(results[2]["error"]["errors"][0]["code"], "unknown_category");
+    assert_eq!(dev.done(results[0]["id"].as_str().unwrap()).await["counts"]["sent"], 1);
+    assert_eq!(dev.done(results[5]["id"].as_str().unwrap()).await["reasons"]["suppressed"], json!({"no_active_device": 1}));
+    assert_eq!(dev.items("/v1/notifications").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_has_its_limits() {
+    let dev = Dev::start();
+    let path = "/v1/notifications/batch";
+    let many = vec![to("ann"); 1001];
+    dev.post(path, &json!({ "notifications": many })).await.invalid("notifications", "invalid");
+    let full = dev.post(path, &json!({ "notifications": many[..1000] })).await.expect(202);
+    assert_eq!(full["results"].as_array().unwrap().len(), 1000);
+    dev.post(path, &json!({})).await.invalid("notifications", "required");
+    dev.post(path, &json!({"notifications": [], "note": "x"})).await.invalid("note", "unknown_field");
+    dev.post(path, &json!({"notifications": {}})).await.invalid("notifications", "invalid");
+}
+
+#[tokio::test]
+async fn items_may_carry_keys_of_their_own() {
+    let dev = Dev::start();
+    let path = "/v1/notifications/batch";
+    let keyed = |key: &str, title: &str| {
+        let mut item = to("ann");
+        item["idempotency_key"] = json!(key);
+        item["content"]["title"] = json!(title);
+        item
+    };
+    let first = dev.post(path, &json!({"notifications": [keyed("a", "1"), keyed("b", "1")]})).await.expect(202);
+    let second = dev
+        .post(path, &json!({"notifications": [keyed("b", "1"), keyed("c", "1"), keyed("a", "other"), keyed("d d", "1")]}))
+        .await
+        .expect(202);
+    assert_eq!(second["results"][0]["id"], first["results"][1]["id"], "{second}");
+    assert!(second["results"][1]["id"].is_string());
+    let reused = &second["results"][2]["error"];
+    assert_eq!((&reused["status"], &reused["code"]), (&json!(422), &json!("idempotency_key_reused")), "{second}");
+    assert_eq!(second["results"][3]["error"]["errors"][0]["field"], "idempotency_key", "{second}");
+    assert_eq!(dev.items("/v1/notifications").await.len(), 3);
+}

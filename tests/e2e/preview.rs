@@ -1,0 +1,68 @@
+//! What a notification would come to, without sending it; and test sends, which count nowhere.
+
+use serde_json::{Value, json};
+
+use crate::daemon::{Dev, apns_token};
+
+#[tokio::test]
+async fn a_preview_sends_nothing() {
+    let dev = Dev::start();
+    let token = apns_token("a1", 1);
+    dev.ios("phone", "ann", &token).await;
+    dev.android("tablet", "ann", "well-1").await;
+    let denied = json!({"user_id": "ben", "platform": "ios", "token": apns_token("a1", 2), "permission": "denied"});
+    dev.put("/v1/devices/denied", &denied).await.expect(201);
+    let (quiet, _) = crate::clock::quiet_now();
+    dev.android("quiet", "cem", "well-2").await;
+    dev.prefer("cem", &json!({"quiet_hours": [quiet]})).await;
+    let body = json!({
+        "to": {"user_ids": ["ann", "ben", "cem", "nobody"]}, "content": {"title": "Hello", "body": "b"}, "localized": {"fr": {"title": "Bonjour"}},
+    });
+    let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+    assert_eq!(preview["targeted"], 5, "{preview}");
+    assert_eq!(preview["decisions"], json!({"send": 2, "permission_denied": 1, "quiet_hours": 1, "no_active_device": 1}));
+    let rendered = preview["rendered"].as_array().unwrap();
+    let of = |provider: &str, locale: Value, title: &str| {
+        rendered
+            .iter()
+            .find(|one| one["provider"] == provider && one["locale"] == locale && one["payload"].to_string().contains(title))
+            .unwrap_or_else(|| panic!("{provider} {locale} {title} in {preview}"))
+    };
+    let apns = of("apns", Value::Null, "Hello");
+    assert_eq!(apns["payload"]["aps"]["alert"], json!({"title": "Hello", "body": "b"}));
+    assert_eq!(apns["bytes"].as_u64().unwrap(), apns["payload"].to_string().len() as u64);
+    of("apns", json!("fr"), "Bonjour");
+    of("fcm", Value::Null, "Hello");
+    of("fcm", json!("fr"), "Bonjour");
+    assert!(!preview.to_string().contains(&token) && !preview.to_string().contains("well-1"), "{preview}");
+    assert!(dev.items("/v1/notifications").await.is_empty());
+    assert_eq!(dev.get("/simulator/stats").await.expect(200)["received"], 0);
+}
+
+#[tokio::test]
+async fn a_preview_of_all_counts_everybody() {
+    let dev = Dev::start();
+    let before = dev.post("/v1/notifications/preview", &json!({"to": {"all": true}, "content": {"title": "t"}})).await.expect(200);
+    let lines: String = (0..600)
+        .map(|n| {
+            format!(
+                "{}\n",
+                json!({"device_id": format!("d-{n}"), "user_id": format!("u-{n}"), "platform": "android", "token": format!("well-{n}")})
+            )
+        })
+        .collect();
+    dev.import("", &lines).await.expect(200);
+    let after = dev.post("/v1/notifications/preview", &json!({"to": {"all": true}, "content": {"title": "t"}})).await.expect(200);
+    assert_eq!(after["targeted"].as_u64().unwrap(), before["targeted"].as_u64().unwrap() + 600);
+    assert_eq!(after["decisions"]["send"], after["targeted"]);
+}
+
+#[tokio::test]
+async fn a_test_send_arrives() {
+    let dev = Dev::start();
+    let token = apns_token("a1", 1);
+    dev.ios("phone", "ann", &token).await;
+    let done = dev.send_and_wait(&json!({"to": {"device_ids": ["phone"]}, "content": {"title": "t"}, "test": true})).await;
+    assert_eq!(done["counts"]["sent"], 1, "{done}");
+    assert_eq!(dev.pushes(&token).await.len(), 1);
+}
