@@ -20,6 +20,7 @@ mod expand;
 mod facts;
 mod fault;
 mod history;
+mod hot;
 mod idempotency;
 mod json;
 mod key;
@@ -28,6 +29,8 @@ mod migrations;
 mod notification;
 mod open;
 mod person;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod receipt;
 mod recipients;
@@ -51,6 +54,7 @@ use sqlx::{Sqlite, SqlitePool};
 use tokio_util::task::TaskTracker;
 
 use self::fault::fault;
+use self::hot::Hot;
 use self::lock::Lock;
 use self::row::micros;
 use self::writer::{Tx, Writer};
@@ -117,6 +121,7 @@ pub enum OpenError {
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    hot: Hot,
     clock: Arc<dyn Clock>,
     _lock: Arc<Lock>,
 }
