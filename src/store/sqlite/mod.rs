@@ -1,7 +1,7 @@
 //! The embedded store: one `SQLite` file, one writer, a few readers.
 //!
-//! Every write goes through the writer's task ([`writer`]), so that nothing here ever waits for a lock of the database;
-//! reads see one snapshot each, on connections of their own. A lock file beside the database admits one process.
+//! Every write goes through the writer's task, which lets the writes that wait share a commit; callers read on connections
+//! of their own, each from a snapshot. Checkpoints run beside the writer. A lock file beside the database admits one process.
 
 mod accept;
 mod app;
