@@ -1,12 +1,7 @@
 //! What the path costs without HTTP: drafts are submitted in this process, pushes go to the simulator in this process, the store is a file.
 //!
 //! Prints rates, and the ratio that group commit and batching buy: the same notifications one after the other, and together.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a bench prints, and fails loudly"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a bench prints, and fails loudly")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -22,6 +22,10 @@ mod targets;
 mod views;
 mod world;
 
+/// The daemon's, so that what is measured is what runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Cases in a world of their own each.
 macro_rules! cases {
     ($open:path; $($module:ident: $($case:ident),+;)+) => {
@@ -135,6 +139,7 @@ every_store! {
         contacts_are_apart_from_preferences,
         categories_are_declared_by_app,
         keys_are_found_by_their_hash,
+        a_refused_write_leaves_its_neighbours_alone,
         apps_keep_their_numbers;
     views:
         unresolved_names_count_as_they_would_resolve,
@@ -147,6 +152,7 @@ every_store! {
         receipts_count_once_and_imply_delivery,
         an_impossible_instant_is_that_of_the_arrival,
         only_what_was_sent_has_receipts,
+        a_receipt_is_early_only_while_something_waits,
         an_early_receipt_waits_for_its_send,
         an_early_receipt_is_forgotten_after_an_hour,
         receipts_of_a_fan_out_are_counted;

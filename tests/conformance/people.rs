@@ -84,6 +84,25 @@ pub async fn keys_are_found_by_their_hash(world: &mut World) {
     assert!(store.create_key(&again, [2; 32]).await.is_err_and(|error| !error.is_transient()));
 }
 
+pub async fn a_refused_write_leaves_its_neighbours_alone(world: &mut World) {
+    let store = world.store();
+    let key = |n: u8| ApiKey {
+        id: Uuid::from_bytes([n; 16]),
+        app: world.app,
+        name: String::new(),
+        scopes: Vec::new(),
+        expires_at: None,
+        created_at: world.now(),
+    };
+    let keys: Vec<ApiKey> = (0..40).map(key).collect();
+    // all at once, so that they share commits; every other one repeats the hash of the one before
+    let writes = keys.iter().zip(0_u8..).map(|(key, n)| store.create_key(key, [n / 2; 32]));
+    let done = futures_util::future::join_all(writes).await;
+    let refused: Vec<bool> = done.iter().map(Result::is_err).collect();
+    assert_eq!(refused, (0..40).map(|n| n % 2 == 1).collect::<Vec<_>>());
+    assert_eq!(store.keys(world.app).await.unwrap().len(), 20);
+}
+
 pub async fn apps_keep_their_numbers(world: &mut World) {
     let store = world.store();
     let names = ["b", "demo", "b", "a"].map(str::to_owned);

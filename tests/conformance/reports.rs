@@ -90,6 +90,13 @@ pub async fn only_what_was_sent_has_receipts(world: &mut World) {
     assert!(receive(world, &[]).await.is_empty());
 }
 
+pub async fn a_receipt_is_early_only_while_something_waits(world: &mut World) {
+    let id = sent(world).await;
+    world.device("tablet", Some("ann")).await;
+    let never_sent = Receipt { device: "tablet".to_owned(), ..receipt(id, ReceiptKind::Delivered, None) };
+    assert_eq!(receive(world, &[never_sent]).await, [ReceiptVerdict::UnknownDelivery]);
+}
+
 pub async fn an_early_receipt_waits_for_its_send(world: &mut World) {
     let (id, work, target) = under_way(world).await;
     let early = receipt(id, ReceiptKind::Delivered, None);

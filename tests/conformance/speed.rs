@@ -36,12 +36,11 @@ impl fmt::Display for Cost {
     }
 }
 
-/// CPU that the process has used, as far as the system tells (in steps of 10 ms).
+/// CPU that the threads of this process have used, as far as the system tells.
 fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks: u64 =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let used = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
+    Duration::from_nanos(used.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum())
 }
 
 async fn timed<T>(cost: &mut Cost, step: impl Future<Output = T>) -> T {

@@ -20,7 +20,7 @@ const NOTIFICATION: Tuples = Tuples {
 };
 const RUN: Tuples =
     Tuples { head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted) VALUES ", width: 7, tail: "" };
-const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHERE (app, id) IN (VALUES ", width: 2, tail: ")" };
+pub(super) const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHERE (app, id) IN (VALUES ", width: 2, tail: ")" };
 
 /// Writes what is new of the submissions and answers them in order.
 pub(super) async fn accept(mut tx: Tx<'_>, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {

@@ -1,13 +1,14 @@
 //! Statements over many rows. The number of rows in one text comes from a short ladder, so that the texts are few and stay prepared.
 
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Row, Sqlite, SqliteConnection, Type};
 
 use super::super::{Error, Result};
 use super::fault::fault;
 
 /// How many rows one statement takes.
-const LADDER: [usize; 5] = [256, 64, 16, 4, 1];
+const LADDER: [usize; 13] = [256, 224, 192, 160, 128, 96, 64, 32, 16, 8, 4, 2, 1];
 
 /// The values of one statement, in order.
 #[derive(Default)]
@@ -42,7 +43,7 @@ pub(super) struct Tuples {
 }
 
 impl Tuples {
-    fn text(&self, rows: usize) -> String {
+    pub(super) fn text(&self, rows: usize) -> String {
         let mut text = String::with_capacity(self.head.len() + self.tail.len() + rows * (self.width * 2 + 2));
         text.push_str(self.head);
         for row in 0..rows {
@@ -78,6 +79,21 @@ impl Tuples {
             changed += query.execute(&mut *conn).await.map_err(fault)?.rows_affected();
         }
         Ok(changed)
+    }
+
+    /// Runs it over `rows` where it answers one JSON array each time; all items, in no order.
+    pub(super) async fn fetch_list<T: Sync, U: DeserializeOwned>(
+        &self,
+        conn: &mut SqliteConnection,
+        (rows, table): (&[T], &'static str),
+        lead: impl Fn(&mut Binds) + Send,
+        bind: impl Fn(&mut Binds, &T) + Send,
+    ) -> Result<Vec<U>> {
+        let mut found = Vec::with_capacity(rows.len());
+        for row in self.fetch(conn, rows, lead, bind).await? {
+            found.append(&mut items(&row, table)?);
+        }
+        Ok(found)
     }
 
     /// Runs it over `rows` and answers what it returns, in no order.
@@ -144,6 +160,22 @@ pub(super) async fn fetch_one(
     sqlx::query_with(text, binds.finish()?).fetch_optional(conn).await.map_err(fault)
 }
 
+/// Runs a statement whose one row is a JSON array, and reads its items. Rows that come one by one each cost a change of threads.
+pub(super) async fn fetch_list<T: DeserializeOwned>(
+    conn: &mut SqliteConnection,
+    text: &'static str,
+    table: &'static str,
+    bind: impl Fn(&mut Binds) + Send,
+) -> Result<Vec<T>> {
+    fetch_one(conn, text, bind).await?.map_or(Ok(Vec::new()), |row| items(&row, table))
+}
+
+/// The items of a row that is a JSON array.
+fn items<T: DeserializeOwned>(row: &SqliteRow, table: &'static str) -> Result<Vec<T>> {
+    let text: &str = row.try_get(0).map_err(fault)?;
+    serde_json::from_str(text).map_err(|_| Error::Unreadable { table, column: "*", row: String::new() })
+}
+
 /// Nothing stands before the list.
 pub(super) fn no_lead(_: &mut Binds) {}
 
@@ -155,7 +187,7 @@ mod tests {
     fn a_list_is_cut_along_the_ladder() {
         let rows = vec![(); 346];
         let lengths: Vec<usize> = Parts(&rows).map(<[()]>::len).collect();
-        assert_eq!(lengths, [256, 64, 16, 4, 4, 1, 1]);
+        assert_eq!(lengths, [256, 64, 16, 8, 2]);
     }
 
     #[test]

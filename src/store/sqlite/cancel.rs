@@ -9,17 +9,17 @@ use super::writer::Tx;
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
 
-const FIND: &str = "SELECT n.id, n.start_at, r.status, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id) \
+pub(super) const FIND: &str = "SELECT n.id, n.start_at, r.status, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id) \
                     FROM notification n LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND n.id = ?2";
 const CANCEL: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, changed_at) VALUES (?2, ?1, 0, 'cancelled', ?3, 0, ?4) \
                       ON CONFLICT (notification_id) DO UPDATE SET status = 'cancelled', changed_at = excluded.changed_at";
 const STOP_EXPANDING: &str = "DELETE FROM work WHERE notification_id = ?2 AND app = ?1 AND kind = 'expand'";
-const DUE: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
+pub(super) const DUE: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
                    WHERE notification_id = ?2 AND app = ?1 AND (due_at > min(?3, expires_at) OR guard_until > 0)";
-const DUE_UNLEASED: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
+pub(super) const DUE_UNLEASED: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
                             WHERE notification_id = ?2 AND app = ?1 AND lease_until <= ?3 \
                             AND EXISTS (SELECT 1 FROM run r WHERE r.notification_id = ?2 AND r.status = 'cancelled')";
-const CHANGES: &str =
+pub(super) const CHANGES: &str =
     "SELECT notification_id, status, changed_at, app FROM run WHERE changed_at >= ?1 ORDER BY changed_at, notification_id";
 
 /// Cancels a notification; whether there is one. What is done stays done.

@@ -1,89 +1,144 @@
 //! Step 6 and what becomes of a lease: claim, renewal, handing back.
+//!
+//! The `+` before a column of a list keeps the planner from reading all work and looking it up in the list.
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
+use serde::Deserialize;
 
-use super::super::Result;
 use super::super::engine::Claim;
+use super::super::{Error, Result};
 use super::batch::{Binds, Tuples};
 use super::row::{Cells, instant, span};
 use super::work::{bind_held, bind_key};
 use super::writer::Tx;
-use crate::domain::id::{AppId, WorkId};
+use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 
 /// A row for one target that was taken so often without progress is dead.
-const TAKES: i64 = 5;
+const TAKES: u32 = 5;
 
-/// Marks the dead among the asked: `TAKES`, now, then keys. What has expired or is cancelled is taken once more, to be recorded.
-const BURY: Tuples = Tuples {
-    head: "UPDATE work SET due_at = expires_at, guard_until = 0, lease_until = 0, reason = 'dead_letter' \
-           WHERE n = 1 AND kind = 'send' AND takes >= ? AND lease_until <= ? AND expires_at > ? \
-           AND NOT EXISTS (SELECT 1 FROM run r WHERE r.notification_id = work.notification_id AND r.status = 'cancelled') \
-           AND (notification_id, id) IN (VALUES ",
+/// A row `w` whose takes are spent, unless it has expired or its run `r` is cancelled: then it is taken once more, to be recorded.
+macro_rules! dead {
+    () => {
+        "w.n = 1 AND w.kind = 'send' AND w.takes >= 5 AND w.expires_at > (SELECT at FROM now) AND r.status IS NOT 'cancelled'"
+    };
+}
+macro_rules! asked {
+    () => {
+        " FROM key CROSS JOIN work w ON w.notification_id = key.id AND w.id = key.work \
+         LEFT JOIN run r ON r.notification_id = w.notification_id WHERE w.lease_until <= (SELECT at FROM now) AND "
+    };
+}
+const NOW_AND_KEYS: &str = "WITH now (at) AS (SELECT ?), key (id, work) AS (VALUES ";
+
+/// What can be taken of some rows.
+pub(super) const TAKEABLE: Tuples = Tuples {
+    head: NOW_AND_KEYS,
     width: 2,
-    tail: ")",
+    tail: concat!(
+        ") SELECT json_group_array(json_array(hex(w.notification_id), w.id, w.app, w.epoch, w.takes, w.kind, w.stream, w.fan_out, \
+         hex(w.targets), w.attempt, w.reason, w.first, w.expires_at, w.n))",
+        asked!(),
+        "coalesce(r.status, '') NOT IN ('paused', 'scheduled') AND NOT (",
+        dead!(),
+        ")"
+    ),
 };
-const TAKE: Tuples = Tuples {
-    head: "UPDATE work SET epoch = epoch + 1, takes = takes + 1, lease_until = ? \
-           WHERE lease_until <= ? AND NOT (n = 1 AND kind = 'send' AND takes >= ? AND expires_at > ? \
-           AND NOT EXISTS (SELECT 1 FROM run r WHERE r.notification_id = work.notification_id AND r.status = 'cancelled')) \
-           AND NOT EXISTS (SELECT 1 FROM run r WHERE r.notification_id = work.notification_id AND r.status IN ('paused', 'scheduled')) \
-           AND (notification_id, id) IN (VALUES ",
+pub(super) const TAKE: Tuples = Tuples {
+    head: "WITH lease (until) AS (SELECT ?), key (id, work) AS (VALUES ",
     width: 2,
-    tail: ") RETURNING notification_id, id, app, epoch, takes, kind, stream, fan_out, targets, attempt, reason, first, expires_at, n",
+    tail: ") UPDATE work SET epoch = epoch + 1, takes = takes + 1, lease_until = (SELECT until FROM lease) FROM key \
+           WHERE work.notification_id = +key.id AND work.id = +key.work",
 };
-const RENEW: Tuples = Tuples {
-    head: "UPDATE work SET lease_until = ? WHERE (notification_id, id, epoch) IN (VALUES ",
+/// Whatever brought a dead row here, it is not due before it expires.
+pub(super) const BURY: Tuples = Tuples {
+    head: NOW_AND_KEYS,
+    width: 2,
+    tail: concat!(
+        "), dead (id, work) AS MATERIALIZED (SELECT w.notification_id, w.id",
+        asked!(),
+        dead!(),
+        ") UPDATE work SET due_at = expires_at, guard_until = 0, lease_until = 0, reason = 'dead_letter' FROM dead \
+         WHERE work.notification_id = +dead.id AND work.id = +dead.work"
+    ),
+};
+pub(super) const RENEW: Tuples = Tuples {
+    head: "WITH lease (until) AS (SELECT ?), held (id, work, epoch) AS (VALUES ",
     width: 3,
-    tail: ") RETURNING notification_id, id, app",
+    tail: ") UPDATE work SET lease_until = (SELECT until FROM lease) FROM held \
+           WHERE work.notification_id = +held.id AND work.id = +held.work AND work.epoch = +held.epoch \
+           RETURNING work.notification_id, work.id, work.app",
 };
-const HAND_BACK: Tuples = Tuples {
-    head: "UPDATE work SET lease_until = 0, guard_until = 0, due_at = min(?, expires_at) WHERE (notification_id, id, epoch) IN (VALUES ",
+pub(super) const HAND_BACK: Tuples = Tuples {
+    head: "WITH now (at) AS (SELECT ?), held (id, work, epoch) AS (VALUES ",
     width: 3,
-    tail: ")",
+    tail: ") UPDATE work SET lease_until = 0, guard_until = 0, due_at = min((SELECT at FROM now), work.expires_at) FROM held \
+           WHERE work.notification_id = +held.id AND work.id = +held.work AND work.epoch = +held.epoch",
 };
+
+/// A row that can be taken, as the store writes it in JSON.
+#[derive(Deserialize)]
+struct Takeable {
+    notification: NotificationId,
+    id: i64,
+    app: i64,
+    epoch: i64,
+    takes: u32,
+    kind: WorkKind,
+    stream: Stream,
+    fan_out: u8,
+    targets: String,
+    attempt: u32,
+    reason: Option<WaitReason>,
+    first: u8,
+    expires_at: i64,
+    n: u64,
+}
 
 /// Takes what can be taken of `keys`.
-pub(super) async fn claim(tx: Tx<'_>, keys: Vec<WorkKey>, lease: Duration) -> Result<Claim> {
+pub(super) async fn claim(tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -> Result<Claim> {
     let now = tx.now;
-    let until = now.saturating_add(span(lease));
+    keys.sort_unstable();
+    keys.dedup();
     let key = |binds: &mut Binds, key: &WorkKey| bind_key(binds, *key);
-    let lead = |binds: &mut Binds| {
-        binds.push(until).push(now).push(TAKES).push(now);
+    let at = |binds: &mut Binds| {
+        binds.push(now);
     };
-    let rows = TAKE.fetch(tx.conn, &keys, lead, key).await?;
-    let work = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let rows: Vec<Takeable> = TAKEABLE.fetch_list(tx.conn, (&keys, "work"), at, key).await?;
+    let work = rows.into_iter().map(Takeable::taken).collect::<Result<Vec<_>>>()?;
     if work.len() < keys.len() {
-        let lead = |binds: &mut Binds| {
-            binds.push(TAKES).push(now).push(now);
-        };
-        BURY.execute(tx.conn, &keys, lead, key).await?;
+        BURY.execute(tx.conn, &keys, at, key).await?;
     }
+    let until = now.saturating_add(span(lease));
+    let lead = |binds: &mut Binds| {
+        binds.push(until);
+    };
+    TAKE.execute(tx.conn, &work, lead, |binds, work: &TakenWork| bind_key(binds, work.key)).await?;
     Ok(Claim { now: instant(now).unwrap_or_default(), work })
 }
 
-fn read(row: &SqliteRow) -> Result<TakenWork> {
-    let cells = Cells::new(row, "work", 0);
-    let (epoch, takes, n): (i64, i64, i64) = (cells.get(3, "epoch")?, cells.get(4, "takes")?, cells.get(13, "n")?);
-    let kind = cells.word(5, "kind", WorkKind::parse)?;
-    let targets: &[u8] = cells.get(8, "targets")?;
-    Ok(TakenWork {
-        key: key_of(&cells)?,
-        epoch,
-        takes: cells.count(4, "takes")?,
-        kind,
-        stream: cells.word(6, "stream", Stream::parse)?,
-        fan_out: cells.get(7, "fan_out")?,
-        targets: Targets::decode(targets).map_err(|_| cells.unreadable("targets"))?,
-        attempt: cells.count(9, "attempt")?,
-        reason: cells.maybe_word(10, "reason", WaitReason::parse)?,
-        first: epoch == 1 && cells.get(11, "first")?,
-        expires_at: cells.instant(12, "expires_at")?,
-        spent: n == 1 && kind == WorkKind::Send && takes > TAKES,
-    })
+impl Takeable {
+    /// The row after it was taken.
+    fn taken(self) -> Result<TakenWork> {
+        let unreadable = |column| Error::Unreadable { table: "work", column, row: self.id.to_string() };
+        let targets = hex::decode(&self.targets).ok().and_then(|bytes| Targets::decode(&bytes).ok());
+        Ok(TakenWork {
+            key: WorkKey { app: AppId(self.app), notification: self.notification, work: WorkId(self.id) },
+            epoch: self.epoch + 1,
+            takes: self.takes + 1,
+            kind: self.kind,
+            stream: self.stream,
+            fan_out: self.fan_out == 1,
+            targets: targets.ok_or_else(|| unreadable("targets"))?,
+            attempt: self.attempt,
+            reason: self.reason,
+            first: self.epoch == 0 && self.first == 1,
+            expires_at: instant(self.expires_at).ok_or_else(|| unreadable("expires_at"))?,
+            spent: self.n == 1 && self.kind == WorkKind::Send && self.takes >= TAKES,
+        })
+    }
 }
 
 /// The key of a row that begins with notification, work and app.

@@ -18,15 +18,16 @@ use crate::domain::device::{DeviceStatus, TokenHash};
 use crate::domain::id::{DevicePk, PersonPk};
 use crate::domain::work::WorkKey;
 
-const TOKENS: &str = "SELECT d.pk, d.token_hash FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value WHERE d.token IS NOT NULL";
+pub(super) const TOKENS: &str =
+    "SELECT d.pk, d.token_hash FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value WHERE d.token IS NOT NULL";
 const DEACTIVATE: &str = "UPDATE device SET status = 'inactive', inactive_reason = ?4, updated_at = ?5, version = version + 1 \
                           WHERE pk = ?1 AND token_hash = ?2 AND token_seen_at <= ?3 AND status = 'active'";
-const FENCE: super::batch::Tuples = super::batch::Tuples {
+pub(super) const FENCE: super::batch::Tuples = super::batch::Tuples {
     head: "SELECT notification_id, id, app FROM work WHERE (notification_id, id, epoch) IN (VALUES ",
     width: 3,
     tail: ")",
 };
-const OWNERS: &str = "SELECT d.pk, d.person_pk, d.token, d.token_hash, d.status FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value \
+pub(super) const OWNERS: &str = "SELECT d.pk, d.person_pk, d.token, d.token_hash, d.status FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value \
                       WHERE d.token IS NOT NULL";
 
 /// What the verdicts came to.
@@ -114,10 +115,12 @@ impl SqliteStore {
     /// Owner and token of devices. A mere name has neither.
     pub(super) async fn owners(&self, devices: &[DevicePk]) -> Result<Vec<Owner>> {
         let list = List::of(devices.iter().map(|pk| pk.0));
-        let mut tx = self.read().await?;
-        let rows = fetch(&mut tx, OWNERS, |binds| {
+        let mut reader = self.hot.reader().await?;
+        let rows = fetch(&mut reader, OWNERS, |binds| {
             binds.push(&list);
         });
+        let rows = rows.await?;
+        reader.done();
         let read = |row| {
             let cells = Cells::new(row, "device", 0);
             let status: &str = cells.get(4, "status")?;
@@ -129,6 +132,6 @@ impl SqliteStore {
                 active: status == status_text(DeviceStatus::Active),
             })
         };
-        rows.await?.iter().map(read).collect()
+        rows.iter().map(read).collect()
     }
 }

@@ -22,7 +22,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::reason::{SuppressReason, WaitReason};
 
-const ROWS: &str = concat!(
+pub(super) const ROWS: &str = concat!(
     "SELECT ",
     waiting_columns!(),
     " FROM work w WHERE w.notification_id = ?1 AND w.id >= ?2 AND w.kind = 'send' ORDER BY w.id LIMIT 20"
@@ -31,7 +31,7 @@ const NAMES: &str = "SELECT d.pk, d.name, d.platform, d.provider FROM json_each(
                      WHERE d.token IS NOT NULL";
 const USERS: &str = "SELECT p.pk, p.name FROM json_each(?1) j CROSS JOIN person p ON p.pk = j.value";
 const USER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
-const OVER: &str = "SELECT d.target, v.name, p.name, v.platform, coalesce(d.provider, v.provider), d.state, d.reason, d.attempts, d.message_id, \
+pub(super) const OVER: &str = "SELECT d.target, v.name, p.name, v.platform, coalesce(d.provider, v.provider), d.state, d.reason, d.attempts, d.message_id, \
                     d.detail, d.at, d.delivered_at, d.opened_at, d.dismissed_at FROM delivery d \
                     LEFT JOIN device v ON v.pk = d.target AND v.token IS NOT NULL LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.day = ?1 AND d.notification_id = ?2 AND d.target > ?3 AND d.channel = 'push' \

@@ -19,10 +19,11 @@ use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, NotificationId};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
-const NOTIFICATIONS: batch::Tuples = batch::Tuples {
-    head: "SELECT app, id, content, fan_out, start_at, expires_at FROM notification WHERE (app, id) IN (VALUES ",
+pub(super) const NOTIFICATIONS: batch::Tuples = batch::Tuples {
+    head: "WITH key (app, id) AS (VALUES ",
     width: 2,
-    tail: ")",
+    tail: ") SELECT n.app, n.id, n.content, n.fan_out, n.start_at, n.expires_at FROM key \
+           CROSS JOIN notification n ON n.app = key.app AND n.id = key.id",
 };
 const BACKLOG: &str = "SELECT count(*) FROM work";
 
@@ -53,11 +54,13 @@ impl Engine for SqliteStore {
     }
 
     async fn read_notifications(&self, ids: &[(AppId, NotificationId)]) -> Result<Vec<StoredNotification>> {
-        let mut tx = self.read().await?;
+        let mut reader = self.hot.reader().await?;
         let bind = |binds: &mut batch::Binds, (app, id): &(AppId, NotificationId)| {
             binds.push(app.0).push(id.0.as_bytes().as_slice());
         };
-        NOTIFICATIONS.fetch(&mut tx, ids, no_lead, bind).await?.iter().map(notification).collect()
+        let rows = NOTIFICATIONS.fetch(&mut reader, ids, no_lead, bind).await?;
+        reader.done();
+        rows.iter().map(notification).collect()
     }
 
     async fn read_targets(&self, asks: &[Ask]) -> Result<Vec<Answer>> {

@@ -12,17 +12,17 @@ use super::writer::Tx;
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
-const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
+pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
                      JOIN run r ON r.notification_id = w.notification_id \
                      WHERE w.notification_id = ?1 AND w.id = ?2 AND w.kind = 'expand'";
-const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active' FROM device d \
+pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active' FROM device d \
                     LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.app = ?1 AND d.pk > ?2 AND d.pk <= ?3 ORDER BY d.pk LIMIT ?4";
-const ACTIVE: &str = "SELECT pk, person_pk FROM device WHERE app = ?1 AND pk > ?2 AND status = 'active' ORDER BY pk LIMIT ?3";
-const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6 \
+pub(super) const ACTIVE: &str = "SELECT pk, person_pk FROM device WHERE app = ?1 AND pk > ?2 AND status = 'active' ORDER BY pk LIMIT ?3";
+pub(super) const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6 \
                     WHERE notification_id = ?1 AND cursor = ?3 AND (hi IS NULL OR hi = ?4) AND status <> 'cancelled' \
                     AND EXISTS (SELECT 1 FROM work WHERE notification_id = ?1 AND id = ?2 AND kind = 'expand' AND epoch = ?7)";
-const OVER: &str = "DELETE FROM work WHERE notification_id = ?1 AND id = ?2";
+pub(super) const OVER: &str = "DELETE FROM work WHERE notification_id = ?1 AND id = ?2";
 const PROGRESS: &str = "UPDATE work SET takes = 0 WHERE notification_id = ?1 AND id = ?2";
 
 impl SqliteStore {

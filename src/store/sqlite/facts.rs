@@ -27,13 +27,13 @@ macro_rules! insert {
         "INSERT INTO delivery (day, notification_id, target, person_pk, state, reason, attempts, provider, message_id, detail, at) VALUES "
     };
 }
-const PLAIN: Tuples = Tuples { head: insert!(), width: COLUMNS, tail: "" };
-const CAREFUL: Tuples = Tuples {
+pub(super) const PLAIN: Tuples = Tuples { head: insert!(), width: COLUMNS, tail: "" };
+pub(super) const CAREFUL: Tuples = Tuples {
     head: insert!(),
     width: COLUMNS,
     tail: " ON CONFLICT (day, notification_id, target, channel) DO NOTHING RETURNING notification_id, target",
 };
-const COUNT: Tuples = Tuples {
+pub(super) const COUNT: Tuples = Tuples {
     head: "WITH new (id, state, reason, n) AS (VALUES ",
     width: 4,
     tail: ") INSERT INTO notification_count (notification_id, shard, state, reason, n) \

@@ -6,18 +6,17 @@ use sqlx::SqliteConnection;
 
 use super::super::Result;
 use super::super::engine::{Answer, Ask};
-use super::batch::fetch;
+use super::batch::fetch_list;
 use super::json::List;
-use super::row::Cells;
 use crate::domain::id::{NotificationId, Target};
 
-const DELIVERED: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS day, unhex(value ->> 2) AS id, value -> 3 AS targets \
+pub(super) const DELIVERED: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS day, unhex(value ->> 2) AS id, value -> 3 AS targets \
                          FROM json_each(?1)) \
-                         SELECT ask.n, d.target FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN delivery d \
+                         SELECT json_group_array(json_array(ask.n, d.target)) FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN delivery d \
                          ON d.day = ask.day AND d.notification_id = ask.id AND d.target = t.value AND d.channel = 'push'";
-const SHOWN: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, unhex(value ->> 1) AS hash, value -> 2 AS targets \
+pub(super) const SHOWN: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, unhex(value ->> 1) AS hash, value -> 2 AS targets \
                      FROM json_each(?1)) \
-                     SELECT ask.n, s.device_pk, s.notification_id FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN shown s \
+                     SELECT json_group_array(json_array(ask.n, s.device_pk, hex(s.notification_id))) FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN shown s \
                      ON s.device_pk = t.value AND s.key_hash = ask.hash";
 
 /// Targets of one notification.
@@ -39,14 +38,10 @@ pub(super) async fn with_delivery(conn: &mut SqliteConnection, looks: &[(usize, 
         let targets = List::of(look.targets.iter().map(|target| target.raw()));
         format!("[{n},{},\"{}\",{targets}]", look.day, look.notification.0.simple())
     }));
-    let rows = fetch(conn, DELIVERED, |binds| {
+    let rows = fetch_list::<(usize, i64)>(conn, DELIVERED, "delivery", |binds| {
         binds.push(&list);
     });
-    let read = |row| {
-        let cells = Cells::new(row, "delivery", 1);
-        Ok((cells.count(0, "notification_id")?, Target::from_raw(cells.get(1, "target")?)))
-    };
-    rows.await?.iter().map(read).collect()
+    Ok(rows.await?.into_iter().map(|(n, target)| (n, Target::from_raw(target))).collect())
 }
 
 /// Marks the candidates that have a delivery, where that was asked.
@@ -82,15 +77,11 @@ pub(super) async fn shown(conn: &mut SqliteConnection, asks: &[Ask], answers: &m
         return Ok(());
     }
     let list = list.finish();
-    let rows = fetch(conn, SHOWN, |binds| {
+    let rows = fetch_list::<(usize, i64, NotificationId)>(conn, SHOWN, "shown", |binds| {
         binds.push(&list);
     });
-    let read = |row| {
-        let cells = Cells::new(row, "shown", 1);
-        let key: (usize, Target) = (cells.count(0, "device_pk")?, Target::from_raw(cells.get(1, "device_pk")?));
-        Ok((key, cells.notification(2, "notification_id")?))
-    };
-    let found: HashMap<(usize, Target), NotificationId> = rows.await?.iter().map(read).collect::<Result<_>>()?;
+    let found: HashMap<(usize, Target), NotificationId> =
+        rows.await?.into_iter().map(|(n, device, id)| ((n, Target::from_raw(device)), id)).collect();
     for (n, answer) in answers.iter_mut().enumerate().filter(|_| !found.is_empty()) {
         for candidate in &mut answer.candidates {
             candidate.shown = found.get(&(n, candidate.target)).copied();

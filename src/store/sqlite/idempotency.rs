@@ -11,12 +11,12 @@ use super::prune::KEY_LIFE;
 use super::row::Cells;
 use super::writer::Tx;
 
-const FIND: Tuples = Tuples {
+pub(super) const FIND: Tuples = Tuples {
     head: "SELECT app, route, key, body_hash, answer FROM idempotency WHERE at > ? AND (app, route, key) IN (VALUES ",
     width: 3,
     tail: ")",
 };
-const REMEMBER: Tuples = Tuples {
+pub(super) const REMEMBER: Tuples = Tuples {
     head: "INSERT INTO idempotency (app, route, key, body_hash, answer, at) VALUES ",
     width: 6,
     tail: " ON CONFLICT (app, route, key) DO UPDATE SET body_hash = excluded.body_hash, answer = excluded.answer, at = excluded.at",

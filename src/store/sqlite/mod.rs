@@ -1,7 +1,7 @@
 //! The embedded store: one `SQLite` file, one writer, a few readers.
 //!
-//! Every write goes through the writer's task ([`writer`]), so that nothing here ever waits for a lock of the database;
-//! reads see one snapshot each, on connections of their own. A lock file beside the database admits one process.
+//! Every write goes through the writer's task, which lets the writes that wait share a commit; callers read on connections
+//! of their own, each from a snapshot. Checkpoints run beside the writer. A lock file beside the database admits one process.
 
 mod accept;
 mod app;
@@ -20,6 +20,7 @@ mod expand;
 mod facts;
 mod fault;
 mod history;
+mod hot;
 mod idempotency;
 mod json;
 mod key;
@@ -28,6 +29,8 @@ mod migrations;
 mod notification;
 mod open;
 mod person;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod receipt;
 mod recipients;
@@ -51,6 +54,7 @@ use sqlx::{Sqlite, SqlitePool};
 use tokio_util::task::TaskTracker;
 
 use self::fault::fault;
+use self::hot::Hot;
 use self::lock::Lock;
 use self::row::micros;
 use self::writer::{Tx, Writer};
@@ -117,6 +121,7 @@ pub enum OpenError {
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    hot: Hot,
     clock: Arc<dyn Clock>,
     _lock: Arc<Lock>,
 }

@@ -26,7 +26,7 @@ macro_rules! head {
     };
 }
 const ONE: &str = concat!(head!(), "n.id = ?2");
-const LIST: &str = concat!(
+pub(super) const LIST: &str = concat!(
     head!(),
     "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
      ORDER BY n.id DESC LIMIT ?6"

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::batch::execute;
+use super::hot::Hot;
 use super::lock::Lock;
 use super::row::micros;
 use super::writer::{Writer, WriterParts};
@@ -59,12 +60,14 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
     });
     voided.await.map_err(|error| OpenError::Database { path: path.to_owned(), source: Box::new(error) })?;
     let checkpoints = connect(&writing.clone().busy_timeout(Duration::from_millis(50)), path).await?;
+    let reading = connect_options(path).read_only(true).pragma("cache_size", "-16384");
+    let hot = Hot::new(reading.clone(), options.readers);
     let readers = SqlitePoolOptions::new()
         .max_connections(options.readers.max(1))
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(connect_options(path).read_only(true).pragma("cache_size", "-16384"))
+        .connect_with(reading)
         .await
         .map_err(database(path))?;
 
@@ -83,7 +86,7 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
         checkpoint::run(checkpoints, committed, ended).await;
         drop(held);
     });
-    Ok(Arc::new(SqliteStore { writer, readers, clock, _lock: lock }))
+    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, _lock: lock }))
 }
 
 /// See [`SqliteStore::migrate`].

@@ -15,11 +15,11 @@ const SHOWN_LIFE: i64 = MAX_TTL_SECONDS as i64 * 1_000_000;
 /// Rows that one commit forgets of each table, so that others need not wait long.
 const AT_ONCE: i64 = 2_000;
 
-const KEYS: &str = "DELETE FROM idempotency WHERE (app, route, key) IN \
+pub(super) const KEYS: &str = "DELETE FROM idempotency WHERE (app, route, key) IN \
                     (SELECT app, route, key FROM idempotency WHERE at <= ?1 ORDER BY at LIMIT ?2)";
-const SHOWN: &str = "DELETE FROM shown WHERE (device_pk, key_hash) IN \
+pub(super) const SHOWN: &str = "DELETE FROM shown WHERE (device_pk, key_hash) IN \
                      (SELECT device_pk, key_hash FROM shown WHERE at <= ?1 ORDER BY at LIMIT ?2)";
-const EARLY: &str = "DELETE FROM receipt_early WHERE (notification_id, device_pk, kind) IN \
+pub(super) const EARLY: &str = "DELETE FROM receipt_early WHERE (notification_id, device_pk, kind) IN \
                      (SELECT notification_id, device_pk, kind FROM receipt_early WHERE seen_at <= ?1 ORDER BY seen_at LIMIT ?2)";
 
 /// Forgets some of each; whether nothing is left to forget.

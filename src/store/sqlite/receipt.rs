@@ -33,13 +33,13 @@ macro_rules! delivery_of {
         "LEFT JOIN delivery d ON d.day = n.start_at / 86400000000 AND d.notification_id = n.id AND d.target = v.pk AND d.channel = 'push'"
     };
 }
-const REPORTED: &str = concat!(
+pub(super) const REPORTED: &str = concat!(
     "WITH ask AS MATERIALIZED (SELECT key AS n, unhex(value ->> 0) AS id, value ->> 1 AS name FROM json_each(?2)) SELECT ",
     push_columns!(),
     ", ask.n FROM ask CROSS JOIN notification n ON n.app = ?1 AND n.id = ask.id CROSS JOIN device v ON v.app = ?1 AND v.name = ask.name ",
     delivery_of!()
 );
-const EARLY: &str = concat!(
+pub(super) const EARLY: &str = concat!(
     "SELECT ",
     push_columns!(),
     ", e.kind, e.at, e.seen_at FROM receipt_early e JOIN notification n ON n.app = e.app AND n.id = e.notification_id \
@@ -52,14 +52,15 @@ const KEEP: Tuples = Tuples {
     width: 6,
     tail: " ON CONFLICT (notification_id, device_pk, kind) DO NOTHING",
 };
-const FORGET: Tuples =
+pub(super) const FORGET: Tuples =
     Tuples { head: "DELETE FROM receipt_early WHERE (notification_id, device_pk, kind) IN (VALUES ", width: 3, tail: ")" };
 const FORGET_OLD: &str = "DELETE FROM receipt_early WHERE seen_at <= ?1";
-const BOOK: Tuples = Tuples {
+/// The `+` keeps the planner from reading all deliveries and looking them up in the list.
+pub(super) const BOOK: Tuples = Tuples {
     head: "WITH new (day, id, target, delivered_at, opened_at, dismissed_at) AS (VALUES ",
     width: 6,
     tail: ") UPDATE delivery SET delivered_at = new.delivered_at, opened_at = new.opened_at, dismissed_at = new.dismissed_at FROM new \
-           WHERE delivery.day = new.day AND delivery.notification_id = new.id AND delivery.target = new.target AND delivery.channel = 'push'",
+           WHERE delivery.day = +new.day AND delivery.notification_id = +new.id AND delivery.target = +new.target AND delivery.channel = 'push'",
 };
 
 /// A push that was reported.

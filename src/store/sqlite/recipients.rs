@@ -3,44 +3,58 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::super::Result;
 use super::super::engine::Recipient;
-use super::batch::fetch;
-use super::device_row as words;
+use super::super::{Error, Result};
+use super::batch::fetch_list;
+use super::device_row::token;
 use super::json::List;
-use super::row::Cells;
-use crate::domain::device::TokenHash;
+use crate::domain::device::{Environment, Permission, Platform, ProviderKind, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::preferences::Preferences;
 
-/// What a recipient is made of, after the two cells that a query finds it by.
-macro_rules! recipient_columns {
-    () => {
-        "d.pk, d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, d.token_hash, d.permission, d.timezone, \
-         d.locale, d.last_seen_at, p.preferences"
+/// What a query finds a row by, and a device `d` with its person `p`, in the order of [`Found`].
+macro_rules! found {
+    ($name:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(",
+            $name,
+            ", p.pk, p.preferences, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
+             hex(d.token_hash), d.permission, d.timezone, d.locale, d.last_seen_at)) FROM json_each(?1) j CROSS JOIN "
+        )
     };
 }
+pub(super) const OF_USERS: &str = concat!(
+    found!("p.name"),
+    "person p ON p.app = ?2 AND p.name = j.value LEFT JOIN device d ON d.person_pk = p.pk AND d.status = 'active'"
+);
+pub(super) const NAMED: &str =
+    concat!(found!("d.name"), "device d ON d.app = ?2 AND d.name = j.value LEFT JOIN person p ON p.pk = d.person_pk");
+pub(super) const NUMBERED: &str =
+    concat!(found!("''"), "device d ON d.pk = j.value LEFT JOIN person p ON p.pk = d.person_pk WHERE d.status = 'active'");
 
-const OF_USERS: &str = concat!(
-    "SELECT p.pk, p.name, ",
-    recipient_columns!(),
-    " FROM json_each(?2) j CROSS JOIN person p ON p.app = ?1 AND p.name = j.value \
-     LEFT JOIN device d ON d.person_pk = p.pk AND d.status = 'active'"
-);
-const NAMED: &str = concat!(
-    "SELECT d.pk, d.name, ",
-    recipient_columns!(),
-    ", d.status = 'active' FROM json_each(?2) j CROSS JOIN device d ON d.app = ?1 AND d.name = j.value \
-     LEFT JOIN person p ON p.pk = d.person_pk"
-);
-const NUMBERED: &str = concat!(
-    "SELECT d.pk, d.pk, ",
-    recipient_columns!(),
-    " FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value LEFT JOIN person p ON p.pk = d.person_pk WHERE d.status = 'active'"
-);
+/// A row as a query writes it in JSON.
+#[derive(Deserialize)]
+struct Found {
+    name: String,
+    person: Option<i64>,
+    preferences: Option<String>,
+    pk: Option<i64>,
+    active: Option<u8>,
+    device: Option<String>,
+    owner: Option<i64>,
+    platform: Option<Platform>,
+    provider: Option<ProviderKind>,
+    environment: Option<Environment>,
+    token: Option<String>,
+    token_hash: Option<String>,
+    permission: Option<Permission>,
+    timezone: Option<String>,
+    locale: Option<String>,
+    last_seen_at: Option<i64>,
+}
 
 /// A user's active devices, each with the instant it was last seen.
 pub(super) struct Person {
@@ -63,25 +77,20 @@ pub(super) struct Named {
 /// Reads rows and parses each person's preferences once.
 #[derive(Default)]
 pub(super) struct Reader {
-    preferences: HashMap<i64, Option<Arc<Preferences>>>,
+    preferences: HashMap<i64, Arc<Preferences>>,
 }
 
 impl Reader {
     /// Users of an app with their active devices. Unknown ones are absent.
     pub(super) async fn users(&mut self, conn: &mut SqliteConnection, app: AppId, names: &[&str]) -> Result<HashMap<String, Person>> {
-        let list = List::of_texts(names.iter().copied());
-        let rows = fetch(conn, OF_USERS, |binds| {
-            binds.push(app.0).push(&list);
-        });
         let mut people: HashMap<String, Person> = HashMap::with_capacity(names.len());
-        for row in &rows.await? {
-            let cells = Cells::new(row, "person", 0);
-            let name: &str = cells.get(1, "name")?;
-            if !people.contains_key(name) {
-                people.insert(name.to_owned(), Person { pk: PersonPk(cells.get(0, "pk")?), devices: Vec::new() });
-            }
-            if let (Some(person), false) = (people.get_mut(name), cells.is_null(2)) {
-                person.devices.push((self.recipient(row)?, cells.get(13, "last_seen_at")?));
+        for mut found in find(conn, OF_USERS, &List::of_texts(names.iter().copied()), Some(app)).await? {
+            let name = std::mem::take(&mut found.name);
+            let pk = PersonPk(found.person.ok_or_else(|| found.unreadable("person_pk"))?);
+            let person = people.entry(name).or_insert_with(|| Person { pk, devices: Vec::new() });
+            if found.pk.is_some() {
+                let seen = found.last_seen_at.unwrap_or_default();
+                person.devices.push((self.recipient(found)?, seen));
             }
         }
         Ok(people)
@@ -89,65 +98,67 @@ impl Reader {
 
     /// Devices of an app by name, active or not. Unknown ones are absent.
     pub(super) async fn named(&mut self, conn: &mut SqliteConnection, app: AppId, names: &[&str]) -> Result<HashMap<String, Named>> {
-        let list = List::of_texts(names.iter().copied());
-        let rows = fetch(conn, NAMED, |binds| {
-            binds.push(app.0).push(&list);
-        });
         let mut devices = HashMap::with_capacity(names.len());
-        for row in &rows.await? {
-            let cells = Cells::new(row, "device", 0);
-            let active: bool = cells.get(15, "status")?;
-            let recipient = if active { Some(self.recipient(row)?) } else { None };
-            let person = cells.get::<Option<i64>>(4, "person_pk")?.map(PersonPk);
-            devices.insert(cells.get(1, "name")?, Named { pk: DevicePk(cells.get(0, "pk")?), person, recipient });
+        for mut found in find(conn, NAMED, &List::of_texts(names.iter().copied()), Some(app)).await? {
+            let name = std::mem::take(&mut found.name);
+            let pk = DevicePk(found.pk.ok_or_else(|| found.unreadable("pk"))?);
+            let person = found.owner.map(PersonPk);
+            let recipient = if found.active == Some(1) { Some(self.recipient(found)?) } else { None };
+            devices.insert(name, Named { pk, person, recipient });
         }
         Ok(devices)
     }
 
     /// Active devices by number.
     pub(super) async fn numbered(&mut self, conn: &mut SqliteConnection, pks: &[i64]) -> Result<HashMap<DevicePk, Recipient>> {
-        let list = List::of(pks);
-        let rows = fetch(conn, NUMBERED, |binds| {
-            binds.push(&list);
-        });
         let mut devices = HashMap::with_capacity(pks.len());
-        for row in &rows.await? {
-            let recipient = self.recipient(row)?;
+        for found in find(conn, NUMBERED, &List::of(pks), None).await? {
+            let recipient = self.recipient(found)?;
             devices.insert(recipient.device, recipient);
         }
         Ok(devices)
     }
 
-    fn recipient(&mut self, row: &SqliteRow) -> Result<Recipient> {
-        let cells = Cells::new(row, "device", 2);
-        let person = cells.get::<Option<i64>>(4, "person_pk")?;
+    fn recipient(&mut self, found: Found) -> Result<Recipient> {
+        let preferences = self.preferences(&found)?;
+        let hash = found.token_hash.as_deref().and_then(|text| hex::decode(text).ok()).and_then(|bytes| bytes.try_into().ok());
         Ok(Recipient {
-            device: DevicePk(cells.get(2, "pk")?),
-            name: cells.get(3, "name")?,
-            person: person.map(PersonPk),
-            platform: cells.word(5, "platform", words::platform)?,
-            provider: cells.word(6, "provider", words::provider)?,
-            environment: cells.word(7, "environment", words::environment)?,
-            token: cells.word(8, "token", words::token)?,
-            token_hash: TokenHash(cells.hash(9, "token_hash")?),
-            permission: cells.word(10, "permission", words::permission)?,
-            timezone: cells.get(11, "timezone")?,
-            locale: cells.get(12, "locale")?,
-            preferences: self.preferences(person, row)?,
+            device: DevicePk(found.pk.ok_or_else(|| found.unreadable("pk"))?),
+            person: found.owner.map(PersonPk),
+            platform: found.platform.ok_or_else(|| found.unreadable("platform"))?,
+            provider: found.provider.ok_or_else(|| found.unreadable("provider"))?,
+            environment: found.environment.ok_or_else(|| found.unreadable("environment"))?,
+            token: found.token.as_deref().and_then(token).ok_or_else(|| found.unreadable("token"))?,
+            token_hash: TokenHash(hash.ok_or_else(|| found.unreadable("token_hash"))?),
+            permission: found.permission.unwrap_or_default(),
+            name: found.device.unwrap_or_default(),
+            timezone: found.timezone,
+            locale: found.locale,
+            preferences,
         })
     }
 
-    fn preferences(&mut self, person: Option<i64>, row: &SqliteRow) -> Result<Option<Arc<Preferences>>> {
-        let cells = Cells::new(row, "person", 4);
-        let Some(person) = person else { return Ok(None) };
-        if cells.is_null(14) {
-            return Ok(None);
-        }
+    fn preferences(&mut self, found: &Found) -> Result<Option<Arc<Preferences>>> {
+        let (Some(person), Some(text)) = (found.person, &found.preferences) else { return Ok(None) };
         if let Some(known) = self.preferences.get(&person) {
-            return Ok(known.clone());
+            return Ok(Some(Arc::clone(known)));
         }
-        let read = cells.maybe_document(14, "preferences")?.map(Arc::new);
-        self.preferences.insert(person, read.clone());
-        Ok(read)
+        let unreadable = |_| Error::Unreadable { table: "person", column: "preferences", row: person.to_string() };
+        let read = Arc::new(serde_json::from_str(text).map_err(unreadable)?);
+        self.preferences.insert(person, Arc::clone(&read));
+        Ok(Some(read))
+    }
+}
+
+async fn find(conn: &mut SqliteConnection, text: &'static str, list: &str, app: Option<AppId>) -> Result<Vec<Found>> {
+    let rows = fetch_list(conn, text, "device", |binds| {
+        binds.push(list).push(app.map(|app| app.0));
+    });
+    rows.await
+}
+
+impl Found {
+    fn unreadable(&self, column: &'static str) -> Error {
+        Error::Unreadable { table: "device", column, row: self.pk.map(|pk| pk.to_string()).unwrap_or_default() }
     }
 }

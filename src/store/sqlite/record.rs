@@ -17,15 +17,15 @@ use crate::domain::delivery::Delivery;
 use crate::domain::id::NotificationId;
 use crate::domain::work::WorkKey;
 
-const SHOWN: Tuples = Tuples {
+pub(super) const SHOWN: Tuples = Tuples {
     head: "INSERT INTO shown (device_pk, key_hash, notification_id, at) VALUES ",
     width: 4,
     tail: " ON CONFLICT (device_pk, key_hash) DO UPDATE SET notification_id = max(notification_id, excluded.notification_id), at = excluded.at",
 };
-const END: Tuples = Tuples { head: "DELETE FROM work WHERE (notification_id, id, epoch) IN (VALUES ", width: 3, tail: ")" };
-const END_CAREFUL: Tuples = Tuples { tail: ") RETURNING notification_id, id, app", ..END };
+pub(super) const END: Tuples = Tuples { head: "DELETE FROM work WHERE (notification_id, id, epoch) IN (VALUES ", width: 3, tail: ")" };
+pub(super) const END_CAREFUL: Tuples = Tuples { tail: ") RETURNING notification_id, id, app", ..END };
 /// What follows the work of a cancelled run is due now, whatever its reason.
-const HASTEN: &str = "UPDATE work SET due_at = min(?2, expires_at) WHERE lease_until <= ?2 AND due_at > min(?2, expires_at) \
+pub(super) const HASTEN: &str = "UPDATE work SET due_at = min(?2, expires_at) WHERE lease_until <= ?2 AND due_at > min(?2, expires_at) \
                       AND notification_id IN (SELECT r.notification_id FROM json_each(?1) j \
                       CROSS JOIN run r ON r.notification_id = unhex(j.value) AND r.status = 'cancelled')";
 

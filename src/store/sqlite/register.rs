@@ -13,15 +13,16 @@ use super::writer::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};
 use crate::domain::id::{AppId, DevicePk};
 
-const HOLDER: &str = "SELECT pk FROM device WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
-const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = ?5, version = version + 1 \
+pub(super) const HOLDER: &str =
+    "SELECT pk FROM device WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
+pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = ?5, version = version + 1 \
                     WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
 const INSERT: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES (?1, ?2, 'inactive', ?3, ?3, ?3)";
 const UPDATE: &str = "UPDATE device SET person_pk = ?2, status = ?3, inactive_reason = ?4, platform = ?5, provider = ?6, environment = ?7, \
                       token = ?8, token_hash = ?9, token_seen_at = ?10, permission = ?11, timezone = ?12, locale = ?13, app_version = ?14, \
                       os_version = ?15, model = ?16, tags = ?17, created_at = ?18, updated_at = ?19, last_seen_at = ?20, version = ?21 \
                       WHERE pk = ?1";
-const CROWD: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = ?3, version = version + 1 \
+pub(super) const CROWD: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = ?3, version = version + 1 \
                      WHERE pk IN (SELECT pk FROM device WHERE person_pk = ?1 AND status = 'active' \
                      ORDER BY last_seen_at DESC, pk = ?2 DESC, pk DESC LIMIT -1 OFFSET ?4)";
 

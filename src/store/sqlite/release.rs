@@ -12,7 +12,7 @@ use super::writer::Tx;
 use crate::domain::work::Stream;
 
 const START: &str = "UPDATE run SET status = 'running' WHERE open = 1 AND status = 'scheduled' AND start_at <= ?1";
-const END: &str = "UPDATE run SET open = 0, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
+pub(super) const END: &str = "UPDATE run SET open = 0, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
                    WHERE open = 1 AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = run.notification_id)";
 
 /// Rows of a run that could be released now; `?2` to `?4` say which streams have room.
@@ -23,19 +23,19 @@ macro_rules! releasable {
          AND ((w.stream = 'high' AND ?2) OR (w.stream = 'normal' AND ?3) OR (w.stream = 'bulk' AND ?4))"
     };
 }
-const TURN: &str = concat!(
+pub(super) const TURN: &str = concat!(
     "SELECT id, stream FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
     releasable!(),
     " ORDER BY w.due_at LIMIT 1) AS stream FROM run r WHERE r.open = 1 AND r.status IN ('running', 'cancelled')) \
      WHERE stream IS NOT NULL ORDER BY served_at, id"
 );
-const DUE: &str = concat!(
+pub(super) const DUE: &str = concat!(
     "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1 FROM run r JOIN work w WHERE r.notification_id = ?5 AND w.stream = ?6 AND ",
     releasable!(),
     " ORDER BY w.due_at LIMIT ?7"
 );
 const SERVED: &str = "UPDATE run SET served_at = ?2 WHERE notification_id = ?1";
-const NEXT: &str = "SELECT min(at) FROM (\
+pub(super) const NEXT: &str = "SELECT min(at) FROM (\
                     SELECT min(start_at) AS at FROM run WHERE open = 1 AND status = 'scheduled' UNION ALL \
                     SELECT (SELECT min(w.due_at) FROM work w WHERE w.notification_id = r.notification_id AND w.fan_out = 1 AND w.due_at > ?1) \
                     FROM run r WHERE r.open = 1 AND r.status IN ('running', 'cancelled'))";

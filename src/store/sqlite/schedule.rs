@@ -15,16 +15,16 @@ use crate::domain::work::{Stream, WorkKey};
 pub(super) const AT_ONCE: usize = 1_000;
 
 /// A row that expired is due for ever: it is passed over while it is held or guarded.
-const DUE: &str = "SELECT app, notification_id, id, lease_until > ?2 FROM work \
+pub(super) const DUE: &str = "SELECT app, notification_id, id, lease_until > ?2 FROM work \
                    WHERE fan_out = 0 AND stream = ?1 AND due_at <= ?2 AND guard_until <= ?2 \
                    AND (lease_until <= ?2 OR expires_at > ?2) ORDER BY due_at LIMIT ?3";
-const NEXT: &str = "SELECT min(due_at) FROM work WHERE fan_out = 0 AND stream = ?1 AND due_at > ?2";
-const GUARD: Tuples = Tuples {
+pub(super) const NEXT: &str = "SELECT min(due_at) FROM work WHERE fan_out = 0 AND stream = ?1 AND due_at > ?2";
+pub(super) const GUARD: Tuples = Tuples {
     head: "UPDATE work SET due_at = min(?, expires_at), guard_until = ? WHERE (notification_id, id) IN (VALUES ",
     width: 2,
     tail: ")",
 };
-const HELD: Tuples =
+pub(super) const HELD: Tuples =
     Tuples { head: "UPDATE work SET due_at = min(lease_until, expires_at) WHERE (notification_id, id) IN (VALUES ", width: 2, tail: ")" };
 
 /// Makes rows ready up to the room of their streams.

@@ -16,15 +16,15 @@ use crate::domain::delivery::State;
 use crate::domain::id::NotificationId;
 use crate::domain::reason::WaitReason;
 
-const DIRECT: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS day, unhex(value ->> 1) AS id FROM json_each(?1)) \
+pub(super) const DIRECT: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS day, unhex(value ->> 1) AS id FROM json_each(?1)) \
                       SELECT d.notification_id, d.state, coalesce(d.reason, ''), count(*), count(d.delivered_at), count(d.opened_at), \
                       count(d.dismissed_at) FROM ask CROSS JOIN delivery d ON d.day = ask.day AND d.notification_id = ask.id \
                       WHERE d.channel = 'push' GROUP BY 1, 2, 3";
-const FAN_OUT: &str = "SELECT c.notification_id, c.state, c.reason, sum(c.n) FROM json_each(?1) j \
+pub(super) const FAN_OUT: &str = "SELECT c.notification_id, c.state, c.reason, sum(c.n) FROM json_each(?1) j \
                        CROSS JOIN notification_count c ON c.notification_id = unhex(j.value) GROUP BY 1, 2, 3";
-const WORK: &str =
+pub(super) const WORK: &str =
     concat!("SELECT ", waiting_columns!(), " FROM json_each(?1) j CROSS JOIN work w ON w.notification_id = unhex(j.value) ORDER BY 1, 2");
-const EXPANDED: &str = "SELECT w.notification_id, w.reason, sum(CASE WHEN w.lease_until <= ?2 THEN w.n ELSE 0 END), max(w.lease_until) > ?2 \
+pub(super) const EXPANDED: &str = "SELECT w.notification_id, w.reason, sum(CASE WHEN w.lease_until <= ?2 THEN w.n ELSE 0 END), max(w.lease_until) > ?2 \
                         FROM json_each(?1) j CROSS JOIN work w ON w.notification_id = unhex(j.value) GROUP BY 1, 2";
 
 /// Under which words a fan-out's receipts are counted.

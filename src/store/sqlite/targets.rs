@@ -1,4 +1,4 @@
-//! Step 7: everything that is to be known of a batch's targets, from one snapshot.
+//! Step 7: everything that is to be known of a batch's targets, each question one statement.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,18 +7,18 @@ use sqlx::SqliteConnection;
 use super::super::engine::{Answer, Ask, Candidate, Recipient, RunStatus};
 use super::super::{Error, Result};
 use super::SqliteStore;
-use super::batch::{Binds, Tuples, fetch, no_lead};
+use super::batch::{Binds, Tuples, fetch_list, no_lead};
 use super::fault::Unsettled;
 use super::history::{delivered, shown};
 use super::json::List;
 use super::person;
 use super::recipients::{Named, Person, Reader};
-use super::row::Cells;
 use super::writer::Tx;
 use crate::domain::id::{AppId, DevicePk, NotificationId, Target};
 use crate::domain::work::{Pair, Targets};
 
-const RUNS: &str = "SELECT r.notification_id, r.status FROM json_each(?1) j CROSS JOIN run r ON r.notification_id = unhex(j.value)";
+pub(super) const RUNS: &str =
+    "SELECT json_group_array(json_array(j.value, r.status)) FROM json_each(?1) j CROSS JOIN run r ON r.notification_id = unhex(j.value)";
 const ADD_DEVICES: Tuples = Tuples {
     head: "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES ",
     width: 6,
@@ -52,16 +52,17 @@ impl SqliteStore {
     /// Answers in order; names without a row get one first.
     pub(super) async fn answer(&self, asks: &[Ask]) -> Result<Vec<Answer>> {
         for _ in 0..TRIES {
-            let mut tx = self.read().await?;
-            let found = find(&mut tx, asks).await?;
+            let mut reader = self.hot.reader().await?;
+            let found = find(&mut reader, asks).await?;
             let missing = found.missing(asks);
             if missing.is_empty() {
                 let mut answers: Vec<Answer> = asks.iter().map(|ask| found.answer(ask)).collect();
-                delivered(&mut tx, asks, &mut answers).await?;
-                shown(&mut tx, asks, &mut answers).await?;
+                delivered(&mut reader, asks, &mut answers).await?;
+                shown(&mut reader, asks, &mut answers).await?;
+                reader.done();
                 return Ok(answers);
             }
-            drop(tx);
+            reader.done();
             self.write(move |tx| Box::pin(add(tx, missing))).await?;
         }
         Err(Error::Unavailable(Box::new(Unsettled)))
@@ -115,14 +116,10 @@ pub(super) async fn runs(
 ) -> Result<HashMap<NotificationId, RunStatus>> {
     let ids: HashSet<NotificationId> = ids.collect();
     let list = List::of_notifications(&ids);
-    let rows = fetch(conn, RUNS, |binds| {
+    let rows = fetch_list(conn, RUNS, "run", |binds| {
         binds.push(&list);
     });
-    let read = |row| {
-        let cells = Cells::new(row, "run", 0);
-        Ok((cells.notification(0, "notification_id")?, cells.word(1, "status", RunStatus::parse)?))
-    };
-    rows.await?.iter().map(read).collect()
+    Ok(rows.await?.into_iter().collect())
 }
 
 impl Found {

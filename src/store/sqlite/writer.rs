@@ -150,22 +150,19 @@ impl WriterTask {
             Some(conn) => conn,
             none => none.insert(self.options.connect().await.map_err(fault)?),
         };
-        run(conn, "BEGIN IMMEDIATE").await?;
+        run(conn, "BEGIN IMMEDIATE; SAVEPOINT job").await?;
         let until = Instant::now() + SHARED_FOR;
         while let Some(job) = done.last_mut() {
-            run(conn, "SAVEPOINT job").await?;
             let tx = Tx { conn, now: micros(self.clock.now()) };
             if !job.run(tx).await {
                 run(conn, "ROLLBACK TO job").await?;
             }
-            run(conn, "RELEASE job").await?;
-            if Instant::now() >= until {
-                break;
-            }
-            let Ok(next) = self.jobs.try_recv() else { break };
+            let more = if Instant::now() < until { self.jobs.try_recv().ok() } else { None };
+            let Some(next) = more else { break };
+            run(conn, "RELEASE job; SAVEPOINT job").await?;
             done.push(next);
         }
-        run(conn, "COMMIT").await
+        run(conn, "RELEASE job; COMMIT").await
     }
 }
 

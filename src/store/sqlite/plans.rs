@@ -1,0 +1,96 @@
+//! No statement of the hot path may read a whole table: with an empty table it costs nothing, with a backlog it stops everything.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
+
+use super::batch::Tuples;
+use super::{
+    accept, cancel, claim, deaths, delivery_list, engine, expand, facts, history, idempotency, migrations, notification, prune, receipt,
+    recipients, record, register, release, schedule, tally, targets,
+};
+
+const LISTS: &[Tuples] = &[
+    accept::THERE,
+    claim::BURY,
+    claim::HAND_BACK,
+    claim::RENEW,
+    claim::TAKE,
+    claim::TAKEABLE,
+    deaths::FENCE,
+    engine::NOTIFICATIONS,
+    facts::CAREFUL,
+    facts::COUNT,
+    idempotency::FIND,
+    idempotency::REMEMBER,
+    receipt::BOOK,
+    receipt::FORGET,
+    record::END,
+    record::END_CAREFUL,
+    schedule::GUARD,
+    schedule::HELD,
+];
+const TEXTS: &[&str] = &[
+    cancel::CHANGES,
+    cancel::DUE,
+    cancel::DUE_UNLEASED,
+    cancel::FIND,
+    deaths::OWNERS,
+    deaths::TOKENS,
+    delivery_list::OVER,
+    delivery_list::ROWS,
+    expand::MOVE,
+    expand::PAGE,
+    expand::STAND,
+    history::DELIVERED,
+    history::SHOWN,
+    notification::LIST,
+    prune::EARLY,
+    prune::KEYS,
+    prune::SHOWN,
+    receipt::REPORTED,
+    recipients::NAMED,
+    recipients::NUMBERED,
+    recipients::OF_USERS,
+    record::HASTEN,
+    register::CROWD,
+    register::HOLDER,
+    register::MOVE,
+    release::DUE,
+    release::NEXT,
+    release::TURN,
+    schedule::DUE,
+    schedule::NEXT,
+    tally::DIRECT,
+    tally::EXPANDED,
+    tally::FAN_OUT,
+    tally::WORK,
+    targets::RUNS,
+];
+/// Tables that grow, with the names under which statements know them.
+const LARGE: [&str; 13] = ["work", "w", "delivery", "d", "notification", "n", "person", "p", "device", "v", "idempotency", "shown", "s"];
+
+async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(conn).await.unwrap();
+    rows.iter().map(|row| row.get(3)).collect()
+}
+
+/// Reads all of a large table, or all of one of its indexes.
+fn is_scan(step: &str) -> bool {
+    let mut words = step.split_whitespace();
+    words.next() == Some("SCAN") && words.next().is_some_and(|table| LARGE.contains(&table))
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    let mut conn = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    migrations::migrate(&mut conn).await.unwrap();
+    let mut bad = Vec::new();
+    let lists = LISTS.iter().flat_map(|list| [1, 4, 64, 256].map(|rows| list.text(rows)));
+    for text in lists.chain(TEXTS.iter().map(|text| (*text).to_owned())) {
+        let steps = plan(&mut conn, &text).await;
+        if steps.iter().any(|step| is_scan(step)) {
+            bad.push(format!("{text:.300}\n{steps:#?}"));
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
