@@ -27,7 +27,10 @@ pub fn start_log(settings: &Log) -> anyhow::Result<()> {
     if std::io::stderr().is_terminal() {
         registry.with(layer).try_init().context("the log is started already")
     } else {
-        registry.with(layer.json().flatten_event(true).with_ansi(false)).try_init().context("the log is started already")
+        registry
+            .with(layer.json().flatten_event(true).with_span_list(false).with_ansi(false))
+            .try_init()
+            .context("the log is started already")
     }
 }
 

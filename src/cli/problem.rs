@@ -39,7 +39,11 @@ impl fmt::Display for Problem {
         }
         for error in self.document.get("errors").and_then(Value::as_array).into_iter().flatten() {
             let part = |key| error.get(key).and_then(Value::as_str).unwrap_or_default();
-            write!(f, "\n  {}: {}", part("field"), part("message"))?;
+            let line = format!("{}: {}", part("field"), part("message"));
+            // The detail of a single error says it already.
+            if line != told {
+                write!(f, "\n  {line}")?;
+            }
         }
         Ok(())
     }
@@ -57,6 +61,12 @@ mod tests {
             "errors": [{"field": "to", "message": "is missing"}, {"field": "content.badge", "code": "invalid", "message": "must be a number"}]}"#;
         let problem = Problem::of(StatusCode::UNPROCESSABLE_ENTITY, body);
         assert_eq!(problem.to_string(), "2 fields are invalid (422 invalid)\n  to: is missing\n  content.badge: must be a number");
+    }
+
+    #[test]
+    fn a_field_that_the_detail_names_is_not_said_twice() {
+        let body = br#"{"detail": "to: is missing", "code": "invalid", "errors": [{"field": "to", "message": "is missing"}]}"#;
+        assert_eq!(Problem::of(StatusCode::UNPROCESSABLE_ENTITY, body).to_string(), "to: is missing (422 invalid)");
     }
 
     #[test]
