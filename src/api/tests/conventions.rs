@@ -88,7 +88,7 @@ async fn compressed_bodies_are_bounded_by_what_is_in_them() {
     let sent = world.ask(Method::POST, "/v1/receipts", &json, gzip(br#"{"receipts": []}"#)).await;
     assert_eq!(sent.status, StatusCode::ACCEPTED, "{sent:?}");
     assert_eq!(
-        world.ask(Method::POST, "/v1/receipts", &json, gzip(&[b' '; 1_500_000])).await.problem(),
+        world.ask(Method::POST, "/v1/receipts", &json, gzip(&vec![b' '; 1_500_000])).await.problem(),
         (413, "body_too_large".to_owned())
     );
     assert_eq!(world.ask(Method::POST, "/v1/receipts", &json, "not gzip").await.problem(), (400, "bad_request".to_owned()));
