@@ -1,12 +1,29 @@
-//! Step 1: a draft becomes a notification and its work, written in one commit that many requests share, before anyone answers 202.
+//! Step 1: a draft becomes a notification and its work. Everything that can be known to be wrong is known here, before the 202.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::directory::App;
+use super::draft::{Draft, FieldError, Rejected, To};
+use super::message::Message;
+use super::node::Node;
+use super::render::Form;
 use crate::domain::Timestamp;
+use crate::domain::category::Category;
+use crate::domain::decision::Push;
+use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::due;
 use crate::domain::id::{AppId, NotificationId};
+use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
+use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_TTL_SECONDS, Notification, Priority, When};
+use crate::domain::reason::WaitReason;
+use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
+use crate::providers::RenderError;
 use crate::store::engine::NewNotification;
 
-use super::draft::{Draft, Rejected};
+/// Users or devices that a test send may name.
+const MAX_TEST: usize = 20;
 
 /// A draft that passed every check, ready to be submitted.
 #[derive(Clone, Debug)]
@@ -19,4 +36,189 @@ pub struct Prepared {
     pub scheduled: bool,
     /// What is to be written.
     pub notification: NewNotification,
+}
+
+/// Checks a draft wholly and makes what is to be written of it.
+pub async fn prepare(node: &Node, app: &App, draft: Draft) -> Result<Prepared, Rejected> {
+    let (new, message) = compose(node, app, draft).await?;
+    let prepared = Prepared { id: new.id, accepted_at: new.accepted_at, scheduled: new.start_at > new.accepted_at, notification: new };
+    if !prepared.scheduled {
+        node.messages.keep(Arc::new(message));
+    }
+    Ok(prepared)
+}
+
+/// A draft as what is to be written, and as what workers will hold.
+pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(NewNotification, Message), Rejected> {
+    let categories = node.directory.categories(app.id).await?;
+    let category = match &draft.category {
+        None => None,
+        Some(name) => Some(categories.get(name).ok_or_else(|| unknown_category(name))?),
+    };
+    let now = node.now();
+    let (notification, to, labels) = complete(draft, category, now);
+    check(&notification, &to, now)?;
+    let id = node.ids.notification(now);
+    let new = write(node, app.id, id, &notification, to, labels)?;
+    let message = Message::of_new(&new, notification);
+    render_all(app, &message)?;
+    Ok((new, message))
+}
+
+pub(super) fn unknown_category(name: &str) -> Rejected {
+    let message = format!("no category {name:?} is declared");
+    Rejected::Invalid(vec![FieldError { field: "category".to_owned(), code: "unknown_category", message }])
+}
+
+type Labels = std::collections::BTreeMap<String, String>;
+
+/// Fills in what the category and the contract say where the caller said nothing.
+fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, To, Labels) {
+    let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or(DEFAULT_TTL_SECONDS);
+    let notification = Notification {
+        audience: if draft.to == To::All { Audience::All } else { Audience::Named },
+        latest_device_only: draft.latest_device_only,
+        except_devices: draft.except_devices,
+        category: draft.category,
+        priority: draft.priority.or(category.and_then(|category| category.priority)).unwrap_or(Priority::High),
+        content: draft.content,
+        platforms: draft.platforms,
+        localized: draft.localized,
+        silent: draft.silent,
+        when: draft.when.unwrap_or(When::At(now)),
+        lifetime: draft.lifetime.unwrap_or(Lifetime::Seconds(ttl)),
+        collapse_key: draft.collapse_key,
+        in_quiet_hours: draft.in_quiet_hours,
+        overrides: draft.overrides,
+        test: draft.test,
+        accepted_at: now,
+        android_channel: category.and_then(|category| category.android_channel.clone()),
+    };
+    (notification, draft.to, draft.labels)
+}
+
+fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rejected> {
+    let mut errors = Vec::new();
+    if let Lifetime::Until(at) = notification.lifetime {
+        let (start, _) = span(notification, now);
+        if at <= start {
+            errors.push(FieldError::invalid("expires_at", "must be after the instant at which the notification is due"));
+        } else if at - start > chrono::TimeDelta::seconds(i64::from(MAX_TTL_SECONDS)) {
+            errors.push(FieldError::invalid("expires_at", "must be at most 28 days after the instant at which the notification is due"));
+        }
+    }
+    if notification.test {
+        let named = match to {
+            To::Users(names) | To::Devices(names) => names.len(),
+            To::All => usize::MAX,
+        };
+        if named > MAX_TEST {
+            errors.push(FieldError::invalid("test", "a test goes to at most 20 named users or devices"));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Rejected::Invalid(errors)) }
+}
+
+/// From when on a notification may be sent, and when its last target is over.
+fn span(notification: &Notification, now: Timestamp) -> (Timestamp, Timestamp) {
+    match notification.when {
+        When::At(at) => {
+            let start = at.max(now);
+            let push = Push::of(notification, None, start);
+            (start, due::ends_at(&push, chrono_tz::UTC))
+        }
+        When::Local { time, .. } => {
+            let start = earliest_on_earth(time).max(now);
+            let last = latest_on_earth(time).max(start);
+            let push = Push { when: When::At(last), ..Push::of(notification, None, last) };
+            (start, due::ends_at(&push, chrono_tz::UTC))
+        }
+    }
+}
+
+fn write(
+    node: &Node,
+    app: AppId,
+    id: NotificationId,
+    notification: &Notification,
+    to: To,
+    labels: Labels,
+) -> Result<NewNotification, Rejected> {
+    let now = notification.accepted_at;
+    let (start_at, expires_at) = span(notification, now);
+    let chunks = chunks(to);
+    let fan_out = chunks.len() > 1 || notification.audience == Audience::All;
+    let stream = match (notification.priority, fan_out) {
+        (Priority::High | Priority::Critical, _) => Stream::High,
+        (Priority::Normal, true) => Stream::Bulk,
+        (Priority::Normal, false) => Stream::Normal,
+    };
+    let work = chunks.into_iter().map(|targets| NewWork {
+        id: node.ids.work(),
+        kind: if notification.audience == Audience::All { WorkKind::Expand } else { WorkKind::Send },
+        stream,
+        fan_out,
+        targets,
+        attempt: 0,
+        reason: (start_at > now).then_some(WaitReason::Scheduled),
+        due_at: start_at.min(expires_at),
+        expires_at,
+    });
+    let content = serde_json::to_vec(notification)
+        .map_err(|error| Rejected::Invalid(vec![FieldError::invalid("", format!("cannot be stored: {error}"))]))?;
+    Ok(NewNotification {
+        app,
+        id,
+        content: Bytes::from(content),
+        category: notification.category.clone(),
+        labels,
+        fan_out,
+        accepted_at: now,
+        start_at,
+        expires_at,
+        work: work.collect(),
+    })
+}
+
+/// The first work's targets: names in order, each once, at most 500 a row; one empty row for an audience that is yet to be read.
+fn chunks(to: To) -> Vec<Targets> {
+    let cut = |mut names: Vec<String>, of: fn(Vec<String>) -> Targets| {
+        names.sort_unstable();
+        names.dedup();
+        names.chunks(MAX_TARGETS).map(|chunk| of(chunk.to_vec())).collect()
+    };
+    match to {
+        To::Users(names) => cut(names, Targets::Users),
+        To::Devices(names) => cut(names, Targets::Devices),
+        To::All => vec![Targets::Pairs(Vec::new())],
+    }
+}
+
+/// What a provider carries, its own platform first.
+pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
+    match provider {
+        ProviderKind::Apns => &[Platform::Ios],
+        ProviderKind::Fcm => &[Platform::Android, Platform::Ios, Platform::Web],
+        ProviderKind::Webpush => &[Platform::Web],
+    }
+}
+
+/// Renders the default words, and each locale's, in the form of every provider the app has: what is too large or refused is known before the 202.
+fn render_all(app: &App, message: &Message) -> Result<(), Rejected> {
+    for (kind, provider) in &app.providers {
+        let Some(platform) = platforms(*kind).first().copied() else { continue };
+        let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
+        for locale in locales {
+            let form = Form { provider: *kind, platform, locale: locale.cloned() };
+            match message.rendered(&**provider, &form) {
+                Ok(_) | Err(RenderError::Unsupported) => {}
+                Err(RenderError::TooLarge { size, limit }) => return Err(Rejected::TooLarge { provider: *kind, size, limit }),
+                Err(RenderError::Invalid { field, message }) => {
+                    let code = if message.contains("may not be overridden") { "override_forbidden" } else { "invalid" };
+                    return Err(Rejected::Invalid(vec![FieldError { field, code, message }]));
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono_tz::Tz;
-
 use crate::domain::category::Category;
 use crate::domain::clock::Clock;
+use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
-use crate::domain::quiet_hours::QuietInterval;
 use crate::providers::Provider;
 use crate::store::{self, Store};
 
@@ -23,10 +21,8 @@ pub struct App {
     pub id: AppId,
     /// Its name in the configuration.
     pub name: String,
-    /// The zone of devices and people that have none.
-    pub default_timezone: Tz,
-    /// The quiet hours of people who set none.
-    pub default_quiet_hours: Vec<QuietInterval>,
+    /// What holds for its people who said nothing else.
+    pub defaults: AppDefaults,
     /// Its providers, by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
 }

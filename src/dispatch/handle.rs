@@ -1,98 +1,28 @@
 //! What callers of the path hold: the API's and the command line's way in.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
 
-use super::accept::Prepared;
-use super::directory::Directory;
+use super::accept::{self, Prepared};
+use super::commit::{self, Pending};
+use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
-use crate::domain::Timestamp;
+use super::explain;
+pub use super::explain::{Explained, Question, Who};
+use super::lane::LaneKey;
+use super::node::{Node, Parts};
+pub use super::preview::{Preview, RenderedPreview};
+use super::{job, preview, recorder, scheduler, stop, worker};
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
-use crate::domain::notification::{IfPast, InQuietHours, Priority};
 use crate::store;
-use crate::store::engine::{Submission, Verdict};
+use crate::store::engine::{RunChange, RunStatus, Submission, Verdict};
 
 /// The running path of this node.
 pub struct Dispatch {
-    directory: Arc<Directory>,
-}
-
-/// What a draft would come to, were it sent now.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Preview {
-    /// Targets.
-    pub targeted: u64,
-    /// `send`, or the reason of a deferral or a suppression, and how many.
-    pub decisions: BTreeMap<String, u64>,
-    /// One payload for each provider, platform and locale.
-    pub rendered: Vec<RenderedPreview>,
-}
-
-/// A payload as the provider would get it, with a stand-in for the token.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RenderedPreview {
-    /// Whose form.
-    pub provider: ProviderKind,
-    /// For what.
-    pub platform: Platform,
-    /// The locale asked for; `None` the default words.
-    pub locale: Option<String>,
-    /// What counts towards the provider's limit.
-    pub bytes: usize,
-    /// The body.
-    pub payload: serde_json::Value,
-}
-
-/// Whom an explanation is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// A user's devices.
-    User(String),
-    /// One device.
-    Device(String),
-}
-
-/// A push that is imagined, for `POST /v1/explain`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    /// About whom.
-    pub who: Who,
-    /// Its category; must be declared.
-    pub category: Option<String>,
-    /// How urgent; the category's where absent.
-    pub priority: Option<Priority>,
-    /// A data-only push.
-    pub silent: bool,
-    /// Its life; the category's where absent.
-    pub ttl_seconds: Option<u32>,
-    /// What in quiet hours.
-    pub in_quiet_hours: InQuietHours,
-    /// A wall clock.
-    pub send_at_local: Option<NaiveDateTime>,
-    /// If that has passed.
-    pub if_past: IfPast,
-    /// The instant to judge at; the present where absent.
-    pub at: Option<Timestamp>,
-}
-
-/// What the gate says of one device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// Which; `None` where the user has no active device.
-    pub device: Option<String>,
-    /// `send`, `defer` or `suppress`.
-    pub decision: &'static str,
-    /// When it would be sent.
-    pub until: Option<Timestamp>,
-    /// Why.
-    pub reason: Option<String>,
-    /// The zone that counts.
-    pub timezone: String,
-    /// The wall clock there at the instant judged.
-    pub local_time: NaiveDateTime,
+    node: Arc<Node>,
 }
 
 /// A lane as operators see it.
@@ -111,43 +41,126 @@ pub struct LaneView {
 }
 
 impl Dispatch {
+    /// Starts the path. Its tasks live in the set that was handed in, and end after it is told to stop and this handle is dropped.
+    pub fn start(parts: Parts) -> Arc<Self> {
+        let (events, recorded) = mpsc::channel(recorder::CAPACITY);
+        let (accepted, pending) = mpsc::channel(commit::CAPACITY);
+        let node = Arc::new(Node::new(parts, events, accepted));
+        let spawn = |task: BoxFuture<'static, ()>| drop(node.tasks.spawn(task));
+        spawn(Box::pin(commit::run(Arc::clone(&node), pending)));
+        spawn(Box::pin(recorder::run(Arc::clone(&node), recorded)));
+        spawn(Box::pin(scheduler::run(Arc::clone(&node))));
+        spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
+        spawn(Box::pin(stop::watch(Arc::clone(&node))));
+        spawn(Box::pin(job::renew(Arc::clone(&node))));
+        for _ in 0..worker::WORKERS {
+            spawn(Box::pin(worker::run(Arc::clone(&node))));
+        }
+        Arc::new(Self { node })
+    }
+
     /// The apps of this node.
     pub fn directory(&self) -> &Arc<Directory> {
-        &self.directory
+        &self.node.directory
     }
 
     /// Checks a draft wholly and makes what is to be written of it.
     pub async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {
-        todo!("{app:?} {draft:?}")
+        accept::prepare(&self.node, &*self.app(app)?, draft).await
     }
 
     /// Writes a request's notifications, in one commit with others; answers when that is durable.
     pub async fn submit(&self, submission: Submission) -> Result<Verdict, store::Error> {
-        todo!("{}", submission.items.len())
+        let (reply, answer) = oneshot::channel();
+        let gone = || store::Error::Unavailable("the node is stopping".into());
+        self.node.accepted.send(Pending { submission, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Cancels what has not been sent; whether there is such a notification.
     pub async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error> {
-        todo!("{app:?} {id:?}")
+        let known = self.node.store.cancel(app, id).await?;
+        if known {
+            self.node.stopped.note(RunChange { app, notification: id, status: RunStatus::Cancelled, changed_at: self.node.now() });
+            self.node.wake.notify_one();
+        }
+        Ok(known)
     }
 
     /// What a draft would come to. Nothing is written.
     pub async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected> {
-        todo!("{app:?} {draft:?}")
+        preview::preview(&self.node, &*self.app(app)?, draft).await
     }
 
     /// What the gate would decide, per device; `None` where a named device is unknown.
     pub async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
-        todo!("{app:?} {question:?}")
+        explain::explain(&self.node, &*self.app(app)?, question).await
     }
 
     /// An app's lanes.
     pub fn lanes(&self, app: AppId) -> Vec<LaneView> {
-        todo!("{app:?}")
+        let Some(app) = self.node.directory.app(app) else { return Vec::new() };
+        app.providers.keys().flat_map(|kind| self.views(app.id, *kind)).collect()
     }
 
     /// Lets a provider's lanes go on; `None` where the app has no such provider.
     pub fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {
-        todo!("{app:?} {provider:?}")
+        let app = self.node.directory.app(app)?;
+        app.providers.contains_key(&provider).then(|| {
+            for environment in environments(provider) {
+                self.node.lanes.get(LaneKey { app: app.id, provider, environment: *environment }).resume();
+            }
+            self.views(app.id, provider)
+        })
+    }
+
+    /// Ends the leases of what is still under way: the work is due at once, for whoever comes next. Called after the grace period.
+    pub async fn hand_back(&self) -> Result<usize, store::Error> {
+        let held = self.node.held.all();
+        self.node.store.hand_back(&held).await?;
+        Ok(held.len())
+    }
+
+    /// Whether no work is in this node's hands.
+    pub fn is_idle(&self) -> bool {
+        self.node.held.all().is_empty()
+    }
+
+    fn app(&self, app: AppId) -> Result<Arc<App>, Rejected> {
+        let gone = || Rejected::Store(store::Error::Refused("the app is not configured".into()));
+        self.node.directory.app(app).cloned().ok_or_else(gone)
+    }
+
+    fn views(&self, app: AppId, provider: ProviderKind) -> Vec<LaneView> {
+        environments(provider)
+            .iter()
+            .flat_map(|environment| self.lane_views(LaneKey { app, provider, environment: *environment }))
+            .collect()
+    }
+
+    fn lane_views(&self, key: LaneKey) -> Vec<LaneView> {
+        let pauses = self.node.lanes.get(key).pauses();
+        let parts: &[Option<Platform>] = match key.provider {
+            ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
+            ProviderKind::Apns | ProviderKind::Webpush => &[None],
+        };
+        let view = |part: &Option<Platform>| {
+            let pause = pauses.iter().find(|(paused, _)| paused.is_none() || paused == part).map(|(_, pause)| pause);
+            LaneView {
+                provider: key.provider,
+                environment: (key.provider == ProviderKind::Apns).then_some(key.environment),
+                platform: *part,
+                paused: pause.is_some(),
+                reason: pause.map(super::lane::Pause::describe),
+            }
+        };
+        parts.iter().map(view).collect()
+    }
+}
+
+fn environments(provider: ProviderKind) -> &'static [Environment] {
+    match provider {
+        ProviderKind::Apns => &[Environment::Production, Environment::Sandbox],
+        ProviderKind::Fcm | ProviderKind::Webpush => &[Environment::Production],
     }
 }

@@ -1,12 +1,29 @@
 //! The path of a notification, from accept to ack, in the order of these files:
-//! [`draft`] → [`accept`] → [`scheduler`] → [`worker`] → [`expand`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`].
+//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`audience`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`].
+//! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
 //!
-//! It names no clock, randomness, spawn or socket: all of them come in through [`Parts`].
+//! It names no clock, randomness, spawn or socket: all of them come in through [`node::Parts`].
 
 pub mod accept;
+pub mod audience;
+pub mod commit;
 pub mod directory;
 pub mod draft;
+pub mod expand;
+pub mod explain;
 pub mod handle;
+pub mod job;
+pub mod lane;
+pub mod message;
+pub mod node;
+pub mod plan;
+pub mod preview;
+pub mod recorder;
+pub mod render;
+pub mod scheduler;
+pub mod send;
+pub mod stop;
+pub mod worker;
 
 use std::time::Duration;
 

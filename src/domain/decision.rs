@@ -15,7 +15,7 @@ use super::reason::{SuppressReason, WaitReason};
 pub enum Decision {
     /// Hand it to the provider.
     Send {
-        /// The decision holds until this instant, the beginning of the next quiet hours; `None`: quiet hours do not hold this push, or there are none.
+        /// The decision holds until this instant, the beginning of the next quiet hours; `None`: they do not hold this push, or there are none.
         until: Option<Timestamp>,
     },
     /// Not yet: ask again then.

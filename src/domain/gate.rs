@@ -119,3 +119,6 @@ fn quiet_hours<'a>(question: &Question<'a>) -> &'a [QuietInterval] {
 fn choice<'a>(question: &Question<'a>) -> Option<&'a CategoryChoice> {
     question.preferences?.categories.get(question.push.category?)
 }
+
+#[cfg(test)]
+mod tests;

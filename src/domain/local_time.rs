@@ -11,6 +11,8 @@ use super::Timestamp;
 
 /// No offset was ever larger: 16 h, in seconds (Manila before 1845 had 15:56 h).
 const MAX_OFFSET: i64 = 16 * 3600;
+/// In a second.
+const MICROS: i64 = 1_000_000;
 /// The easternmost clocks (Kiritimati), in hours ahead of UTC.
 const EASTERNMOST: i64 = 14;
 /// The westernmost clocks (Baker Island), in hours behind UTC.
@@ -26,61 +28,57 @@ pub fn wall_clock(zone: Tz, instant: Timestamp) -> NaiveDateTime {
 ///
 /// Where the clock skips `wall`, that is the first instant after the gap; where it shows it twice, the earlier one.
 pub fn first_instant(zone: Tz, wall: NaiveDateTime) -> Timestamp {
-    instant(wall, |seconds| {
-        let change = Change::around(zone, seconds);
-        let before = seconds - change.offset_before;
-        if before < change.at { before } else { change.at.max(seconds - change.offset_after) }
-    })
+    let wall = wall.and_utc().timestamp_micros();
+    let change = Change::around(zone, wall);
+    let before = wall - change.offset_before;
+    instant(if before < change.at { before } else { change.at.max(wall - change.offset_after) })
 }
 
-/// The end of all instants at which a clock in `zone` shows an earlier time than `wall`.
+/// The end of all instants at which a clock in `zone` shows `wall` or an earlier time.
 ///
 /// Where the clock skips `wall`, that is the first instant after the gap; where it shows it twice, the later one.
 pub fn last_instant(zone: Tz, wall: NaiveDateTime) -> Timestamp {
-    instant(wall, |seconds| {
-        let change = Change::around(zone, seconds);
-        let after = seconds - change.offset_after;
-        if after > change.at { after } else { change.at.min(seconds - change.offset_before) }
-    })
+    let wall = wall.and_utc().timestamp_micros();
+    let change = Change::around(zone, wall);
+    let after = wall - change.offset_after;
+    instant(if after >= change.at { after } else { change.at.min(wall - change.offset_before) })
 }
 
 /// When the first clock on Earth shows `wall`: no device's `send_at_local` is due before it.
 pub fn earliest_on_earth(wall: NaiveDateTime) -> Timestamp {
-    instant(wall, |seconds| seconds - EASTERNMOST * 3600)
+    instant(wall.and_utc().timestamp_micros() - EASTERNMOST * 3600 * MICROS)
 }
 
 /// When the last clock on Earth shows `wall`: no device's `send_at_local` is due after it.
 pub fn latest_on_earth(wall: NaiveDateTime) -> Timestamp {
-    instant(wall, |seconds| seconds + WESTERNMOST * 3600)
+    instant(wall.and_utc().timestamp_micros() + WESTERNMOST * 3600 * MICROS)
 }
 
-/// The one change of a zone's offset that can touch a given wall clock; without one, both offsets are the same.
+/// The one change of a zone's offset that can touch a given wall clock; without one, both offsets are the same. In microseconds.
 struct Change {
-    /// In seconds ahead of UTC.
+    /// Ahead of UTC.
     offset_before: i64,
-    /// In seconds ahead of UTC.
+    /// Ahead of UTC.
     offset_after: i64,
-    /// The first second of the new offset; without a change, any.
+    /// The first instant of the new offset; without a change, any.
     at: i64,
 }
 
 impl Change {
     /// Looks 16 h to both sides. Since zones leave a week between two changes, there is one at most.
     fn around(zone: Tz, wall: i64) -> Self {
-        let (mut old, mut new) = (wall - MAX_OFFSET, wall + MAX_OFFSET);
-        let (offset_before, offset_after) = (offset_at(zone, old), offset_at(zone, new));
-        if offset_before == offset_after {
-            return Self { offset_before, offset_after, at: old };
-        }
-        while new - old > 1 {
+        let second = wall.div_euclid(MICROS);
+        let (mut old, mut new) = (second - MAX_OFFSET, second + MAX_OFFSET);
+        let (before, after) = (offset_at(zone, old), offset_at(zone, new));
+        while before != after && new - old > 1 {
             let middle = old + (new - old) / 2;
-            if offset_at(zone, middle) == offset_before {
+            if offset_at(zone, middle) == before {
                 old = middle;
             } else {
                 new = middle;
             }
         }
-        Self { offset_before, offset_after, at: new }
+        Self { offset_before: before * MICROS, offset_after: after * MICROS, at: new * MICROS }
     }
 }
 
@@ -91,11 +89,11 @@ fn offset_at(zone: Tz, second: i64) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc())
 }
 
-/// Runs `convert` on the whole seconds of a wall clock; fractions are carried over. Beyond the calendar it stops at its ends.
-fn instant(wall: NaiveDateTime, convert: impl FnOnce(i64) -> i64) -> Timestamp {
-    let wall = wall.and_utc();
-    let fraction = TimeDelta::nanoseconds(i64::from(wall.timestamp_subsec_nanos()));
-    let second = convert(wall.timestamp());
-    let edge = if second < 0 { Timestamp::MIN_UTC } else { Timestamp::MAX_UTC };
-    DateTime::from_timestamp(second, 0).and_then(|whole| whole.checked_add_signed(fraction)).unwrap_or(edge)
+/// Microseconds since 1970 as an instant. Beyond the calendar it stops at its ends.
+fn instant(micros: i64) -> Timestamp {
+    let edge = if micros < 0 { Timestamp::MIN_UTC } else { Timestamp::MAX_UTC };
+    DateTime::from_timestamp_micros(micros).unwrap_or(edge)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

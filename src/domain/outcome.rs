@@ -54,6 +54,21 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Which one, in a word of the design.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::TokenDead { .. } => "token_dead",
+            Self::TokenMismatched { .. } => "token_mismatched",
+            Self::MessageRejected { .. } => "message_rejected",
+            Self::CredentialRefused { .. } => "credential_refused",
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+}
+
 /// The provider's own word for an outcome, at most 64 characters of `A-Za-z0-9_ .-`, safe to store and to log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reason(String);

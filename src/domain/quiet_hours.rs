@@ -1,12 +1,12 @@
 //! Quiet hours: intervals of the local wall clock in which nothing is handed to a provider.
 //!
 //! An interval that starts on a given day is quiet from the first instant at which the clock shows its start or a later time, to the end of all
-//! those at which it shows an earlier time than its end. So every instant whose wall clock lies in it is quiet, whatever the clocks do: a
+//! those at which it shows its end or an earlier time. So every instant whose wall clock lies in it is quiet, whatever the clocks do: a
 //! boundary that is skipped moves to the end of the gap, of two starts the earlier counts, of two ends the later.
 
 use std::collections::BTreeSet;
 
-use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -52,21 +52,18 @@ pub enum Quiet {
     No,
     /// It is, and this is the first instant at which it is not any more.
     Until(Timestamp),
-    /// It is, and there is no end.
+    /// It is, and there is no end: the intervals cover the whole week.
     Always,
 }
 
 /// How long an end is looked for. Quiet hours repeat weekly; a change of the clocks may swallow the one gap between them in a week, not in five.
 const HORIZON: TimeDelta = TimeDelta::weeks(5);
-/// How many days ahead the next start is looked for: a change of the clocks may swallow the only one of a week.
-const DAYS_AHEAD: u64 = 15;
+/// On how many days from today on the next start is looked for: a change of the clocks may swallow the only one of a week.
+const DAYS_AHEAD: usize = 16;
 
 /// Whether `now` lies in one of the intervals, as clocks in `zone` go, and when that ends. Intervals that touch or overlap are one.
 pub fn quiet_at(now: Timestamp, zone: Tz, intervals: &[QuietInterval]) -> Quiet {
     let Some(mut end) = end_at(now, zone, intervals) else { return Quiet::No };
-    if cover_the_week(intervals) {
-        return Quiet::Always;
-    }
     while end.signed_duration_since(now) < HORIZON {
         match end_at(end, zone, intervals) {
             Some(later) => end = later,
@@ -78,10 +75,9 @@ pub fn quiet_at(now: Timestamp, zone: Tz, intervals: &[QuietInterval]) -> Quiet 
 
 /// The first instant after `now` at which an interval begins, as clocks in `zone` go.
 pub fn next_quiet(now: Timestamp, zone: Tz, intervals: &[QuietInterval]) -> Option<Timestamp> {
-    // around a change at midnight the clock can show yesterday's date again, so the look begins a day early
+    // a start on an earlier date than the clock shows is past, also where the clock has gone back
     let today = wall_clock(zone, now).date();
-    let mut days =
-        today.checked_sub_days(Days::new(1))?.iter_days().take_while(|day| (*day - today).num_days() <= DAYS_AHEAD.cast_signed());
+    let mut days = today.iter_days().take(DAYS_AHEAD);
     days.find_map(|day| begun_on(day, zone, intervals).map(|(start, _)| start).filter(|start| *start > now).min())
 }
 
@@ -123,22 +119,6 @@ fn begun_on(day: NaiveDate, zone: Tz, intervals: &[QuietInterval]) -> impl Itera
     })
 }
 
-/// Whether no wall clock of the week lies outside all intervals.
-fn cover_the_week(intervals: &[QuietInterval]) -> bool {
-    const DAY: i64 = 86_400;
-    let mut spans = Vec::new();
-    for (day, name) in (0_i64..).zip(Day::ALL) {
-        for interval in intervals.iter().filter(|interval| interval.starts_on(name.weekday())) {
-            let start = day * DAY + i64::from(interval.start.num_seconds_from_midnight());
-            let length = (interval.end - interval.start).num_seconds().rem_euclid(DAY);
-            // once as it is and once for the week before, which may reach into this one
-            spans.extend([(start, start + length), (start - 7 * DAY, start - 7 * DAY + length)]);
-        }
-    }
-    spans.sort_unstable();
-    spans.iter().fold(0, |covered, (start, end)| if *start <= covered { covered.max(*end) } else { covered }) >= 7 * DAY
-}
-
 impl QuietInterval {
     fn starts_on(&self, weekday: Weekday) -> bool {
         self.days.as_ref().is_none_or(|days| days.iter().any(|day| day.weekday() == weekday))
@@ -175,8 +155,12 @@ mod clock_face {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveTime, D::Error> {
         let text = String::deserialize(from)?;
-        // chrono alone would also take 7:5
-        let time = if text.len() == 5 { NaiveTime::parse_from_str(&text, "%H:%M").ok() } else { None };
+        // chrono alone would also take "7:05" and " 7:05"
+        let plain = text.len() == 5 && text.bytes().filter(u8::is_ascii_digit).count() == 4;
+        let time = if plain { NaiveTime::parse_from_str(&text, "%H:%M").ok() } else { None };
         time.ok_or_else(|| serde::de::Error::custom("a time is written HH:MM, 00:00 to 23:59"))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -32,8 +32,8 @@ const LONGEST_LIFE: Duration = Duration::from_secs(MAX_TTL_SECONDS as u64);
 
 /// When to try again after the failure of attempt number `attempt` (the first is 1) at `now`.
 ///
-/// The wait is drawn with `fraction` (in `[0, 1)`) between half of `first` and `first * 2^(attempt - 1)`, at most `max`: exponential backoff with full
-/// jitter, but never at once. A `retry_after` is always kept: the wait is at least that, plus up to a fifth of it as far as the push's life allows.
+/// The wait is drawn with `fraction` (in `[0, 1)`) between half of `first` and `first * 2^(attempt - 1)`, at most `max`: exponential backoff
+/// with full jitter, but never at once. A `retry_after` is always kept: the wait is at least that, plus up to a fifth of it as far as the push's life allows.
 /// At or after `expires_at` nothing is tried. A push of `ttl_seconds` 0 expires the instant it is due, so that it is never tried twice.
 pub fn next_attempt(
     now: Timestamp,
@@ -66,3 +66,6 @@ fn backoff(attempt: u32, policy: RetryPolicy, fraction: f64) -> Duration {
     let shortest = (policy.first / 2).min(longest);
     longest.saturating_sub(shortest).mul_f64(fraction).saturating_add(shortest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ fn check_endpoint(text: &str) -> Result<(), TokenError> {
 fn decode(text: &str) -> Option<Vec<u8>> {
     LENIENT_URL_SAFE.decode(text).or_else(|_| LENIENT_STANDARD.decode(text)).ok()
 }
+
+#[cfg(test)]
+mod tests;

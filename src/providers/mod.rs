@@ -1,5 +1,16 @@
 //! Providers take a rendered message and a token and say what became of it. They know no user, preference, store or queue.
 
+pub mod apns;
+mod context;
+mod fault;
+pub mod fcm;
+pub mod http2;
+mod init;
+mod patch;
+mod secret;
+#[cfg(test)]
+mod testing;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +22,10 @@ use crate::domain::device::{Environment, Platform, ProviderKind, PushToken};
 use crate::domain::id::NotificationId;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
+
+pub use context::Context;
+pub use init::InitError;
+pub use secret::Secret;
 
 /// One message in the words of one platform and locale, ready to be put into a provider's form.
 #[derive(Clone, Debug)]
@@ -58,10 +73,12 @@ pub enum Body {
 pub enum Piece {
     /// Shared bytes.
     Shared(Bytes),
-    /// The token, as JSON string content.
-    Token,
+    /// The address as a JSON member: `"token":"…"`, or `"fid":"…"` for an installation id.
+    Address,
     /// The seconds left to live, as digits.
     SecondsLeft,
+    /// The end of life in UNIX seconds, as digits; 0 for now or never.
+    ExpiresAt,
 }
 
 /// One push: what is shared, and what is this device's.

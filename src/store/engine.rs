@@ -71,6 +71,7 @@ pub struct IdempotencyKey {
 }
 
 /// One request to accept: a notification, or a batch of them. All or nothing of what is new in it is written.
+#[derive(Clone)]
 pub struct Submission {
     /// The request's own key.
     pub key: Option<IdempotencyKey>,
@@ -84,6 +85,7 @@ pub struct Submission {
 pub type RememberedAnswer = Arc<dyn Fn(&[ItemVerdict]) -> Bytes + Send + Sync>;
 
 /// One notification of a request.
+#[derive(Clone)]
 pub struct Item {
     /// Its own key, in a batch.
     pub key: Option<IdempotencyKey>,
@@ -176,6 +178,8 @@ words! {
 /// A change of a run, for the node-wide stop set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunChange {
+    /// Whose app.
+    pub app: AppId,
     /// Whose run.
     pub notification: NotificationId,
     /// Where it is now.
@@ -199,6 +203,8 @@ pub struct Ask {
     pub check_deliveries: bool,
     /// The hash of the caller's collapse key, to read what was shown under it.
     pub collapse_hash: Option<[u8; 32]>,
+    /// Nothing is to be written: names that are unknown are answered with target 0.
+    pub peek: bool,
 }
 
 /// What the store says of one work row's targets.
@@ -409,6 +415,9 @@ pub trait Engine: Send + Sync {
 
     /// The present work of a node that stops: its leases end now and its rows are due at once. Fenced by the epochs.
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()>;
+
+    /// Active devices of an app beyond a number, in ascending order, for previews.
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>>;
 
     /// Work rows not yet done, for the gauge.
     async fn backlog(&self) -> Result<u64>;

@@ -168,6 +168,7 @@ impl World {
             day: day_of(self.now()),
             check_deliveries: !work.first,
             collapse_hash: None,
+            peek: false,
         }
     }
 

@@ -2,26 +2,198 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 #![expect(unreachable_pub, reason = "a test has no outside")]
 
+mod accept;
+mod claim;
 mod kit;
+mod model;
 mod path;
+mod people;
+mod queue;
+mod random;
+mod recording;
+mod registry;
+mod reports;
+mod restart;
+mod runs;
+mod schedule;
+mod speed;
+mod sqlite_file;
+mod targets;
+mod views;
 mod world;
 
-/// Runs every case against every store, each in a world of its own.
-macro_rules! stores {
-    ($($module:ident: $($case:ident),+ $(,)?;)+) => {
+/// Cases in a world of their own each.
+macro_rules! cases {
+    ($open:path; $($module:ident: $($case:ident),+;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $case() {
+                let mut world = $open().await;
+                crate::$module::$case(&mut world).await;
+                world.close().await;
+            }
+        )+)+
+    };
+}
+
+/// Every case against every store.
+macro_rules! every_store {
+    ($($cases:tt)+) => {
         mod sqlite {
-            $($(
-                #[tokio::test]
-                async fn $case() {
-                    let mut world = crate::world::World::sqlite().await;
-                    crate::$module::$case(&mut world).await;
-                    world.close().await;
-                }
-            )+)+
+            cases! { crate::world::World::sqlite; $($cases)+ }
         }
     };
 }
 
-stores! {
-    path: a_notification_goes_all_the_way;
+every_store! {
+    accept:
+        a_key_replays_the_first_answer_for_a_day,
+        keys_are_apart_by_app_and_route,
+        a_key_counts_within_its_own_batch,
+        items_of_a_batch_have_keys_of_their_own,
+        the_same_ids_sent_again_change_nothing,
+        work_is_never_due_after_it_expires,
+        keys_are_forgotten_after_their_day,
+        what_was_accepted_is_read_as_it_was_written,
+        many_at_once_are_answered_in_order;
+    schedule:
+        what_is_due_is_ready_once_per_guard,
+        what_is_not_due_is_announced,
+        a_stream_gets_no_more_than_it_has_room_for,
+        the_longest_due_comes_first,
+        what_is_held_is_looked_at_when_its_lease_lapses,
+        a_guard_never_moves_work_past_its_end,
+        fan_outs_are_not_scheduled,
+        what_accept_publishes_is_not_published_beside_it,
+        a_deferral_keeps_its_reason_until_it_is_taken;
+    claim:
+        a_row_has_one_live_lease,
+        what_is_unknown_or_over_is_not_claimed,
+        a_renewal_needs_the_epoch,
+        what_is_handed_back_is_due_at_once,
+        a_single_that_was_taken_in_vain_is_dead_until_it_expires,
+        a_dead_one_that_is_cancelled_is_taken_to_be_recorded,
+        a_chunk_is_never_dead,
+        takes_begin_anew_with_what_follows,
+        a_thousand_keys_are_claimed_in_one_go;
+    targets:
+        a_user_is_all_their_active_devices,
+        the_latest_seen_device_stands_for_a_user_where_that_is_asked,
+        a_user_without_a_device_is_a_target_too,
+        an_unknown_device_gets_a_row_that_readers_do_not_see,
+        a_named_device_is_read_as_it_is_now,
+        a_pair_keeps_its_person_and_shows_the_present_owner,
+        preferences_come_with_the_device,
+        deliveries_are_marked_where_that_is_asked,
+        the_newest_under_a_collapse_key_is_read,
+        a_batch_is_answered_in_order,
+        many_pairs_are_read_at_once,
+        owners_are_read_right_before_the_wire;
+    recording:
+        a_fact_is_written_once,
+        a_late_holder_leaves_facts_but_no_plans,
+        what_follows_takes_the_place_of_what_ended,
+        what_follows_is_never_due_after_its_end,
+        of_many_that_end_the_fence_holds_back_the_late,
+        a_dead_token_deactivates_its_device,
+        a_token_registered_since_survives_the_verdict,
+        a_verdict_that_spares_the_device_is_a_fact_only,
+        a_verdict_over_an_older_token_is_no_outcome,
+        a_device_that_is_gone_can_die;
+    runs:
+        an_audience_is_taken_page_by_page,
+        a_page_needs_the_epoch,
+        progress_forgives_takes,
+        an_empty_audience_is_done,
+        a_run_begins_and_ends,
+        nothing_of_a_run_is_taken_before_it_begins,
+        runs_take_turns,
+        released_work_is_guarded_and_held,
+        a_cancel_empties_what_waits,
+        what_follows_a_cancel_is_due_at_once,
+        hastening_needs_a_cancel,
+        a_cancelled_audience_grows_no_more,
+        a_fan_out_is_counted_as_it_is_recorded,
+        what_is_unknown_cannot_be_cancelled;
+    registry:
+        a_registration_creates_and_updates,
+        a_new_device_needs_user_platform_and_token,
+        a_token_fits_its_provider,
+        a_token_moves_to_the_device_that_registers_it,
+        a_registration_refreshes_the_token,
+        a_device_whose_user_changes_starts_clean,
+        a_patch_without_a_token_wakes_nothing,
+        a_user_keeps_fifty_devices,
+        a_change_can_name_the_version_it_is_for,
+        a_number_is_never_used_again,
+        an_import_takes_over_what_was_known_elsewhere,
+        an_import_wakes_only_what_an_import_put_to_sleep,
+        many_are_registered_in_one_go,
+        devices_are_listed_newest_first;
+    people:
+        preferences_have_versions,
+        contacts_are_apart_from_preferences,
+        categories_are_declared_by_app,
+        keys_are_found_by_their_hash,
+        apps_keep_their_numbers;
+    views:
+        unresolved_names_count_as_they_would_resolve,
+        a_scheduled_one_says_so,
+        targets_are_listed_waiting_first,
+        unresolved_targets_are_listed_by_name,
+        a_deleted_device_is_listed_without_its_name,
+        notifications_are_listed_newest_first;
+    reports:
+        receipts_count_once_and_imply_delivery,
+        an_impossible_instant_is_that_of_the_arrival,
+        only_what_was_sent_has_receipts,
+        an_early_receipt_waits_for_its_send,
+        an_early_receipt_is_forgotten_after_an_hour,
+        receipts_of_a_fan_out_are_counted;
+    restart:
+        after_a_restart_nobody_holds_anything,
+        a_restart_does_not_wake_the_dead,
+        what_was_committed_is_there_after_a_restart,
+        a_caller_that_goes_away_does_not_undo_its_write;
+    path:
+        a_notification_goes_all_the_way;
+}
+
+mod sqlite_only {
+    cases! { crate::world::World::sqlite;
+    sqlite_file:
+        one_process_at_a_time,
+        a_newer_schema_is_refused,
+        the_schema_can_be_made_without_a_daemon,
+        what_is_no_database_is_refused,
+        paused_work_is_not_taken,
+        an_unreadable_row_is_named,
+        the_log_stays_short;
+    }
+}
+
+/// Every case against every queue.
+macro_rules! every_queue {
+    ($($case:ident),+ $(,)?) => {
+        mod in_process {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    crate::queue::$case(&herald::queue::in_process::InProcessQueue::new(100)).await;
+                }
+            )+
+        }
+    };
+}
+
+every_queue! {
+    entries_come_in_the_order_of_their_stream,
+    streams_are_served_by_weight,
+    an_unused_share_is_passed_on,
+    what_does_not_fit_is_dropped,
+    every_entry_goes_to_one_taker,
+    a_take_waits_for_the_first,
+    every_waiting_taker_is_served,
+    a_take_ends_without_entries,
+    what_was_ended_is_not_found_again,
 }

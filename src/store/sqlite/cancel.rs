@@ -19,7 +19,8 @@ const DUE: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0
 const DUE_UNLEASED: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
                             WHERE notification_id = ?2 AND app = ?1 AND lease_until <= ?3 \
                             AND EXISTS (SELECT 1 FROM run r WHERE r.notification_id = ?2 AND r.status = 'cancelled')";
-const CHANGES: &str = "SELECT notification_id, status, changed_at FROM run WHERE changed_at >= ?1 ORDER BY changed_at, notification_id";
+const CHANGES: &str =
+    "SELECT notification_id, status, changed_at, app FROM run WHERE changed_at >= ?1 ORDER BY changed_at, notification_id";
 
 /// Cancels a notification; whether there is one. What is done stays done.
 pub(super) async fn cancel(tx: Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
@@ -70,6 +71,7 @@ impl SqliteStore {
         let read = |row| {
             let cells = Cells::new(row, "run", 0);
             Ok(RunChange {
+                app: AppId(cells.get(3, "app")?),
                 notification: cells.notification(0, "notification_id")?,
                 status: cells.word(1, "status", RunStatus::parse)?,
                 changed_at: cells.instant(2, "changed_at")?,

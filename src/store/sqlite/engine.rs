@@ -17,7 +17,7 @@ use super::row::Cells;
 use super::{accept, batch, cancel, claim, expand, record, release, schedule};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, NotificationId};
-use crate::domain::work::{NewWork, WorkKey};
+use crate::domain::work::{NewWork, Pair, WorkKey};
 
 const NOTIFICATIONS: batch::Tuples = batch::Tuples {
     head: "SELECT app, id, content, fan_out, start_at, expires_at FROM notification WHERE (app, id) IN (VALUES ",
@@ -97,6 +97,10 @@ impl Engine for SqliteStore {
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()> {
         let held = held.to_vec();
         self.write(move |tx| Box::pin(claim::hand_back(tx, held))).await
+    }
+
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+        self.devices_after(app, after, limit).await
     }
 
     async fn backlog(&self) -> Result<u64> {

@@ -9,7 +9,7 @@ use super::batch::{Binds, execute, fetch, fetch_one};
 use super::row::Cells;
 use super::work::{self, Row, bind_key, count};
 use super::writer::Tx;
-use crate::domain::id::{DevicePk, PersonPk};
+use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
 const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
@@ -18,6 +18,7 @@ const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT 
 const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active' FROM device d \
                     LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.app = ?1 AND d.pk > ?2 AND d.pk <= ?3 ORDER BY d.pk LIMIT ?4";
+const ACTIVE: &str = "SELECT pk, person_pk FROM device WHERE app = ?1 AND pk > ?2 AND status = 'active' ORDER BY pk LIMIT ?3";
 const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6 \
                     WHERE notification_id = ?1 AND cursor = ?3 AND (hi IS NULL OR hi = ?4) AND status <> 'cancelled' \
                     AND EXISTS (SELECT 1 FROM work WHERE notification_id = ?1 AND id = ?2 AND kind = 'expand' AND epoch = ?7)";
@@ -45,6 +46,22 @@ impl SqliteStore {
             devices.extend(member(row)?);
         }
         Ok(Some(AudiencePage { from, devices, to, last }))
+    }
+}
+
+impl SqliteStore {
+    /// Active devices beyond a number, for previews.
+    pub(super) async fn devices_after(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+        let mut tx = self.read().await?;
+        let rows = fetch(&mut tx, ACTIVE, |binds| {
+            binds.push(app.0).push(after).push(count(limit));
+        });
+        let pair = |row| {
+            let cells = Cells::new(row, "device", 0);
+            let person = cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk);
+            Ok(Pair { device: DevicePk(cells.get(0, "pk")?), person })
+        };
+        rows.await?.iter().map(pair).collect()
     }
 }
 

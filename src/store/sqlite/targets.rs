@@ -128,7 +128,7 @@ pub(super) async fn runs(
 impl Found {
     fn missing(&self, asks: &[Ask]) -> Missing {
         let mut missing = Missing::default();
-        for ask in asks {
+        for ask in asks.iter().filter(|ask| !ask.peek) {
             let app = ask.key.app;
             match &ask.targets {
                 Targets::Users(names) => {
@@ -150,17 +150,22 @@ impl Found {
         match &ask.targets {
             Targets::Users(names) => {
                 let users = self.users.get(&ask.key.app);
-                let known = names.iter().filter_map(|name| users?.get(name));
-                known.for_each(|person| of_person(person, ask.latest_only, &mut candidates));
+                for name in names {
+                    match users.and_then(|users| users.get(name)) {
+                        Some(person) => of_person(person, ask.latest_only, &mut candidates),
+                        None => candidates.push(unknown()),
+                    }
+                }
             }
             Targets::Devices(names) => {
                 let named = self.named.get(&ask.key.app);
-                candidates.extend(names.iter().filter_map(|name| named?.get(name)).map(of_device));
+                candidates.extend(names.iter().map(|name| named.and_then(|named| named.get(name)).map_or_else(unknown, of_device)));
             }
             Targets::Pairs(pairs) => candidates.extend(pairs.iter().map(|pair| self.of_pair(pair))),
         }
         candidates.sort_by_key(|candidate| candidate.target);
-        candidates.dedup_by_key(|candidate| candidate.target);
+        // a name that is only looked at has no number to tell it by
+        candidates.dedup_by(|one, other| one.target == other.target && one.target.raw() != 0);
         Answer { run: self.runs.get(&ask.key.notification).copied(), candidates }
     }
 
@@ -168,6 +173,11 @@ impl Found {
         let recipient = self.numbered.get(&pair.device).cloned();
         Candidate { target: Target::device(pair.device), person: pair.person, recipient, delivered: false, shown: None }
     }
+}
+
+/// A name without a row, looked at without making one.
+fn unknown() -> Candidate {
+    Candidate { target: Target::from_raw(0), person: None, recipient: None, delivered: false, shown: None }
 }
 
 fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>) {

@@ -1,0 +1,240 @@
+//! The composition root: settings become store, queue, providers, router and workers. The only file that names a concrete adapter.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, BuiltInKey};
+use crate::config::{self, DatabaseUrl, Settings};
+use crate::dispatch::directory::{self, Directory};
+use crate::dispatch::handle::Dispatch;
+use crate::dispatch::node::Parts;
+use crate::domain::clock::{Clock, Rng};
+use crate::domain::decision::AppDefaults;
+use crate::domain::device::ProviderKind;
+use crate::lifecycle::Lifecycle;
+use crate::providers::apns::{ApnsProvider, Signers};
+use crate::providers::fcm::FcmProvider;
+use crate::providers::{self, Provider};
+use crate::queue::Queue;
+use crate::queue::in_process::InProcessQueue;
+use crate::store::Store;
+use crate::store::sqlite::{Options, SqliteStore};
+use crate::system::{SystemClock, SystemIds, SystemRng};
+use crate::telemetry::Metrics;
+
+/// How often a stopping node looks whether what was under way has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What `herald dev` adds to a daemon.
+#[derive(Default)]
+pub struct Extras {
+    /// An app and an API key to it with every scope, held in memory only: it is never in the store.
+    pub api_key: Option<(String, String)>,
+    /// Routes beside the daemon's own, with full paths: the simulator's control view.
+    pub routes: Option<axum::Router>,
+}
+
+/// A daemon that serves.
+pub struct Daemon {
+    address: SocketAddr,
+    life: Lifecycle,
+    dispatch: Arc<Dispatch>,
+    /// Connections of callers, apart from the path: they end first.
+    callers: TaskTracker,
+    /// The store's own tasks: they end last.
+    keeping: TaskTracker,
+}
+
+impl Daemon {
+    /// Opens the store, binds the listener and starts every task in the life's set; answers once it serves.
+    pub async fn start(settings: Settings, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
+        let listener =
+            TcpListener::bind(settings.server.listen).await.with_context(|| format!("server.listen {}", settings.server.listen))?;
+        let address = listener.local_addr()?;
+        let metrics = Metrics::install()?;
+        metrics.upkeep(life.tasks(), life.soft());
+        let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open(&settings, &clock, &keeping).await?;
+        let queue: Arc<dyn Queue> = Arc::new(InProcessQueue::new(settings.queue.window));
+        let apps = apps(&settings, &*store, &context(&settings, life)).await?;
+        let built_in_keys = built_in_keys(&extras, &apps)?;
+        let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
+        let dispatch = Dispatch::start(Parts {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            directory,
+            clock: Arc::clone(&clock),
+            ids: Arc::new(SystemIds::new()),
+            rng: Arc::new(SystemRng),
+            tasks: life.tasks().clone(),
+            stopping: life.soft().clone(),
+            stopped: life.hard().clone(),
+            settings: settings.dispatch.clone(),
+            retry: settings.retry.clone(),
+        });
+        let server = api::Settings {
+            listen: settings.server.listen.to_string(),
+            header_timeout_seconds: settings.server.header_timeout_seconds,
+            body_timeout_seconds: settings.server.body_timeout_seconds,
+        };
+        let state = api::State {
+            dispatch: Arc::clone(&dispatch),
+            store,
+            queue,
+            clock,
+            settings: server.clone(),
+            metrics: metrics.render(),
+            built_in_keys,
+        };
+        let router = api::router(state).merge(extras.routes.unwrap_or_default());
+        drop(callers.spawn(api::serve(listener, router, server, life.soft().clone(), callers.clone())));
+        Ok(Self { address, life: life.clone(), dispatch, callers, keeping })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the life has ended and everything is handed back and closed: callers first, then what is under way, then the store.
+    pub async fn stopped(self) -> anyhow::Result<()> {
+        let Self { life, dispatch, callers, keeping, .. } = self;
+        life.soft().cancelled().await;
+        callers.close();
+        let drained = async {
+            callers.wait().await;
+            while !dispatch.is_idle() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = life.hard().cancelled() => {}
+        }
+        let handed_back = dispatch.hand_back().await.context("what is under way cannot be handed back; its leases lapse")?;
+        if handed_back > 0 {
+            tracing::warn!(work = handed_back, "work was handed back unfinished");
+        }
+        life.hard().cancel();
+        drop(dispatch);
+        anyhow::ensure!(life.finished().await, "some tasks did not end in time");
+        keeping.close();
+        keeping.wait().await;
+        Ok(())
+    }
+}
+
+/// Opens the store of a configuration without a daemon, migrated to this version; its tasks run in this set.
+pub async fn open_store(settings: &Settings, tasks: &TaskTracker) -> anyhow::Result<Arc<dyn Store>> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    open(settings, &clock, tasks).await
+}
+
+/// Migrates the store of a configuration to this version; answers which it is.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<i64> {
+    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    SqliteStore::migrate(path).await.with_context(|| format!("database.url {}", path.display()))
+}
+
+async fn open(settings: &Settings, clock: &Arc<dyn Clock>, tasks: &TaskTracker) -> anyhow::Result<Arc<dyn Store>> {
+    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    let store = SqliteStore::open(&Options::new(path), Arc::clone(clock), tasks).await;
+    Ok(store.with_context(|| format!("database.url {}", path.display()))?)
+}
+
+fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
+    let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+    providers::Context {
+        clock,
+        rng,
+        tasks: life.tasks().clone(),
+        cancel: life.hard().clone(),
+        send_timeout: settings.dispatch.send_timeout(),
+        provider_floors: settings.retry.provider_floors,
+    }
+}
+
+async fn apps(settings: &Settings, store: &dyn Store, context: &providers::Context) -> anyhow::Result<Vec<directory::App>> {
+    let names: Vec<String> = settings.apps.keys().cloned().collect();
+    let ids = store.ensure_apps(&names).await?;
+    let signers = Signers::default();
+    let mut apps = Vec::with_capacity(names.len());
+    for ((name, app), id) in settings.apps.iter().zip(ids) {
+        let providers = providers_of(name, app, &signers, context)?;
+        let defaults = AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() };
+        apps.push(directory::App { id, name: name.clone(), defaults, providers });
+    }
+    Ok(apps)
+}
+
+fn providers_of(
+    name: &str,
+    app: &config::App,
+    signers: &Signers,
+    context: &providers::Context,
+) -> anyhow::Result<BTreeMap<ProviderKind, Arc<dyn Provider>>> {
+    let mut providers: BTreeMap<ProviderKind, Arc<dyn Provider>> = BTreeMap::new();
+    if let Some(settings) = &app.apns {
+        let provider = ApnsProvider::load(settings, signers, context).with_context(|| format!("apps.{name}.apns"))?;
+        providers.insert(ProviderKind::Apns, Arc::new(provider));
+    }
+    if let Some(settings) = &app.fcm {
+        let provider = FcmProvider::load(settings, context).with_context(|| format!("apps.{name}.fcm"))?;
+        providers.insert(ProviderKind::Fcm, Arc::new(provider));
+    }
+    Ok(providers)
+}
+
+fn built_in_keys(extras: &Extras, apps: &[directory::App]) -> anyhow::Result<Vec<BuiltInKey>> {
+    let Some((name, key)) = &extras.api_key else { return Ok(Vec::new()) };
+    let app = apps.iter().find(|app| app.name == *name).with_context(|| format!("no [apps.{name}] for its key"))?;
+    Ok(vec![BuiltInKey::new(key, app.id)])
+}
+
+/// Something that `herald check` looked at.
+#[derive(Debug)]
+pub struct Finding {
+    /// What: `store`, `queue`, `apps.demo.apns`.
+    pub what: String,
+    /// What is wrong with it; `None`: nothing.
+    pub fault: Option<String>,
+}
+
+impl Finding {
+    fn of<T>(what: impl Into<String>, result: anyhow::Result<T>) -> Self {
+        Self { what: what.into(), fault: result.err().map(|error| format!("{error:#}")) }
+    }
+}
+
+/// Looks at the store, the queue and each credential of a configuration, without serving or sending.
+pub async fn check(settings: &Settings) -> Vec<Finding> {
+    let life = Lifecycle::new();
+    let context = context(settings, &life);
+    let mut findings = vec![Finding::of("store", check_store(settings).await), Finding { what: "queue".to_owned(), fault: None }];
+    for (name, app) in &settings.apps {
+        if let Some(settings) = &app.apns {
+            let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
+            findings.push(Finding::of(format!("apps.{name}.apns"), proof.map_err(Into::into)));
+        }
+        if let Some(settings) = &app.fcm {
+            findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
+        }
+    }
+    life.abort();
+    findings
+}
+
+async fn check_store(settings: &Settings) -> anyhow::Result<()> {
+    Ok(open_store(settings, &TaskTracker::new()).await?.ping().await?)
+}
+
+async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {
+    Ok(FcmProvider::load(settings, context)?.prove().await?)
+}

@@ -1,0 +1,66 @@
+//! A refusal of the daemon (RFC 9457), as people read it.
+
+use std::fmt;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+/// What the daemon answered instead of what was asked for.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    document: Value,
+}
+
+impl Problem {
+    /// Of an answer's body; one that is no problem document (a proxy's page) is left out.
+    pub(super) fn of(status: StatusCode, body: &[u8]) -> Self {
+        let document = serde_json::from_slice(body).ok().filter(Value::is_object);
+        Self { status, document: document.unwrap_or_else(|| serde_json::json!({ "status": status.as_u16() })) }
+    }
+
+    /// As the daemon wrote it.
+    pub(super) fn document(&self) -> &Value {
+        &self.document
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.document.get(key).and_then(Value::as_str)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.text("detail").or_else(|| self.text("title")).or_else(|| self.status.canonical_reason()).unwrap_or("refused");
+        write!(f, "{told} ({}", self.status.as_u16())?;
+        match self.text("code") {
+            Some(code) => write!(f, " {code})")?,
+            None => f.write_str(")")?,
+        }
+        for error in self.document.get("errors").and_then(Value::as_array).into_iter().flatten() {
+            let part = |key| error.get(key).and_then(Value::as_str).unwrap_or_default();
+            write!(f, "\n  {}: {}", part("field"), part("message"))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_of_a_problem_are_listed() {
+        let body = br#"{"title": "Invalid", "status": 422, "detail": "2 fields are invalid", "code": "invalid",
+            "errors": [{"field": "to", "message": "is missing"}, {"field": "content.badge", "code": "invalid", "message": "must be a number"}]}"#;
+        let problem = Problem::of(StatusCode::UNPROCESSABLE_ENTITY, body);
+        assert_eq!(problem.to_string(), "2 fields are invalid (422 invalid)\n  to: is missing\n  content.badge: must be a number");
+    }
+
+    #[test]
+    fn a_page_of_a_proxy_is_no_problem_document() {
+        assert_eq!(Problem::of(StatusCode::BAD_GATEWAY, b"<html>").to_string(), "Bad Gateway (502)");
+    }
+}

@@ -1,0 +1,59 @@
+//! `herald serve`: the daemon.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::ending::{Ending, WrongUsage};
+use super::output::Output;
+use crate::app::{Daemon, Extras};
+use crate::config;
+use crate::lifecycle::{Hangup, Lifecycle};
+use crate::telemetry;
+
+/// Run the daemon.
+///
+/// SIGTERM and SIGINT stop it once what is under way is finished, within `dispatch.grace_seconds`; a second one at once.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The configuration [default: config/herald.toml where it is there].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What this node does; with the embedded queue one node does everything.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_values_t = Role::ALL)]
+    role: Vec<Role>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Serves HTTP.
+    Api,
+    /// Sends.
+    Worker,
+    /// Makes due work ready.
+    Scheduler,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::Api, Self::Worker, Self::Scheduler];
+}
+
+pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
+    if !Role::ALL.iter().all(|role| arguments.role.contains(role)) {
+        let message =
+            "the embedded queue is in the process, so that one node has all roles: leave --role out, or name api,worker,scheduler";
+        return Err(WrongUsage(message.to_owned()).into());
+    }
+    let settings = config::load(arguments.config.as_deref())?;
+    telemetry::start_log(&settings.log)?;
+    let life = Lifecycle::new();
+    life.listen(Duration::from_secs(settings.dispatch.grace_seconds), Hangup::IsNoted).context("signals cannot be listened to")?;
+    let daemon = Daemon::start(settings, &life, Extras::default()).await?;
+    output.line(&format!("ready http://{}", daemon.address()));
+    tracing::info!(address = %daemon.address(), version = env!("CARGO_PKG_VERSION"), "serving");
+    daemon.stopped().await?;
+    tracing::info!("stopped");
+    Ok(Ending::Done)
+}

@@ -1,0 +1,90 @@
+//! What types cannot say: ranges, and settings that must fit each other.
+
+use super::Settings;
+use super::sections::App;
+use crate::domain::quiet_hours::QuietInterval;
+use crate::providers::InitError;
+
+/// A person's or an app's intervals, at most.
+const MAX_INTERVALS: usize = 14;
+
+/// Hands every problem to `report`, with its key.
+pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
+    check_numbers(settings, report);
+    if tracing_subscriber::EnvFilter::try_new(&settings.log.level).is_err() {
+        report("log.level", "must be error, warn, info, debug or trace, or directives as info,herald::dispatch=debug".to_owned());
+    }
+    let (dispatch, retry) = (&settings.dispatch, &settings.retry);
+    if dispatch.send_timeout_seconds >= dispatch.lease_seconds {
+        report("dispatch.send_timeout_seconds", format!("must be less than dispatch.lease_seconds ({})", dispatch.lease_seconds));
+    }
+    if retry.max_seconds < retry.first_seconds {
+        report("retry.max_seconds", format!("must be at least retry.first_seconds ({})", retry.first_seconds));
+    }
+    for (name, app) in &settings.apps {
+        check_app(name, app, report);
+    }
+}
+
+fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
+    let as_u64 = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let ranges = [
+        ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 300),
+        ("server.body_timeout_seconds", settings.server.body_timeout_seconds, 1, 3600),
+        ("queue.window", as_u64(settings.queue.window), 100, 1_000_000),
+        ("dispatch.lease_seconds", settings.dispatch.lease_seconds, 5, 300),
+        ("dispatch.permits", as_u64(settings.dispatch.permits), 1, 100_000),
+        ("dispatch.send_timeout_seconds", settings.dispatch.send_timeout_seconds, 1, 60),
+        ("dispatch.grace_seconds", settings.dispatch.grace_seconds, 0, 300),
+        ("retry.first_seconds", settings.retry.first_seconds, 1, 3600),
+        ("retry.max_seconds", settings.retry.max_seconds, 1, 86_400),
+    ];
+    for (key, number, least, most) in ranges {
+        if !(least..=most).contains(&number) {
+            report(key, format!("must be {least} to {most}"));
+        }
+    }
+}
+
+fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
+    if !is_app_name(name) {
+        report(&format!("apps.{name}"), "must be named with 1 to 64 of a-z, 0-9, - and _, without __".to_owned());
+    }
+    let key = format!("apps.{name}.default_quiet_hours");
+    if app.default_quiet_hours.len() > MAX_INTERVALS {
+        report(&key, format!("has more than {MAX_INTERVALS} intervals"));
+    }
+    for (index, interval) in app.default_quiet_hours.iter().enumerate() {
+        check_interval(&format!("{key}[{index}]"), interval, report);
+    }
+    if let Some(apns) = &app.apns {
+        check_provider(&format!("apps.{name}.apns"), apns.check(), report);
+    }
+    if let Some(fcm) = &app.fcm {
+        check_provider(&format!("apps.{name}.fcm"), fcm.check(), report);
+    }
+}
+
+fn check_provider(section: &str, result: Result<(), InitError>, report: &mut dyn FnMut(&str, String)) {
+    match result {
+        Ok(()) => {}
+        Err(InitError::Invalid { key, message }) => report(&format!("{section}.{key}"), message.to_owned()),
+        Err(InitError::Origin { key, problem }) => report(&format!("{section}.{key}"), problem.to_string()),
+        Err(other) => report(section, other.to_string()),
+    }
+}
+
+/// Names are part of variables (`HERALD__APPS__DEMO__…`), where case is lost and two underscores part two keys.
+fn is_app_name(name: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&name.len()) && name.bytes().all(is_known) && !name.contains("__")
+}
+
+fn check_interval(key: &str, interval: &QuietInterval, report: &mut dyn FnMut(&str, String)) {
+    if interval.start == interval.end {
+        report(key, "must not end when it starts".to_owned());
+    }
+    if interval.days.as_ref().is_some_and(Vec::is_empty) {
+        report(&format!("{key}.days"), "must name a day; leave it out for all of them".to_owned());
+    }
+}

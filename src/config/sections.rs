@@ -1,0 +1,239 @@
+//! The sections that no module below owns.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use crate::domain::quiet_hours::QuietInterval;
+use crate::providers::{apns, fcm};
+
+/// `[server]`: the HTTP side.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Where to listen.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+    /// How long a caller may take for a request's head, in seconds; 1 to 300.
+    pub header_timeout_seconds: u64,
+    /// How long a caller may take for a request's body, in seconds; 1 to 3600.
+    pub body_timeout_seconds: u64,
+    admin_listen: Option<NotYet>,
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    String::deserialize(from)?.parse().map_err(|_| D::Error::custom("must be an address and a port, as 127.0.0.1:8080 or [::1]:8080"))
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            header_timeout_seconds: 15,
+            body_timeout_seconds: 60,
+            admin_listen: None,
+        }
+    }
+}
+
+impl Server {
+    /// [`Server::header_timeout_seconds`] as a duration.
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    /// [`Server::body_timeout_seconds`] as a duration.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_seconds)
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A level, or directives as `RUST_LOG` takes them: `info,herald::dispatch=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned() }
+    }
+}
+
+/// `[database]`: the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// Which store.
+    pub url: DatabaseUrl,
+    encryption_key_file: Option<NotYet>,
+}
+
+/// Which store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// One file; `sqlite://herald.db` is relative to the working directory, `sqlite:///var/lib/herald.db` is not.
+    Sqlite(PathBuf),
+}
+
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self::Sqlite(PathBuf::from("herald.db"))
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let url = String::deserialize(from)?;
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Err(D::Error::custom("names PostgreSQL, which is not available in this version; sqlite://PATH is"));
+        }
+        match url.strip_prefix("sqlite://") {
+            Some("") => Err(D::Error::custom("names no file; write sqlite://PATH")),
+            Some(path) if path.contains('?') => Err(D::Error::custom("takes no parameters; write sqlite://PATH")),
+            Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
+            None => Err(D::Error::custom("must be written sqlite://PATH")),
+        }
+    }
+}
+
+/// `[queue]`: the ready window.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// Which queue.
+    pub url: QueueUrl,
+    /// Entries that are ready at once; the rest waits in the store. 100 to 1 000 000.
+    pub window: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { url: QueueUrl::Embedded, window: 10_000 }
+    }
+}
+
+/// Which queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueUrl {
+    /// In the process.
+    Embedded,
+}
+
+impl<'de> Deserialize<'de> for QueueUrl {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let url = String::deserialize(from)?;
+        if url == "embedded" {
+            return Ok(Self::Embedded);
+        }
+        if url.starts_with("redis://") || url.starts_with("rediss://") {
+            return Err(D::Error::custom(
+                "names Redis, which is not available in this version and never goes with SQLite; \"embedded\" does",
+            ));
+        }
+        Err(D::Error::custom("must be \"embedded\""))
+    }
+}
+
+/// `[limits]`: how often a caller may call, each with a burst of twice as many.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// By API key.
+    pub per_key: Rate,
+    /// By client token.
+    pub per_client_token: Rate,
+    /// By address, for what needs no key.
+    pub per_address: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { per_key: Rate::per_second(2000), per_client_token: Rate::per_second(20), per_address: Rate::per_second(20) }
+    }
+}
+
+/// So many a second, a minute or an hour: `2000/s`, `30/m`, `100/h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: NonZeroU32,
+    /// In what time.
+    pub per: Duration,
+}
+
+impl Rate {
+    fn per_second(count: u32) -> Self {
+        Self { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), per: Duration::from_secs(1) }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (count, unit) = text.split_once('/')?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return None,
+        };
+        Some(Self { count: count.parse().ok()?, per: Duration::from_secs(seconds) })
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("must be written as 2000/s, 30/m or 100/h, at least one"))
+    }
+}
+
+/// `[apps.NAME]`: one mobile application.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct App {
+    /// The zone of devices and people that have none; UTC where absent.
+    #[serde(deserialize_with = "zone")]
+    pub default_timezone: Tz,
+    /// The quiet hours of people who set none; at most 14.
+    pub default_quiet_hours: Vec<QuietInterval>,
+    /// Its way to APNs.
+    pub apns: Option<apns::Settings>,
+    /// Its way to FCM.
+    pub fcm: Option<fcm::Settings>,
+    min_app_version: Option<NotYet>,
+    upgrade_url: Option<NotYet>,
+    allowed_origins: Option<NotYet>,
+    webpush: Option<NotYet>,
+}
+
+fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {
+    String::deserialize(from)?.parse().map_err(|_| D::Error::custom("is not the IANA name of a timezone, as Europe/Paris is"))
+}
+
+/// `[fallback]`: e-mail and SMS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fallback {
+    email: Option<NotYet>,
+    sms: Option<NotYet>,
+}
+
+/// A part of the contract that this version does not have. To name it is an error: a setting without effect would be a lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotYet {}
+
+impl<'de> Deserialize<'de> for NotYet {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("is not available in this version"))
+    }
+}
+
+/// The apps by name.
+pub type Apps = BTreeMap<String, App>;

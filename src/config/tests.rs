@@ -1,0 +1,389 @@
+use std::os::unix::ffi::OsStringExt;
+
+use super::*;
+
+const FILE: &str = "/etc/herald/herald.toml";
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+    Source { file: Some(PathBuf::from(FILE)), text, variables }.settings()
+}
+
+/// The problems, one a line, without the file's folder.
+fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    match read(text, variables) {
+        Ok(_) => Vec::new(),
+        Err(Error::Invalid(problems)) => problems.iter().map(|problem| problem.to_string().replace("/etc/herald/", "")).collect(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn shown(settings: &Settings) -> String {
+    format!("{settings:#?}")
+}
+
+#[test]
+fn nothing_at_all_is_the_embedded_default() {
+    let settings = read("", &[]).unwrap();
+    assert_eq!(shown(&settings), shown(&Settings::default()));
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database.url, DatabaseUrl::Sqlite("herald.db".into()));
+    assert_eq!(settings.queue, Queue { url: QueueUrl::Embedded, window: 10_000 });
+}
+
+#[test]
+fn the_file_is_read_and_the_environment_goes_over_it() {
+    let text = "[server]\nlisten = '0.0.0.0:80'\n[dispatch]\npermits = 7\n[apps.demo]\ndefault_timezone = 'Asia/Tokyo'\n";
+    let settings = read(text, &[("HERALD__DISPATCH__PERMITS", "9"), ("HERALD__RETRY__PROVIDER_FLOORS", "false")]).unwrap();
+    assert_eq!(settings.server.listen.to_string(), "0.0.0.0:80");
+    assert_eq!(settings.dispatch.permits, 9);
+    assert!(!settings.retry.provider_floors);
+    assert_eq!(settings.apps["demo"].default_timezone, chrono_tz::Asia::Tokyo);
+}
+
+#[test]
+fn the_environment_alone_can_name_an_app() {
+    let settings = read("", &[("HERALD__APPS__DEMO__DEFAULT_TIMEZONE", "Europe/Paris")]).unwrap();
+    assert_eq!(settings.apps["demo"].default_timezone, chrono_tz::Europe::Paris);
+}
+
+#[test]
+fn quiet_hours_are_a_list_in_both() {
+    let text = "[apps.a]\ndefault_quiet_hours = [{ start = '22:00', end = '07:00', days = ['fri'] }]\n";
+    let from_file = read(text, &[]).unwrap();
+    let variable = [("HERALD__APPS__A__DEFAULT_QUIET_HOURS", "[{start='22:00',end='07:00',days=['fri']}]")];
+    assert_eq!(shown(&read("", &variable).unwrap()), shown(&from_file));
+    assert_eq!(from_file.apps["a"].default_quiet_hours.len(), 1);
+}
+
+#[test]
+fn rust_log_is_a_level_unless_herald_has_one_of_its_own() {
+    assert_eq!(read("[log]\nlevel = 'warn'", &[("RUST_LOG", "debug")]).unwrap().log.level, "debug");
+    assert_eq!(read("", &[("HERALD__LOG__LEVEL", "error"), ("RUST_LOG", "debug")]).unwrap().log.level, "error");
+}
+
+/// A file, variables, and the one problem that they make.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+fn check(cases: &[Case]) {
+    for (text, variables, expected) in cases {
+        assert_eq!(problems(text, variables), [*expected], "{text} {variables:?}");
+    }
+}
+
+const WRONG_TYPES: &[Case] = &[
+    ("[dispatch]\npermits = '100'", &[], "herald.toml:2: dispatch.permits is text, must be a whole number that is not negative"),
+    (
+        "[dispatch]\npermits = 1.5",
+        &[],
+        "herald.toml:2: dispatch.permits is a number with a fraction, must be a whole number that is not negative",
+    ),
+    ("[dispatch]\npermits = -1", &[], "herald.toml:2: dispatch.permits must be a whole number that is not negative"),
+    ("[retry]\nprovider_floors = 1", &[], "herald.toml:2: retry.provider_floors is a whole number, must be true or false"),
+    ("[log]\nlevel = 3", &[], "herald.toml:2: log.level is a whole number, must be text"),
+    ("server = 3", &[], "herald.toml:1: server is a whole number, must be a table"),
+    ("[apps]\ndemo = []", &[], "herald.toml:2: apps.demo is a list, must be a table"),
+    ("[apps.demo]\ndefault_quiet_hours = 'night'", &[], "herald.toml:2: apps.demo.default_quiet_hours is text, must be a list"),
+];
+
+#[test]
+fn a_wrong_type_is_named_with_its_line() {
+    check(WRONG_TYPES);
+}
+
+const WRONG_VALUES: &[Case] = &[
+    ("[server]\nlisten = 'here'", &[], "herald.toml:2: server.listen must be an address and a port, as 127.0.0.1:8080 or [::1]:8080"),
+    (
+        "[log]\nlevel = 'lou=d=er'",
+        &[],
+        "herald.toml:2: log.level must be error, warn, info, debug or trace, or directives as info,herald::dispatch=debug",
+    ),
+    (
+        "[apps.demo]\n\ndefault_timezone = 'Mars/Base'",
+        &[],
+        "herald.toml:3: apps.demo.default_timezone is not the IANA name of a timezone, as Europe/Paris is",
+    ),
+    ("[limits]\nper_key = '0/s'", &[], "herald.toml:2: limits.per_key must be written as 2000/s, 30/m or 100/h, at least one"),
+    ("[apps.A]", &[], "herald.toml:1: apps.A must be named with 1 to 64 of a-z, 0-9, - and _, without __"),
+];
+
+#[test]
+fn a_wrong_value_is_named_with_its_line() {
+    check(WRONG_VALUES);
+}
+
+const RANGES: &[Case] = &[
+    ("[dispatch]\npermits = 0", &[], "herald.toml:2: dispatch.permits must be 1 to 100000"),
+    ("[dispatch]\nlease_seconds = 10", &[], "herald.toml:1: dispatch.send_timeout_seconds must be less than dispatch.lease_seconds (10)"),
+    ("[retry]\nfirst_seconds = 1000", &[], "herald.toml:1: retry.max_seconds must be at least retry.first_seconds (1000)"),
+];
+
+#[test]
+fn a_number_out_of_range_is_named_with_its_line() {
+    check(RANGES);
+}
+
+const QUIET_HOURS: &[Case] = &[
+    ("[apps.a]\ndefault_quiet_hours = [{ start = '22:00' }]", &[], "herald.toml:2: apps.a.default_quiet_hours[0].end is missing"),
+    (
+        "[apps.a]\ndefault_quiet_hours = [{ start = '7', end = '08:00' }]",
+        &[],
+        "herald.toml:2: apps.a.default_quiet_hours[0].start a time is written HH:MM, 00:00 to 23:59",
+    ),
+    (
+        "[apps.a]\ndefault_quiet_hours = [\n{ start = '07:00', end = '07:00' }]",
+        &[],
+        "herald.toml:3: apps.a.default_quiet_hours[0] must not end when it starts",
+    ),
+    (
+        "[apps.a]\ndefault_quiet_hours = [{ start = '07:00', end = '08:00', days = ['someday'] }]",
+        &[],
+        "herald.toml:2: apps.a.default_quiet_hours[0].days[0] must be one of mon, tue, wed, thu, fri, sat, sun",
+    ),
+];
+
+#[test]
+fn a_mistake_in_quiet_hours_is_named_with_its_interval() {
+    check(QUIET_HOURS);
+}
+
+const UNKNOWN: &[Case] = &[
+    (
+        "[dispatch]\npermitts = 4",
+        &[],
+        "herald.toml:2: dispatch.permitts is not a setting; here are lease_seconds, permits, send_timeout_seconds, grace_seconds",
+    ),
+    (
+        "[dispach]\npermits = 4",
+        &[],
+        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, limits, apps, fallback",
+    ),
+];
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    check(UNKNOWN);
+}
+
+const PROVIDERS: &[Case] = &[
+    (
+        "[apps.a.apns]\nbundle_id = 'com.example'\nkey_file = '/dev/null'\nkey_id = 'short'\nteam_id = 'DEF123GHIJ'",
+        &[],
+        "herald.toml:4: apps.a.apns.key_id must be 10 letters or digits",
+    ),
+    (
+        "[apps.a.fcm]\nservice_account_file = '/dev/null'\nendpoint = 'here'",
+        &[],
+        "herald.toml:3: apps.a.fcm.endpoint is not an absolute URL",
+    ),
+    ("[apps.a.fcm]\ndisplay = 'app'", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
+    ("[apps.a.fcm]\nservice_account_file = ''", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
+    (
+        "[apps.a.fcm]\nservice_account_file = 'gone.json'",
+        &[],
+        "herald.toml:2: apps.a.fcm.service_account_file names gone.json, which cannot be read: No such file or directory (os error 2)",
+    ),
+];
+
+#[test]
+fn a_mistake_in_a_provider_is_named_with_its_line() {
+    check(PROVIDERS);
+}
+
+#[test]
+fn all_that_a_provider_lacks_is_listed() {
+    let found = problems("[apps.a.apns]\nkey_file = '/dev/null'\n", &[]);
+    let keys: Vec<&str> = found.iter().map(|problem| problem.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(keys, ["apps.a.apns.bundle_id", "apps.a.apns.key_id", "apps.a.apns.team_id"], "{found:?}");
+}
+
+#[test]
+fn the_environment_can_give_a_provider_whole() {
+    let variables = [
+        ("HERALD__APPS__DEMO__APNS__BUNDLE_ID", "com.example.demo"),
+        ("HERALD__APPS__DEMO__APNS__KEY_ID", "1234567890"),
+        ("HERALD__APPS__DEMO__APNS__TEAM_ID", "0123456789"),
+        ("HERALD__APPS__DEMO__APNS__KEY_FILE", "/dev/null"),
+    ];
+    let settings = read("", &variables).unwrap();
+    let apns = settings.apps["demo"].apns.as_ref().unwrap();
+    assert_eq!((apns.key_id.as_str(), apns.team_id.as_str()), ("1234567890", "0123456789"), "digits stay text");
+}
+
+const LATER: &[Case] = &[
+    (
+        "[database]\nurl = 'postgres://herald@db/herald'",
+        &[],
+        "herald.toml:2: database.url names PostgreSQL, which is not available in this version; sqlite://PATH is",
+    ),
+    (
+        "[queue]\nurl = 'rediss://cache'",
+        &[],
+        "herald.toml:2: queue.url names Redis, which is not available in this version and never goes with SQLite; \"embedded\" does",
+    ),
+    ("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version"),
+];
+
+#[test]
+fn what_comes_later_is_refused_by_name() {
+    check(LATER);
+}
+
+const FILES: &[Case] = &[(
+    "[database]\nencryption_key_file = 'no/such.key'",
+    &[],
+    "herald.toml:2: database.encryption_key_file names no/such.key, which cannot be read: No such file or directory (os error 2)",
+)];
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    check(FILES);
+}
+
+const VARIABLES: &[Case] = &[
+    (
+        "[dispatch]\npermits = 4",
+        &[("HERALD__DISPATCH__PERMITS", "many")],
+        "HERALD__DISPATCH__PERMITS: dispatch.permits is text, must be a whole number that is not negative",
+    ),
+    (
+        "",
+        &[("HERALD__DISPATCH__PERMITS", "\"4\"")],
+        "HERALD__DISPATCH__PERMITS: dispatch.permits is text, must be a whole number that is not negative",
+    ),
+    (
+        "",
+        &[("HERALD__SERVR__LISTEN", "[::1]:80")],
+        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, limits, apps, fallback",
+    ),
+    ("", &[("HERALD__SERVER", "x")], "HERALD__SERVER: server must be a table as TOML writes it: { key = \"value\" }"),
+    (
+        "",
+        &[("HERALD__SERVER", "{}"), ("HERALD__SERVER__LISTEN", "x")],
+        "HERALD__SERVER__LISTEN: server.listen contradicts HERALD__SERVER, which gives the whole of it a value",
+    ),
+    ("", &[("HERALD__RETRY__PROVIDER_FLOORS", "yes")], "HERALD__RETRY__PROVIDER_FLOORS: retry.provider_floors must be true or false"),
+];
+
+#[test]
+fn a_mistake_in_the_environment_is_named_with_its_variable() {
+    check(VARIABLES);
+}
+
+#[test]
+fn all_mistakes_are_listed_in_the_order_of_the_file() {
+    let text = "
+[server]
+listen = 4
+colour = 'red'
+[database]
+url = 'mysql://'
+[queue]
+window = 'wide'
+[apps.demo]
+default_timezone = 'UTC+1'
+default_quiet_hours = [{ start = '22:00', end = 7, day = 'mon' }, { end = '06:00' }]
+";
+    let found = problems(text, &[("HERALD__RETRY__MAX_SECONDS", "never")]);
+    let keys: Vec<&str> = found.iter().map(|problem| problem.split_whitespace().nth(1).unwrap()).collect();
+    let expected = [
+        "server.listen",
+        "server.colour",
+        "database.url",
+        "queue.window",
+        "apps.demo.default_timezone",
+        "apps.demo.default_quiet_hours[0].day",
+        "apps.demo.default_quiet_hours[0].end",
+        "apps.demo.default_quiet_hours[1].start",
+        "retry.max_seconds",
+    ];
+    let sorted = |mut keys: Vec<&'static str>| {
+        keys.sort_unstable();
+        keys
+    };
+    let mut actual = keys.clone();
+    actual.sort_unstable();
+    assert_eq!(actual, sorted(expected.to_vec()), "{found:#?}");
+    assert_eq!(keys.last(), Some(&"retry.max_seconds"), "what has no line comes last");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_named_with_its_lines() {
+    let found = problems("[server\nlisten = '127.0.0.1:80'\n[log]\nlevel = \n", &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("herald.toml:1: is not TOML: "), "{found:?}");
+    assert!(found[1].starts_with("herald.toml:4: is not TOML: "), "{found:?}");
+}
+
+#[test]
+fn a_key_that_is_given_twice_is_named() {
+    let found = problems("[log]\nlevel = 'info'\nlevel = 'warn'\n", &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("herald.toml:3: is not TOML: duplicate key"), "{found:?}");
+}
+
+#[test]
+fn a_variable_that_is_not_text_is_named() {
+    let variables = vec![("HERALD__LOG__LEVEL".to_owned(), OsString::from_vec(vec![0xff]))];
+    let error = Source { file: None, text: "", variables }.settings().unwrap_err();
+    assert_eq!(error.to_string(), "the configuration is not valid\n  HERALD__LOG__LEVEL: log.level is not UTF-8");
+}
+
+#[test]
+fn values_are_never_part_of_a_message() {
+    let secret = "hunter2";
+    let text =
+        format!("[database]\nurl = '{secret}'\n[queue]\nurl = '{secret}'\n[limits]\nper_key = '{secret}'\n[log]\nlevel = ['{secret}']\n");
+    let found = problems(&text, &[("HERALD__RETRY__MAX_SECONDS", secret), ("HERALD__SERVER__LISTEN", secret)]);
+    assert_eq!(found.len(), 6, "{found:?}");
+    assert!(!found.concat().contains(secret), "{found:?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_where_it_was_named() {
+    let error = load(Some(Path::new("/no/such/herald.toml"))).unwrap_err();
+    assert_eq!(error.to_string(), "/no/such/herald.toml cannot be read");
+}
+
+#[test]
+fn relative_files_are_found_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("some.key"), "x").unwrap();
+    let file = Some(folder.path().join("herald.toml"));
+    let text = "[database]\nencryption_key_file = 'some.key'\n";
+    let error = Source { file, text, variables: Vec::new() }.settings().unwrap_err();
+    assert!(error.to_string().ends_with("database.encryption_key_file is not available in this version"), "{error}");
+}
+
+#[test]
+fn an_empty_file_name_is_none() {
+    assert!(read("[database]\nencryption_key_file = ''\n", &[]).is_ok());
+    assert!(read("", &[("HERALD__DATABASE__ENCRYPTION_KEY_FILE", "")]).is_ok());
+}
+
+#[test]
+fn the_example_of_the_documented_file_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["AuthKey_ABC123DEFG.p8", "service-account.json"] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    let text: String = include_str!("../../config/herald.toml")
+        .lines()
+        .skip_while(|line| !line.starts_with("# [apps.demo]"))
+        .map(|line| line.trim_start_matches('#').trim_start().to_owned() + "\n")
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
+        .collect();
+    let settings = Source { file: Some(folder.path().join("herald.toml")), text: &text, variables: Vec::new() }.settings().unwrap();
+    let demo = &settings.apps["demo"];
+    assert!(demo.apns.is_some() && demo.fcm.is_some());
+    assert_eq!(demo.apns.as_ref().unwrap().key_file, folder.path().join("AuthKey_ABC123DEFG.p8"));
+}
+
+#[test]
+fn the_documented_file_is_the_default_in_full() {
+    let text = include_str!("../../config/herald.toml");
+    assert_eq!(shown(&read(text, &[]).unwrap()), shown(&Settings::default()));
+    for key in ["header_timeout_seconds", "window", "lease_seconds", "grace_seconds", "provider_floors", "per_client_token"] {
+        assert!(text.contains(&format!("\n{key} = ")), "{key} is not documented");
+    }
+}

@@ -1,0 +1,85 @@
+//! An audience becomes work: page by page in the order of device numbers, cut into chunks of one zone, under the work's epoch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::job::Job;
+use super::node::Node;
+use crate::domain::Timestamp;
+use crate::domain::decision::Push;
+use crate::domain::due;
+use crate::domain::notification::When;
+use crate::domain::reason::WaitReason;
+use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
+use crate::domain::zone::effective_zone;
+use crate::store;
+use crate::store::engine::AudiencePage;
+
+/// Devices of one page.
+const PAGE: usize = 20_000;
+
+/// Takes page after page until the audience is done, the lease grows short, or someone else has the work.
+pub async fn run(node: Arc<Node>, job: Arc<Job>) {
+    if let Err(error) = pages(&node, &job).await {
+        tracing::warn!(error = %error, notification.id = %job.message.id, "an audience cannot be read further; it goes on from its cursor");
+    }
+    node.held.remove(&job);
+    if let Err(error) = node.queue.ack(std::slice::from_ref(&job.entry)).await {
+        tracing::warn!(error = %error, "an entry cannot be acked; it comes back and is forgotten then");
+    }
+}
+
+async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
+    let key = job.work.key;
+    loop {
+        let Some(page) = node.store.read_page(key, PAGE).await? else { return Ok(()) };
+        let chunks = cut(node, job, &page);
+        let hit = node.store.commit_page(key, job.work.epoch, &page, &chunks).await?;
+        node.wake.notify_one();
+        if !hit || page.last {
+            return Ok(());
+        }
+        if node.stopping.is_cancelled() || node.clock.monotonic() + node.settings.send_timeout() >= job.deadline() {
+            return node.store.hand_back(&[(key, job.work.epoch)]).await;
+        }
+    }
+}
+
+/// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.
+fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
+    let mut zones: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
+    for (pair, zone) in &page.devices {
+        zones.entry(zone.as_deref()).or_default().push(*pair);
+    }
+    let now = node.now();
+    let mut chunks = Vec::new();
+    for (zone, pairs) in zones {
+        let (due_at, expires_at) = times(node, job, zone, now);
+        for pairs in pairs.chunks(MAX_TARGETS) {
+            chunks.push(NewWork {
+                id: node.ids.work(),
+                kind: WorkKind::Send,
+                stream: job.work.stream,
+                fan_out: true,
+                targets: Targets::Pairs(pairs.to_vec()),
+                attempt: 0,
+                reason: (due_at > now).then_some(WaitReason::Scheduled),
+                due_at: due_at.min(expires_at),
+                expires_at,
+            });
+        }
+    }
+    chunks
+}
+
+/// When the devices of a zone are due, and when it is over for them.
+fn times(node: &Node, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timestamp, Timestamp) {
+    let message = &job.message;
+    let When::Local { .. } = message.notification.when else { return (now, message.expires_at) };
+    let Some(app) = node.directory.app(job.work.key.app) else { return (now, message.expires_at) };
+    let zone = effective_zone(zone, None, app.defaults.timezone);
+    let push = Push::of(&message.notification, None, message.start_at);
+    // who is to be left out is due at once, so that it is recorded
+    let due_at = due::due_at(&push, zone).unwrap_or(now);
+    (due_at.max(now), due::ends_at(&push, zone).max(now))
+}

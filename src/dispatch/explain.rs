@@ -1,0 +1,162 @@
+//! What the gate would decide of an imagined push, per device: for `POST /v1/explain`.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDateTime;
+
+use super::accept::unknown_category;
+use super::directory::App;
+use super::draft::Rejected;
+use super::node::Node;
+use super::plan::device_facts;
+use crate::domain::Timestamp;
+use crate::domain::category::Category;
+use crate::domain::decision::{self, Push};
+use crate::domain::explain as words;
+use crate::domain::id::{NotificationId, WorkId};
+use crate::domain::local_time::{earliest_on_earth, wall_clock};
+use crate::domain::notification::{DEFAULT_TTL_SECONDS, IfPast, InQuietHours, Lifetime, Priority, When};
+use crate::domain::reason::SuppressReason;
+use crate::domain::work::{Targets, WorkKey};
+use crate::store::engine::{Ask, Candidate, Recipient};
+
+/// Whom an explanation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A user's devices.
+    User(String),
+    /// One device.
+    Device(String),
+}
+
+/// A push that is imagined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// About whom.
+    pub who: Who,
+    /// Its category; must be declared.
+    pub category: Option<String>,
+    /// How urgent; the category's where absent.
+    pub priority: Option<Priority>,
+    /// A data-only push.
+    pub silent: bool,
+    /// Its life; the category's where absent.
+    pub ttl_seconds: Option<u32>,
+    /// What in quiet hours.
+    pub in_quiet_hours: InQuietHours,
+    /// A wall clock.
+    pub send_at_local: Option<NaiveDateTime>,
+    /// If that has passed.
+    pub if_past: IfPast,
+    /// The instant to judge at; the present where absent.
+    pub at: Option<Timestamp>,
+}
+
+/// What the gate says of one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Which; `None` where the user has no active device.
+    pub device: Option<String>,
+    /// `send`, `defer` or `suppress`.
+    pub decision: &'static str,
+    /// When it would be sent.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The zone that counts.
+    pub timezone: String,
+    /// The wall clock there at the instant judged.
+    pub local_time: NaiveDateTime,
+}
+
+/// Answers per device; `None` where a named device is unknown or inactive. Nothing is written.
+pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
+    let categories = node.directory.categories(app.id).await?;
+    let declared = match &question.category {
+        None => None,
+        Some(name) => Some(categories.get(name).ok_or_else(|| unknown_category(name))?),
+    };
+    let now = question.at.unwrap_or_else(|| node.now());
+    let targets = match &question.who {
+        Who::User(name) => Targets::Users(vec![name.clone()]),
+        Who::Device(name) => Targets::Devices(vec![name.clone()]),
+    };
+    let candidates = peek(node, app, targets, false).await?;
+    if matches!(question.who, Who::Device(_)) && candidates.iter().all(|candidate| candidate.recipient.is_none()) {
+        return Ok(None);
+    }
+    let push = imagined(question, declared, now);
+    let explained = candidates.into_iter().map(|candidate| match candidate.recipient {
+        Some(recipient) => one(app, &push, &recipient, now),
+        None => nobody(app, now),
+    });
+    Ok(Some(explained.collect()))
+}
+
+/// Targets as they are now, without making rows for names that are unknown.
+pub(super) async fn peek(node: &Node, app: &App, targets: Targets, latest_only: bool) -> Result<Vec<Candidate>, crate::store::Error> {
+    let key = WorkKey { app: app.id, notification: NotificationId(uuid::Uuid::nil()), work: WorkId(0) };
+    let ask = Ask { key, targets, latest_only, day: 0, check_deliveries: false, collapse_hash: None, peek: true };
+    Ok(node.store.read_targets(&[ask]).await?.into_iter().flat_map(|answer| answer.candidates).collect())
+}
+
+fn imagined<'a>(question: &'a Question, declared: Option<&'a Category>, now: Timestamp) -> Push<'a> {
+    let ttl = question.ttl_seconds.or(declared.and_then(|category| category.ttl_seconds)).unwrap_or(DEFAULT_TTL_SECONDS);
+    let (when, start_at) = match question.send_at_local {
+        Some(time) => (When::Local { time, if_past: question.if_past }, earliest_on_earth(time).max(now)),
+        None => (When::At(now), now),
+    };
+    Push {
+        category: question.category.as_deref(),
+        declared,
+        priority: question.priority.or(declared.and_then(|category| category.priority)).unwrap_or(Priority::High),
+        silent: question.silent,
+        in_quiet_hours: question.in_quiet_hours,
+        when,
+        lifetime: Lifetime::Seconds(ttl),
+        start_at,
+    }
+}
+
+fn one(app: &App, push: &Push<'_>, recipient: &Recipient, now: Timestamp) -> Explained {
+    let question = decision::Question {
+        push: *push,
+        preferences: recipient.preferences.as_deref(),
+        device: device_facts(recipient),
+        defaults: &app.defaults,
+    };
+    let explanation = words::explain(now, &question);
+    let carried = app.providers.contains_key(&recipient.provider);
+    let decision = if carried { explanation.decision } else { words::Verdict::Suppress };
+    let reason = if carried { explanation.reason } else { Some(SuppressReason::Unsupported.as_str()) };
+    Explained {
+        device: Some(recipient.name.clone()),
+        decision: decision.as_str(),
+        until: if carried { explanation.until } else { None },
+        reason: reason.map(ToOwned::to_owned),
+        timezone: explanation.timezone.name().to_owned(),
+        local_time: explanation.local_time,
+    }
+}
+
+fn nobody(app: &App, now: Timestamp) -> Explained {
+    let zone = app.defaults.timezone;
+    Explained {
+        device: None,
+        decision: words::Verdict::Suppress.as_str(),
+        until: None,
+        reason: Some(SuppressReason::NoActiveDevice.as_str().to_owned()),
+        timezone: zone.name().to_owned(),
+        local_time: wall_clock(zone, now),
+    }
+}
+
+/// How many of each decision: `send`, or the reason.
+#[derive(Debug, Default)]
+pub(super) struct Tally(pub(super) BTreeMap<String, u64>);
+
+impl Tally {
+    pub(super) fn add(&mut self, word: &str) {
+        *self.0.entry(word.to_owned()).or_default() += 1;
+    }
+}

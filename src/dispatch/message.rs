@@ -1,0 +1,101 @@
+//! A notification in a worker's hands: read once, shared by all who send it, with what was rendered of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use parking_lot::Mutex;
+
+use super::render::{self, Form};
+use crate::domain::Timestamp;
+use crate::domain::id::{AppId, NotificationId};
+use crate::domain::notification::Notification;
+use crate::providers::{Provider, RenderError, Rendered};
+use crate::store;
+use crate::store::engine::{NewNotification, StoredNotification};
+
+/// Notifications kept in memory, at most. A campaign's is used by thousands of chunks; a direct one usually once.
+const CACHED: u64 = 20_000;
+
+/// A notification, and its payloads by form.
+pub struct Message {
+    /// The app.
+    pub app: AppId,
+    /// Its id.
+    pub id: NotificationId,
+    /// What was accepted.
+    pub notification: Notification,
+    /// From when on it may be sent.
+    pub start_at: Timestamp,
+    /// When its last target is over.
+    pub expires_at: Timestamp,
+    /// Days since 1970 of `start_at`.
+    pub day: i32,
+    /// Its collapse key as it goes on the wire, and the hash of the caller's key.
+    pub collapse: render::Collapse,
+    rendered: Mutex<HashMap<Form, Arc<Rendered>>>,
+}
+
+impl Message {
+    /// Of what accept just wrote.
+    pub fn of_new(new: &NewNotification, notification: Notification) -> Self {
+        Self::new((new.app, new.id), notification, (new.start_at, new.expires_at), new.day())
+    }
+
+    /// Of what the store has.
+    pub fn of_stored(stored: &StoredNotification) -> Result<Self, store::Error> {
+        let notification = serde_json::from_slice(&stored.content).map_err(|_| store::Error::Unreadable {
+            table: "notification",
+            column: "content",
+            row: stored.id.to_string(),
+        })?;
+        Ok(Self::new((stored.app, stored.id), notification, (stored.start_at, stored.expires_at), stored.day))
+    }
+
+    fn new(
+        (app, id): (AppId, NotificationId),
+        notification: Notification,
+        (start_at, expires_at): (Timestamp, Timestamp),
+        day: i32,
+    ) -> Self {
+        let collapse = render::Collapse::of(id, notification.collapse_key.as_deref());
+        Self { app, id, notification, start_at, expires_at, day, collapse, rendered: Mutex::default() }
+    }
+
+    /// The payload in this form, made at most once.
+    pub fn rendered(&self, provider: &dyn Provider, form: &Form) -> Result<Arc<Rendered>, RenderError> {
+        if let Some(rendered) = self.rendered.lock().get(form) {
+            return Ok(Arc::clone(rendered));
+        }
+        let rendered = Arc::new(render::render(self, provider, form)?);
+        self.rendered.lock().insert(form.clone(), Arc::clone(&rendered));
+        Ok(rendered)
+    }
+}
+
+/// The notifications this node holds in memory.
+#[derive(Clone)]
+pub struct Messages(Cache<NotificationId, Arc<Message>>);
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self(Cache::new(CACHED))
+    }
+}
+
+impl Messages {
+    /// Keeps one.
+    pub fn keep(&self, message: Arc<Message>) {
+        self.0.insert(message.id, message);
+    }
+
+    /// One, if it is here.
+    pub fn get(&self, id: NotificationId) -> Option<Arc<Message>> {
+        self.0.get(&id)
+    }
+
+    /// Lets one go, when it is not going to be needed again.
+    pub fn forget(&self, id: NotificationId) {
+        self.0.invalidate(&id);
+    }
+}

@@ -1,0 +1,144 @@
+//! What the steps of one node share: everything that was handed in, and what they keep in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::commit::Pending;
+use super::directory::Directory;
+use super::job::Held;
+use super::lane::Lanes;
+use super::message::Messages;
+use super::recorder::Event;
+use super::stop::StopSet;
+use super::{RetrySettings, Settings};
+use crate::domain::Timestamp;
+use crate::domain::clock::{Clock, Ids, Rng};
+use crate::domain::retry::RetryPolicy;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// How long published work has to be taken before the scheduler publishes it again.
+pub const GUARD: Duration = Duration::from_secs(30);
+
+/// What the path is made of. Nothing of it is made by the path.
+pub struct Parts {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The ready window.
+    pub queue: Arc<dyn Queue>,
+    /// The apps.
+    pub directory: Arc<Directory>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: Arc<dyn Ids>,
+    /// Chance.
+    pub rng: Arc<dyn Rng>,
+    /// Every task of the path lives in here.
+    pub tasks: TaskTracker,
+    /// Stop taking work; finish what is under way.
+    pub stopping: CancellationToken,
+    /// Stop.
+    pub stopped: CancellationToken,
+    /// `[dispatch]`.
+    pub settings: Settings,
+    /// `[retry]`.
+    pub retry: RetrySettings,
+}
+
+/// One running node.
+pub struct Node {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The ready window.
+    pub queue: Arc<dyn Queue>,
+    /// The apps.
+    pub directory: Arc<Directory>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: Arc<dyn Ids>,
+    /// Chance.
+    pub rng: Arc<dyn Rng>,
+    /// Every task of the path lives in here.
+    pub tasks: TaskTracker,
+    /// Stop taking work; finish what is under way.
+    pub stopping: CancellationToken,
+    /// Stop.
+    pub hard_stop: CancellationToken,
+    /// `[dispatch]`.
+    pub settings: Settings,
+    /// How failed sends are repeated.
+    pub retry: RetryPolicy,
+    /// Notifications in memory.
+    pub messages: Messages,
+    /// The lanes.
+    pub lanes: Lanes,
+    /// Runs of which nothing more is started.
+    pub stopped: StopSet,
+    /// Work in this node's hands.
+    pub held: Held,
+    /// Sends under way or not yet recorded.
+    pub permits: Arc<Semaphore>,
+    /// Wakes the scheduler before its time.
+    pub wake: Notify,
+    /// To the recorder.
+    pub events: mpsc::Sender<Event>,
+    /// To the committer of accepted requests.
+    pub accepted: mpsc::Sender<Pending>,
+}
+
+/// The right to have one send under way; returned when its outcome is recorded.
+pub type Permit = OwnedSemaphorePermit;
+
+impl Node {
+    /// A node of these parts.
+    pub fn new(parts: Parts, events: mpsc::Sender<Event>, accepted: mpsc::Sender<Pending>) -> Self {
+        let retry =
+            RetryPolicy { first: Duration::from_secs(parts.retry.first_seconds), max: Duration::from_secs(parts.retry.max_seconds) };
+        Self {
+            store: parts.store,
+            queue: parts.queue,
+            directory: parts.directory,
+            clock: parts.clock,
+            ids: parts.ids,
+            rng: parts.rng,
+            tasks: parts.tasks,
+            stopping: parts.stopping,
+            hard_stop: parts.stopped,
+            retry,
+            messages: Messages::default(),
+            lanes: Lanes::default(),
+            stopped: StopSet::default(),
+            held: Held::default(),
+            permits: Arc::new(Semaphore::new(parts.settings.permits)),
+            settings: parts.settings,
+            wake: Notify::new(),
+            events,
+            accepted,
+        }
+    }
+
+    /// The present, by the store's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Waits, unless the node stops meanwhile; whether to go on.
+    pub async fn pause(&self, wait: Duration) -> bool {
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            () = tokio::time::sleep(wait) => true,
+        }
+    }
+
+    /// The instant at which published work is published again, if nobody took it.
+    pub fn guard(&self, now: Timestamp, expires_at: Timestamp) -> Timestamp {
+        (now + TimeDelta::from_std(GUARD).unwrap_or(TimeDelta::MAX)).min(expires_at)
+    }
+}

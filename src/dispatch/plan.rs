@@ -1,0 +1,149 @@
+//! Step 8: what becomes of each target of a work row, before anything is sent. The gate decides; this asks it, and knows what is asked first.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::directory::App;
+use super::message::Message;
+use crate::domain::Timestamp;
+use crate::domain::category::Category;
+use crate::domain::decision::{Decision, DeviceFacts, Push, Question};
+use crate::domain::delivery::Ending;
+use crate::domain::due;
+use crate::domain::gate;
+use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
+use crate::domain::work::TakenWork;
+use crate::store::engine::{Candidate, Recipient, RunStatus};
+
+/// What becomes of one target.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing: it has a delivery, or was named as an exception.
+    Skip,
+    /// It ends here.
+    End(Ending),
+    /// It is looked at again.
+    Wait {
+        /// When.
+        due: Timestamp,
+        /// Why.
+        reason: WaitReason,
+    },
+    /// It is sent to.
+    Send(Box<Sending>),
+}
+
+/// A target that the gate lets through.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sending {
+    /// Whom to.
+    pub recipient: Recipient,
+    /// The beginning of the next quiet hours, where they hold this push.
+    pub until: Option<Timestamp>,
+    /// From when on it is of no use; with a life of 0 the instant it was due.
+    pub expires_at: Timestamp,
+    /// From when on it is not started any more.
+    pub ends_at: Timestamp,
+}
+
+/// What is the same for all targets of a work row.
+pub struct Context<'a> {
+    /// The present, by the store's clock.
+    pub now: Timestamp,
+    /// The notification.
+    pub message: &'a Message,
+    /// Its app.
+    pub app: &'a App,
+    /// The app's categories.
+    pub categories: &'a BTreeMap<String, Category>,
+    /// The row.
+    pub work: &'a TakenWork,
+    /// Its run, where it has one.
+    pub run: Option<RunStatus>,
+}
+
+/// What becomes of a target. A panic in it is this target's alone.
+pub fn plan(context: &Context<'_>, candidate: Candidate) -> Step {
+    catch_unwind(AssertUnwindSafe(|| judge(context, candidate))).unwrap_or(Step::End(Ending::Failed(FailReason::RenderFailed)))
+}
+
+fn judge(context: &Context<'_>, candidate: Candidate) -> Step {
+    if candidate.delivered {
+        return Step::Skip;
+    }
+    if context.run == Some(RunStatus::Cancelled) {
+        return Step::End(Ending::Cancelled);
+    }
+    if context.work.spent {
+        return Step::End(Ending::Expired(WaitReason::DeadLetter.as_str().to_owned()));
+    }
+    let Some(recipient) = candidate.recipient else {
+        return suppress(SuppressReason::NoActiveDevice);
+    };
+    if recipient.person != candidate.person {
+        return suppress(SuppressReason::UserChanged);
+    }
+    if context.message.notification.except_devices.contains(&recipient.name) {
+        return Step::Skip;
+    }
+    if candidate.shown.is_some_and(|shown| shown > context.message.id) {
+        return suppress(SuppressReason::Superseded);
+    }
+    if !context.app.providers.contains_key(&recipient.provider) {
+        return suppress(SuppressReason::Unsupported);
+    }
+    ask_the_gate(context, recipient)
+}
+
+fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
+    let question = question(context.message, context.app, context.categories, &recipient);
+    match gate::decide(context.now, &question) {
+        Decision::Send { until } => {
+            let zone = gate::zone_of(&question);
+            let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
+            Step::Send(Box::new(Sending { recipient, until, expires_at, ends_at }))
+        }
+        Decision::Defer { until, reason } => Step::Wait { due: until, reason },
+        Decision::Suppress(reason) => suppress(reason),
+        Decision::Expire => Step::End(Ending::Expired(expired_because(context.work.reason).to_owned())),
+    }
+}
+
+/// The gate's question about a notification at a device.
+pub fn question<'a>(
+    message: &'a Message,
+    app: &'a App,
+    categories: &'a BTreeMap<String, Category>,
+    recipient: &'a Recipient,
+) -> Question<'a> {
+    let declared = message.notification.category.as_ref().and_then(|name| categories.get(name));
+    Question {
+        push: Push::of(&message.notification, declared, message.start_at),
+        preferences: recipient.preferences.as_deref(),
+        device: device_facts(recipient),
+        defaults: &app.defaults,
+    }
+}
+
+/// What the gate needs to know of a device.
+pub fn device_facts(recipient: &Recipient) -> DeviceFacts<'_> {
+    DeviceFacts {
+        platform: recipient.platform,
+        provider: recipient.provider,
+        permission: recipient.permission,
+        timezone: recipient.timezone.as_deref(),
+    }
+}
+
+/// The reason of what expires: what it last waited for. Behind a paused lane that is the credential; without a wait it was never reached.
+pub fn expired_because(waited: Option<WaitReason>) -> &'static str {
+    match waited {
+        Some(WaitReason::LanePaused) => "credential_refused",
+        Some(reason) => reason.as_str(),
+        None => WaitReason::Unavailable.as_str(),
+    }
+}
+
+fn suppress(reason: SuppressReason) -> Step {
+    Step::End(Ending::Suppressed(reason))
+}

@@ -1,0 +1,140 @@
+//! What a draft would come to, were it sent now: how many, why not, and what they would get. Nothing is written, nothing is sent.
+
+use std::collections::BTreeMap;
+
+use super::accept;
+use super::directory::App;
+use super::draft::{Draft, Rejected, To};
+use super::explain::{Tally, peek};
+use super::message::Message;
+use super::node::Node;
+use super::plan::{self, Context, Step};
+use super::render::Form;
+use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::id::WorkId;
+use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
+use crate::providers::{Body, Piece, Rendered};
+use crate::store::engine::Candidate;
+
+/// Devices of an audience that are looked at in one read.
+const PAGE: usize = 5000;
+
+/// What a draft would come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preview {
+    /// Targets.
+    pub targeted: u64,
+    /// `send`, or the reason of a deferral or a suppression, and how many.
+    pub decisions: BTreeMap<String, u64>,
+    /// One payload for each provider, platform and locale.
+    pub rendered: Vec<RenderedPreview>,
+}
+
+/// A payload as the provider would get it, with a stand-in for the token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RenderedPreview {
+    /// Whose form.
+    pub provider: ProviderKind,
+    /// For what.
+    pub platform: Platform,
+    /// The key under `localized`; `None` the default words.
+    pub locale: Option<String>,
+    /// What counts towards the provider's limit.
+    pub bytes: usize,
+    /// The body.
+    pub payload: serde_json::Value,
+}
+
+/// Previews a draft.
+pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Rejected> {
+    let categories = node.directory.categories(app.id).await?;
+    let (to, latest_only) = (draft.to.clone(), draft.latest_device_only);
+    let (_, message) = accept::compose(node, app, draft).await?;
+    let work = imagined(app, &message);
+    let mut tally = Tally::default();
+    let mut look = |candidates: Vec<Candidate>| {
+        let context = Context { now: node.now(), message: &message, app, categories: &categories, work: &work, run: None };
+        for candidate in candidates {
+            count(&mut tally, plan::plan(&context, candidate));
+        }
+    };
+    match to {
+        To::Users(names) => look(peek(node, app, Targets::Users(names), latest_only).await?),
+        To::Devices(names) => look(peek(node, app, Targets::Devices(names), latest_only).await?),
+        To::All => {
+            let mut after = 0;
+            loop {
+                let pairs = node.store.read_devices(app.id, after, PAGE).await?;
+                let Some(last) = pairs.last() else { break };
+                after = last.device.0;
+                look(peek(node, app, Targets::Pairs(pairs), latest_only).await?);
+            }
+        }
+    }
+    Ok(Preview { targeted: tally.0.values().sum(), rendered: payloads(app, &message), decisions: tally.0 })
+}
+
+fn imagined(app: &App, message: &Message) -> TakenWork {
+    let key = WorkKey { app: app.id, notification: message.id, work: WorkId(0) };
+    TakenWork {
+        key,
+        epoch: 1,
+        takes: 1,
+        kind: WorkKind::Send,
+        stream: Stream::Normal,
+        fan_out: false,
+        targets: Targets::Pairs(Vec::new()),
+        attempt: 0,
+        reason: None,
+        first: true,
+        expires_at: message.expires_at,
+        spent: false,
+    }
+}
+
+fn count(tally: &mut Tally, step: Step) {
+    match step {
+        Step::Skip => {}
+        Step::Send(_) => tally.add("send"),
+        Step::Wait { reason, .. } => tally.add(reason.as_str()),
+        Step::End(ending) => tally.add(ending.reason().unwrap_or(ending.state().as_str())),
+    }
+}
+
+/// The payloads of every provider the app has, in the default words and in each locale.
+fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
+    let mut payloads = Vec::new();
+    for (kind, provider) in &app.providers {
+        for platform in accept::platforms(*kind) {
+            for locale in std::iter::once(None).chain(message.notification.localized.keys().cloned().map(Some)) {
+                let form = Form { provider: *kind, platform: *platform, locale };
+                let Ok(rendered) = message.rendered(&**provider, &form) else { continue };
+                payloads.push(RenderedPreview {
+                    provider: *kind,
+                    platform: *platform,
+                    locale: form.locale,
+                    bytes: rendered.size,
+                    payload: payload(&rendered),
+                });
+            }
+        }
+    }
+    payloads
+}
+
+fn payload(rendered: &Rendered) -> serde_json::Value {
+    let mut bytes = Vec::new();
+    match &rendered.body {
+        Body::Whole(whole) => bytes.extend_from_slice(whole),
+        Body::Spliced(pieces) => {
+            for piece in pieces.iter() {
+                match piece {
+                    Piece::Shared(shared) => bytes.extend_from_slice(shared),
+                    Piece::Address => bytes.extend_from_slice(br#""token":"<token>""#),
+                    Piece::SecondsLeft | Piece::ExpiresAt => bytes.extend_from_slice(b"0"),
+                }
+            }
+        }
+    }
+    serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null)
+}

@@ -1,0 +1,144 @@
+//! Words and payloads: once per platform and locale, not per device.
+
+use std::borrow::Cow;
+
+use super::message::Message;
+use crate::domain::collapse;
+use crate::domain::content::Content;
+use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::id::NotificationId;
+use crate::domain::notification::{Lifetime, Notification};
+use crate::providers::{self, Provider, RenderError, Rendered};
+
+/// What makes two devices get the same payload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// Whose form.
+    pub provider: ProviderKind,
+    /// For which platform.
+    pub platform: Platform,
+    /// The key under `localized` that serves the device's locale; `None`: the default words.
+    pub locale: Option<String>,
+}
+
+impl Form {
+    /// The form for a device of this locale.
+    pub fn of(notification: &Notification, provider: ProviderKind, platform: Platform, locale: Option<&str>) -> Self {
+        let locale = locale.and_then(|locale| serving(notification, locale)).map(ToOwned::to_owned);
+        Self { provider, platform, locale }
+    }
+}
+
+/// The collapse key of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collapse {
+    /// As it goes on the wire: the caller's, else made from the notification's id, so that a repeat replaces itself.
+    pub wire: String,
+    /// SHA-256 of the caller's key, where there is one.
+    pub hash: Option<[u8; 32]>,
+}
+
+impl Collapse {
+    /// Of this notification.
+    pub fn of(id: NotificationId, key: Option<&str>) -> Self {
+        Self { wire: collapse::wire_key(id, key).into_owned(), hash: key.map(collapse::key_hash) }
+    }
+}
+
+/// The key under `localized` for a locale: `fr-CA`, then `fr`. Case and `_` for `-` do not matter.
+fn serving<'a>(notification: &'a Notification, locale: &str) -> Option<&'a str> {
+    if notification.localized.is_empty() {
+        return None;
+    }
+    let wanted = locale.replace('_', "-");
+    let mut wanted: &str = &wanted;
+    loop {
+        if let Some(key) = notification.localized.keys().find(|key| key.replace('_', "-").eq_ignore_ascii_case(wanted)) {
+            return Some(key);
+        }
+        wanted = wanted.rsplit_once('-')?.0;
+    }
+}
+
+/// The words for a form, field by field: `platforms.<p>` over `localized.<l>` over `content`.
+fn words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
+    let mut words = Cow::Borrowed(&notification.content);
+    if let Some(localized) = form.locale.as_ref().and_then(|locale| notification.localized.get(locale)) {
+        words = Cow::Owned(localized.over(&words));
+    }
+    if let Some(platform) = notification.platforms.get(&form.platform) {
+        words = Cow::Owned(platform.over(&words));
+    }
+    if form.platform == Platform::Android && words.android_channel.is_none() && notification.android_channel.is_some() {
+        words.to_mut().android_channel.clone_from(&notification.android_channel);
+    }
+    words
+}
+
+/// Puts a notification into a provider's form.
+pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result<Rendered, RenderError> {
+    let notification = &message.notification;
+    let overrides = match form.provider {
+        ProviderKind::Apns => notification.overrides.apns.as_ref(),
+        ProviderKind::Fcm => notification.overrides.fcm.as_ref(),
+        ProviderKind::Webpush => notification.overrides.webpush.as_ref(),
+    };
+    provider.render(&providers::Message {
+        notification: message.id,
+        platform: form.platform,
+        content: &words(notification, form),
+        silent: notification.silent,
+        priority: notification.priority,
+        collapse_id: &message.collapse.wire,
+        expires_at: (notification.lifetime != Lifetime::Seconds(0)).then_some(message.expires_at),
+        overrides,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notification(json: &serde_json::Value) -> Notification {
+        let mut whole = serde_json::json!({
+            "audience": "named", "category": null, "priority": "high", "when": {"at": "2026-01-01T00:00:00Z"},
+            "lifetime": {"seconds": 60}, "accepted_at": "2026-01-01T00:00:00Z",
+        });
+        whole.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+        serde_json::from_value(whole).unwrap()
+    }
+
+    #[test]
+    fn the_nearest_locale_serves() {
+        let notification =
+            notification(&serde_json::json!({"localized": {"fr": {"title": "A"}, "fr-CA": {"title": "B"}, "pt_BR": {"title": "C"}}}));
+        for (locale, key) in [
+            ("fr-CA", Some("fr-CA")),
+            ("fr_ca", Some("fr-CA")),
+            ("fr-FR", Some("fr")),
+            ("fr", Some("fr")),
+            ("pt-BR", Some("pt_BR")),
+            ("pt", None),
+            ("zh-Hant-TW", None),
+            ("", None),
+        ] {
+            assert_eq!(serving(&notification, locale), key, "{locale}");
+        }
+    }
+
+    #[test]
+    fn words_are_found_field_by_field() {
+        let notification = notification(&serde_json::json!({
+            "content": {"title": "t", "body": "b", "sound": "default"},
+            "localized": {"fr": {"title": "t-fr"}},
+            "platforms": {"android": {"body": "b-android"}},
+            "android_channel": "channel",
+        }));
+        let form = Form::of(&notification, ProviderKind::Fcm, Platform::Android, Some("fr-FR"));
+        let words = words(&notification, &form);
+        assert_eq!(words.title.as_deref(), Some("t-fr"));
+        assert_eq!(words.body.as_deref(), Some("b-android"));
+        assert_eq!(words.sound.as_deref(), Some("default"));
+        assert_eq!(words.android_channel.as_deref(), Some("channel"));
+    }
+}

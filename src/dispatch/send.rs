@@ -1,0 +1,260 @@
+//! Step 10: one push, from the last look before the wire to what its outcome means.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::FutureExt;
+
+use super::job::{FollowUp, Job};
+use super::lane::{Lane, LaneKey, Mismatch, Signal};
+use super::node::{Node, Permit};
+use super::plan::{Sending, expired_because};
+use super::recorder::{Event, What};
+use super::render::Form;
+use crate::domain::Timestamp;
+use crate::domain::collapse;
+use crate::domain::delivery::{Delivery, Ending};
+use crate::domain::device::InactiveReason;
+use crate::domain::id::Target;
+use crate::domain::notification::Lifetime;
+use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
+use crate::domain::retry::{Next, next_attempt};
+use crate::domain::work::Pair;
+use crate::providers::{Provider, Push, RenderError, Rendered};
+use crate::store::engine::{Death, Shown};
+
+/// How often a target behind a paused lane looks whether it goes on.
+const LANE_PAUSED: TimeDelta = TimeDelta::seconds(15);
+/// How much later than asked a throttled target may come back, as a share of the wait: so that they do not all come at once.
+const SPREAD: f64 = 0.2;
+
+/// One target on its way.
+struct Attempt {
+    node: Arc<Node>,
+    job: Arc<Job>,
+    sending: Sending,
+    lane: Arc<Lane>,
+    provider: Arc<dyn Provider>,
+}
+
+/// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
+pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, permit: Permit) {
+    let Some(provider) = node.directory.app(job.work.key.app).and_then(|app| app.providers.get(&sending.recipient.provider)).cloned()
+    else {
+        return tell(&node, Some(job), What::Nothing, Some(permit)).await;
+    };
+    let key = LaneKey { app: job.work.key.app, provider: sending.recipient.provider, environment: sending.recipient.environment };
+    let lane = node.lanes.get(key);
+    let attempt = Attempt { node, job, sending, lane, provider };
+    let run = tokio::select! {
+        run = AssertUnwindSafe(attempt.run()).catch_unwind() => run,
+        // its work has been handed back: whoever takes it next repeats it with the same ids
+        () = attempt.node.hard_stop.cancelled() => return,
+    };
+    let what = run.unwrap_or_else(|_| attempt.ended(Ending::Failed(FailReason::RenderFailed), attempt.job.work.attempt));
+    // what was not handed over, or is repeated anyway, does not count against the bound on repeats
+    let permit = if matches!(what, What::Again(_)) { None } else { Some(permit) };
+    tell(&attempt.node, Some(Arc::clone(&attempt.job)), what, permit).await;
+}
+
+/// Tells the recorder. It only fails when the node has stopped for good; the lease brings the target back.
+pub async fn tell(node: &Node, job: Option<Arc<Job>>, what: What, permit: Option<Permit>) {
+    if node.events.send(Event { job, what, permit }).await.is_err() {
+        tracing::debug!("an outcome came after the recorder had stopped");
+    }
+}
+
+impl Attempt {
+    async fn run(&self) -> What {
+        if let Some(what) = self.last_look() {
+            return what;
+        }
+        let rendered = match self.rendered() {
+            Ok(rendered) => rendered,
+            Err(error) => return self.unrendered(&error),
+        };
+        let started_at = self.node.now();
+        let outcome = self.provider.send(self.push(rendered, started_at)).await;
+        self.settle(outcome, started_at).await
+    }
+
+    /// The last look before the wire: is the lease long enough, is it not yet quiet, is nothing stopped?
+    fn last_look(&self) -> Option<What> {
+        let now = self.node.now();
+        let monotonic = self.node.clock.monotonic();
+        let lease_is_short = monotonic + self.node.settings.send_timeout() >= self.job.deadline();
+        let quiet_begins = self.sending.until.is_some_and(|until| now >= until);
+        let over = now >= self.sending.ends_at;
+        let stopped = self.node.stopped.get(self.job.message.id).is_some();
+        if lease_is_short || quiet_begins || over || stopped {
+            return Some(self.again(now, self.job.work.attempt, self.job.work.reason));
+        }
+        match self.lane.signal(self.sending.recipient.platform, monotonic) {
+            Signal::Go => None,
+            Signal::Paused => Some(self.wait(now, now + LANE_PAUSED, WaitReason::LanePaused)),
+            Signal::Throttled(wait) => Some(self.wait(now, now + spread(wait, self.node.rng.fraction()), WaitReason::Throttled)),
+        }
+    }
+
+    fn rendered(&self) -> Result<Arc<Rendered>, RenderError> {
+        let recipient = &self.sending.recipient;
+        let form = Form::of(&self.job.message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
+        self.job.message.rendered(&*self.provider, &form)
+    }
+
+    fn unrendered(&self, error: &RenderError) -> What {
+        let ending = match error {
+            RenderError::TooLarge { .. } => Ending::Failed(FailReason::PayloadTooLarge),
+            RenderError::Invalid { .. } => Ending::Failed(FailReason::RenderFailed),
+            RenderError::Unsupported => Ending::Suppressed(SuppressReason::Unsupported),
+        };
+        self.ended(ending, self.job.work.attempt)
+    }
+
+    fn push(&self, rendered: Arc<Rendered>, now: Timestamp) -> Push {
+        let Sending { recipient, expires_at, .. } = &self.sending;
+        Push {
+            rendered,
+            token: recipient.token.clone(),
+            environment: recipient.environment,
+            id: collapse::apns_id(self.job.message.id, recipient.device),
+            expires_at: (!self.now_or_never()).then_some(*expires_at),
+            now,
+        }
+    }
+
+    /// What an outcome means for the target, its device and its lane.
+    async fn settle(&self, outcome: Outcome, started_at: Timestamp) -> What {
+        let attempts = self.job.work.attempt + 1;
+        metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
+            .increment(1);
+        for death in self.lane.observe(&outcome, self.node.clock.monotonic()) {
+            tell(&self.node, None, What::Dead(Box::new(death)), None).await;
+        }
+        match outcome {
+            Outcome::Accepted { message_id } => {
+                let mut delivery = self.delivery(Ending::Sent, attempts);
+                delivery.message_id = message_id;
+                What::Ended(delivery, self.shown())
+            }
+            Outcome::TokenDead { since, reason } => {
+                // a registration that came while the request was under way is newer than the verdict, whatever its instant says
+                let since = since.map_or(started_at, |since| since.min(started_at));
+                self.dead(FailReason::TokenDead, reason, since, Some(InactiveReason::TokenDead))
+            }
+            Outcome::TokenMismatched { reason } => self.mismatched(reason, started_at),
+            Outcome::MessageRejected { reason } => {
+                let why = if reason.as_str() == "PayloadTooLarge" { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
+                let mut delivery = self.delivery(Ending::Failed(why), attempts);
+                delivery.detail = Some(reason);
+                What::Ended(delivery, None)
+            }
+            Outcome::CredentialRefused { .. } => {
+                let now = self.node.now();
+                self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, attempts)
+            }
+            Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason),
+            Outcome::Unavailable { retry_after, reason } => self.retry(WaitReason::Unavailable, retry_after, reason),
+        }
+    }
+
+    fn mismatched(&self, reason: Reason, started_at: Timestamp) -> What {
+        let verdict = self.lane.observe_mismatch(&reason);
+        let deactivate = Some(InactiveReason::TokenMismatched);
+        match verdict {
+            Mismatch::Deactivate => self.dead(FailReason::TokenMismatched, reason, started_at, deactivate),
+            Mismatch::HoldBack => {
+                if let What::Dead(death) = self.dead(FailReason::TokenMismatched, reason.clone(), started_at, deactivate) {
+                    self.lane.hold_back(*death);
+                }
+                self.dead(FailReason::TokenMismatched, reason, started_at, None)
+            }
+            Mismatch::PauseLane => {
+                let now = self.node.now();
+                self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, self.job.work.attempt + 1)
+            }
+        }
+    }
+
+    fn retry(&self, waits: WaitReason, retry_after: Option<Duration>, reason: Reason) -> What {
+        let attempts = self.job.work.attempt + 1;
+        let now = self.node.now();
+        match next_attempt(now, attempts, self.node.retry, retry_after, self.sending.expires_at, self.node.rng.fraction()) {
+            Next::At(due) => self.again(due, attempts, Some(waits)),
+            Next::GiveUp => {
+                let mut delivery = self.delivery(Ending::Expired(waits.as_str().to_owned()), attempts);
+                delivery.detail = Some(reason);
+                What::Ended(delivery, None)
+            }
+        }
+    }
+
+    fn dead(&self, why: FailReason, reason: Reason, since: Timestamp, deactivate: Option<InactiveReason>) -> What {
+        let mut delivery = self.delivery(Ending::Failed(why), self.job.work.attempt + 1);
+        delivery.detail = Some(reason);
+        What::Dead(Box::new(Death {
+            delivery,
+            token_hash: self.sending.recipient.token_hash,
+            since,
+            deactivate,
+            work: (self.job.work.key, self.job.work.epoch),
+            otherwise: self.job.due_now(&*self.node.ids, self.pair(), self.node.now()),
+        }))
+    }
+
+    fn wait(&self, now: Timestamp, due: Timestamp, reason: WaitReason) -> What {
+        self.wait_after(now, due, reason, self.job.work.attempt)
+    }
+
+    /// Waits for its lane, unless its life is now or never or ends before the present.
+    fn wait_after(&self, now: Timestamp, due: Timestamp, reason: WaitReason, attempts: u32) -> What {
+        if now >= self.sending.expires_at {
+            return self.ended(Ending::Expired(expired_because(Some(reason)).to_owned()), attempts);
+        }
+        self.again(due.min(self.sending.expires_at), attempts, Some(reason))
+    }
+
+    fn again(&self, due: Timestamp, attempt: u32, reason: Option<WaitReason>) -> What {
+        What::Again(FollowUp { pair: self.pair(), due, attempt, reason })
+    }
+
+    fn ended(&self, ending: Ending, attempts: u32) -> What {
+        What::Ended(self.delivery(ending, attempts), None)
+    }
+
+    fn delivery(&self, ending: Ending, attempts: u32) -> Delivery {
+        let Sending { recipient, .. } = &self.sending;
+        Delivery {
+            notification: self.job.message.id,
+            day: self.job.message.day,
+            target: Target::device(recipient.device),
+            person: recipient.person,
+            ending,
+            attempts,
+            provider: Some(recipient.provider),
+            message_id: None,
+            detail: None,
+            at: self.node.now(),
+        }
+    }
+
+    fn shown(&self) -> Option<Shown> {
+        let key_hash = self.job.message.collapse.hash?;
+        Some(Shown { device: self.sending.recipient.device, key_hash, notification: self.job.message.id })
+    }
+
+    fn pair(&self) -> Pair {
+        Pair { device: self.sending.recipient.device, person: self.sending.recipient.person }
+    }
+
+    fn now_or_never(&self) -> bool {
+        self.job.message.notification.lifetime == Lifetime::Seconds(0)
+    }
+}
+
+fn spread(wait: Duration, fraction: f64) -> TimeDelta {
+    TimeDelta::from_std(wait.mul_f64(1.0 + SPREAD * fraction)).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,237 @@
+//! Steps 5 to 10: takes ready work, claims it, reads what is to be known of its targets, and starts their sends.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::audience::{self, Answered};
+use super::expand;
+use super::job::{FollowUp, Job};
+use super::message::Message;
+use super::node::Node;
+use super::plan::{self, Context, Sending, Step};
+use super::recorder::What;
+use super::send::{self, tell};
+use crate::domain::Timestamp;
+use crate::domain::delivery::{Delivery, Ending};
+use crate::domain::id::{NotificationId, PersonPk, Target};
+use crate::domain::work::{Pair, TakenWork, WorkKey, WorkKind};
+use crate::queue::Taken;
+use crate::store;
+use crate::store::engine::RunStatus;
+
+/// Workers of one node. Two keep the reads of one batch beside the sends of another.
+pub const WORKERS: usize = 2;
+/// Entries taken at once, at most.
+const BATCH: usize = 500;
+/// How long a worker waits for the first entry.
+const WAIT: Duration = Duration::from_secs(1);
+/// The wait after the queue or the store failed.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// Works until the node stops.
+pub async fn run(node: Arc<Node>) {
+    while let Some(taken) = take(&node).await {
+        if taken.is_empty() {
+            continue;
+        }
+        if let Err(error) = work_on(&node, taken).await {
+            tracing::warn!(error = %error, "a batch of work cannot be read; it is taken again when its lease lapses");
+            node.pause(BACKOFF).await;
+        }
+    }
+}
+
+/// Step 5. `None` when the node stops.
+async fn take(node: &Node) -> Option<Vec<Taken>> {
+    let room = loop {
+        if node.stopping.is_cancelled() {
+            return None;
+        }
+        match node.permits.available_permits().min(BATCH) {
+            0 => tokio::select! {
+                () = node.stopping.cancelled() => return None,
+                permit = node.permits.acquire() => drop(permit.ok()?),
+            },
+            room => break room,
+        }
+    };
+    tokio::select! {
+        () = node.stopping.cancelled() => None,
+        taken = node.queue.take(room, WAIT) => match taken {
+            Ok(taken) => Some(taken),
+            Err(error) => {
+                tracing::warn!(error = %error, "the queue cannot be read");
+                node.pause(BACKOFF).await;
+                Some(Vec::new())
+            }
+        },
+    }
+}
+
+async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) -> Result<(), store::Error> {
+    let (jobs, now) = claim(node, taken).await?;
+    let (expanding, sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
+    for job in expanding {
+        node.held.add(&job);
+        node.tasks.spawn(expand::run(Arc::clone(node), job));
+    }
+    if sending.is_empty() {
+        return Ok(());
+    }
+    for job in &sending {
+        node.held.add(job);
+    }
+    let answered = match audience::read(node, sending.clone(), now).await {
+        Ok(answered) => answered,
+        Err(error) => {
+            let_lapse(node, &sending);
+            return Err(error);
+        }
+    };
+    for one in answered {
+        let job = Arc::clone(&one.job);
+        if let Err(error) = start(node, one).await {
+            tracing::warn!(error = %error, notification.id = %job.message.id, "work cannot be finished; the rest of it is taken again when its lease lapses");
+            let_lapse(node, &[job]);
+        }
+    }
+    Ok(())
+}
+
+/// Step 6. What the claim did not return is acked and forgotten: the row knows when to come back.
+async fn claim(node: &Node, taken: Vec<Taken>) -> Result<(Vec<Arc<Job>>, Timestamp), store::Error> {
+    let keys: Vec<WorkKey> = taken.iter().map(|taken| taken.entry.key).collect();
+    let lease = node.settings.lease();
+    // a late answer is an old lease: it counts from before the question
+    let deadline = node.clock.monotonic() + lease;
+    let claim = node.store.claim(&keys, lease).await?;
+    let mut entries: HashMap<WorkKey, Taken> = taken.into_iter().map(|taken| (taken.entry.key, taken)).collect();
+    let messages = messages(node, &claim.work).await?;
+    let mut jobs = Vec::with_capacity(claim.work.len());
+    for work in claim.work {
+        if let (Some(entry), Some(message)) = (entries.remove(&work.key), messages.get(&work.key.notification)) {
+            jobs.push(Arc::new(Job::new(work, Arc::clone(message), entry, deadline)));
+        }
+    }
+    let rest: Vec<Taken> = entries.into_values().collect();
+    if !rest.is_empty()
+        && let Err(error) = node.queue.ack(&rest).await
+    {
+        tracing::warn!(error = %error, "entries cannot be acked; they come back and are forgotten then");
+    }
+    Ok((jobs, claim.now))
+}
+
+async fn messages(node: &Node, work: &[TakenWork]) -> Result<HashMap<NotificationId, Arc<Message>>, store::Error> {
+    let mut messages = HashMap::with_capacity(work.len());
+    let mut missing = Vec::new();
+    for work in work {
+        let id = work.key.notification;
+        if messages.contains_key(&id) || missing.contains(&(work.key.app, id)) {
+            continue;
+        }
+        match node.messages.get(id) {
+            Some(message) => drop(messages.insert(id, message)),
+            None => missing.push((work.key.app, id)),
+        }
+    }
+    if !missing.is_empty() {
+        for stored in node.store.read_notifications(&missing).await? {
+            match Message::of_stored(&stored) {
+                Ok(message) => {
+                    let message = Arc::new(message);
+                    node.messages.keep(Arc::clone(&message));
+                    messages.insert(stored.id, message);
+                }
+                Err(error) => tracing::error!(error = %error, "a notification cannot be read; its work is left to its takes"),
+            }
+        }
+    }
+    Ok(messages)
+}
+
+/// Steps 8 to 10 for one work row.
+async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, read_at }: Answered) -> Result<(), store::Error> {
+    if answer.run == Some(RunStatus::Paused) {
+        // its run was paused after the claim's snapshot
+        give_back(node, &job).await?;
+        return Ok(());
+    }
+    let context = Context { now, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
+    job.open(answer.candidates.len());
+    let mut sendings = Vec::new();
+    for candidate in answer.candidates {
+        let (target, person) = (candidate.target, candidate.person);
+        let what = match plan::plan(&context, candidate) {
+            Step::Skip => What::Nothing,
+            Step::End(ending) => What::Ended(unsent(&context, target, person, ending), None),
+            Step::Wait { due, reason } => match target.as_device() {
+                Some(device) => {
+                    What::Again(FollowUp { pair: Pair { device, person }, due, attempt: job.work.attempt, reason: Some(reason) })
+                }
+                None => What::Nothing,
+            },
+            Step::Send(sending) => {
+                sendings.push(*sending);
+                continue;
+            }
+        };
+        tell(node, Some(Arc::clone(&job)), what, None).await;
+    }
+    hand_out(node, &job, sendings, read_at).await?;
+    // all its targets are named now: the count that the job was made with
+    tell(node, Some(job), What::Nothing, None).await;
+    Ok(())
+}
+
+/// Starts sends as permits come free. What was read of a device is at most a second old when its send starts.
+async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, mut read_at: Duration) -> Result<(), store::Error> {
+    let mut rest: std::collections::VecDeque<Sending> = sendings.into();
+    while !rest.is_empty() {
+        let permit = tokio::select! {
+            () = node.hard_stop.cancelled() => return Ok(()),
+            permit = Arc::clone(&node.permits).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { return Ok(()) };
+        if node.clock.monotonic().saturating_sub(read_at) > audience::MAX_AGE {
+            read_at = node.clock.monotonic();
+            rest = audience::refresh(node, job, rest).await?;
+        }
+        if let Some(sending) = rest.pop_front() {
+            node.tasks.spawn(send::send(Arc::clone(node), Arc::clone(job), sending, permit));
+        }
+    }
+    Ok(())
+}
+
+fn unsent(context: &Context<'_>, target: Target, person: Option<PersonPk>, ending: Ending) -> Delivery {
+    Delivery {
+        notification: context.message.id,
+        day: context.message.day,
+        target,
+        person,
+        ending,
+        attempts: context.work.attempt,
+        provider: None,
+        message_id: None,
+        detail: None,
+        at: context.now,
+    }
+}
+
+async fn give_back(node: &Node, job: &Job) -> Result<(), store::Error> {
+    node.store.hand_back(&[(job.work.key, job.work.epoch)]).await?;
+    node.held.remove(job);
+    if let Err(error) = node.queue.ack(std::slice::from_ref(&job.entry)).await {
+        tracing::warn!(error = %error, "an entry cannot be acked; it comes back and is forgotten then");
+    }
+    Ok(())
+}
+
+/// Leases that are not renewed lapse, and the rows come back. What is known of them by then is recorded all the same.
+fn let_lapse(node: &Node, jobs: &[Arc<Job>]) {
+    for job in jobs {
+        node.held.remove(job);
+    }
+}

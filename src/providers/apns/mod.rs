@@ -1,0 +1,22 @@
+//! Apple Push Notification service, HTTP/2 provider API with token authentication.
+//!
+//! `settings` is what an operator writes, `token` signs for a team, `render` makes Apple's form of a message, `reason` knows
+//! what Apple's words mean. Nothing outside this folder knows a raw status or reason.
+
+mod aps;
+mod headers;
+mod provider;
+mod push_type;
+mod reason;
+mod render;
+mod service;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub(super) use aps::aps;
+pub(super) use headers::priority;
+pub use provider::ApnsProvider;
+pub use settings::Settings;
+pub use token::Signers;

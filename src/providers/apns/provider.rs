@@ -1,0 +1,191 @@
+//! The provider: pools, signer and the way of one push.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use tokio::time::Instant;
+
+use super::headers::{EXPIRATION, ID};
+use super::reason::{self, Remedy, Verdict};
+use super::render::render;
+use super::service::Service;
+use super::settings::Settings;
+use super::token::{Signer, Signers, Token};
+use crate::domain::device::{Environment, ProviderKind, PushToken};
+use crate::domain::outcome::{Outcome, Reason};
+use crate::providers::fault::{self, Patience};
+use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config};
+use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+
+const APNS_ID: HeaderName = HeaderName::from_static(ID);
+const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
+/// As many fields as a push has, with room.
+const FIELDS: usize = 12;
+
+/// APNs with one app's credentials: both environments, one provider token.
+pub struct ApnsProvider {
+    bundle_id: String,
+    service_extension: bool,
+    signer: Arc<Signer>,
+    production: Service,
+    sandbox: Service,
+    context: Context,
+}
+
+impl ApnsProvider {
+    /// Reads the key file and builds the provider. Nothing is sent: the first push connects.
+    pub fn load(settings: &Settings, signers: &Signers, context: &Context) -> Result<Self, InitError> {
+        settings.check()?;
+        let unreadable = |source| InitError::Unreadable { key: "key_file", path: settings.key_file.clone(), source };
+        let key = std::fs::read_to_string(&settings.key_file).map_err(unreadable)?;
+        Self::new(settings, &Secret::new(key), signers, context)
+    }
+
+    /// The same with the key's text (PEM, PKCS#8) given.
+    pub fn new(settings: &Settings, key_pem: &Secret, signers: &Signers, context: &Context) -> Result<Self, InitError> {
+        settings.check()?;
+        let (production, sandbox) = settings.origins()?;
+        let tls = client_config(settings.extra_roots())?;
+        let service = |origin: Origin| Service::new(Pool::new(origin, Arc::clone(&tls), Limits::default(), context));
+        Ok(Self {
+            bundle_id: settings.bundle_id.clone(),
+            service_extension: settings.service_extension,
+            signer: signers.signer(&settings.team_id, &settings.key_id, key_pem, &context.clock)?,
+            production: service(production),
+            sandbox: service(sandbox),
+            context: context.clone(),
+        })
+    }
+
+    /// Signs a provider token, for `herald check`. Says with which key; Apple is not asked.
+    pub fn prove(&self) -> Result<String, InitError> {
+        let refused = |source| InitError::Key { key: "key_file", expected: "EC P-256", source };
+        self.signer.token().map_err(refused)?;
+        Ok(format!("{:?} signs for {}", self.signer, self.bundle_id))
+    }
+
+    fn service(&self, environment: Environment) -> &Service {
+        match environment {
+            Environment::Production => &self.production,
+            Environment::Sandbox => &self.sandbox,
+        }
+    }
+
+    /// Sends, and once more where Apple's answer names what would help.
+    async fn deliver(&self, service: &Service, head: &Head<'_>, body: &Bytes) -> Outcome {
+        let deadline = Instant::now() + self.context.send_timeout;
+        let Ok(mut token) = self.signer.token() else {
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
+        };
+        let mut want = Want::any();
+        let mut repeated = false;
+        loop {
+            let answer = match service.pool.send(|| head.request(&token), body.clone(), want, deadline).await {
+                Ok(answer) => answer,
+                Err(error) => return fault::outcome(&error),
+            };
+            if answer.status == StatusCode::OK {
+                return Outcome::Accepted { message_id: None };
+            }
+            let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
+            let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };
+            match self.apply(remedy, &answer, service, &token) {
+                Some((next_token, next_want)) => (token, want) = (next_token, next_want),
+                None => return outcome,
+            }
+            repeated = true;
+        }
+    }
+
+    fn apply(&self, remedy: Remedy, answer: &Answer, service: &Service, token: &Arc<Token>) -> Option<(Arc<Token>, Want)> {
+        match remedy {
+            Remedy::Resign => Some((self.signer.expired(token).ok()?, Want::any())),
+            Remedy::OlderToken => {
+                tracing::error!(provider = "apns", signer = ?self.signer, "Apple says that provider tokens change too often: is the key shared?");
+                self.signer.too_many(token);
+                service.pool.retire(answer.connection);
+                Some((self.signer.token().ok()?, Want::any()))
+            }
+            Remedy::FreshConnection => Some((Arc::clone(token), service.renew(answer.connection)?)),
+            Remedy::OtherConnection => {
+                service.pool.retire(answer.connection);
+                Some((Arc::clone(token), Want::any()))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for ApnsProvider {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Apns
+    }
+
+    fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {
+        render(message, &self.bundle_id, self.service_extension)
+    }
+
+    async fn send(&self, push: Push) -> Outcome {
+        let PushToken::Apns(token) = &push.token else {
+            return Outcome::MessageRejected { reason: Reason::new("not an APNs token") };
+        };
+        let Body::Whole(body) = &push.rendered.body else {
+            return Outcome::MessageRejected { reason: Reason::new("not an APNs body") };
+        };
+        let service = self.service(push.environment);
+        match Head::new(service.pool.origin(), token, &push) {
+            Some(head) => self.deliver(service, &head, body).await,
+            // it cannot be put into a path; Apple would call it this
+            None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
+        }
+    }
+}
+
+impl std::fmt::Debug for ApnsProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApnsProvider").field("bundle_id", &self.bundle_id).field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
+/// What a push adds to what is shared, made once for all its repeats.
+struct Head<'a> {
+    uri: Uri,
+    id: HeaderValue,
+    push: &'a Push,
+}
+
+impl<'a> Head<'a> {
+    fn new(origin: &Origin, token: &str, push: &'a Push) -> Option<Self> {
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let uri = origin.uri(PathAndQuery::try_from(format!("/3/device/{token}")).ok()?)?;
+        let mut id = HeaderValue::from_str(push.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).ok()?;
+        // never indexed: no two are alike
+        id.set_sensitive(true);
+        Some(Self { uri, id, push })
+    }
+
+    fn request(&self, token: &Token) -> Request<()> {
+        let shared = &self.push.rendered.headers;
+        let mut headers = HeaderMap::with_capacity(FIELDS.max(shared.len() + 3));
+        for (name, value) in shared {
+            headers.insert(name.clone(), value.clone());
+        }
+        headers.insert(AUTHORIZATION, token.authorization.clone());
+        headers.insert(APNS_ID, self.id.clone());
+        if !headers.contains_key(&APNS_EXPIRATION) {
+            headers.insert(APNS_EXPIRATION, self.push.expires_at.map_or(0, |instant| instant.timestamp().max(0)).into());
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+}

@@ -1,0 +1,78 @@
+//! Apple's push types and what each asks for.
+
+/// `apns-push-type` ("Sending notification requests to APNs").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PushType {
+    Alert,
+    Background,
+    Complication,
+    Controls,
+    FileProvider,
+    LiveActivity,
+    Location,
+    Mdm,
+    PushToTalk,
+    Voip,
+    Widgets,
+}
+
+/// Apple's limit on the body, in bytes.
+const LIMIT: usize = 4096;
+/// For voice over IP.
+const VOIP_LIMIT: usize = 5120;
+
+impl PushType {
+    const ALL: [Self; 11] = [
+        Self::Alert,
+        Self::Background,
+        Self::Complication,
+        Self::Controls,
+        Self::FileProvider,
+        Self::LiveActivity,
+        Self::Location,
+        Self::Mdm,
+        Self::PushToTalk,
+        Self::Voip,
+        Self::Widgets,
+    ];
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|push_type| push_type.as_str() == text)
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Background => "background",
+            Self::Complication => "complication",
+            Self::Controls => "controls",
+            Self::FileProvider => "fileprovider",
+            Self::LiveActivity => "liveactivity",
+            Self::Location => "location",
+            Self::Mdm => "mdm",
+            Self::PushToTalk => "pushtotalk",
+            Self::Voip => "voip",
+            Self::Widgets => "widgets",
+        }
+    }
+
+    /// What follows the bundle id in the topic.
+    pub(super) fn topic_suffix(self) -> &'static str {
+        match self {
+            Self::Alert | Self::Background | Self::Mdm => "",
+            Self::Complication => ".complication",
+            Self::Controls => ".push-type.controls",
+            Self::FileProvider => ".pushkit.fileprovider",
+            Self::LiveActivity => ".push-type.liveactivity",
+            Self::Location => ".location-query",
+            Self::PushToTalk => ".voip-ptt",
+            Self::Voip => ".voip",
+            Self::Widgets => ".push-type.widgets",
+        }
+    }
+
+    /// The largest body, in bytes.
+    pub(super) fn limit(self) -> usize {
+        if self == Self::Voip { VOIP_LIMIT } else { LIMIT }
+    }
+}

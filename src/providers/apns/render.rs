@@ -1,0 +1,99 @@
+//! A message in Apple's form: once for all devices of a locale.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::aps::aps;
+use super::headers::{Fields, PUSH_TYPE, invalid};
+use super::push_type::PushType;
+use crate::domain::content::Content;
+use crate::providers::patch;
+use crate::providers::{Body, Message, RenderError, Rendered};
+
+/// Renders `message` for the app `bundle_id`. `service_extension`: every alert is mutable.
+pub(super) fn render(message: &Message<'_>, bundle_id: &str, service_extension: bool) -> Result<Rendered, RenderError> {
+    let overrides = Overrides::split(message.overrides)?;
+    let fields = Fields::new(message, overrides.headers)?;
+    let mut payload = custom(message.content, message.notification.to_string());
+    payload.insert("aps".to_owned(), Value::Object(aps(message.content, message.silent, service_extension)));
+    if let Some(patch) = overrides.payload {
+        patch::merge_members(&mut payload, patch);
+    }
+    if message.overrides.is_some() {
+        check(fields.push_type, &payload)?;
+    }
+    let body = Value::Object(payload).to_string();
+    let (size, limit) = (body.len(), fields.push_type.limit());
+    if size > limit {
+        return Err(RenderError::TooLarge { size, limit });
+    }
+    Ok(Rendered { body: Body::Whole(Bytes::from(body)), headers: fields.into_headers(bundle_id)?, size })
+}
+
+/// The siblings of `aps`: the app's data and Herald's own keys.
+fn custom(content: &Content, notification: String) -> Map<String, Value> {
+    let mut payload: Map<String, Value> =
+        content.data.iter().flatten().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
+    payload.insert("herald_id".to_owned(), Value::from(notification));
+    for (name, text) in [("herald_link", &content.link), ("herald_image", &content.image_url)] {
+        if let Some(text) = text {
+            payload.insert(name.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    payload
+}
+
+/// `{"headers": {…}, "payload": {…}}`.
+#[derive(Default)]
+struct Overrides<'a> {
+    headers: Option<&'a Value>,
+    payload: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Overrides<'a> {
+    fn split(overrides: Option<&'a Value>) -> Result<Self, RenderError> {
+        let refused = |field: &str, message: &str| RenderError::Invalid { field: field.to_owned(), message: message.to_owned() };
+        let members = match overrides {
+            None | Some(Value::Null) => return Ok(Self::default()),
+            Some(Value::Object(members)) => members,
+            Some(_) => return Err(refused("apns", "must be an object")),
+        };
+        if let Some(other) = members.keys().find(|name| !matches!(name.as_str(), "headers" | "payload")) {
+            return Err(refused(&format!("apns.{other}"), "is not known: headers and payload are"));
+        }
+        let payload = match members.get("payload") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(payload)) => Some(payload),
+            Some(_) => return Err(refused("apns.payload", "must be an object")),
+        };
+        if let Some(name) = payload.and_then(|payload| payload.keys().find(|name| name.starts_with("herald_"))) {
+            return Err(refused(&format!("apns.payload.{name}"), "may not be set"));
+        }
+        Ok(Self { headers: members.get("headers"), payload })
+    }
+}
+
+/// What Apple refuses, delays or drops: a push type that does not match the payload.
+fn check(push_type: PushType, payload: &Map<String, Value>) -> Result<(), RenderError> {
+    let has = |name: &str| payload.get("aps").and_then(|aps| aps.get(name)).is_some();
+    let visible = has("alert") || has("badge") || has("sound");
+    match push_type {
+        PushType::Background if visible => Err(invalid(PUSH_TYPE, "background goes without alert, badge and sound")),
+        PushType::Background if !has("content-available") => Err(invalid(PUSH_TYPE, "background needs aps.content-available")),
+        PushType::Alert if !visible => Err(invalid(PUSH_TYPE, "alert needs an alert, a badge or a sound")),
+        PushType::Alert
+        | PushType::Background
+        | PushType::Complication
+        | PushType::Controls
+        | PushType::FileProvider
+        | PushType::LiveActivity
+        | PushType::Location
+        | PushType::Mdm
+        | PushType::PushToTalk
+        | PushType::Voip
+        | PushType::Widgets => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! The provider against an HTTP/2 server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::KeyPair;
+use serde_json::json;
+
+use super::*;
+use crate::domain::content::Content;
+use crate::domain::device::{Environment, Platform, PushToken};
+use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message};
+use crate::providers::{Context, Provider, Push, Secret};
+
+pub(super) fn settings(url: &str, authority: &Authority) -> Settings {
+    serde_json::from_value(json!({
+        "bundle_id": "com.example.demo", "key_file": "key.p8", "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",
+        "endpoint": url, "sandbox_endpoint": url, "ca_file": authority.path(),
+    }))
+    .unwrap()
+}
+
+pub(super) fn key() -> Secret {
+    Secret::new(KeyPair::generate().unwrap().serialize_pem())
+}
+
+struct Setup {
+    server: Server,
+    clock: Arc<TestClock>,
+    context: Context,
+    provider: ApnsProvider,
+}
+
+async fn setup(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Setup {
+    let authority = Authority::new();
+    let server = Server::start(&authority, script).await;
+    let clock = TestClock::new();
+    let context = context(&clock);
+    let provider = ApnsProvider::new(&settings(&server.url(), &authority), &key(), &Signers::default(), &context).unwrap();
+    Setup { server, clock, context, provider }
+}
+
+impl Setup {
+    fn push(&self) -> Push {
+        let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+        let message = message(&content, Platform::Ios);
+        Push {
+            rendered: Arc::new(self.provider.render(&message).unwrap()),
+            token: PushToken::Apns("ab".repeat(32)),
+            environment: Environment::Production,
+            id: uuid::Uuid::from_u128(9),
+            expires_at: message.expires_at,
+            now: self.context.clock.now(),
+        }
+    }
+
+    async fn send(&self) -> Outcome {
+        self.provider.send(self.push()).await
+    }
+}
+
+#[tokio::test]
+async fn a_push_arrives_as_apple_wants_it() {
+    let setup = setup(|_| Reply::ok()).await;
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    let seen = setup.server.seen();
+    let push = &seen[0];
+    assert_eq!(push.path, format!("/3/device/{}", "ab".repeat(32)));
+    for (name, value) in [
+        ("apns-topic", "com.example.demo"),
+        ("apns-push-type", "alert"),
+        ("apns-priority", "10"),
+        ("apns-collapse-id", "chat-9"),
+        ("apns-id", "00000000-0000-0000-0000-000000000009"),
+        ("apns-expiration", "1800000000"),
+    ] {
+        assert_eq!(push.header(name), Some(value), "{name}");
+    }
+    assert!(push.header("authorization").unwrap().starts_with("bearer ey"));
+    assert_eq!(push.json(), json!({"aps": {"alert": {"title": "Ann"}}, "herald_id": ID}));
+}
+
+#[tokio::test]
+async fn a_push_without_expiry_is_now_or_never_and_an_override_of_it_holds_for_all() {
+    let setup = setup(|_| Reply::ok()).await;
+    let mut push = setup.push();
+    push.expires_at = None;
+    setup.provider.send(push).await;
+    let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+    let overrides = json!({"headers": {"apns-expiration": "1700000000"}});
+    let mut fixed = message(&content, Platform::Ios);
+    fixed.overrides = Some(&overrides);
+    setup.provider.send(Push { rendered: Arc::new(setup.provider.render(&fixed).unwrap()), ..setup.push() }).await;
+    let sent: Vec<_> = setup.server.seen().iter().map(|seen| seen.header("apns-expiration").unwrap().to_owned()).collect();
+    assert_eq!(sent, ["0", "1700000000"]);
+}
+
+#[tokio::test]
+async fn each_environment_has_its_endpoint() {
+    let authority = Authority::new();
+    let (production, sandbox) = (Server::start(&authority, |_| Reply::ok()).await, Server::start(&authority, |_| Reply::ok()).await);
+    let context = context(&TestClock::new());
+    let settings = Settings { sandbox_endpoint: sandbox.url(), ..settings(&production.url(), &authority) };
+    let provider = ApnsProvider::new(&settings, &key(), &Signers::default(), &context).unwrap();
+    let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+    let push = Push {
+        rendered: Arc::new(provider.render(&message(&content, Platform::Ios)).unwrap()),
+        token: PushToken::Apns("cd".repeat(32)),
+        environment: Environment::Sandbox,
+        id: uuid::Uuid::from_u128(9),
+        expires_at: None,
+        now: context.clock.now(),
+    };
+    provider.send(push).await;
+    assert_eq!((production.seen().len(), sandbox.seen().len()), (0, 1));
+}
+
+fn refusal(status: u16, reason: &str) -> Reply {
+    Reply::json(status, &json!({"reason": reason}))
+}
+
+/// Refuses with `reason` the first `times` times.
+fn refusing(times: usize, status: u16, reason: &'static str) -> impl Fn(&Seen) -> Reply + Send + Sync + 'static {
+    let left = std::sync::atomic::AtomicUsize::new(times);
+    move |_| {
+        let refuse = left.try_update(std::sync::atomic::Ordering::Relaxed, std::sync::atomic::Ordering::Relaxed, |n| n.checked_sub(1));
+        if refuse.is_ok() { refusal(status, reason) } else { Reply::ok() }
+    }
+}
+
+fn authorizations(setup: &Setup) -> Vec<String> {
+    setup.server.seen().iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_young_expired_token_is_repeated_once_and_then_the_credential_is_refused() {
+    let setup = setup(|_| refusal(403, "ExpiredProviderToken")).await;
+    let reason = Reason::new("ExpiredProviderToken");
+    assert_eq!(setup.send().await, Outcome::CredentialRefused { reason, scope: RefusalScope::Lane });
+    let sent = authorizations(&setup);
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0], sent[1]);
+}
+
+#[tokio::test]
+async fn an_expired_token_of_twenty_minutes_is_signed_anew_at_once() {
+    let setup =
+        setup(|seen| if seen.header("apns-id").unwrap().ends_with('8') { refusal(403, "ExpiredProviderToken") } else { Reply::ok() }).await;
+    setup.send().await;
+    setup.clock.advance(Duration::from_mins(20));
+    let refused = Push { id: uuid::Uuid::from_u128(8), ..setup.push() };
+    assert!(matches!(setup.provider.send(refused).await, Outcome::CredentialRefused { .. }));
+    let sent = authorizations(&setup);
+    assert_eq!(sent.len(), 3);
+    assert_eq!(sent[0], sent[1]);
+    assert_ne!(sent[1], sent[2]);
+}
+
+#[tokio::test]
+async fn a_closing_connection_is_left_for_another_at_once() {
+    let setup = setup(refusing(1, 503, "Shutdown")).await;
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_invalid_token_is_tried_once_on_a_fresh_connection() {
+    let setup = setup(|seen| if seen.connection == 1 { refusal(403, "InvalidProviderToken") } else { Reply::ok() }).await;
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [1, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_lasting_refusal_does_not_make_a_connection_for_every_push() {
+    let setup = setup(|_| refusal(403, "InvalidProviderToken")).await;
+    for _ in 0..3 {
+        assert!(matches!(setup.send().await, Outcome::CredentialRefused { .. }));
+    }
+    let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [1, 2, 2, 2]);
+}
+
+#[tokio::test]
+async fn too_many_token_updates_go_on_with_the_older_token_on_another_connection() {
+    let setup = setup(|seen| {
+        if seen.header("apns-id").unwrap().ends_with('8') && seen.connection == 1 {
+            refusal(429, "TooManyProviderTokenUpdates")
+        } else {
+            Reply::ok()
+        }
+    })
+    .await;
+    setup.send().await;
+    setup.clock.advance(Duration::from_mins(51));
+    let refused = Push { id: uuid::Uuid::from_u128(8), ..setup.push() };
+    assert_eq!(setup.provider.send(refused).await, Outcome::Accepted { message_id: None });
+    let sent = authorizations(&setup);
+    assert_eq!(sent[0], sent[2], "the older one is back");
+    assert_ne!(sent[0], sent[1]);
+    assert_eq!(setup.server.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_becomes_an_outcome() {
+    let setup = setup(|_| Reply::Answer {
+        status: 429,
+        headers: vec![("retry-after", "17".to_owned())],
+        body: json!({"reason": "TooManyRequests"}).to_string(),
+    })
+    .await;
+    let (reason, retry_after) = (Reason::new("TooManyRequests"), Some(Duration::from_secs(17)));
+    assert_eq!(setup.send().await, Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token });
+}
+
+#[tokio::test]
+async fn what_is_no_apns_address_is_not_sent() {
+    let setup = setup(|_| Reply::ok()).await;
+    for token in ["", "../3/device/ab", "xyz", "ab cd"] {
+        let push = Push { token: PushToken::Apns(token.to_owned()), ..setup.push() };
+        assert!(matches!(setup.provider.send(push).await, Outcome::TokenMismatched { .. }), "{token}");
+    }
+    let push = Push { token: PushToken::Fcm("ab".to_owned()), ..setup.push() };
+    assert!(matches!(setup.provider.send(push).await, Outcome::MessageRejected { .. }));
+    assert!(setup.server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_origin_that_is_away_is_unavailable() {
+    let authority = Authority::new();
+    let context = context(&TestClock::new());
+    let provider = ApnsProvider::new(&settings("https://127.0.0.1:1", &authority), &key(), &Signers::default(), &context).unwrap();
+    let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+    let push = Push {
+        rendered: Arc::new(provider.render(&message(&content, Platform::Ios)).unwrap()),
+        token: PushToken::Apns("cd".repeat(32)),
+        environment: Environment::Production,
+        id: uuid::Uuid::from_u128(9),
+        expires_at: None,
+        now: context.clock.now(),
+    };
+    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused") };
+    assert_eq!(provider.send(push.clone()).await, refused);
+    assert!(matches!(provider.send(push).await, Outcome::Unavailable { retry_after: Some(_), .. }), "while backing off");
+}
+
+#[test]
+fn wrong_settings_are_named_by_their_key() {
+    let authority = Authority::new();
+    let good = settings("https://api.push.apple.com", &authority);
+    good.check().unwrap();
+    for (key, bad) in [
+        ("bundle_id", Settings { bundle_id: "com.example demo".to_owned(), ..good.clone() }),
+        ("key_id", Settings { key_id: "ABC".to_owned(), ..good.clone() }),
+        ("team_id", Settings { team_id: String::new(), ..good.clone() }),
+        ("endpoint", Settings { endpoint: "api.push.apple.com".to_owned(), ..good.clone() }),
+        ("sandbox_endpoint", Settings { sandbox_endpoint: "http://example.com".to_owned(), ..good.clone() }),
+        ("key_file", Settings { key_file: "".into(), ..good.clone() }),
+    ] {
+        assert_eq!(bad.check().unwrap_err().key(), key);
+    }
+    let context = context(&TestClock::new());
+    let error = ApnsProvider::load(&good, &Signers::default(), &context).unwrap_err();
+    assert_eq!(error.key(), "key_file");
+    let error = ApnsProvider::new(&good, &Secret::new("no key".to_owned()), &Signers::default(), &context).unwrap_err();
+    assert_eq!(error.key(), "key_file");
+    let no_roots = Settings { ca_file: Some("/nowhere.pem".into()), ..good };
+    assert_eq!(ApnsProvider::new(&no_roots, &key(), &Signers::default(), &context).unwrap_err().key(), "ca_file");
+}
+
+#[test]
+fn unknown_settings_are_refused() {
+    let text = r#"{"bundle_id":"a","key_file":"k","key_id":"k","team_id":"t","bundel_id":"x"}"#;
+    assert!(serde_json::from_str::<Settings>(text).unwrap_err().to_string().contains("bundel_id"));
+}

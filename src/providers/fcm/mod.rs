@@ -1,0 +1,20 @@
+//! Firebase Cloud Messaging, HTTP v1, with a service account's OAuth tokens.
+//!
+//! `settings` is what an operator writes, `account` the service account, `oauth` keeps an access token, `message` makes
+//! Google's form of a message, `splice` leaves holes in it for what is each device's, `reason` knows what Google's errors mean.
+
+mod account;
+mod error_body;
+mod message;
+mod oauth;
+mod provider;
+mod reason;
+mod render;
+mod settings;
+mod splice;
+#[cfg(test)]
+mod tests;
+
+pub use account::ServiceAccount;
+pub use provider::{FcmProvider, ProveError};
+pub use settings::{Display, Settings};

@@ -1,0 +1,163 @@
+//! The provider: pool, access token and the way of one push.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::account::ServiceAccount;
+use super::oauth::{AccessToken, OAuth, OAuthError};
+use super::reason::{self, SERVER_FLOOR, Verdict};
+use super::render::render;
+use super::settings::{Display, Settings};
+use super::splice::fill;
+use crate::domain::device::ProviderKind;
+use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::providers::fault::{self, Patience};
+use crate::providers::http2::{Limits, Pool, Want, client_config};
+use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+
+/// FCM with one app's service account.
+pub struct FcmProvider {
+    project_id: String,
+    display: Display,
+    send: Uri,
+    pool: Pool,
+    oauth: Arc<OAuth>,
+    context: Context,
+}
+
+/// Why `herald check` found a service account wanting.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ProveError(#[from] OAuthError);
+
+#[derive(Deserialize)]
+struct Sent {
+    name: String,
+}
+
+impl FcmProvider {
+    /// Reads the service account's file and builds the provider. Nothing is sent: the first push connects.
+    pub fn load(settings: &Settings, context: &Context) -> Result<Self, InitError> {
+        settings.check()?;
+        let path = &settings.service_account_file;
+        let unreadable = |source| InitError::Unreadable { key: "service_account_file", path: path.clone(), source };
+        let json = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
+        Self::new(settings, ServiceAccount::parse(&json)?, context)
+    }
+
+    /// The same with the service account given.
+    pub fn new(settings: &Settings, account: ServiceAccount, context: &Context) -> Result<Self, InitError> {
+        settings.check()?;
+        let origin = settings.origin()?;
+        let tls = client_config(settings.extra_roots())?;
+        let path = format!("/v1/projects/{}/messages:send", account.project_id());
+        let send = path.parse().ok().and_then(|path| origin.uri(path));
+        let send = send.ok_or(InitError::Invalid { key: "service_account_file", message: "project_id is no project's" })?;
+        Ok(Self {
+            project_id: account.project_id().to_owned(),
+            display: settings.display,
+            send,
+            pool: Pool::new(origin, Arc::clone(&tls), Limits::default(), context),
+            oauth: OAuth::new(account, tls, context),
+            context: context.clone(),
+        })
+    }
+
+    /// Fetches an access token, for `herald check`. Says for which project.
+    pub async fn prove(&self) -> Result<String, ProveError> {
+        self.oauth.token().await?;
+        Ok(format!("an access token for project {}", self.project_id))
+    }
+
+    async fn deliver(&self, body: Bytes) -> Outcome {
+        let deadline = Instant::now() + self.context.send_timeout;
+        let mut token = match timeout_at(deadline, self.oauth.token()).await {
+            Ok(Ok(token)) => token,
+            Ok(Err(error)) => return self.without_token(&error),
+            Err(_) => return Outcome::Unavailable { retry_after: None, reason: Reason::new("no access token in time") },
+        };
+        let mut refreshed = false;
+        loop {
+            let answer = match self.pool.send(|| self.head(&token), body.clone(), Want::any(), deadline).await {
+                Ok(answer) => answer,
+                Err(error) => return fault::outcome(&error),
+            };
+            if answer.status == StatusCode::OK {
+                return Outcome::Accepted { message_id: serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name) };
+            }
+            let Verdict { outcome, refresh } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
+            if !refresh || refreshed {
+                return outcome;
+            }
+            token = match timeout_at(deadline, self.oauth.after(&token)).await {
+                Ok(Ok(token)) => token,
+                Ok(Err(error)) => return self.without_token(&error),
+                Err(_) => return outcome,
+            };
+            refreshed = true;
+        }
+    }
+
+    fn without_token(&self, error: &OAuthError) -> Outcome {
+        match error {
+            OAuthError::Refused(word) => {
+                Outcome::CredentialRefused { reason: Reason::new(&format!("oauth {word}")), scope: RefusalScope::Lane }
+            }
+            OAuthError::Unavailable { status, retry_after } => {
+                let patience = Patience { retry_after: *retry_after, floors: self.context.provider_floors };
+                Outcome::Unavailable {
+                    retry_after: patience.or(SERVER_FLOOR),
+                    reason: Reason::new(&format!("oauth status {}", status.as_u16())),
+                }
+            }
+            OAuthError::Http(error) => fault::outcome(error),
+            OAuthError::Sign => Outcome::CredentialRefused { reason: Reason::new("cannot sign"), scope: RefusalScope::Lane },
+        }
+    }
+
+    fn head(&self, token: &AccessToken) -> Request<()> {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(AUTHORIZATION, token.authorization.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.send.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+#[async_trait]
+impl Provider for FcmProvider {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Fcm
+    }
+
+    fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {
+        render(message, self.display)
+    }
+
+    async fn send(&self, push: Push) -> Outcome {
+        let body = match &push.rendered.body {
+            Body::Spliced(pieces) => fill(pieces, &push),
+            Body::Whole(_) => None,
+        };
+        match body {
+            Some(body) => self.deliver(body).await,
+            None => Outcome::MessageRejected { reason: Reason::new("not an FCM push") },
+        }
+    }
+}
+
+impl std::fmt::Debug for FcmProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FcmProvider").field("project_id", &self.project_id).field("display", &self.display).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! A message rendered for FCM: Google's form, the caller's patch over it, its size, and the holes.
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::message::message;
+use super::settings::Display;
+use super::splice::splice;
+use crate::providers::patch;
+use crate::providers::{Body, Message, RenderError, Rendered};
+
+/// Google's limit on the payload's keys and values, in bytes.
+const LIMIT: usize = 4096;
+/// What a patch may not name: targets.
+const TARGETS: [&str; 4] = ["token", "fid", "topic", "condition"];
+/// Where keys of Herald's own arrive.
+const DATA: [&str; 4] = ["/data", "/android/data", "/webpush/data", "/apns/payload"];
+/// What counts as payload.
+const PAYLOAD: [&str; 7] =
+    ["/data", "/notification", "/android/data", "/android/notification", "/apns/payload", "/webpush/data", "/webpush/notification"];
+
+/// Renders `source` for the platform it names.
+pub(super) fn render(source: &Message<'_>, display: Display) -> Result<Rendered, RenderError> {
+    let mut form = message(source, display)?;
+    match source.overrides {
+        None | Some(Value::Null) => {}
+        Some(overrides @ Value::Object(patch)) => {
+            check(overrides, patch)?;
+            patch::merge_members(&mut form, patch);
+        }
+        Some(_) => return Err(invalid("fcm", "must be an object")),
+    }
+    let form = Value::Object(form);
+    check_data(&form)?;
+    let size = PAYLOAD.iter().filter_map(|path| form.pointer(path)).map(weigh).sum();
+    if size > LIMIT {
+        return Err(RenderError::TooLarge { size, limit: LIMIT });
+    }
+    let Value::Object(form) = form else { return Err(RenderError::Unsupported) };
+    Ok(Rendered { body: Body::Spliced(splice(&form)), headers: HeaderMap::new(), size })
+}
+
+fn check(overrides: &Value, patch: &Map<String, Value>) -> Result<(), RenderError> {
+    if let Some(name) = TARGETS.iter().find(|name| patch.contains_key(**name)) {
+        return Err(invalid(&format!("fcm.{name}"), "may not be set"));
+    }
+    for path in DATA {
+        let members = overrides.pointer(path).and_then(Value::as_object);
+        if let Some(name) = members.and_then(|members| members.keys().find(|name| name.starts_with("herald_"))) {
+            return Err(invalid(&format!("fcm{}.{name}", path.replace('/', ".")), "may not be set"));
+        }
+    }
+    Ok(())
+}
+
+/// Google refuses data that is not text, and takes away Herald's own keys with it where the whole map goes.
+fn check_data(form: &Value) -> Result<(), RenderError> {
+    if form.pointer("/data/herald_id").is_none() {
+        return Err(invalid("fcm.data", "may be merged with, not removed"));
+    }
+    for path in ["/data", "/android/data", "/webpush/data"] {
+        let Some(data) = form.pointer(path) else { continue };
+        let field = || format!("fcm{}", path.replace('/', "."));
+        let Some(members) = data.as_object() else { return Err(invalid(&field(), "must be an object")) };
+        if let Some((name, _)) = members.iter().find(|(_, value)| !value.is_string()) {
+            return Err(invalid(&format!("{}.{name}", field()), "must be a string"));
+        }
+    }
+    Ok(())
+}
+
+/// Keys and values, in bytes of UTF-8.
+fn weigh(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) | Value::Number(_) => value.to_string().len(),
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weigh).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + weigh(value)).sum(),
+    }
+}
+
+fn invalid(field: &str, message: &str) -> RenderError {
+    RenderError::Invalid { field: field.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

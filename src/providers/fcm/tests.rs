@@ -1,0 +1,263 @@
+//! The provider against an HTTP/2 server that is token endpoint and FCM in one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rcgen::KeyPair;
+use serde_json::json;
+
+use super::*;
+use crate::domain::content::Content;
+use crate::domain::device::{Environment, Platform, PushToken};
+use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message};
+use crate::providers::{Context, Provider, Push, Secret};
+
+struct Setup {
+    server: Server,
+    clock: Arc<TestClock>,
+    context: Context,
+    provider: Arc<FcmProvider>,
+}
+
+fn account(url: &str) -> ServiceAccount {
+    let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let json = json!({
+        "type": "service_account", "project_id": "demo", "client_email": "herald@demo.iam.gserviceaccount.com",
+        "private_key_id": "k1", "private_key": key.serialize_pem(), "token_uri": format!("{url}/token"),
+    });
+    ServiceAccount::parse(&Secret::new(json.to_string())).unwrap()
+}
+
+/// `token` answers the n-th request for an access token, `send` everything else.
+async fn setup(token: impl Fn(usize) -> Reply + Send + Sync + 'static, send: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Setup {
+    let authority = Authority::new();
+    let asked = AtomicUsize::new(0);
+    let script = move |seen: &Seen| if seen.path == "/token" { token(asked.fetch_add(1, Ordering::Relaxed) + 1) } else { send(seen) };
+    let server = Server::start(&authority, script).await;
+    let clock = TestClock::new();
+    let context = context(&clock);
+    let settings: Settings = serde_json::from_value(json!({
+        "service_account_file": "service-account.json", "endpoint": server.url(), "ca_file": authority.path(),
+    }))
+    .unwrap();
+    let provider = Arc::new(FcmProvider::new(&settings, account(&server.url()), &context).unwrap());
+    Setup { server, clock, context, provider }
+}
+
+fn grant(n: usize) -> Reply {
+    Reply::json(200, &json!({"access_token": format!("access-{n}"), "expires_in": 3600, "token_type": "Bearer"}))
+}
+
+fn accept(_: &Seen) -> Reply {
+    Reply::json(200, &json!({"name": "projects/demo/messages/1"}))
+}
+
+impl Setup {
+    fn push(&self) -> Push {
+        let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+        let message = message(&content, Platform::Android);
+        Push {
+            rendered: Arc::new(self.provider.render(&message).unwrap()),
+            token: PushToken::Fcm("token-1".to_owned()),
+            environment: Environment::Production,
+            id: uuid::Uuid::from_u128(9),
+            expires_at: Some(self.context.clock.now() + Duration::from_mins(5)),
+            now: self.context.clock.now(),
+        }
+    }
+
+    async fn send(&self) -> Outcome {
+        self.provider.send(self.push()).await
+    }
+
+    fn tokens(&self) -> usize {
+        self.server.seen().iter().filter(|seen| seen.path == "/token").count()
+    }
+
+    fn accepted() -> Outcome {
+        Outcome::Accepted { message_id: Some("projects/demo/messages/1".to_owned()) }
+    }
+}
+
+#[tokio::test]
+async fn a_push_arrives_as_google_wants_it() {
+    let setup = setup(grant, accept).await;
+    assert_eq!(setup.send().await, Setup::accepted());
+    let seen = setup.server.seen();
+    let push = &seen[1];
+    assert_eq!(push.path, "/v1/projects/demo/messages:send");
+    assert_eq!(push.header("authorization"), Some("Bearer access-1"));
+    assert_eq!(push.header("content-type"), Some("application/json"));
+    assert_eq!(
+        push.json(),
+        json!({"message": {
+            "token": "token-1",
+            "data": {"herald_id": ID},
+            "android": {"priority": "HIGH", "ttl": "300s", "notification": {"title": "Ann", "tag": "chat-9"}},
+        }})
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_sends_at_once_fetch_one_access_token() {
+    let setup = Arc::new(setup(grant, accept).await);
+    let sends: Vec<_> = (0..1_000)
+        .map(|_| {
+            let setup = Arc::clone(&setup);
+            setup.context.tasks.clone().spawn(async move { setup.send().await })
+        })
+        .collect();
+    for send in sends {
+        assert_eq!(send.await.unwrap(), Setup::accepted());
+    }
+    assert_eq!(setup.tokens(), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_sends_share_a_failure_too() {
+    let setup = Arc::new(setup(|_| Reply::new(503, ""), accept).await);
+    let sends: Vec<_> = (0..1_000)
+        .map(|_| {
+            let setup = Arc::clone(&setup);
+            setup.context.tasks.clone().spawn(async move { setup.send().await })
+        })
+        .collect();
+    for send in sends {
+        assert_eq!(send.await.unwrap(), Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503") });
+    }
+    assert_eq!(setup.tokens(), 1);
+}
+
+#[tokio::test]
+async fn a_token_near_its_end_is_renewed_behind_the_sends() {
+    let setup = setup(grant, accept).await;
+    setup.send().await;
+    setup.clock.advance(Duration::from_mins(56));
+    setup.send().await;
+    // the refresh is a task of its own: once all tasks but the two connections rest, it has ended
+    while setup.tokens() < 2 || setup.provider.prove().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    setup.clock.advance(Duration::from_mins(4));
+    setup.send().await;
+    let sent: Vec<_> = pushes(&setup).iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(sent, ["Bearer access-1", "Bearer access-1", "Bearer access-2"]);
+    assert_eq!(setup.tokens(), 2);
+}
+
+fn pushes(setup: &Setup) -> Vec<Seen> {
+    setup.server.seen().into_iter().filter(|seen| seen.path != "/token").collect()
+}
+
+#[tokio::test]
+async fn an_expired_token_is_waited_for() {
+    let setup = setup(grant, accept).await;
+    setup.send().await;
+    setup.clock.advance(Duration::from_hours(1));
+    assert_eq!(setup.send().await, Setup::accepted());
+    assert_eq!(pushes(&setup)[1].header("authorization"), Some("Bearer access-2"));
+}
+
+#[tokio::test]
+async fn a_refused_access_token_is_replaced_once_and_the_push_repeated_once() {
+    let stale = |seen: &Seen| if seen.header("authorization") == Some("Bearer access-1") { Reply::new(401, "{}") } else { accept(seen) };
+    let first = setup(grant, stale).await;
+    assert_eq!(first.send().await, Setup::accepted());
+    assert_eq!((first.tokens(), pushes(&first).len()), (2, 2));
+    let always = setup(grant, |_| Reply::json(401, &json!({"error": {"status": "UNAUTHENTICATED"}}))).await;
+    let refused = Outcome::CredentialRefused { reason: Reason::new("UNAUTHENTICATED"), scope: RefusalScope::Lane };
+    assert_eq!(always.send().await, refused);
+    assert_eq!((always.tokens(), pushes(&always).len()), (2, 2));
+}
+
+#[tokio::test]
+async fn what_the_token_endpoint_refuses_is_the_credential() {
+    for (status, body, reason) in [
+        (400, json!({"error": "invalid_grant", "error_description": "x"}).to_string(), "oauth invalid_grant"),
+        (401, "{}".to_owned(), "oauth 401 Unauthorized"),
+        (404, "<html>".to_owned(), "oauth 404 Not Found"),
+    ] {
+        let setup = setup(move |_| Reply::new(status, body.clone()), accept).await;
+        let refused = Outcome::CredentialRefused { reason: Reason::new(reason), scope: RefusalScope::Lane };
+        assert_eq!(setup.send().await, refused);
+        assert!(setup.provider.prove().await.is_err());
+        assert!(pushes(&setup).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_failing_token_endpoint_is_unavailable_with_what_it_asks_for() {
+    for (status, asked) in [(500, None), (503, Some(4)), (429, Some(2)), (200, None)] {
+        let setup = setup(
+            move |_| Reply::Answer {
+                status,
+                headers: asked.map(|seconds| ("retry-after", u64::to_string(&seconds))).into_iter().collect(),
+                body: "{}".to_owned(),
+            },
+            accept,
+        )
+        .await;
+        let reason = Reason::new(&format!("oauth status {status}"));
+        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason });
+    }
+}
+
+#[tokio::test]
+async fn the_assertion_is_what_google_documents() {
+    let setup = setup(grant, accept).await;
+    assert_eq!(setup.provider.prove().await.unwrap(), "an access token for project demo");
+    let asked = setup.server.seen().remove(0);
+    assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
+    let form = String::from_utf8(asked.body.to_vec()).unwrap();
+    let assertion = form.strip_prefix("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=").unwrap();
+    let header = jsonwebtoken::decode_header(assertion).unwrap();
+    assert_eq!((header.alg, header.kid.as_deref()), (jsonwebtoken::Algorithm::RS256, Some("k1")));
+    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(assertion).unwrap().claims;
+    let now = setup.context.clock.now().timestamp();
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "herald@demo.iam.gserviceaccount.com", "scope": "https://www.googleapis.com/auth/firebase.messaging",
+            "aud": format!("{}/token", setup.server.url()), "iat": now, "exp": now + 3600,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_reset_or_odd_answer_is_an_outcome() {
+    let reset = setup(grant, |_| Reply::Reset(h2::Reason::INTERNAL_ERROR)).await;
+    assert_eq!(reset.send().await, Outcome::Unavailable { retry_after: None, reason: Reason::new("stream reset") });
+    let nameless = setup(grant, |_| Reply::ok()).await;
+    assert_eq!(nameless.send().await, Outcome::Accepted { message_id: None });
+    let apns = Push { token: PushToken::Apns("ab".to_owned()), ..nameless.push() };
+    assert!(matches!(nameless.provider.send(apns).await, Outcome::MessageRejected { .. }));
+}
+
+#[test]
+fn a_service_account_that_is_none_is_refused_by_what_it_lacks() {
+    let good = json!({"project_id": "demo", "client_email": "a@b", "private_key": "x", "token_uri": "https://example.com/t"});
+    for (patch, said) in [
+        (json!({"project_id": null}), "project_id"),
+        (json!({"project_id": "a/b"}), "project_id"),
+        (json!({"client_email": null}), "client_email"),
+        (json!({"private_key": null}), "private_key"),
+        (json!({"token_uri": "http://example.com/t"}), "https"),
+        (json!({}), "RSA"),
+    ] {
+        let mut account = good.clone();
+        crate::providers::patch::merge(&mut account, &patch);
+        let error = ServiceAccount::parse(&Secret::new(account.to_string())).unwrap_err();
+        assert_eq!(error.key(), "service_account_file");
+        assert!(error.to_string().contains(said), "{error} should name {said}");
+    }
+    let error = ServiceAccount::parse(&Secret::new("{\n  oops".to_owned())).unwrap_err();
+    assert_eq!(error.to_string(), "service_account_file: not a service account: line 2, column 3");
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let shown = format!("{:?}", account("https://example.com"));
+    assert_eq!(shown, r#"ServiceAccount { project_id: "demo", .. }"#);
+}

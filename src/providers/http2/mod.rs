@@ -1,0 +1,28 @@
+//! HTTP/2 to one origin, shared by every provider that speaks it: connections, streams, liveness, deadlines.
+//!
+//! It carries requests and answers and says how certain it is that a failed request was not processed. It knows no provider:
+//! what a status or a body means is decided above.
+
+mod backoff;
+mod connect;
+mod connection;
+mod error;
+mod exchange;
+mod origin;
+mod pool;
+mod retry_after;
+mod shared;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
+
+pub use connection::Mark;
+pub use error::{ConnectError, Error};
+pub use exchange::Answer;
+pub use origin::{Origin, OriginError};
+pub use pool::{Limits, Pool};
+pub use retry_after::retry_after;
+pub use state::Want;
+pub use tls::{TlsError, client_config};

@@ -1,0 +1,76 @@
+//! Why a provider cannot be built from its settings.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::http2::{OriginError, TlsError};
+
+/// A wrong setting, named with its key within the provider's section.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// A value that cannot be right.
+    #[error("{key}: {message}")]
+    Invalid {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        message: &'static str,
+    },
+    /// No URL to connect to.
+    #[error("{key} {problem}")]
+    Origin {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        problem: OriginError,
+    },
+    /// A file that cannot be read.
+    #[error("{key}: {path} cannot be read")]
+    Unreadable {
+        /// Which key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A private key that is none of the kind needed.
+    #[error("{key}: no {expected} private key in PEM (PKCS#8)")]
+    Key {
+        /// Which key.
+        key: &'static str,
+        /// `EC P-256` or `RSA`.
+        expected: &'static str,
+        /// Why.
+        #[source]
+        source: jsonwebtoken::errors::Error,
+    },
+    /// A file that is not the JSON it should be.
+    #[error("{key}: not a service account: line {line}, column {column}")]
+    Json {
+        /// Which key.
+        key: &'static str,
+        /// Where.
+        line: usize,
+        /// Where.
+        column: usize,
+    },
+    /// The extra root certificates.
+    #[error("ca_file")]
+    Tls(#[from] TlsError),
+}
+
+impl InitError {
+    /// The key at fault.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Invalid { key, .. }
+            | Self::Origin { key, .. }
+            | Self::Unreadable { key, .. }
+            | Self::Key { key, .. }
+            | Self::Json { key, .. } => key,
+            Self::Tls(_) => "ca_file",
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the tests of providers share: a clock to turn, a certificate authority, an HTTP/2 server that does as told.
+
+mod clock;
+mod server;
+mod tls;
+
+pub(super) use clock::TestClock;
+pub(super) use server::{Reply, Seen, Server};
+pub(super) use tls::Authority;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeZone;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Context, Message};
+use crate::domain::clock::Rng;
+use crate::domain::content::Content;
+use crate::domain::device::Platform;
+use crate::domain::id::NotificationId;
+use crate::domain::notification::Priority;
+
+/// Always the same chance.
+pub(super) struct Middling;
+
+impl Rng for Middling {
+    fn fraction(&self) -> f64 {
+        0.5
+    }
+}
+
+pub(super) fn context(clock: &Arc<TestClock>) -> Context {
+    let clock: Arc<TestClock> = Arc::clone(clock);
+    Context {
+        clock,
+        rng: Arc::new(Middling),
+        tasks: TaskTracker::new(),
+        cancel: CancellationToken::new(),
+        send_timeout: Duration::from_secs(10),
+        provider_floors: false,
+    }
+}
+
+pub(super) fn message(content: &Content, platform: Platform) -> Message<'_> {
+    Message {
+        notification: NotificationId(uuid::Uuid::from_u128(7)),
+        platform,
+        content,
+        silent: false,
+        priority: Priority::High,
+        collapse_id: "chat-9",
+        expires_at: Some(chrono::Utc.timestamp_opt(1_800_000_000, 0).unwrap()),
+        overrides: None,
+    }
+}
+
+/// The notification's id in [`message`].
+pub(super) const ID: &str = "00000000-0000-0000-0000-000000000007";

@@ -1,0 +1,146 @@
+//! The look-alike of APNs: `POST /3/device/<token>` over HTTP/2 with a provider token.
+//!
+//! It knows one team, one key and one bundle id. A connection allows few streams until its first
+//! valid token. Broadcast channels, certificates and shrinking stream limits are not imitated.
+
+mod answer;
+mod checks;
+mod jwt;
+mod payload;
+mod reason;
+mod topic;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use jsonwebtoken::DecodingKey;
+
+use super::behaviour::{Conduct, Fault, Provider};
+use super::book::{Book, Booking};
+use super::conduct::Shared;
+use super::look_alike::{Arrived, Ending, LookAlike, Verdict};
+use super::record::{Record, Source};
+use jwt::{ProviderTokens, Verifier};
+use reason::Reason;
+
+/// The credentials that both endpoints accept.
+pub(super) struct Credentials {
+    verifier: Verifier,
+    bundle_id: String,
+}
+
+impl Credentials {
+    pub(super) fn new(public: DecodingKey, key_id: &str, team_id: &str, bundle_id: &str) -> Self {
+        Self { verifier: Verifier::new(public, key_id, team_id), bundle_id: bundle_id.to_owned() }
+    }
+}
+
+/// One of the two endpoints.
+pub(super) struct Apns {
+    pub(super) source: Source,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Apns {
+    /// What is wrong with a request, or its `herald_id`.
+    fn check<'a>(&self, tokens: &mut ProviderTokens, token: &str, request: &'a Arrived) -> Result<&'a str, Reason> {
+        checks::check_form(&request.parts)?;
+        let headers = &request.parts.headers;
+        let authorization = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
+        let Credentials { verifier, bundle_id } = &*self.credentials;
+        verifier.check(tokens, authorization, request.received_ms)?;
+        let push_type = checks::check_headers(headers, bundle_id)?;
+        checks::check_token(token)?;
+        payload::check(&request.body, push_type)
+    }
+
+    fn refuse(&self, reason: Reason, token: &str, request: &Arrived) -> Verdict {
+        let record = self.record(token, request);
+        let answer = answer::refusal(reason, &request.parts.headers);
+        Verdict {
+            booking: Some(Booking { record: record.answered(reason.status().as_u16()), accepted: None }),
+            ..Verdict::unbooked(answer)
+        }
+    }
+
+    fn record(&self, token: &str, request: &Arrived) -> Record {
+        let Arrived { parts, body, received_ms } = request;
+        Record::new(self.source, token, &parts.headers, body).received(*received_ms)
+    }
+
+    /// What becomes of a push that is as it should be.
+    fn conduct(&self, conduct: &Conduct, push: &Push<'_>) -> (Option<Booking>, Ending) {
+        let headers = &push.request.parts.headers;
+        let record = || self.record(push.token, push.request);
+        match conduct {
+            Conduct::Good => self.accept(StatusCode::OK, push),
+            Conduct::Respond(respond) if respond.is_success() => {
+                let status = StatusCode::from_u16(respond.status).unwrap_or_default();
+                self.accept(status, push)
+            }
+            Conduct::Respond(respond) => {
+                let booking = Booking { record: record().answered(respond.status), accepted: None };
+                let answer = answer::scripted(respond, headers, push.request.received_ms);
+                (Some(booking), Ending::Answer(answer))
+            }
+            Conduct::Fault(Fault::Stall) => (Some(self.booking(record(), push)), Ending::Stall),
+            Conduct::Fault(Fault::Goaway) => (None, Ending::Goaway),
+            Conduct::Fault(Fault::Reset) => (None, Ending::Reset),
+            Conduct::Fault(Fault::ResetConnection) => (None, Ending::ResetConnection),
+        }
+    }
+
+    fn accept(&self, status: StatusCode, push: &Push<'_>) -> (Option<Booking>, Ending) {
+        let record = self.record(push.token, push.request);
+        let booking = self.booking(record.answered(status.as_u16()), push);
+        let is_sandbox = self.source == Source::ApnsSandbox;
+        let answer = answer::success(status, &push.request.parts.headers, is_sandbox);
+        (Some(booking), Ending::Answer(answer))
+    }
+
+    fn booking(&self, record: Record, push: &Push<'_>) -> Booking {
+        let address = (self.source, push.token);
+        self.book().accepted(record, address, push.herald_id, true)
+    }
+}
+
+/// A push that passed the checks.
+struct Push<'a> {
+    token: &'a str,
+    herald_id: &'a str,
+    request: &'a Arrived,
+}
+
+impl LookAlike for Apns {
+    type Connection = ProviderTokens;
+
+    fn decide(&self, tokens: &mut ProviderTokens, request: Arrived) -> Verdict {
+        let path = checks::device_token(request.parts.uri.path());
+        let token = match path {
+            Ok(token) => token,
+            Err(reason) => return self.refuse(reason, "", &request),
+        };
+        let herald_id = match self.check(tokens, token, &request) {
+            Ok(herald_id) => herald_id,
+            Err(reason) => return self.refuse(reason, token, &request),
+        };
+        let (delay, conduct) = self.shared.conduct(Provider::Apns, self.source, token);
+        let push = Push { token, herald_id, request: &request };
+        let (booking, ending) = self.conduct(&conduct, &push);
+        Verdict { delay, booking, ending }
+    }
+
+    fn proven(&self, tokens: &ProviderTokens) -> bool {
+        tokens.any()
+    }
+
+    fn book(&self) -> &Book {
+        &self.shared.book
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.shared.now_ms()
+    }
+}

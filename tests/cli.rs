@@ -1,0 +1,234 @@
+//! The `herald` command as a caller sees it: what it asks of a daemon, what it prints, and how it ends.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// What a stand-in for a daemon was asked: method, path with query, and body.
+type Asked = (String, String, String);
+
+/// Status and body, made of method, path and how many requests came before.
+type Answer = dyn Fn(&str, &str, usize) -> (u16, Value) + Send + Sync;
+
+/// A daemon that answers as it is told and remembers what it was asked.
+#[derive(Clone)]
+struct Daemon {
+    url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    answer: Arc<Answer>,
+}
+
+impl Daemon {
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+    async fn start(answer: impl Fn(&str, &str, usize) -> (u16, Value) + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let daemon = Self { url, asked: Arc::default(), answer: Arc::new(answer) };
+        let router = Router::new().fallback(respond).with_state(daemon.clone());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        daemon
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        herald(arguments).env("HERALD_URL", &self.url).output().await.unwrap()
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn respond(State(daemon): State<Daemon>, request: Request) -> Response {
+    assert_eq!(request.headers()["authorization"], "Bearer herald_secret");
+    let (method, path) = (request.method().to_string(), request.uri().to_string());
+    let body = String::from_utf8(to_bytes(request.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
+    let before = daemon.asked().len();
+    let (status, answer) = (daemon.answer)(&method, &path, before);
+    daemon.asked.lock().unwrap().push((method, path, body));
+    (StatusCode::from_u16(status).unwrap(), axum::Json(answer)).into_response()
+}
+
+fn herald(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_herald"));
+    command.args(arguments).env("HERALD_API_KEY", "herald_secret").env_remove("HERALD_URL");
+    command
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn body(asked: &Asked) -> Value {
+    serde_json::from_str(&asked.2).unwrap()
+}
+
+#[tokio::test]
+async fn send_posts_a_notification_and_prints_its_id() {
+    let daemon = Daemon::start(|_, _, _| (202, json!({ "id": "n1", "status": "accepted" }))).await;
+    let output = daemon.run(&["send", "--to-user", "u1", "--title", "Ann", "--body", "Lunch?", "--category", "messages"]).await;
+    assert_eq!((status(&output), stdout(&output).as_str()), (0, "n1\n"), "{output:?}");
+    let asked = daemon.asked();
+    assert_eq!((asked[0].0.as_str(), asked[0].1.as_str()), ("POST", "/v1/notifications"));
+    let expected = json!({ "to": { "user_id": "u1" }, "category": "messages", "content": { "title": "Ann", "body": "Lunch?" } });
+    assert_eq!(body(&asked[0]), expected);
+}
+
+#[tokio::test]
+async fn a_dry_run_asks_for_a_preview_only() {
+    let preview =
+        json!({ "targeted": 1, "decisions": { "send": 1 }, "rendered": [{ "provider": "apns", "bytes": 9, "payload": { "aps": {} } }] });
+    let daemon = Daemon::start(move |_, _, _| (200, preview.clone())).await;
+    let output = daemon.run(&["send", "--to-user", "u1", "--dry-run"]).await;
+    assert_eq!(status(&output), 0);
+    assert!(stdout(&output).contains("decisions  send 1"), "{}", stdout(&output));
+    let paths: Vec<String> = daemon.asked().into_iter().map(|(_, path, _)| path).collect();
+    assert_eq!(paths, ["/v1/notifications/preview"]);
+}
+
+#[tokio::test]
+async fn watch_waits_for_the_end_and_its_status_says_what_became_of_it() {
+    for (sent, failed, expected) in [(1, 0, 0), (1, 1, 1), (0, 0, 1)] {
+        let daemon = Daemon::start(move |method, _, before| match (method, before) {
+            ("POST", _) => (202, json!({ "id": "n1" })),
+            (_, 1) => (200, json!({ "id": "n1", "status": "sending", "counts": { "targeted": 2, "waiting": 2 } })),
+            _ => (200, json!({ "id": "n1", "status": "done", "counts": { "targeted": 2, "sent": sent, "failed": failed } })),
+        })
+        .await;
+        let output = daemon.run(&["send", "--to-user", "u1", "--watch"]).await;
+        assert_eq!(status(&output), expected, "{output:?}");
+        assert!(stderr(&output).contains("sending: 2 waiting\n"), "{}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_problem_is_shown_with_its_fields() {
+    let problem = json!({ "title": "Invalid", "status": 422, "detail": "1 field is invalid", "code": "invalid",
+        "errors": [{ "field": "category", "code": "unknown_category", "message": "is not declared" }] });
+    let daemon = Daemon::start(move |_, _, _| (422, problem.clone())).await;
+    let output = daemon.run(&["send", "--to-user", "u1", "--category", "nonsense"]).await;
+    assert_eq!(status(&output), 1);
+    assert_eq!(stderr(&output), "herald: 1 field is invalid (422 invalid)\n  category: is not declared\n");
+    let output = daemon.run(&["send", "--to-user", "u1", "--output", "json"]).await;
+    let told: Value = serde_json::from_str(&stderr(&output)).unwrap();
+    assert_eq!(told["code"], "invalid");
+}
+
+#[tokio::test]
+async fn another_app_than_the_keys_is_refused_before_anything_is_asked() {
+    let daemon = Daemon::start(|_, _, _| (200, json!({ "name": "demo" }))).await;
+    let output = daemon.run(&["device", "delete", "d1", "--app", "shop"]).await;
+    assert_eq!((status(&output), stderr(&output).as_str()), (2, "herald: HERALD_API_KEY is of the app demo, not of shop\n"));
+    assert_eq!(daemon.asked().len(), 1);
+    assert_eq!(status(&daemon.run(&["device", "delete", "d1", "--app", "demo"]).await), 0);
+    assert_eq!(daemon.asked()[2].0, "DELETE");
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page() {
+    let daemon = Daemon::start(|_, path, _| {
+        let item = |id: &str| json!({ "device_id": id, "platform": "ios", "status": "active" });
+        if path.contains("cursor=abc") {
+            (200, json!({ "items": [item("d3")], "next_cursor": null, "has_more": false }))
+        } else {
+            (200, json!({ "items": [item("d1"), item("d2")], "next_cursor": "abc", "has_more": true }))
+        }
+    })
+    .await;
+    let output = daemon.run(&["device", "list", "--user", "u 1", "--limit", "3"]).await;
+    let ids: Vec<String> = stdout(&output).lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(ids, ["d1", "d2", "d3"], "{output:?}");
+    let paths: Vec<String> = daemon.asked().into_iter().map(|(_, path, _)| path).collect();
+    assert_eq!(paths, ["/v1/devices?user_id=u+1&limit=3", "/v1/devices?user_id=u+1&limit=1&cursor=abc"]);
+}
+
+#[tokio::test]
+async fn an_import_streams_the_file_and_fails_where_a_line_was_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("devices.ndjson");
+    let lines = "{\"device_id\":\"d1\"}\n".repeat(20_000);
+    std::fs::write(&file, &lines).unwrap();
+    let error = json!({ "line": 7, "field": "platform", "message": "is missing" });
+    let daemon = Daemon::start(move |_, _, _| (200, json!({ "created": 19_999, "errors": [error] }))).await;
+    let output = daemon.run(&["device", "import", file.to_str().unwrap(), "--dry-run"]).await;
+    assert_eq!(status(&output), 1);
+    assert_eq!(stdout(&output), "created      19999\nline 7: platform is missing\n");
+    let asked = daemon.asked();
+    assert_eq!(asked[0].1, "/v1/devices/import?dry_run=true");
+    assert_eq!(asked[0].2, lines);
+}
+
+#[tokio::test]
+async fn names_are_one_segment_of_a_path() {
+    let daemon = Daemon::start(|_, _, _| (200, json!({}))).await;
+    daemon.run(&["notification", "show", "../keys?x#y"]).await;
+    assert_eq!(daemon.asked()[0].1, "/v1/notifications/..%2Fkeys%3Fx%23y");
+}
+
+#[tokio::test]
+async fn a_key_is_printed_alone_once_it_is_made() {
+    let daemon = Daemon::start(|_, _, _| (201, json!({ "id": "k1", "key": "herald_new" }))).await;
+    let output = daemon.run(&["key", "create", "--name", "backend", "--scopes", "send,read"]).await;
+    assert_eq!(stdout(&output), "herald_new\n");
+    assert_eq!(body(&daemon.asked()[0]), json!({ "name": "backend", "scopes": ["send", "read"] }));
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2_and_a_failure_with_1() {
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["send", "--title", "nobody"], 2, "--to-device"),
+        (&["sned"], 2, "send"),
+        (&["serve", "--role", "api"], 2, "the embedded queue is in the process"),
+        (&["serve", "--config", "/no/such.toml"], 1, "/no/such.toml cannot be read"),
+        (&["check", "--config", "/no/such.toml"], 1, "/no/such.toml cannot be read"),
+        (&["key", "list", "--config", "/no/such.toml"], 2, "--config needs --app"),
+    ];
+    for (arguments, expected, told) in cases {
+        let output = herald(arguments).output().await.unwrap();
+        assert_eq!(status(&output), *expected, "{arguments:?} {output:?}");
+        assert!(stderr(&output).contains(told), "{arguments:?} {}", stderr(&output));
+    }
+    let output = herald(&["lane", "list"]).env_remove("HERALD_API_KEY").output().await.unwrap();
+    assert_eq!((status(&output), stderr(&output).as_str()), (2, "herald: HERALD_API_KEY is not set\n"));
+    let output = herald(&["lane", "list"]).env("HERALD_URL", "http://127.0.0.1:1").output().await.unwrap();
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).starts_with("herald: the daemon at http://127.0.0.1:1/ cannot be reached"), "{}", stderr(&output));
+}
+
+#[tokio::test]
+async fn check_names_every_mistake_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("herald.toml");
+    std::fs::write(&file, "[server]\nlisten = 1\n[queue]\nurl = 'redis://x'\n").unwrap();
+    let output = herald(&["check", "--config", file.to_str().unwrap()]).env("HERALD__LOG__COLOUR", "red").output().await.unwrap();
+    assert_eq!(status(&output), 1);
+    let told = stderr(&output);
+    for part in
+        ["herald.toml:2: server.listen ", "herald.toml:4: queue.url names Redis", "HERALD__LOG__COLOUR: log.colour is not a setting"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn completions_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = herald(&["completions", shell]).output().await.unwrap();
+        assert!(status(&output) == 0 && stdout(&output).contains("simulate"), "{shell}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What every queue must do. An entry may be lost, doubled or late; the cases here are about a queue that is well.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use herald::domain::id::{AppId, NotificationId, WorkId};
+use herald::domain::work::{Stream, WorkKey};
+use herald::queue::{Entry, Queue, Taken};
+use uuid::Uuid;
+
+/// Long enough for any queue, and never waited for in full.
+const LONG: Duration = Duration::from_hours(1);
+
+fn entry(stream: Stream, n: u64) -> Entry {
+    let notification = NotificationId(Uuid::from_u64_pair(stream as u64, n));
+    Entry { key: WorkKey { app: AppId(1), notification, work: WorkId(i64::try_from(n).unwrap()) }, stream }
+}
+
+async fn fill(queue: &dyn Queue, stream: Stream, numbers: std::ops::Range<u64>) {
+    let entries: Vec<Entry> = numbers.map(|n| entry(stream, n)).collect();
+    queue.publish(&entries).await.unwrap();
+}
+
+async fn take(queue: &dyn Queue, max: usize) -> Vec<Entry> {
+    let taken: Vec<Taken> = queue.take(max, Duration::ZERO).await.unwrap();
+    queue.ack(&taken).await.unwrap();
+    taken.into_iter().map(|taken| taken.entry).collect()
+}
+
+fn of(entries: &[Entry], stream: Stream) -> usize {
+    entries.iter().filter(|entry| entry.stream == stream).count()
+}
+
+pub async fn entries_come_in_the_order_of_their_stream(queue: &dyn Queue) {
+    fill(queue, Stream::High, 0..5).await;
+    fill(queue, Stream::High, 5..9).await;
+    assert_eq!(queue.len(Stream::High).await.unwrap(), 9);
+    let first = take(queue, 4).await;
+    assert_eq!(first, (0..4).map(|n| entry(Stream::High, n)).collect::<Vec<_>>());
+    assert_eq!(take(queue, 100).await.len(), 5);
+    assert_eq!((queue.len(Stream::High).await.unwrap(), take(queue, 100).await.len()), (0, 0));
+}
+
+pub async fn streams_are_served_by_weight(queue: &dyn Queue) {
+    for stream in Stream::ALL.iter().copied() {
+        fill(queue, stream, 0..90).await;
+    }
+    let taken = take(queue, 13).await;
+    assert_eq!((of(&taken, Stream::High), of(&taken, Stream::Normal), of(&taken, Stream::Bulk)), (8, 4, 1));
+    let mut many = Vec::new();
+    for _ in 0..26 {
+        many.extend(take(queue, 1).await);
+    }
+    assert_eq!((of(&many, Stream::High), of(&many, Stream::Normal), of(&many, Stream::Bulk)), (16, 8, 2));
+}
+
+pub async fn an_unused_share_is_passed_on(queue: &dyn Queue) {
+    fill(queue, Stream::Bulk, 0..40).await;
+    assert_eq!(take(queue, 30).await.len(), 30);
+    fill(queue, Stream::Normal, 0..2).await;
+    let taken = take(queue, 10).await;
+    assert_eq!((of(&taken, Stream::Normal), of(&taken, Stream::Bulk)), (2, 8));
+}
+
+pub async fn what_does_not_fit_is_dropped(queue: &dyn Queue) {
+    let window = u64::try_from(queue.window()).unwrap();
+    fill(queue, Stream::Normal, 0..window + 50).await;
+    fill(queue, Stream::High, 0..1).await;
+    assert_eq!(queue.len(Stream::Normal).await.unwrap(), queue.window());
+    let taken = take(queue, queue.window() * 2).await;
+    let highest = taken.iter().map(|entry| entry.key.work.0).max().unwrap();
+    assert_eq!((taken.len(), u64::try_from(highest).unwrap()), (queue.window() + 1, window - 1));
+}
+
+pub async fn every_entry_goes_to_one_taker(queue: &dyn Queue) {
+    fill(queue, Stream::High, 0..90).await;
+    let takers = (0..10).map(|_| take(queue, 10));
+    let taken: Vec<Entry> = futures_util::future::join_all(takers).await.concat();
+    assert_eq!((taken.len(), taken.iter().collect::<HashSet<_>>().len()), (90, 90));
+}
+
+pub async fn a_take_waits_for_the_first(queue: &dyn Queue) {
+    let publish = async {
+        tokio::task::yield_now().await;
+        fill(queue, Stream::Bulk, 0..1).await;
+    };
+    let (taken, ()) = tokio::join!(queue.take(5, LONG), publish);
+    assert_eq!(taken.unwrap().len(), 1);
+}
+
+pub async fn every_waiting_taker_is_served(queue: &dyn Queue) {
+    let publish = async {
+        tokio::task::yield_now().await;
+        fill(queue, Stream::High, 0..3).await;
+    };
+    let (one, two, three, ()) = tokio::join!(queue.take(1, LONG), queue.take(1, LONG), queue.take(1, LONG), publish);
+    for taken in [one, two, three] {
+        assert_eq!(taken.unwrap().len(), 1);
+    }
+}
+
+pub async fn a_take_ends_without_entries(queue: &dyn Queue) {
+    assert!(queue.take(5, Duration::from_millis(5)).await.unwrap().is_empty());
+    fill(queue, Stream::High, 0..1).await;
+    assert!(queue.take(0, LONG).await.unwrap().is_empty());
+    assert_eq!(queue.len(Stream::High).await.unwrap(), 1);
+}
+
+pub async fn what_was_ended_is_not_found_again(queue: &dyn Queue) {
+    fill(queue, Stream::High, 0..3).await;
+    assert_eq!(take(queue, 3).await.len(), 3);
+    assert!(queue.reclaim(10, Duration::ZERO).await.unwrap().is_empty());
+    fill(queue, Stream::High, 0..3).await;
+    assert_eq!(take(queue, 3).await.len(), 3);
+}

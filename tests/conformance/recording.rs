@@ -1,0 +1,169 @@
+//! Facts are unconditional, plans are fenced.
+
+use std::time::Duration;
+
+use herald::domain::delivery::{Delivery, Ending, State};
+use herald::domain::device::{Device, DeviceStatus, InactiveReason, TokenHash};
+use herald::domain::id::Target;
+use herald::domain::reason::{FailReason, WaitReason};
+use herald::domain::work::TakenWork;
+use herald::store::engine::{Death, Finished, Record, Recorded};
+
+use crate::kit::{LEASE, SECOND, iphone, pairs, record, users};
+use crate::world::World;
+
+async fn write(world: &World, record: Record) -> Recorded {
+    world.store().record(&record).await.unwrap()
+}
+
+pub async fn a_fact_is_written_once(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let id = world.accept(world.direct(users(&["ann"]))).await;
+    let sent = world.delivery(id, Target::device(device.pk), Ending::Sent);
+    let failed = Delivery { ending: Ending::Failed(FailReason::GaveUp), ..sent.clone() };
+    let facts = |deliveries: Vec<Delivery>| Record { deliveries, ..Record::default() };
+    assert_eq!(write(world, facts(vec![sent.clone(), failed.clone()])).await.inserted, 1);
+    assert_eq!(write(world, facts(vec![failed.clone()])).await.inserted, 0);
+    let other = world.delivery(id, Target::from_raw(9), Ending::Sent);
+    assert_eq!(write(world, facts(vec![failed, other])).await.inserted, 1);
+    let counts = world.view(id).await.counts;
+    assert_eq!((counts.sent, counts.failed), (2, 0));
+}
+
+pub async fn a_late_holder_leaves_facts_but_no_plans(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let id = world.accept(world.direct(users(&["ann", "bob"]))).await;
+    let zombie = world.only_taken().await;
+    world.pass(LEASE);
+    let holder = world.claimed(&[zombie.key]).await.pop().unwrap();
+    let sent = world.delivery(id, Target::device(device.pk), Ending::Sent);
+    let late = write(world, record(&zombie, vec![sent.clone()], vec![world.work(users(&["bob"]))])).await;
+    assert_eq!((late.inserted, late.ended.as_slice()), (1, [].as_slice()));
+    assert_eq!(world.store().backlog().await.unwrap(), 1);
+    let view = world.view(id).await;
+    assert_eq!((view.counts.sent, view.counts.waiting), (1, 1));
+    let answer = world.answer(world.ask(&holder)).await;
+    assert!(answer.candidates.iter().any(|one| one.target == Target::device(device.pk) && one.delivered));
+    let nobody = world.delivery(id, answer.candidates[0].target, Ending::Cancelled);
+    let done = write(world, record(&holder, vec![sent, nobody], Vec::new())).await;
+    assert_eq!((done.inserted, done.ended), (1, vec![holder.key]));
+    assert_eq!(world.store().backlog().await.unwrap(), 0);
+}
+
+pub async fn what_follows_takes_the_place_of_what_ended(world: &mut World) {
+    let (one, two) = (world.device("one", Some("ann")).await, world.device("two", Some("ann")).await);
+    let id = world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let mut next = world.work(pairs(&[&two]));
+    (next.reason, next.attempt, next.due_at) = (Some(WaitReason::Unavailable), 1, world.later(Duration::from_secs(5)));
+    let sent = world.delivery(id, Target::device(one.pk), Ending::Sent);
+    let recorded = write(world, record(&work, vec![sent], vec![next.clone()])).await;
+    assert_eq!(recorded.ended, [work.key]);
+    let view = world.view(id).await;
+    assert_eq!((view.counts.sent, view.counts.waiting, view.reasons[&State::Waiting]["unavailable"]), (1, 1, 1));
+    world.pass(Duration::from_secs(5));
+    let again = world.only_taken().await;
+    assert_eq!((again.key.work, again.targets, again.attempt), (next.id, next.targets, 1));
+}
+
+pub async fn what_follows_is_never_due_after_its_end(world: &mut World) {
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let mut next = world.work(users(&["ann"]));
+    (next.due_at, next.expires_at) = (world.later(Duration::from_secs(100)), world.later(Duration::from_secs(10)));
+    write(world, record(&work, Vec::new(), vec![next])).await;
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.scheduled().await.len(), 1);
+}
+
+pub async fn of_many_that_end_the_fence_holds_back_the_late(world: &mut World) {
+    for _ in 0..300 {
+        world.accept(world.direct(users(&["ann"]))).await;
+    }
+    let taken = world.taken().await;
+    world.pass(LEASE);
+    let (late, fine) = taken.split_at(100);
+    let keys: Vec<_> = late.iter().map(|work| work.key).collect();
+    assert_eq!(world.claimed(&keys).await.len(), 100);
+    let finish = |work: &TakenWork| Finished { key: work.key, epoch: work.epoch, follow_ups: vec![world.work(users(&["ann"]))] };
+    let recorded = write(world, Record { finished: taken.iter().map(finish).collect(), ..Record::default() }).await;
+    let mut ended = recorded.ended;
+    ended.sort();
+    assert_eq!(ended, fine.iter().map(|work| work.key).collect::<Vec<_>>());
+    assert_eq!(world.store().backlog().await.unwrap(), 300);
+}
+
+fn death(world: &World, work: &TakenWork, device: &Device, token_hash: TokenHash) -> Death {
+    let ending = Ending::Failed(FailReason::TokenDead);
+    Death {
+        delivery: world.delivery(work.key.notification, Target::device(device.pk), ending),
+        token_hash,
+        since: world.now(),
+        deactivate: Some(InactiveReason::TokenDead),
+        work: (work.key, work.epoch),
+        otherwise: world.work(pairs(&[device])),
+    }
+}
+
+pub async fn a_dead_token_deactivates_its_device(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let id = world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let mut dead = record(&work, Vec::new(), Vec::new());
+    dead.deaths.push(death(world, &work, &device, device.token_hash));
+    let recorded = write(world, dead.clone()).await;
+    assert_eq!((recorded.inserted, recorded.deactivated, recorded.ended), (1, 1, vec![work.key]));
+    let now = world.store().device(world.app, "phone").await.unwrap().unwrap();
+    assert_eq!((now.status, now.inactive_reason), (DeviceStatus::Inactive, Some(InactiveReason::TokenDead)));
+    assert_eq!(world.view(id).await.reasons[&State::Failed]["token_dead"], 1);
+    assert_eq!(write(world, dead).await, Recorded::default());
+}
+
+pub async fn a_token_registered_since_survives_the_verdict(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let verdict = death(world, &work, &device, device.token_hash);
+    world.pass(SECOND);
+    world.device("phone", Some("ann")).await;
+    let recorded = write(world, Record { deaths: vec![verdict], ..Record::default() }).await;
+    assert_eq!((recorded.inserted, recorded.deactivated), (1, 0));
+    assert_eq!(world.store().device(world.app, "phone").await.unwrap().unwrap().status, DeviceStatus::Active);
+}
+
+pub async fn a_verdict_that_spares_the_device_is_a_fact_only(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let spared = Death { deactivate: None, ..death(world, &work, &device, device.token_hash) };
+    let recorded = write(world, Record { deaths: vec![spared], ..Record::default() }).await;
+    assert_eq!((recorded.inserted, recorded.deactivated), (1, 0));
+}
+
+pub async fn a_verdict_over_an_older_token_is_no_outcome(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let id = world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let verdict = death(world, &work, &device, device.token_hash);
+    world.store().put_device(world.app, "phone", iphone(Some("ann"), "another"), None).await.unwrap();
+    let mut over = record(&work, Vec::new(), Vec::new());
+    over.deaths.push(verdict.clone());
+    let recorded = write(world, over.clone()).await;
+    assert_eq!((recorded.inserted, recorded.deactivated, recorded.ended), (0, 0, vec![work.key]));
+    let counts = world.view(id).await.counts;
+    assert_eq!((counts.waiting, counts.failed), (1, 0));
+    // the work is over, so nothing follows a second time
+    assert_eq!(write(world, over).await, Recorded::default());
+    assert_eq!(world.store().backlog().await.unwrap(), 1);
+    assert_eq!(world.only_taken().await.targets, verdict.otherwise.targets);
+}
+
+pub async fn a_device_that_is_gone_can_die(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let verdict = death(world, &work, &device, device.token_hash);
+    world.store().delete_device(world.app, "phone").await.unwrap();
+    let recorded = write(world, Record { deaths: vec![verdict], ..Record::default() }).await;
+    assert_eq!((recorded.inserted, recorded.deactivated), (1, 0));
+}

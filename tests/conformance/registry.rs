@@ -1,0 +1,264 @@
+//! Devices: registrations and what they do to others.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use herald::domain::device::{
+    Change, Device, DeviceChange, DeviceStatus, Environment, Imported, InactiveReason, MAX_ACTIVE_DEVICES, Permission, Platform,
+    ProviderKind, PushToken, TagChange,
+};
+use herald::store::PageRequest;
+use herald::store::device::{DeviceFilter, Registered};
+use serde_json::json;
+
+use crate::kit::{SECOND, iphone};
+use crate::world::World;
+
+async fn put(world: &World, name: &str, change: DeviceChange) -> Registered {
+    world.store().put_device(world.app, name, change, None).await.unwrap()
+}
+
+async fn patch(world: &World, name: &str, change: DeviceChange) -> Device {
+    match world.store().patch_device(world.app, name, change, None).await.unwrap().unwrap() {
+        Registered::Updated(device) => *device,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn get(world: &World, name: &str) -> Device {
+    world.store().device(world.app, name).await.unwrap().unwrap()
+}
+
+fn state(device: &Device) -> (DeviceStatus, Option<InactiveReason>) {
+    (device.status, device.inactive_reason)
+}
+
+const ACTIVE: (DeviceStatus, Option<InactiveReason>) = (DeviceStatus::Active, None);
+
+fn tags(pairs: &[(&str, serde_json::Value)]) -> BTreeMap<String, serde_json::Value> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+pub async fn a_registration_creates_and_updates(world: &mut World) {
+    let full = DeviceChange {
+        environment: Change::Set(Environment::Sandbox),
+        permission: Change::Set(Permission::Granted),
+        timezone: Change::Set("Europe/Paris".to_owned()),
+        locale: Change::Set("fr-FR".to_owned()),
+        model: Change::Set("iPhone16,1".to_owned()),
+        tags: TagChange::Replace(tags(&[("plan", json!("pro"))])),
+        ..iphone(Some("ann"), "aa")
+    };
+    let Registered::Created(first) = put(world, "phone", full).await else { panic!() };
+    assert_eq!((first.user.as_deref(), first.platform, first.provider), (Some("ann"), Platform::Ios, ProviderKind::Apns));
+    assert_eq!((first.environment, first.permission, first.version), (Environment::Sandbox, Permission::Granted, 1));
+    assert_eq!((first.created_at, first.last_seen_at, first.token_seen_at), (world.now(), world.now(), world.now()));
+    assert_eq!((state(&first), first.tags["plan"].clone()), (ACTIVE, json!("pro")));
+    assert_eq!(get(world, "phone").await, *first);
+
+    world.pass(SECOND);
+    let change = DeviceChange { model: Change::Clear, locale: Change::Set("de".to_owned()), ..DeviceChange::default() };
+    let Registered::Updated(second) = put(world, "phone", change).await else { panic!() };
+    let expected =
+        Device { model: None, locale: Some("de".to_owned()), updated_at: world.now(), last_seen_at: world.now(), version: 2, ..*first };
+    assert_eq!(*second, expected);
+}
+
+pub async fn a_new_device_needs_user_platform_and_token(world: &mut World) {
+    let whole = iphone(Some("ann"), "aa");
+    let cases = [
+        (DeviceChange { user: Change::Keep, ..whole.clone() }, "user_id"),
+        (DeviceChange { platform: None, ..whole.clone() }, "platform"),
+        (DeviceChange { token: None, ..whole }, "token"),
+    ];
+    for (change, field) in cases {
+        assert_eq!(put(world, "phone", change).await, Registered::Missing(field));
+    }
+    assert!(world.store().device(world.app, "phone").await.unwrap().is_none());
+}
+
+pub async fn a_token_fits_its_provider(world: &mut World) {
+    let wrong = DeviceChange { platform: Some(Platform::Android), ..iphone(Some("ann"), "aa") };
+    assert_eq!(put(world, "phone", wrong).await, Registered::TokenOfOtherProvider);
+    let fcm = DeviceChange {
+        provider: Some(ProviderKind::Fcm),
+        token: Some(PushToken::Fcm("f".to_owned())),
+        environment: Change::Set(Environment::Sandbox),
+        ..iphone(Some("ann"), "")
+    };
+    let Registered::Created(device) = put(world, "phone", fcm).await else { panic!() };
+    assert_eq!((device.provider, device.environment), (ProviderKind::Fcm, Environment::Production));
+    let moved = DeviceChange { platform: Some(Platform::Web), ..DeviceChange::default() };
+    assert_eq!(put(world, "phone", moved).await, Registered::TokenOfOtherProvider);
+    assert_eq!(get(world, "phone").await, *device);
+}
+
+pub async fn a_token_moves_to_the_device_that_registers_it(world: &mut World) {
+    world.device("old", Some("ann")).await;
+    let Registered::Created(new) = put(world, "new", iphone(Some("bob"), "token-old")).await else { panic!() };
+    assert_eq!(state(&new), ACTIVE);
+    assert_eq!(state(&get(world, "old").await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)));
+    // without the token the old one cannot have it back
+    put(world, "old", DeviceChange::default()).await;
+    assert_eq!(state(&get(world, "old").await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)));
+    put(world, "old", iphone(Some("ann"), "token-old")).await;
+    assert_eq!(state(&get(world, "old").await), ACTIVE);
+    assert_eq!(state(&get(world, "new").await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)));
+    // another app's devices are none of our business
+    let other = world.store().ensure_apps(&["other".to_owned()]).await.unwrap()[0];
+    world.store().put_device(other, "old", iphone(None, "token-old"), None).await.unwrap();
+    assert_eq!(state(&get(world, "old").await), ACTIVE);
+}
+
+pub async fn a_registration_refreshes_the_token(world: &mut World) {
+    let first = world.device("phone", Some("ann")).await;
+    world.pass(SECOND);
+    put(world, "phone", DeviceChange::default()).await;
+    assert_eq!(get(world, "phone").await.token_seen_at, first.token_seen_at);
+    world.device("phone", Some("ann")).await;
+    assert_eq!(get(world, "phone").await.token_seen_at, world.now());
+}
+
+pub async fn a_device_whose_user_changes_starts_clean(world: &mut World) {
+    let tagged = |user| DeviceChange { tags: TagChange::Merge(tags(&[("a", json!(1))])), ..iphone(user, "aa") };
+    put(world, "phone", tagged(Some("ann"))).await;
+    put(world, "phone", DeviceChange { tags: TagChange::Keep, ..tagged(Some("ann")) }).await;
+    assert_eq!(get(world, "phone").await.tags, tags(&[("a", json!(1))]));
+    let clear = DeviceChange { user: Change::Clear, ..DeviceChange::default() };
+    assert!(patch(world, "phone", clear).await.tags.is_empty());
+    put(world, "phone", tagged(None)).await;
+    let change = DeviceChange { tags: TagChange::Merge(tags(&[("b", json!(2))])), ..iphone(Some("bob"), "aa") };
+    put(world, "phone", change).await;
+    let device = get(world, "phone").await;
+    assert_eq!((device.tags, device.user.as_deref()), (tags(&[("b", json!(2))]), Some("bob")));
+    let merge = TagChange::Merge(tags(&[("b", json!(null)), ("c", json!("x"))]));
+    assert_eq!(patch(world, "phone", DeviceChange { tags: merge, ..DeviceChange::default() }).await.tags, tags(&[("c", json!("x"))]));
+}
+
+pub async fn a_patch_without_a_token_wakes_nothing(world: &mut World) {
+    let first = world.device("old", Some("ann")).await;
+    put(world, "new", iphone(Some("ann"), "token-old")).await;
+    world.store().delete_device(world.app, "new").await.unwrap();
+    world.pass(SECOND);
+    let zone = DeviceChange { timezone: Change::Set("UTC".to_owned()), ..DeviceChange::default() };
+    let patched = patch(world, "old", zone).await;
+    assert_eq!(
+        (patched.status, patched.token_seen_at, patched.last_seen_at),
+        (DeviceStatus::Inactive, first.token_seen_at, first.last_seen_at)
+    );
+    let token = DeviceChange { token: Some(PushToken::Apns("bb".to_owned())), ..DeviceChange::default() };
+    let patched = patch(world, "old", token).await;
+    assert_eq!((state(&patched), patched.token_seen_at), (ACTIVE, world.now()));
+    assert_eq!(world.store().patch_device(world.app, "none", DeviceChange::default(), None).await.unwrap(), None);
+}
+
+pub async fn a_user_keeps_fifty_devices(world: &mut World) {
+    for n in 0..=MAX_ACTIVE_DEVICES {
+        world.device(&format!("d{n}"), Some("ann")).await;
+        world.pass(SECOND);
+    }
+    assert_eq!(state(&get(world, "d0").await), (DeviceStatus::Inactive, Some(InactiveReason::TooManyDevices)));
+    assert_eq!(state(&get(world, "d1").await), ACTIVE);
+    world.device("d0", Some("ann")).await;
+    assert_eq!(state(&get(world, "d0").await), ACTIVE);
+    assert_eq!(state(&get(world, "d1").await), (DeviceStatus::Inactive, Some(InactiveReason::TooManyDevices)));
+    let filter = DeviceFilter { status: Some(DeviceStatus::Active), user: Some("ann".to_owned()), ..DeviceFilter::default() };
+    let page = PageRequest { limit: 500, after: None };
+    assert_eq!(world.store().devices(world.app, &filter, &page).await.unwrap().items.len(), MAX_ACTIVE_DEVICES);
+}
+
+pub async fn a_change_can_name_the_version_it_is_for(world: &mut World) {
+    let store = world.store();
+    assert_eq!(store.put_device(world.app, "phone", iphone(None, "aa"), Some(1)).await.unwrap(), Registered::Stale);
+    let device = world.device("phone", None).await;
+    let zone = || DeviceChange { timezone: Change::Set("UTC".to_owned()), ..DeviceChange::default() };
+    let stale = store.patch_device(world.app, "phone", zone(), Some(device.version + 1)).await.unwrap();
+    assert_eq!(stale, Some(Registered::Stale));
+    assert_eq!(store.put_device(world.app, "phone", zone(), Some(0)).await.unwrap(), Registered::Stale);
+    assert_eq!(get(world, "phone").await, device);
+    let Registered::Updated(next) = store.put_device(world.app, "phone", zone(), Some(device.version)).await.unwrap() else { panic!() };
+    assert_eq!(next.version, device.version + 1);
+}
+
+pub async fn a_number_is_never_used_again(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    assert!(world.store().delete_device(world.app, "phone").await.unwrap());
+    assert!(!world.store().delete_device(world.app, "phone").await.unwrap());
+    assert!(world.device("phone", Some("ann")).await.pk > device.pk);
+}
+
+fn imported(imported: Imported) -> DeviceChange {
+    DeviceChange { imported: Some(imported), ..iphone(Some("ann"), "aa") }
+}
+
+pub async fn an_import_takes_over_what_was_known_elsewhere(world: &mut World) {
+    let past = |days| Some(world.now() - TimeDelta::days(days));
+    let from = Imported { created_at: past(90), last_seen_at: past(40), inactive: false };
+    let Registered::Created(device) = put(world, "phone", imported(from.clone())).await else { panic!() };
+    assert_eq!((Some(device.created_at), Some(device.last_seen_at)), (from.created_at, from.last_seen_at));
+    // a verdict since then counts
+    assert_eq!((state(&device), Some(device.token_seen_at)), (ACTIVE, from.last_seen_at));
+    let seen = world.device("phone", Some("ann")).await;
+    put(world, "phone", imported(Imported { inactive: true, ..from })).await;
+    let device = get(world, "phone").await;
+    assert_eq!((state(&device), device.last_seen_at), (ACTIVE, seen.last_seen_at));
+}
+
+pub async fn an_import_wakes_only_what_an_import_put_to_sleep(world: &mut World) {
+    let asleep = imported(Imported { inactive: true, ..Imported::default() });
+    let awake = || imported(Imported::default());
+    put(world, "phone", asleep).await;
+    assert_eq!(state(&get(world, "phone").await), (DeviceStatus::Inactive, None));
+    put(world, "phone", awake()).await;
+    assert_eq!(state(&get(world, "phone").await), ACTIVE);
+    put(world, "thief", iphone(None, "aa")).await;
+    put(world, "phone", awake()).await;
+    assert_eq!(state(&get(world, "phone").await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)));
+}
+
+pub async fn many_are_registered_in_one_go(world: &mut World) {
+    let changes = vec![
+        ("a".to_owned(), iphone(Some("ann"), "aa")),
+        ("b".to_owned(), DeviceChange { token: None, ..iphone(Some("ann"), "") }),
+        ("a".to_owned(), iphone(Some("ann"), "aa")),
+    ];
+    let answers = world.store().put_devices(world.app, changes).await.unwrap();
+    assert!(matches!(answers[0], Registered::Created(_)));
+    assert_eq!(answers[1], Registered::Missing("token"));
+    assert!(matches!(answers[2], Registered::Updated(_)));
+}
+
+pub async fn devices_are_listed_newest_first(world: &mut World) {
+    for n in 0..7 {
+        world.device(&format!("d{n}"), Some(if n % 2 == 0 { "ann" } else { "bob" })).await;
+        if n % 3 == 0 {
+            world.pass(SECOND);
+        }
+    }
+    put(world, "thief", iphone(None, "token-d0")).await;
+    let names = async |filter: DeviceFilter, limit| {
+        let mut names = Vec::new();
+        let mut after = None;
+        loop {
+            let page = world.store().devices(world.app, &filter, &PageRequest { limit, after }).await.unwrap();
+            assert!(page.items.len() <= limit);
+            names.extend(page.items.into_iter().map(|device| device.name));
+            after = page.next;
+            if after.is_none() {
+                return names.join(" ");
+            }
+        }
+    };
+    for limit in [2, 8, 100] {
+        assert_eq!(names(DeviceFilter::default(), limit).await, "thief d6 d5 d4 d3 d2 d1 d0");
+        let of = DeviceFilter { user: Some("ann".to_owned()), status: Some(DeviceStatus::Active), ..DeviceFilter::default() };
+        assert_eq!(names(of, limit).await, "d6 d4 d2");
+    }
+    let none = [
+        DeviceFilter { user: Some("nobody".to_owned()), ..DeviceFilter::default() },
+        DeviceFilter { platform: Some(Platform::Web), ..DeviceFilter::default() },
+    ];
+    for filter in none {
+        assert_eq!(names(filter, 10).await, "");
+    }
+}

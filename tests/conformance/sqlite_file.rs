@@ -1,0 +1,95 @@
+//! What only the embedded store has: its file, its lock, its schema; and the states that no method of the traits makes yet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use herald::domain::clock::Clock;
+use herald::store::Error;
+use herald::store::notification::NotificationStatus;
+use herald::store::sqlite::{OpenError, Options, SqliteStore};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
+use tokio_util::task::TaskTracker;
+
+use crate::kit::{LEASE, users};
+use crate::world::World;
+
+fn path(world: &World) -> PathBuf {
+    world.sqlite.folder.path().join("herald.db")
+}
+
+async fn raw(world: &World) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path(world)).connect().await.unwrap()
+}
+
+async fn open_again(world: &World) -> Result<Arc<SqliteStore>, OpenError> {
+    let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
+    SqliteStore::open(&Options::new(path(world)), clock, &TaskTracker::new()).await
+}
+
+pub async fn one_process_at_a_time(world: &mut World) {
+    let Err(OpenError::InUse { path }) = open_again(world).await else { panic!("it was opened twice") };
+    assert!(path.ends_with("herald.db.lock"));
+    assert!(matches!(SqliteStore::migrate(&world.sqlite.folder.path().join("herald.db")).await, Err(OpenError::InUse { .. })));
+    world.restart().await;
+    world.store().ping().await.unwrap();
+}
+
+pub async fn a_newer_schema_is_refused(world: &mut World) {
+    let mut conn = raw(world).await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'x', 1, x'00', 0)";
+    sqlx::query(newer).execute(&mut conn).await.unwrap();
+    world.close().await;
+    let Err(error) = open_again(world).await else { panic!("it was opened") };
+    assert!(matches!(error, OpenError::Newer { version: 999, known } if known < 999));
+}
+
+pub async fn the_schema_can_be_made_without_a_daemon(world: &mut World) {
+    let path = world.sqlite.folder.path().join("fresh.db");
+    let version = SqliteStore::migrate(&path).await.unwrap();
+    assert!(version >= 1);
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), version);
+}
+
+pub async fn what_is_no_database_is_refused(world: &mut World) {
+    let path = world.sqlite.folder.path().join("text.db");
+    std::fs::write(&path, "this is a text, long enough to be no header of a database at all, and then some more of it").unwrap();
+    let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
+    let opened = SqliteStore::open(&Options::new(&path), clock, &TaskTracker::new()).await;
+    assert!(matches!(opened, Err(OpenError::Database { .. } | OpenError::Migration(_))));
+}
+
+pub async fn paused_work_is_not_taken(world: &mut World) {
+    let id = world.accept(world.named_fan_out(vec![users(&["ann"])])).await;
+    let keys = world.released().await;
+    let mut conn = raw(world).await;
+    sqlx::query("UPDATE run SET status = 'paused'").execute(&mut conn).await.unwrap();
+    assert!(world.claimed(&keys).await.is_empty());
+    let view = world.view(id).await;
+    assert_eq!(view.status, NotificationStatus::Paused);
+    assert_eq!(view.reasons[&herald::domain::delivery::State::Waiting]["paused"], 1);
+    world.pass(LEASE);
+    assert!(world.released().await.is_empty());
+    sqlx::query("UPDATE run SET status = 'running'").execute(&mut conn).await.unwrap();
+    assert_eq!(world.released().await, keys);
+    assert_eq!(world.claimed(&keys).await.len(), 1);
+}
+
+pub async fn an_unreadable_row_is_named(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let mut conn = raw(world).await;
+    sqlx::query("UPDATE device SET platform = 'toaster'").execute(&mut conn).await.unwrap();
+    let Err(error) = world.store().device(world.app, "phone").await else { panic!("it was read") };
+    let Error::Unreadable { table, column, row } = &error else { panic!("{error:?}") };
+    assert_eq!((*table, *column, row.as_str()), ("device", "platform", device.pk.0.to_string().as_str()));
+    assert!(!error.is_transient());
+}
+
+pub async fn the_log_stays_short(world: &mut World) {
+    for _ in 0..300 {
+        world.accept(world.direct(users(&["ann"]))).await;
+    }
+    world.close().await;
+    let log = world.sqlite.folder.path().join("herald.db-wal");
+    assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0);
+}

@@ -1,0 +1,192 @@
+//! What a worker reads of its targets.
+
+use std::time::Duration;
+
+use herald::domain::delivery::Ending;
+use herald::domain::device::Change;
+use herald::domain::device::DeviceChange;
+use herald::domain::id::{DevicePk, Target};
+use herald::domain::preferences::Preferences;
+use herald::domain::work::{Pair, Targets};
+use herald::store::PageRequest;
+use herald::store::device::{DeviceFilter, Registered};
+use herald::store::engine::{Ask, Record, RunStatus, Shown};
+
+use crate::kit::{SECOND, devices, iphone, pairs, users};
+use crate::world::World;
+
+/// Accepts work for these targets, takes it and reads.
+async fn read(world: &World, targets: Targets) -> herald::store::engine::Answer {
+    let id = world.accept(world.direct(targets)).await;
+    let work = world.taken().await.into_iter().find(|work| work.key.notification == id).unwrap();
+    world.answer(world.ask(&work)).await
+}
+
+pub async fn a_user_is_all_their_active_devices(world: &mut World) {
+    let first = world.device("first", Some("ann")).await;
+    let second = world.device("second", Some("ann")).await;
+    world.device("other", Some("bob")).await;
+    let answer = read(world, users(&["ann"])).await;
+    assert_eq!(answer.run, None);
+    let found: Vec<_> = answer.candidates.iter().map(|one| (one.target, one.person)).collect();
+    assert_eq!(found, [(Target::device(first.pk), first.person), (Target::device(second.pk), first.person)]);
+    let recipient = answer.candidates[0].recipient.clone().unwrap();
+    assert_eq!((recipient.device, recipient.name, recipient.person), (first.pk, first.name, first.person));
+    assert_eq!((recipient.token, recipient.token_hash, recipient.preferences), (first.token, first.token_hash, None));
+}
+
+pub async fn the_latest_seen_device_stands_for_a_user_where_that_is_asked(world: &mut World) {
+    let first = world.device("first", Some("ann")).await;
+    world.pass(SECOND);
+    world.device("second", Some("ann")).await;
+    world.pass(SECOND);
+    world.device("first", Some("ann")).await;
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let answer = world.answer(Ask { latest_only: true, ..world.ask(&work) }).await;
+    let found: Vec<_> = answer.candidates.iter().map(|one| one.target).collect();
+    assert_eq!(found, [Target::device(first.pk)]);
+}
+
+pub async fn a_user_without_a_device_is_a_target_too(world: &mut World) {
+    world.store().put_preferences(world.app, "known", &Preferences::default(), None).await.unwrap();
+    let answer = read(world, users(&["known", "unknown"])).await;
+    assert_eq!(answer.candidates.len(), 2);
+    for one in &answer.candidates {
+        assert_eq!((one.target.as_person(), one.recipient.is_none()), (one.person, true));
+    }
+    assert!(answer.candidates[0].target < answer.candidates[1].target);
+    // the same number for the same name, ever after
+    let again = read(world, users(&["unknown"])).await;
+    assert!(answer.candidates.contains(&again.candidates[0]));
+}
+
+pub async fn an_unknown_device_gets_a_row_that_readers_do_not_see(world: &mut World) {
+    let answer = read(world, devices(&["later"])).await;
+    let one = &answer.candidates[0];
+    let pk = one.target.as_device().unwrap();
+    assert_eq!((one.person, one.recipient.is_none()), (None, true));
+    let store = world.store();
+    assert!(store.device(world.app, "later").await.unwrap().is_none());
+    assert!(store.patch_device(world.app, "later", iphone(Some("ann"), "t"), None).await.unwrap().is_none());
+    assert!(!store.delete_device(world.app, "later").await.unwrap());
+    let page = PageRequest { limit: 10, after: None };
+    assert!(store.devices(world.app, &DeviceFilter::default(), &page).await.unwrap().items.is_empty());
+    assert!(store.read_owners(&[pk]).await.unwrap().is_empty());
+    let registered = store.put_device(world.app, "later", iphone(Some("ann"), "t"), None).await.unwrap();
+    let Registered::Created(device) = registered else { panic!("{registered:?}") };
+    assert_eq!((device.pk, device.version), (pk, 1));
+}
+
+pub async fn a_named_device_is_read_as_it_is_now(world: &mut World) {
+    let mine = world.device("mine", Some("ann")).await;
+    let gone = world.device("gone", Some("ann")).await;
+    // another device registers its token
+    world.store().put_device(world.app, "thief", iphone(Some("eve"), "token-gone"), None).await.unwrap();
+    let answer = read(world, devices(&["gone", "mine"])).await;
+    let found: Vec<_> = answer.candidates.iter().map(|one| (one.target, one.person, one.recipient.is_some())).collect();
+    assert_eq!(found, [(Target::device(mine.pk), mine.person, true), (Target::device(gone.pk), gone.person, false)]);
+}
+
+pub async fn a_pair_keeps_its_person_and_shows_the_present_owner(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let inactive = world.device("old", Some("ann")).await;
+    world.store().put_device(world.app, "new", iphone(None, "token-old"), None).await.unwrap();
+    let deleted = world.device("deleted", Some("ann")).await;
+    world.store().delete_device(world.app, "deleted").await.unwrap();
+    let next = world.device("phone", Some("bob")).await;
+    let answer = read(world, pairs(&[&device, &inactive, &deleted])).await;
+    let found: Vec<_> = answer.candidates.iter().map(|one| (one.target.as_device().unwrap(), one.person)).collect();
+    assert_eq!(found, [(device.pk, device.person), (inactive.pk, device.person), (deleted.pk, device.person)]);
+    assert_eq!(answer.candidates[0].recipient.as_ref().unwrap().person, next.person);
+    assert_ne!(device.person, next.person);
+    assert!(answer.candidates[1].recipient.is_none() && answer.candidates[2].recipient.is_none());
+}
+
+pub async fn preferences_come_with_the_device(world: &mut World) {
+    world.device("phone", Some("ann")).await;
+    world.device("tablet", Some("ann")).await;
+    let change = DeviceChange { timezone: Change::Set("Asia/Tokyo".to_owned()), ..DeviceChange::default() };
+    world.store().patch_device(world.app, "phone", change, None).await.unwrap();
+    let wanted = Preferences { timezone: Some("Europe/Paris".to_owned()), ..Preferences::default() };
+    world.store().put_preferences(world.app, "ann", &wanted, None).await.unwrap();
+    let answer = read(world, users(&["ann"])).await;
+    let zones: Vec<_> = answer.candidates.iter().map(|one| one.recipient.as_ref().unwrap().timezone.clone()).collect();
+    assert_eq!(zones, [Some("Asia/Tokyo".to_owned()), None]);
+    for one in &answer.candidates {
+        assert_eq!(one.recipient.as_ref().unwrap().preferences.as_deref(), Some(&wanted));
+    }
+}
+
+pub async fn deliveries_are_marked_where_that_is_asked(world: &mut World) {
+    let (one, two) = (world.device("one", Some("ann")).await, world.device("two", Some("ann")).await);
+    let id = world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let sent = world.delivery(id, Target::device(one.pk), Ending::Sent);
+    let record = Record { deliveries: vec![sent], ..Record::default() };
+    world.store().record(&record).await.unwrap();
+    let marks = |answer: herald::store::engine::Answer| answer.candidates.iter().map(|one| one.delivered).collect::<Vec<_>>();
+    assert_eq!(marks(world.answer(world.ask(&work)).await), [false, false]);
+    assert_eq!(marks(world.answer(Ask { check_deliveries: true, ..world.ask(&work) }).await), [true, false]);
+    let both = Ask { check_deliveries: true, targets: pairs(&[&one, &two]), ..world.ask(&work) };
+    assert_eq!(marks(world.answer(both).await), [true, false]);
+}
+
+pub async fn the_newest_under_a_collapse_key_is_read(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let (older, newer) = (world.notification_id(), world.notification_id());
+    let shown = |notification| Shown { device: device.pk, key_hash: [7; 32], notification };
+    for order in [vec![shown(newer), shown(older)], vec![shown(older)]] {
+        world.store().record(&Record { shown: order, ..Record::default() }).await.unwrap();
+    }
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let asked = |hash| Ask { collapse_hash: hash, ..world.ask(&work) };
+    assert_eq!(world.answer(asked(Some([7; 32]))).await.candidates[0].shown, Some(newer));
+    assert_eq!(world.answer(asked(Some([8; 32]))).await.candidates[0].shown, None);
+    assert_eq!(world.answer(asked(None)).await.candidates[0].shown, None);
+    world.pass(Duration::from_hours(28 * 24));
+    world.store().prune().await.unwrap();
+    assert_eq!(world.answer(asked(Some([7; 32]))).await.candidates[0].shown, None);
+}
+
+pub async fn a_batch_is_answered_in_order(world: &mut World) {
+    for n in 0..300 {
+        world.device(&format!("d{n:03}"), Some(&format!("u{n:03}"))).await;
+        world.accept(world.direct(users(&[&format!("u{:03}", n % 250)]))).await;
+    }
+    let id = world.accept(world.fan_out()).await;
+    let mut work = world.taken().await;
+    work.reverse();
+    let asks: Vec<Ask> = work.iter().map(|work| world.ask(work)).collect();
+    let answers = world.store().read_targets(&asks).await.unwrap();
+    for (work, answer) in work.iter().zip(&answers) {
+        if work.key.notification == id {
+            assert_eq!((answer.run, answer.candidates.len()), (Some(RunStatus::Running), 0));
+            continue;
+        }
+        let Targets::Users(names) = &work.targets else { panic!() };
+        assert_eq!(answer.candidates[0].recipient.as_ref().unwrap().name, names[0].replace('u', "d"));
+    }
+}
+
+pub async fn many_pairs_are_read_at_once(world: &mut World) {
+    let change = |n| (format!("d{n}"), iphone(Some("ann"), &format!("t{n}")));
+    let registered = world.store().put_devices(world.app, (0..40).map(change).collect()).await.unwrap();
+    assert_eq!(registered.len(), 40);
+    let many: Vec<Pair> = (1..=5_000).map(|pk| Pair { device: DevicePk(pk), person: None }).collect();
+    let answer = read(world, Targets::Pairs(many)).await;
+    assert_eq!(answer.candidates.len(), 5_000);
+    assert_eq!(answer.candidates.iter().filter(|one| one.recipient.is_some()).count(), 40);
+}
+
+pub async fn owners_are_read_right_before_the_wire(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let moved = world.device("moved", Some("ann")).await;
+    world.store().put_device(world.app, "phone", iphone(Some("bob"), "token-moved"), None).await.unwrap();
+    let mut owners = world.store().read_owners(&[device.pk, moved.pk, DevicePk(999)]).await.unwrap();
+    owners.sort_by_key(|owner| owner.device);
+    let seen: Vec<_> = owners.iter().map(|owner| (owner.device, owner.person == device.person, owner.active)).collect();
+    assert_eq!(seen, [(device.pk, false, true), (moved.pk, true, false)]);
+    assert_eq!(owners[0].token_hash, moved.token_hash);
+}
