@@ -86,6 +86,8 @@ fn complete(operation: &mut Operation) {
     let own = |parameter: &RefOr<Parameter>, matches: fn(&Parameter) -> bool| matches!(parameter, RefOr::T(own) if matches(own));
     let names_one = parameters.iter().any(|one| own(one, |one| one.parameter_in == ParameterIn::Path));
     let has_condition = parameters.iter().any(|one| own(one, |one| one.name == "If-Match"));
+    let has_key = parameters.iter().any(|one| own(one, |one| one.name == "Idempotency-Key"));
+    let takes_notification = has_key || operation.operation_id.as_deref() == Some("preview_notification");
     let is_list = operation.responses.responses.get("200").is_some_and(answers_list);
     if is_list {
         parameters.push(parameter("limit", Type::Integer, "1 to 500; 50 where absent"));
@@ -102,15 +104,27 @@ fn complete(operation: &mut Operation) {
     if has_condition {
         codes.push(Code::Stale);
     }
+    if is_list {
+        codes.extend([Code::CursorMismatch, Code::CursorExpired]);
+    }
     if has_body {
-        codes.extend([Code::BadJson, Code::RequestTimeout, Code::BodyTooLarge, Code::UnsupportedMediaType]);
+        codes.extend([Code::BadJson, Code::BadRequest, Code::RequestTimeout, Code::BodyTooLarge, Code::UnsupportedMediaType]);
     }
-    for code in codes {
+    if takes_notification {
+        codes.push(Code::PayloadTooLarge);
+    }
+    if has_key {
+        codes.push(Code::IdempotencyKeyReused);
+    }
+    for code in &codes {
         let status = code.status().as_u16().to_string();
-        operation.responses.responses.entry(status).or_insert_with(|| problem(code));
+        operation.responses.responses.entry(status).or_insert_with(|| problem(*code, &codes));
     }
-    for response in operation.responses.responses.values_mut() {
+    for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
+            if response.description.is_empty() {
+                response.description.push_str(if status == "202" { "Accepted" } else { "Done" });
+            }
             let id = HeaderBuilder::new().schema(Some(String::schema())).description(Some("The request's id")).build();
             response.headers.insert("X-Request-Id".to_owned(), id.into());
         }
@@ -128,11 +142,15 @@ fn parameter(name: &str, kind: Type, description: &str) -> RefOr<Parameter> {
     ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).description(Some(description)).schema(Some(schema)).build().into()
 }
 
-fn problem(code: Code) -> RefOr<utoipa::openapi::Response> {
-    let codes: Vec<_> =
-        Code::ALL.iter().filter(|other| other.status() == code.status()).map(|other| format!("`{}`", other.as_str())).collect();
+fn problem(code: Code, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
+    let alike = codes.iter().filter(|other| other.status() == code.status());
+    let alike: Vec<_> = alike.map(|other| format!("`{}`", other.as_str())).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
-    ResponseBuilder::new().description(format!("One of {}", codes.join(", "))).content("application/problem+json", content).build().into()
+    ResponseBuilder::new()
+        .description(format!("The code is {}", alike.join(" or ")))
+        .content("application/problem+json", content)
+        .build()
+        .into()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `/v1/users/{user_id}/preferences`
 
+mod apply;
 mod dto;
 
 use axum::extract::State;
@@ -147,7 +148,7 @@ async fn checked(
     base: Preferences,
 ) -> Result<Preferences, Problem> {
     let declared = api.path.categories(app).await?;
-    dto::apply(reading, &declared, stored, base)
+    apply::apply(reading, &declared, stored, base)
 }
 
 fn answer(written: Versioned<Preferences>) -> Response {

@@ -24,8 +24,9 @@ fn check(body: &Value) -> Result<Draft, Problem> {
 /// A notification that is fine but for `changes`, which are merged into it.
 fn with(changes: Value) -> Value {
     let mut body = json!({"to": {"user_id": "u1"}, "content": {"title": "Hello"}});
-    for (name, value) in changes.as_object().unwrap() {
-        body[name] = value.clone();
+    let Value::Object(changes) = changes else { panic!("{changes}") };
+    for (name, value) in changes {
+        body[name] = value;
     }
     body
 }

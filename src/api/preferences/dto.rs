@@ -2,22 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::checks::Checks;
 use crate::api::instant::Instant;
-use crate::api::json::{Given, Reading, UniqueMap, objects};
-use crate::api::problem::Problem;
+use crate::api::json::{Given, UniqueMap, objects};
 use crate::api::schema;
-use crate::domain::category::Category;
-use crate::domain::name::check_category_id;
 use crate::domain::preferences::{CategoryChoice, Preferences, Switches};
-use crate::domain::quiet_hours::{self, Day, QuietInterval};
-
-/// Categories of one person, at most.
-const MAX_CATEGORIES: usize = 500;
+use crate::domain::quiet_hours::{Day, QuietInterval};
 
 /// A person's preferences; null is the default.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -26,30 +18,30 @@ pub(super) struct PreferencesRequest {
     /// IANA name; a device's own goes before it.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    timezone: Given<String>,
+    pub(super) timezone: Given<String>,
     /// Switches of whole channels.
     #[schema(value_type = Option<SwitchesRequest>)]
     #[serde(default)]
-    channels: Given<SwitchesRequest>,
+    pub(super) channels: Given<SwitchesRequest>,
     /// Switches by category.
     #[schema(value_type = Option<BTreeMap<String, ChoiceOrNull>>)]
     #[serde(default)]
-    categories: Given<UniqueMap<Given<ChoiceRequest>>>,
+    pub(super) categories: Given<UniqueMap<Given<ChoiceRequest>>>,
     /// At most 14 intervals; `[]` is none, null the app's default.
     #[schema(value_type = Option<Vec<IntervalRequest>>, max_items = 14)]
     #[serde(default)]
-    quiet_hours: Given<Vec<IntervalRequest>>,
+    pub(super) quiet_hours: Given<Vec<IntervalRequest>>,
     /// Until then as if in quiet hours.
     #[schema(value_type = Option<schema::Instant>)]
     #[serde(default)]
-    muted_until: Given<Instant>,
+    pub(super) muted_until: Given<Instant>,
 }
 
 /// On, off or null for the default, by channel.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = ChannelSwitches)]
-struct SwitchesRequest {
+pub(super) struct SwitchesRequest {
     /// Pushes to devices.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -72,11 +64,11 @@ struct SwitchesRequest {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = CategoryChoice)]
-struct ChoiceRequest {
+pub(super) struct ChoiceRequest {
     /// Pushes to devices.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
-    push: Given<bool>,
+    pub(super) push: Given<bool>,
     /// E-mail.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -107,14 +99,14 @@ struct ChoiceOrNull(Option<ChoiceRequest>);
 pub(super) struct IntervalRequest {
     /// `HH:MM`.
     #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-    start: String,
+    pub(super) start: String,
     /// `HH:MM`, not the same as `start`.
     #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-    end: String,
+    pub(super) end: String,
     /// The days on which it starts; all where absent.
     #[schema(value_type = Option<Vec<schema::Day>>)]
     #[serde(default)]
-    days: Option<Vec<Day>>,
+    pub(super) days: Option<Vec<Day>>,
 }
 
 objects!(PreferencesRequest, SwitchesRequest, ChoiceRequest, IntervalRequest);
@@ -177,48 +169,9 @@ impl From<Preferences> for PreferencesResponse {
     }
 }
 
-/// The request over `base`. `stored` is what the person has: a category that was taken back meanwhile may stay in it.
-pub(super) fn apply(
-    reading: Reading<PreferencesRequest>,
-    declared: &BTreeMap<String, Category>,
-    stored: &Preferences,
-    base: Preferences,
-) -> Result<Preferences, Problem> {
-    let mut checks = Checks::with(reading.errors);
-    let request = reading.value;
-    if let Some(zone) = request.timezone.as_value() {
-        checks.zone("timezone", zone);
-    }
-    let categories = match request.categories {
-        Given::Absent => base.categories,
-        Given::Null => BTreeMap::new(),
-        Given::Value(UniqueMap(choices)) => {
-            for (name, choice) in &choices {
-                check_choice(name, choice, declared, stored, &mut checks);
-            }
-            merged(choices, base.categories)
-        }
-    };
-    if categories.len() > MAX_CATEGORIES {
-        checks.invalid("categories", format_args!("must have at most {MAX_CATEGORIES} members"));
-    }
-    let quiet_hours = request.quiet_hours.map(|intervals| take_intervals(intervals, &mut checks)).over(base.quiet_hours);
-    let preferences = Preferences {
-        timezone: request.timezone.over(base.timezone),
-        channels: match request.channels {
-            Given::Absent => base.channels,
-            Given::Null => Switches::default(),
-            Given::Value(given) => given.over(base.channels),
-        },
-        categories,
-        quiet_hours,
-        muted_until: request.muted_until.map(|Instant(at)| at).over(base.muted_until),
-    };
-    checks.done(preferences)
-}
-
 impl SwitchesRequest {
-    fn over(self, old: Switches) -> Switches {
+    /// RFC 7396.
+    pub(super) fn over(self, old: Switches) -> Switches {
         Switches {
             push: self.push.over(old.push),
             email: self.email.over(old.email),
@@ -229,7 +182,8 @@ impl SwitchesRequest {
 }
 
 impl ChoiceRequest {
-    fn over(self, old: CategoryChoice) -> CategoryChoice {
+    /// RFC 7396.
+    pub(super) fn over(self, old: CategoryChoice) -> CategoryChoice {
         CategoryChoice {
             push: self.push.over(old.push),
             email: self.email.over(old.email),
@@ -239,72 +193,3 @@ impl ChoiceRequest {
         }
     }
 }
-
-fn merged(choices: BTreeMap<String, Given<ChoiceRequest>>, mut old: BTreeMap<String, CategoryChoice>) -> BTreeMap<String, CategoryChoice> {
-    for (name, choice) in choices {
-        let before = old.remove(&name).unwrap_or_default();
-        if let Given::Value(choice) = choice {
-            let after = choice.over(before);
-            if after != CategoryChoice::default() {
-                old.insert(name, after);
-            }
-        }
-    }
-    old
-}
-
-fn check_choice(
-    name: &str,
-    choice: &Given<ChoiceRequest>,
-    declared: &BTreeMap<String, Category>,
-    stored: &Preferences,
-    checks: &mut Checks,
-) {
-    let at = format!("categories.{name}");
-    if let Err(error) = check_category_id(name) {
-        checks.invalid(at, error);
-        return;
-    }
-    match declared.get(name) {
-        Some(category) if category.required => {
-            if choice.as_value().is_some_and(|choice| choice.push == Given::Value(false)) {
-                checks.refuse(format_args!("{at}.push"), "category_required", "people cannot switch this category off");
-            }
-        }
-        None if !stored.categories.contains_key(name) && !matches!(choice, Given::Null) => {
-            checks.refuse(at, "unknown_category", "is not a declared category");
-        }
-        Some(_) | None => {}
-    }
-}
-
-fn take_intervals(intervals: Vec<IntervalRequest>, checks: &mut Checks) -> Vec<QuietInterval> {
-    let mut taken = Vec::with_capacity(intervals.len());
-    for (index, interval) in intervals.into_iter().enumerate() {
-        let mut face = |name: &str, text: &str| {
-            let time = clock_face(text);
-            if time.is_none() {
-                checks.invalid(format_args!("quiet_hours[{index}].{name}"), "must be a local time HH:MM, 00:00 to 23:59");
-            }
-            time
-        };
-        if let (Some(start), Some(end)) = (face("start", &interval.start), face("end", &interval.end)) {
-            taken.push(QuietInterval { start, end, days: interval.days });
-        }
-    }
-    // with one missing, the places of the others would be wrong
-    if !checks.has_below("quiet_hours") {
-        for (below, message) in quiet_hours::validate(&taken) {
-            checks.invalid(format_args!("quiet_hours{below}"), message);
-        }
-    }
-    taken
-}
-
-fn clock_face(text: &str) -> Option<NaiveTime> {
-    // chrono alone would also take one digit
-    (text.len() == 5).then(|| NaiveTime::parse_from_str(text, "%H:%M").ok()).flatten()
-}
-
-#[cfg(test)]
-mod tests;
