@@ -18,7 +18,7 @@ pub(super) const SMALL: usize = 1024 * 1024;
 pub(super) const LARGE: usize = 8 * SMALL;
 
 /// Of a body that is refused, so much is still read, in bytes.
-const DRAINED: usize = 32 * SMALL;
+const DRAINED: usize = 64 * SMALL;
 /// And for so long.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 

@@ -28,6 +28,7 @@ macro_rules! codes {
         pub(crate) enum Code { $($variant,)* }
 
         impl Code {
+            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             pub(crate) fn status(self) -> StatusCode {

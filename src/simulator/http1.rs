@@ -38,7 +38,7 @@ async fn answer<L: LookAlike>(
     let arrived = Arrived { parts, body: body.map_err(|_| Cut)?.to_bytes(), received_ms: look_alike.now_ms() };
     let verdict = {
         let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-        look_alike.decide(&mut memory, arrived)
+        look_alike.receive(&mut memory, arrived)
     };
     tokio::time::sleep(verdict.delay).await;
     end(look_alike, verdict).await

@@ -189,7 +189,7 @@ impl<L: LookAlike> Driver<L> {
     fn decide(&mut self, parts: request::Parts, body: Bytes, responder: Responder) {
         let received_ms = self.look_alike.now_ms();
         let arrived = Arrived { parts, body, received_ms };
-        let verdict = self.look_alike.decide(&mut self.memory, arrived);
+        let verdict = self.look_alike.receive(&mut self.memory, arrived);
         if self.raise == Raise::Unearned && self.look_alike.proven(&self.memory) {
             self.raise = Raise::Earned;
         }

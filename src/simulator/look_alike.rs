@@ -79,6 +79,15 @@ pub(super) trait LookAlike: Send + Sync + 'static {
     /// Decides what becomes of a request. It must not block.
     fn decide(&self, connection: &mut Self::Connection, request: Arrived) -> Verdict;
 
+    /// Decides, and counts what is a push.
+    fn receive(&self, connection: &mut Self::Connection, request: Arrived) -> Verdict {
+        let verdict = self.decide(connection, request);
+        if verdict.booking.is_some() {
+            self.book().count_received();
+        }
+        verdict
+    }
+
     /// Whether a connection has earned the full number of streams.
     fn proven(&self, connection: &Self::Connection) -> bool;
 

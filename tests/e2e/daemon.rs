@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 pub(crate) use crate::client::{Client, apns_token};
 
 /// Longer than anything here should take, on a slow machine with others at work.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The key that `herald dev` accepts from loopback.

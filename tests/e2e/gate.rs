@@ -27,19 +27,16 @@ async fn check(dev: &Client, number: usize, row: Row) {
     let done = dev.send_and_wait(&push).await;
     let delivery = dev.delivery(done["id"].as_str().unwrap(), &device).await;
     assert_eq!(done["counts"]["targeted"], 1, "{name}");
-    match suppressed {
-        Some(reason) => {
-            assert_eq!(done["counts"]["suppressed"], 1, "{name}: {done}");
-            assert_eq!(done["reasons"]["suppressed"], json!({ reason: 1 }), "{name}");
-            assert_eq!((&delivery["status"], &delivery["reason"]), (&json!("suppressed"), &json!(reason)), "{name}");
-            assert_eq!(delivery["attempts"], 0, "{name}");
-            assert!(dev.pushes(&token).await.is_empty(), "{name}");
-        }
-        None => {
-            assert_eq!(done["counts"]["sent"], 1, "{name}: {done}");
-            assert_eq!((&delivery["status"], &delivery["reason"]), (&json!("sent"), &Value::Null), "{name}");
-            assert_eq!(dev.pushes(&token).await.len(), 1, "{name}");
-        }
+    if let Some(reason) = suppressed {
+        assert_eq!(done["counts"]["suppressed"], 1, "{name}: {done}");
+        assert_eq!(done["reasons"]["suppressed"], json!({ reason: 1 }), "{name}");
+        assert_eq!((&delivery["status"], &delivery["reason"]), (&json!("suppressed"), &json!(reason)), "{name}");
+        assert_eq!(delivery["attempts"], 0, "{name}");
+        assert!(dev.pushes(&token).await.is_empty(), "{name}");
+    } else {
+        assert_eq!(done["counts"]["sent"], 1, "{name}: {done}");
+        assert_eq!((&delivery["status"], &delivery["reason"]), (&json!("sent"), &Value::Null), "{name}");
+        assert_eq!(dev.pushes(&token).await.len(), 1, "{name}");
     }
 }
 

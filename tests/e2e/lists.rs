@@ -57,9 +57,9 @@ async fn notifications_are_found_by_status_and_time() {
         let items = dev.items(&format!("/v1/notifications?{query}")).await;
         items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(ids("status=done").await, [done.clone()]);
-    assert_eq!(ids("status=scheduled").await, [scheduled.clone()]);
-    assert_eq!(ids("status=cancelled").await, [cancelled.clone()]);
+    assert_eq!(ids("status=done").await, std::slice::from_ref(&done));
+    assert_eq!(ids("status=scheduled").await, std::slice::from_ref(&scheduled));
+    assert_eq!(ids("status=cancelled").await, std::slice::from_ref(&cancelled));
     assert_eq!(ids(&format!("from={before}&to={after}")).await, [cancelled, scheduled, done]);
     assert!(ids(&format!("from={after}")).await.is_empty());
     assert!(ids(&format!("to={before}")).await.is_empty());
@@ -96,24 +96,6 @@ async fn deliveries_are_found_by_status_reason_and_user() {
         assert_eq!(sent[name], Value::Null, "{name}: {sent}");
     }
     assert_eq!((&sent["channel"], &sent["platform"], &sent["attempts"]), (&json!("push"), &json!("ios"), &json!(1)));
-}
-
-#[tokio::test]
-async fn the_deliveries_of_a_user_are_listed_newest_first() {
-    let dev = Dev::start();
-    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
-    dev.ios("dead", "ann", &apns_token("dead0", 1)).await;
-    let body = json!({"to": {"user_ids": ["ann", "nobody"]}, "content": {"title": "t"}});
-    let first = dev.send_and_wait(&body).await;
-    let second = dev.send_and_wait(&body).await;
-    let of_ann = dev.items("/v1/users/ann/deliveries").await;
-    let told: Vec<_> = of_ann.iter().map(|delivery| (&delivery["notification_id"], &delivery["device_id"])).collect();
-    assert_eq!(told[0], (&second["id"], &json!("phone")));
-    assert_eq!(told.len(), 3);
-    assert!(told[1..].iter().all(|(id, _)| **id == first["id"]), "{told:?}");
-    assert!(of_ann.iter().all(|delivery| delivery["user_id"] == "ann"), "{of_ann:?}");
-    assert_eq!(dev.items("/v1/users/nobody/deliveries").await.len(), 2);
-    assert!(dev.items("/v1/users/stranger/deliveries").await.is_empty());
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what went wrong by panicking"
+    clippy::format_collect,
+    reason = "a test says what went wrong by panicking, and builds its bodies plainly"
 )]
 
 mod batch;

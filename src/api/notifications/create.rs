@@ -17,9 +17,11 @@ use crate::api::Api;
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::JsonBody;
 use crate::api::instant::Instant;
+use crate::api::json::Reading;
 use crate::api::problem::{Code, Problem};
 use crate::api::{idempotency, json, query, schema};
 use crate::dispatch::accept::Prepared;
+use crate::dispatch::draft::FieldError;
 use crate::store::engine::{Item, ItemVerdict, Submission, Verdict};
 
 /// A notification that was accepted: it is in the store.
@@ -61,10 +63,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;
-    let mut reading = json::read::<NotificationRequest>(&body)?;
-    if reading.value.idempotency_key.take().is_some() {
-        reading.errors.push(only_in_batch());
-    }
+    let reading = read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
     let prepared = api.path.prepare(caller.app, validate::draft(reading, given)?).await?;
     let answer = answer_to(&prepared)?;
@@ -78,9 +77,14 @@ pub(super) async fn create(
     }
 }
 
-fn only_in_batch() -> crate::dispatch::draft::FieldError {
-    let message = "is for the items of a batch; here it is the header Idempotency-Key".to_owned();
-    crate::dispatch::draft::FieldError { field: "idempotency_key".to_owned(), code: "unknown_field", message }
+/// Reads a notification that is the whole body.
+pub(super) fn read(body: &[u8]) -> Result<Reading<NotificationRequest>, Problem> {
+    let mut reading = json::read::<NotificationRequest>(body)?;
+    if reading.value.idempotency_key.take().is_some() {
+        let message = "is for the items of a batch; here it is the header Idempotency-Key".to_owned();
+        reading.errors.push(FieldError { field: "idempotency_key".to_owned(), code: "unknown_field", message });
+    }
+    Ok(reading)
 }
 
 /// The answer to an accepted notification, which is also what its key remembers.

@@ -8,12 +8,13 @@ use http::Uri;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::create;
 use super::dto::NotificationRequest;
 use super::validate::{self, Given};
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::JsonBody;
 use crate::api::problem::Problem;
-use crate::api::{Api, json, query, schema};
+use crate::api::{Api, query, schema};
 use crate::domain::device::{Platform, ProviderKind};
 
 /// What a notification would come to.
@@ -65,7 +66,7 @@ pub(super) async fn preview(
     JsonBody(body): JsonBody,
 ) -> Result<Json<PreviewResponse>, Problem> {
     query::none(&uri)?;
-    let reading = json::read::<NotificationRequest>(&body)?;
+    let reading = create::read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
     let preview = api.path.preview(caller.app, validate::draft(reading, given)?).await?;
     let rendered = preview.rendered.into_iter().map(|one| RenderedResponse {

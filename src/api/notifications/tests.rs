@@ -22,11 +22,10 @@ fn check(body: &Value) -> Result<Draft, Problem> {
 }
 
 /// A notification that is fine but for `changes`, which are merged into it.
-fn with(changes: Value) -> Value {
+fn with(changes: &Value) -> Value {
     let mut body = json!({"to": {"user_id": "u1"}, "content": {"title": "Hello"}});
-    let Value::Object(changes) = changes else { panic!("{changes}") };
-    for (name, value) in changes {
-        body[name] = value;
+    for (name, value) in changes.as_object().unwrap() {
+        body[name] = value.clone();
     }
     body
 }
@@ -36,23 +35,23 @@ fn errors(body: &Value) -> Vec<(String, &'static str)> {
     problem.errors().iter().map(|error| (error.field.clone(), error.code)).collect()
 }
 
-fn refused(changes: Value, field: &str, code: &str) {
+fn refused(changes: &Value, field: &str, code: &str) {
     let body = with(changes);
     let found = errors(&body);
     assert_eq!(found.iter().map(|(field, code)| (field.as_str(), *code)).collect::<Vec<_>>(), [(field, code)], "{body}");
 }
 
-fn taken(changes: Value) -> Draft {
+fn taken(changes: &Value) -> Draft {
     let body = with(changes);
     check(&body).unwrap_or_else(|problem| panic!("{body}: {problem:?}"))
 }
 
 #[test]
 fn an_audience_is_named_in_exactly_one_way() {
-    assert_eq!(taken(json!({"to": {"user_id": "u1"}})).to, To::Users(vec!["u1".into()]));
-    assert_eq!(taken(json!({"to": {"user_ids": ["u1", "名前"]}})).to, To::Users(vec!["u1".into(), "名前".into()]));
-    assert_eq!(taken(json!({"to": {"device_ids": ["d1"]}})).to, To::Devices(vec!["d1".into()]));
-    assert_eq!(taken(json!({"to": {"all": true}})).to, To::All);
+    assert_eq!(taken(&json!({"to": {"user_id": "u1"}})).to, To::Users(vec!["u1".into()]));
+    assert_eq!(taken(&json!({"to": {"user_ids": ["u1", "名前"]}})).to, To::Users(vec!["u1".into(), "名前".into()]));
+    assert_eq!(taken(&json!({"to": {"device_ids": ["d1"]}})).to, To::Devices(vec!["d1".into()]));
+    assert_eq!(taken(&json!({"to": {"all": true}})).to, To::All);
     for (to, field) in [
         (json!({}), "to"),
         (json!({"user_id": "u1", "all": true}), "to"),
@@ -77,26 +76,26 @@ fn an_audience_is_named_in_exactly_one_way() {
         (json!([]), "to"),
         (json!("u1"), "to"),
     ] {
-        refused(json!({"to": to}), field, "invalid");
+        refused(&json!({"to": to}), field, "invalid");
     }
     assert_eq!(errors(&json!({"content": {"title": "x"}})), [("to".to_owned(), "required")]);
-    assert_eq!(errors(&with(json!({"to": null}))), [("to".to_owned(), "required")]);
+    assert_eq!(errors(&with(&json!({"to": null}))), [("to".to_owned(), "required")]);
     for later in ["topic", "segment", "where", "broadcast"] {
-        refused(json!({"to": {"user_id": "u1", later: {}}}), &format!("to.{later}"), "unknown_field");
+        refused(&json!({"to": {"user_id": "u1", later: {}}}), &format!("to.{later}"), "unknown_field");
     }
-    let narrowed = taken(json!({"to": {"user_ids": vec!["u"; 10_000], "except_device_ids": ["d1"], "devices": "latest"}}));
+    let narrowed = taken(&json!({"to": {"user_ids": vec!["u"; 10_000], "except_device_ids": ["d1"], "devices": "latest"}}));
     assert!(narrowed.latest_device_only);
     assert_eq!(narrowed.except_devices, ["d1"]);
-    assert!(!taken(json!({"to": {"all": true, "devices": "all"}})).latest_device_only);
+    assert!(!taken(&json!({"to": {"all": true, "devices": "all"}})).latest_device_only);
 }
 
 #[test]
 fn what_a_later_version_will_take_is_refused_now() {
     for name in ["template", "fallback", "inbox", "live_activity", "push_type", "badge_add", "variants"] {
-        refused(json!({name: true}), name, "unknown_field");
+        refused(&json!({name: true}), name, "unknown_field");
     }
-    refused(json!({"content": {"title": "x", "badge_add": 1}}), "content.badge_add", "unknown_field");
-    refused(json!({"platforms": {"windows": {}}}), "platforms.windows", "unknown_field");
+    refused(&json!({"content": {"title": "x", "badge_add": 1}}), "content.badge_add", "unknown_field");
+    refused(&json!({"platforms": {"windows": {}}}), "platforms.windows", "unknown_field");
 }
 
 #[test]
@@ -118,9 +117,9 @@ fn the_small_fields_have_limits() {
         (json!({"test": true, "to": {"user_ids": vec!["u"; 21]}}), "test"),
         (json!({"test": 1}), "test"),
     ] {
-        refused(changes, field, "invalid");
+        refused(&changes, field, "invalid");
     }
-    let draft = taken(json!({
+    let draft = taken(&json!({
         "category": "messages", "priority": "critical", "collapse_key": "é".repeat(32), "in_quiet_hours": "drop",
         "labels": {"team": "chat"}, "test": true, "to": {"device_ids": vec!["d"; 20]},
     }));
@@ -131,14 +130,14 @@ fn the_small_fields_have_limits() {
 #[test]
 fn it_is_due_at_one_time() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
-    assert_eq!(taken(json!({})).when, None);
-    assert_eq!(taken(json!({"send_at": "2026-12-01T09:00:00+01:00"})).when, Some(When::At(at("2026-12-01T08:00:00Z"))));
-    assert_eq!(taken(json!({"send_at": "2020-01-01T00:00:00Z"})).when, Some(When::At(at("2020-01-01T00:00:00Z"))));
+    assert_eq!(taken(&json!({})).when, None);
+    assert_eq!(taken(&json!({"send_at": "2026-12-01T09:00:00+01:00"})).when, Some(When::At(at("2026-12-01T08:00:00Z"))));
+    assert_eq!(taken(&json!({"send_at": "2020-01-01T00:00:00Z"})).when, Some(When::At(at("2020-01-01T00:00:00Z"))));
     let time = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap().and_hms_opt(9, 0, 0).unwrap();
-    assert_eq!(taken(json!({"send_at_local": "2026-12-01T09:00:00"})).when, Some(When::Local { time, if_past: IfPast::Skip }));
-    let sent = taken(json!({"send_at_local": "2026-12-01T09:00:00", "if_past": "send"})).when;
+    assert_eq!(taken(&json!({"send_at_local": "2026-12-01T09:00:00"})).when, Some(When::Local { time, if_past: IfPast::Skip }));
+    let sent = taken(&json!({"send_at_local": "2026-12-01T09:00:00", "if_past": "send"})).when;
     assert_eq!(sent, Some(When::Local { time, if_past: IfPast::Send }));
-    taken(json!({"send_at": (now() + TimeDelta::days(90)).to_rfc3339()}));
+    taken(&json!({"send_at": (now() + TimeDelta::days(90)).to_rfc3339()}));
     for (changes, field) in [
         (json!({"send_at": (now() + TimeDelta::days(90) + TimeDelta::seconds(1)).to_rfc3339()}), "send_at"),
         (json!({"send_at": "2026-12-01T09:00:00"}), "send_at"),
@@ -149,18 +148,18 @@ fn it_is_due_at_one_time() {
         (json!({"if_past": "send"}), "if_past"),
         (json!({"send_at_local": "2026-12-01T09:00:00", "if_past": "later"}), "if_past"),
     ] {
-        refused(changes, field, "invalid");
+        refused(&changes, field, "invalid");
     }
 }
 
 #[test]
 fn it_lives_for_a_time() {
-    assert_eq!(taken(json!({})).lifetime, None);
-    assert_eq!(taken(json!({"ttl_seconds": 0})).lifetime, Some(Lifetime::Seconds(0)));
-    assert_eq!(taken(json!({"ttl_seconds": 2_419_200})).lifetime, Some(Lifetime::Seconds(2_419_200)));
-    let until = taken(json!({"expires_at": "2026-11-02T09:00:01Z"})).lifetime;
+    assert_eq!(taken(&json!({})).lifetime, None);
+    assert_eq!(taken(&json!({"ttl_seconds": 0})).lifetime, Some(Lifetime::Seconds(0)));
+    assert_eq!(taken(&json!({"ttl_seconds": 2_419_200})).lifetime, Some(Lifetime::Seconds(2_419_200)));
+    let until = taken(&json!({"expires_at": "2026-11-02T09:00:01Z"})).lifetime;
     assert_eq!(until, Some(Lifetime::Until(now() + TimeDelta::seconds(1))));
-    taken(json!({"send_at": "2027-01-01T00:00:00Z", "expires_at": "2027-01-29T00:00:00Z"}));
+    taken(&json!({"send_at": "2027-01-01T00:00:00Z", "expires_at": "2027-01-29T00:00:00Z"}));
     for (changes, field) in [
         (json!({"ttl_seconds": 2_419_201}), "ttl_seconds"),
         (json!({"ttl_seconds": -1}), "ttl_seconds"),
@@ -172,7 +171,7 @@ fn it_lives_for_a_time() {
         (json!({"send_at": "2026-12-01T09:00:00Z", "expires_at": "2026-12-01T09:00:00Z"}), "expires_at"),
         (json!({"send_at_local": "2026-12-01T09:00:00", "expires_at": "2026-11-30T08:00:00Z"}), "expires_at"),
     ] {
-        refused(changes, field, "invalid");
+        refused(&changes, field, "invalid");
     }
 }
 
@@ -216,12 +215,12 @@ fn words_have_limits_wherever_they_stand() {
         if below != "title" {
             titled["title"] = json!("x");
         }
-        refused(json!({"content": titled}), &format!("content.{below}"), code);
-        refused(json!({"platforms": {"web": content}}), &format!("platforms.web.{below}"), code);
-        refused(json!({"localized": {"fr": content}}), &format!("localized.fr.{below}"), code);
+        refused(&json!({"content": titled}), &format!("content.{below}"), code);
+        refused(&json!({"platforms": {"web": content}}), &format!("platforms.web.{below}"), code);
+        refused(&json!({"localized": {"fr": content}}), &format!("localized.fr.{below}"), code);
     }
     for tag in ["", "f", "français", "fr-"] {
-        refused(json!({"localized": {tag: {"title": "x"}}}), &format!("localized.{tag}"), "invalid");
+        refused(&json!({"localized": {tag: {"title": "x"}}}), &format!("localized.{tag}"), "invalid");
     }
 }
 
@@ -232,7 +231,7 @@ fn words_are_taken_over() {
         "thread_id": "chat-9", "link": "myapp://chat/9", "interruption": "time_sensitive", "relevance": 0.8, "android_channel": "messages",
         "action_set": "chat", "actions": [{"id": "reply", "title": "Reply"}], "data": {"chat": "9", "fromage": "x"},
     });
-    let draft = taken(json!({"content": words, "platforms": {"web": {"title": "New"}}, "localized": {"fr": {"body": "Midi ?"}}}));
+    let draft = taken(&json!({"content": words, "platforms": {"web": {"title": "New"}}, "localized": {"fr": {"body": "Midi ?"}}}));
     let content = draft.content;
     assert_eq!((content.badge, content.interruption, content.relevance), (Some(3), Some(Interruption::TimeSensitive), Some(0.8)));
     assert_eq!(content.actions, Some(vec![Action { id: "reply".into(), title: "Reply".into() }]));
@@ -240,24 +239,24 @@ fn words_are_taken_over() {
     assert_eq!(draft.platforms[&Platform::Web].title.as_deref(), Some("New"));
     assert_eq!(draft.localized["fr"].body.as_deref(), Some("Midi ?"));
     // a long text is for the providers to judge
-    taken(json!({"content": {"body": "x".repeat(10_000)}}));
+    taken(&json!({"content": {"body": "x".repeat(10_000)}}));
 }
 
 #[test]
 fn silence_has_no_words() {
-    let silent = taken(json!({"silent": true, "content": {"data": {"a": "b"}}}));
+    let silent = taken(&json!({"silent": true, "content": {"data": {"a": "b"}}}));
     assert!(silent.silent);
-    taken(json!({"silent": true, "content": null}));
+    taken(&json!({"silent": true, "content": null}));
     for content in
         [json!({"title": "x"}), json!({"body": "x"}), json!({"sound": "x"}), json!({"badge": 1}), json!({"image_url": "https://x.y/z"})]
     {
-        refused(json!({"silent": true, "content": content}), "content", "invalid");
-        refused(json!({"silent": true, "content": {}, "localized": {"fr": content}}), "localized.fr", "invalid");
+        refused(&json!({"silent": true, "content": content}), "content", "invalid");
+        refused(&json!({"silent": true, "content": {}, "localized": {"fr": content}}), "localized.fr", "invalid");
     }
-    refused(json!({"content": {"data": {"a": "b"}}}), "content", "required");
-    refused(json!({"content": null}), "content", "required");
-    taken(json!({"content": {}, "localized": {"fr": {"title": "x"}}}));
-    taken(json!({"content": {"badge": 0}}));
+    refused(&json!({"content": {"data": {"a": "b"}}}), "content", "required");
+    refused(&json!({"content": null}), "content", "required");
+    taken(&json!({"content": {}, "localized": {"fr": {"title": "x"}}}));
+    taken(&json!({"content": {"badge": 0}}));
 }
 
 #[test]
@@ -279,7 +278,7 @@ fn overrides_name_no_target_credential_or_key_of_ours() {
         (json!({"fcm": {"webpush": {"headers": {"Authorization": "x"}}}}), "fcm.webpush.headers.Authorization"),
         (json!({"webpush": {"data": {"herald_link": "x"}}}), "webpush.data.herald_link"),
     ] {
-        refused(changes, field, "override_forbidden");
+        refused(&changes, field, "override_forbidden");
     }
     for (changes, field, code) in [
         (json!({"apns": "x"}), "apns", "invalid"),
@@ -292,10 +291,10 @@ fn overrides_name_no_target_credential_or_key_of_ours() {
         (json!({"apns": {"headers": {"apns-x": "a\r\nb"}}}), "apns.headers.apns-x", "invalid"),
         (json!({"apns": {"headers": {"a b": "x"}}}), "apns.headers.a b", "invalid"),
     ] {
-        refused(changes, field, code);
+        refused(&changes, field, code);
     }
     let patch = json!({"headers": {"apns-push-type": "alert", "apns-expiration": null}, "payload": {"aps": {"topic": "x"}}});
-    let draft = taken(json!({"apns": patch, "fcm": {"android": {"notification": {"token": "x"}}}, "webpush": null}));
+    let draft = taken(&json!({"apns": patch, "fcm": {"android": {"notification": {"token": "x"}}}, "webpush": null}));
     assert_eq!(draft.overrides.apns, Some(patch));
     assert!(draft.overrides.fcm.is_some() && draft.overrides.webpush.is_none());
 }
@@ -303,13 +302,13 @@ fn overrides_name_no_target_credential_or_key_of_ours() {
 #[test]
 fn a_scope_is_needed_for_what_is_critical() {
     let may_not = Given { now: now(), may_be_critical: false };
-    let check = |changes| draft(read(with(changes).to_string().as_bytes()).unwrap(), may_not);
-    assert!(check(json!({"priority": "high", "in_quiet_hours": "drop"})).is_ok());
+    let check = |changes: &Value| draft(read(with(changes).to_string().as_bytes()).unwrap(), may_not);
+    assert!(check(&json!({"priority": "high", "in_quiet_hours": "drop"})).is_ok());
     for changes in [
         json!({"priority": "critical"}),
         json!({"in_quiet_hours": "ignore"}),
         json!({"content": {"title": "x", "interruption": "critical"}}),
     ] {
-        assert_eq!(check(changes).unwrap_err().code(), crate::api::problem::Code::ScopeMissing);
+        assert_eq!(check(&changes).unwrap_err().code(), crate::api::problem::Code::ScopeMissing);
     }
 }
