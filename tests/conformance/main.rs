@@ -133,6 +133,7 @@ every_store! {
         an_import_takes_over_what_was_known_elsewhere,
         an_import_wakes_only_what_an_import_put_to_sleep,
         many_are_registered_in_one_go,
+        many_at_once_are_as_one_after_the_other,
         devices_are_listed_newest_first;
     people:
         preferences_have_versions,

@@ -228,6 +228,43 @@ pub async fn many_are_registered_in_one_go(world: &mut World) {
     assert!(matches!(answers[2], Registered::Updated(_)));
 }
 
+/// What comes together touches the others as if it had come one by one.
+pub async fn many_at_once_are_as_one_after_the_other(world: &mut World) {
+    let new = |n: usize| (format!("new-{n}"), iphone(Some(&format!("user-{}", n % 30)), &format!("{n:04x}")));
+    let mut changes: Vec<(String, DeviceChange)> = (0..100).map(new).collect();
+    changes.extend((0..60).map(|n| (format!("crowd-{n}"), iphone(Some("crowd"), &format!("c{n:03x}")))));
+    changes.push(("taker".to_owned(), iphone(Some("ann"), "0001")));
+    changes.push(("new-2".to_owned(), iphone(Some("ann"), "0002")));
+    changes.push(("there".to_owned(), iphone(Some("ann"), "aaaa")));
+    changes.push(("holder-of-bb".to_owned(), iphone(None, "bbbb")));
+    let asleep = Some(Imported { inactive: true, ..Imported::default() });
+    changes.push(("asleep".to_owned(), DeviceChange { imported: asleep, ..iphone(None, "dddd") }));
+    let before = async |world: &mut World| {
+        world.device("there", Some("bob")).await;
+        put(world, "other", iphone(Some("bob"), "bbbb")).await;
+    };
+    let all = async |world: &World| {
+        let page = PageRequest { limit: 500, after: None };
+        let mut devices = world.store().devices(world.app, &DeviceFilter::default(), &page).await.unwrap().items;
+        devices.sort_by(|a, b| a.name.cmp(&b.name));
+        devices.into_iter().map(|device| (device.name.clone(), device.user.clone(), state(&device), device.version)).collect::<Vec<_>>()
+    };
+    before(world).await;
+    let answers = world.store().put_devices(world.app, changes.clone()).await.unwrap();
+    let together = all(world).await;
+    for (answer, (name, _)) in answers.iter().zip(&changes) {
+        let (Registered::Created(device) | Registered::Updated(device)) = answer else { panic!("{answer:?}") };
+        assert_eq!(&device.name, name);
+        assert_eq!(world.store().device(world.app, name).await.unwrap().map(|device| device.pk), Some(device.pk));
+    }
+    world.app = world.store().ensure_apps(&["one by one".to_owned()]).await.unwrap()[0];
+    before(world).await;
+    for (name, change) in changes {
+        world.store().put_device(world.app, &name, change, None).await.unwrap();
+    }
+    assert_eq!(together, all(world).await);
+}
+
 pub async fn devices_are_listed_newest_first(world: &mut World) {
     for n in 0..7 {
         world.device(&format!("d{n}"), Some(if n % 2 == 0 { "ann" } else { "bob" })).await;

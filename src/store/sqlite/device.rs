@@ -8,6 +8,7 @@ use super::SqliteStore;
 use super::batch::{execute, fetch, fetch_one};
 use super::cursor::{from_text, to_text};
 use super::device_row::{self, device_columns};
+use super::enroll::enroll;
 use super::register::register;
 use super::registration::Verb;
 use super::row::micros;
@@ -45,13 +46,7 @@ impl Devices for SqliteStore {
     }
 
     async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
-        let put = async move |mut tx: Tx<'_>| {
-            let mut answers = Vec::with_capacity(changes.len());
-            for (name, change) in changes {
-                answers.push(register(&mut tx, app, &name, change, (Verb::Put, None)).await?);
-            }
-            Ok(answers)
-        };
+        let put = async move |mut tx: Tx<'_>| enroll(&mut tx, app, changes).await;
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
 

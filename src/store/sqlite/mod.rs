@@ -16,6 +16,7 @@ mod delivery_list;
 mod device;
 mod device_row;
 mod engine;
+mod enroll;
 mod expand;
 mod facts;
 mod fault;

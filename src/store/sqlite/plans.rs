@@ -5,8 +5,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, claim, deaths, delivery_list, engine, expand, facts, history, idempotency, migrations, notification, prune, receipt,
-    recipients, record, register, release, schedule, tally, targets,
+    accept, cancel, claim, deaths, delivery_list, engine, enroll, expand, facts, history, idempotency, migrations, notification, prune,
+    receipt, recipients, record, register, release, schedule, tally, targets,
 };
 
 const LISTS: &[Tuples] = &[
@@ -38,6 +38,9 @@ const TEXTS: &[&str] = &[
     deaths::TOKENS,
     delivery_list::OVER,
     delivery_list::ROWS,
+    enroll::HELD,
+    enroll::NUMBERS,
+    enroll::OWNERS,
     expand::MOVE,
     expand::PAGE,
     expand::STAND,

@@ -7,11 +7,11 @@ use super::device::BY_NAME;
 use super::device_row::{self, inactive_reason_text, permission_text, status_text, token_text};
 use super::fault::Gone;
 use super::person;
-use super::registration::{Verb, apply, check, wants};
+use super::registration::{Address, Verb, apply, check, wants};
 use super::row::{Cells, instant, micros, to_document};
 use super::writer::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};
-use crate::domain::id::{AppId, DevicePk};
+use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 pub(super) const HOLDER: &str =
     "SELECT pk FROM device WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
@@ -50,15 +50,12 @@ pub(super) async fn register(
         Change::Set(user) => Some(person::ensure(tx, app, user).await?),
     };
     let wanted = wants(old.as_ref(), &change, verb);
-    let seen = seen_at(&change, verb, tx.now);
     let carried = change.token.is_some();
-    let now = instant(tx.now).unwrap_or_default();
-    let mut device = apply(old.as_ref(), change, address, person, now);
+    let mut device = changed(old.as_ref(), change, address, person, (verb, tx.now));
     device.pk = match named {
         Some(pk) => pk,
         None => insert(tx, app, name).await?,
     };
-    device.last_seen_at = seen.and_then(instant).map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
     settle_status(tx, app, &mut device, (wanted, carried)).await?;
     update(tx, &device).await?;
     if let (Some(person), DeviceStatus::Active) = (device.person, device.status) {
@@ -76,6 +73,20 @@ fn by_name(app: AppId, name: &str) -> impl Fn(&mut Binds) + Send + '_ {
     move |binds| {
         binds.push(app.0).push(name);
     }
+}
+
+/// The device after the change, before it is settled beside the others.
+pub(super) fn changed(
+    old: Option<&Device>,
+    change: DeviceChange,
+    address: Address,
+    person: Option<PersonPk>,
+    (verb, now): (Verb, i64),
+) -> Device {
+    let seen = seen_at(&change, verb, now);
+    let mut device = apply(old, change, address, person, instant(now).unwrap_or_default());
+    device.last_seen_at = seen.and_then(instant).map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
+    device
 }
 
 /// When the phone was seen by this change, if it was.
