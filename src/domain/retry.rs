@@ -27,6 +27,8 @@ pub enum Next {
 
 /// Of a `Retry-After`, the part that may be added so that those who were told the same do not come back together.
 const SPREAD: f64 = 0.2;
+/// What the store tells apart.
+const RESOLUTION: Duration = Duration::from_micros(1);
 /// No push lives longer, and so no wait is.
 const LONGEST_LIFE: Duration = Duration::from_secs(MAX_TTL_SECONDS as u64);
 
@@ -34,7 +36,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(MAX_TTL_SECONDS as u64);
 ///
 /// The wait is drawn with `fraction` (in `[0, 1)`) between half of `first` and `first * 2^(attempt - 1)`, at most `max`: exponential backoff
 /// with full jitter, but never at once. A `retry_after` is always kept: the wait is at least that, plus up to a fifth of it as far as the push's life allows.
-/// At or after `expires_at` nothing is tried. A push of `ttl_seconds` 0 expires the instant it is due, so that it is never tried twice.
+/// Only what a provider asked for can go beyond the push's life; a backoff is drawn within it. At or after `expires_at` nothing is tried. A push of `ttl_seconds` 0 expires the instant it is due, so that it is never tried twice.
 pub fn next_attempt(
     now: Timestamp,
     attempt: u32,
@@ -44,14 +46,15 @@ pub fn next_attempt(
     fraction: f64,
 ) -> Next {
     let asked = retry_after.unwrap_or_default();
-    let left = (expires_at - now).to_std().unwrap_or_default().saturating_sub(asked);
+    let life = (expires_at - now).to_std().unwrap_or_default();
+    let left = life.saturating_sub(asked);
     if left.is_zero() {
         return Next::GiveUp;
     }
     let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.5 };
-    // the spread is cut short of the expiry by the store's resolution, so that one who can be waited for is
-    let spread = asked.mul_f64(SPREAD * fraction).min(left.saturating_sub(Duration::from_micros(1)));
-    let wait = backoff(attempt, policy, fraction).max(asked.saturating_add(spread));
+    // both are cut short of the expiry by the store's resolution, so that one who can be waited for is
+    let spread = asked.mul_f64(SPREAD * fraction).min(left.saturating_sub(RESOLUTION));
+    let wait = backoff(attempt, policy, fraction, life.saturating_sub(RESOLUTION)).max(asked.saturating_add(spread));
     let at = TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait));
     match at {
         Some(at) if at < expires_at => Next::At(at),
@@ -59,11 +62,12 @@ pub fn next_attempt(
     }
 }
 
-/// The wait after attempt number `attempt`, without any `Retry-After`. It does not shrink as attempts or the fraction grow.
-fn backoff(attempt: u32, policy: RetryPolicy, fraction: f64) -> Duration {
+/// The wait after attempt number `attempt`, without any `Retry-After`, within `life` unless that is shorter than the shortest. It does not shrink as attempts or the fraction grow.
+fn backoff(attempt: u32, policy: RetryPolicy, fraction: f64, life: Duration) -> Duration {
     let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).map_or(Duration::MAX, |factor| policy.first.saturating_mul(factor));
     let longest = doubled.min(policy.max).min(LONGEST_LIFE);
     let shortest = (policy.first / 2).min(longest);
+    let longest = longest.min(life).max(shortest);
     longest.saturating_sub(shortest).mul_f64(fraction).saturating_add(shortest)
 }
 

@@ -41,7 +41,8 @@ fn a_retry_after_is_kept_and_spread() {
 fn nothing_is_tried_at_or_after_the_expiry() {
     assert_eq!(next(1, Some(60), 60.0, 0.0), Next::GiveUp);
     assert_eq!(next(1, None, 0.0, 0.0), Next::GiveUp);
-    assert_eq!(next(11, None, 100.0, 0.9), Next::GiveUp);
+    // a long backoff is drawn within what is left
+    assert!(matches!(next(11, None, 100.0, 0.9), Next::At(at) if at > after(50.0) && at < after(100.0)));
     assert_eq!(next(1, None, 0.5, 0.0), Next::GiveUp);
     assert_eq!(next(1, None, 0.500_001, 0.0), Next::At(after(0.5)));
     assert_eq!(next_attempt(start(), 1, POLICY, None, start() - TimeDelta::seconds(1), 0.0), Next::GiveUp);
@@ -91,7 +92,7 @@ proptest! {
     fn no_attempt_is_planned_beyond_the_life(attempt in 1..60_u32, life in 0.0..2000.0, asked in prop::option::of(0..2_000_u32), fraction in 0.0..1.0) {
         match next(attempt, asked, life, fraction) {
             Next::At(at) => prop_assert!(at < after(life) && at > start()),
-            Next::GiveUp => prop_assert!(life <= 900.0_f64.max(f64::from(asked.unwrap_or_default()))),
+            Next::GiveUp => prop_assert!(life <= 0.5_f64.max(f64::from(asked.unwrap_or_default())) + 1e-5),
         }
     }
 }
