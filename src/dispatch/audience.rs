@@ -1,24 +1,16 @@
-//! Step 7: what is to be known of a batch of targets, in one read, and again when that has grown old.
+//! Step 7: what is to be known of a batch of targets, in one read.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::{App, CategoryMap};
-use super::job::{FollowUp, Job};
+use super::job::Job;
 use super::node::Node;
-use super::plan::Sending;
-use super::recorder::What;
-use super::send::tell;
 use crate::domain::Timestamp;
-use crate::domain::delivery::{Delivery, Ending};
-use crate::domain::id::Target;
-use crate::domain::reason::SuppressReason;
-use crate::domain::work::Pair;
 use crate::store;
-use crate::store::engine::{Answer, Ask, Owner, RunChange};
+use crate::store::engine::{Answer, Ask, RunChange};
 
-/// How old what was read of a device may be when its send starts.
+/// How old what was read of a person and a device may be when a request for it starts.
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// A job and what was read for it.
@@ -68,47 +60,5 @@ fn ask(job: &Job) -> Ask {
         check_deliveries: !job.work.first,
         collapse_hash: job.message.collapse.hash,
         peek: false,
-    }
-}
-
-/// Reads owner and token again. Who changed hands is not sent to; who has another token is sent to that.
-pub async fn refresh(node: &Node, job: &Arc<Job>, sendings: VecDeque<Sending>) -> Result<VecDeque<Sending>, store::Error> {
-    let devices: Vec<_> = sendings.iter().map(|sending| sending.recipient.device).collect();
-    let owners: HashMap<_, Owner> = node.store.read_owners(&devices).await?.into_iter().map(|owner| (owner.device, owner)).collect();
-    let mut fresh = VecDeque::with_capacity(sendings.len());
-    for mut sending in sendings {
-        let recipient = &mut sending.recipient;
-        match owners.get(&recipient.device) {
-            Some(owner) if owner.active && owner.person == recipient.person => {
-                recipient.token = owner.token.clone();
-                recipient.token_hash = owner.token_hash;
-                fresh.push_back(sending);
-            }
-            Some(owner) if owner.active => {
-                let delivery = user_changed(node, job, &sending);
-                tell(node, Some(Arc::clone(job)), What::Ended(delivery, None), None).await;
-            }
-            _ => {
-                let pair = Pair { device: recipient.device, person: recipient.person };
-                let again = FollowUp { pair, due: node.now(), attempt: job.work.attempt, reason: job.work.reason };
-                tell(node, Some(Arc::clone(job)), What::Again(again), None).await;
-            }
-        }
-    }
-    Ok(fresh)
-}
-
-fn user_changed(node: &Node, job: &Job, sending: &Sending) -> Delivery {
-    Delivery {
-        notification: job.message.id,
-        day: job.message.day,
-        target: Target::device(sending.recipient.device),
-        person: sending.recipient.person,
-        ending: Ending::Suppressed(SuppressReason::UserChanged),
-        attempts: job.work.attempt,
-        provider: None,
-        message_id: None,
-        detail: None,
-        at: node.now(),
     }
 }

@@ -91,7 +91,7 @@ async fn publishable(node: &Node, group: &mut [Pending]) -> Vec<Publishable> {
                 *free -= 1;
                 work.due_at = node.guard(now, work.expires_at);
                 let key = WorkKey { app: new.app, notification: new.id, work: work.id };
-                ready.push(Publishable { submission, item, entry: Entry { key, stream: work.stream } });
+                ready.push(Publishable { submission, item, entry: Entry { key, stream: work.stream, targets: work.targets.len() } });
             }
         }
     }

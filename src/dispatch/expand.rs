@@ -54,7 +54,7 @@ async fn excepted(node: &Node, job: &Job) -> Result<HashSet<DevicePk>, store::Er
     let names = &job.message.notification.except_devices;
     let Some(app) = node.directory.app(job.work.key.app).filter(|_| !names.is_empty()) else { return Ok(HashSet::new()) };
     let candidates = peek(node, app, Targets::Devices(names.clone()), false).await?;
-    Ok(candidates.into_iter().filter_map(|candidate| candidate.recipient).map(|recipient| recipient.device).collect())
+    Ok(candidates.into_iter().filter_map(|candidate| candidate.target.as_device()).collect())
 }
 
 /// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.
@@ -93,5 +93,6 @@ fn times(node: &Node, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timesta
     let push = Push::of(&message.notification, None, message.start_at);
     // who is to be left out is due at once, so that it is recorded
     let due_at = due::due_at(&push, zone).unwrap_or(now);
-    (due_at.max(now), due::ends_at(&push, zone).max(now))
+    // a device may have moved west of its chunk's zone by then
+    (due_at.max(now), message.expires_at)
 }

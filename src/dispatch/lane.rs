@@ -173,9 +173,10 @@ impl Lane {
         self.state.lock().paused.iter().map(|(part, pause)| (*part, pause.clone())).collect()
     }
 
-    /// Goes on, with a clean slate.
+    /// Goes on, and judges mismatched tokens anew. What the provider asked to wait stays asked.
     pub fn resume(&self) {
-        *self.state.lock() = State::default();
+        let mut state = self.state.lock();
+        *state = State { throttled_until: state.throttled_until, ..State::default() };
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::directory::App;
 use super::message::Message;
@@ -44,12 +45,16 @@ pub struct Sending {
     pub expires_at: Timestamp,
     /// From when on it is not started any more.
     pub ends_at: Timestamp,
+    /// The monotonic instant before all of this was read.
+    pub read_at: Duration,
 }
 
 /// What is the same for all targets of a work row.
 pub struct Context<'a> {
     /// The present, by the store's clock.
     pub now: Timestamp,
+    /// The monotonic instant before its targets were read.
+    pub read_at: Duration,
     /// The notification.
     pub message: &'a Message,
     /// Its app.
@@ -101,7 +106,7 @@ fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
         Decision::Send { until } => {
             let zone = gate::zone_of(&question);
             let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
-            Step::Send(Box::new(Sending { recipient, until, expires_at, ends_at }))
+            Step::Send(Box::new(Sending { recipient, until, expires_at, ends_at, read_at: context.read_at }))
         }
         Decision::Defer { until, reason } => Step::Wait { due: until, reason },
         Decision::Suppress(reason) => suppress(reason),

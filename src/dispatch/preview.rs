@@ -53,7 +53,15 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
     let work = imagined(app, &message);
     let mut tally = Tally::default();
     let mut look = |candidates: Vec<Candidate>| {
-        let context = Context { now: node.now(), message: &message, app, categories: &categories, work: &work, run: None };
+        let context = Context {
+            now: node.now(),
+            read_at: node.clock.monotonic(),
+            message: &message,
+            app,
+            categories: &categories,
+            work: &work,
+            run: None,
+        };
         for candidate in candidates {
             count(&mut tally, plan::plan(&context, candidate));
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::node::{GUARD, Node};
 use crate::domain::work::Stream;
-use crate::queue::Entry;
 use crate::store::engine::{Ready, Room};
 use crate::{queue, store};
 
@@ -49,7 +48,8 @@ async fn round(node: &Node) -> Result<(), Error> {
         publish(node, &direct).await?;
         let fan_outs = node.store.release(&less(room, &direct), GUARD).await?;
         publish(node, &fan_outs).await?;
-        if (!direct.more && !fan_outs.more) || node.stopping.is_cancelled() {
+        let progress = !direct.entries.is_empty() || !fan_outs.entries.is_empty();
+        if !progress || (!direct.more && !fan_outs.more) || node.stopping.is_cancelled() {
             return Ok(());
         }
     }
@@ -64,8 +64,8 @@ async fn room(node: &Node) -> Result<Room, queue::Error> {
 }
 
 fn less(mut room: Room, taken: &Ready) -> Room {
-    for (_, stream) in &taken.entries {
-        if let Some(free) = room.get_mut(stream) {
+    for entry in &taken.entries {
+        if let Some(free) = room.get_mut(&entry.stream) {
             *free = free.saturating_sub(1);
         }
     }
@@ -76,8 +76,7 @@ async fn publish(node: &Node, ready: &Ready) -> Result<(), queue::Error> {
     if ready.entries.is_empty() {
         return Ok(());
     }
-    let entries: Vec<Entry> = ready.entries.iter().map(|(key, stream)| Entry { key: *key, stream: *stream }).collect();
-    node.queue.publish(&entries).await
+    node.queue.publish(&ready.entries).await
 }
 
 /// Tries early receipts again, and clears away what is old, until the node stops.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures_util::FutureExt;
 
+use super::audience::MAX_AGE;
 use super::job::{FollowUp, Job};
 use super::lane::{Lane, LaneKey, Mismatch, Signal};
 use super::node::{Node, Permit};
@@ -49,13 +50,6 @@ struct Handed {
     requests: u32,
 }
 
-impl Handed {
-    /// Requests for this target so far. A connection that could not be made counts as one, so that the waits grow.
-    fn attempts(self, job: &Job) -> u32 {
-        job.work.attempt + self.requests.max(1)
-    }
-}
-
 /// A provider's verdict over a token, and what it may cost the device.
 #[derive(Clone, Copy)]
 struct Verdict {
@@ -96,7 +90,8 @@ pub async fn tell(node: &Node, job: Option<Arc<Job>>, what: What, permit: Option
 
 impl Attempt {
     async fn run(&self) -> What {
-        if let Some(what) = self.last_look() {
+        let handover = self.handover();
+        if let Some(what) = self.last_look(&handover) {
             return what;
         }
         let rendered = match self.rendered() {
@@ -104,23 +99,17 @@ impl Attempt {
             Err(error) => return self.unrendered(&error),
         };
         let started_at = self.node.now();
-        let handover = self.handover();
         let outcome = self.provider.send(self.push(rendered, started_at, handover.clone())).await;
         self.settle(outcome, Handed { at: started_at, requests: handover.requests() }).await
     }
 
-    /// The last look before the wire: is the lease long enough, is it not yet quiet, is nothing stopped?
-    fn last_look(&self) -> Option<What> {
+    /// The last look before it goes on its way; what of it can change meanwhile is asked again right before the wire.
+    fn last_look(&self, handover: &Handover) -> Option<What> {
         let now = self.node.now();
-        let monotonic = self.node.clock.monotonic();
-        let lease_is_short = monotonic + self.node.settings.send_timeout() >= self.job.deadline();
-        let quiet_begins = self.sending.until.is_some_and(|until| now >= until);
-        let over = now >= self.sending.ends_at;
-        let stopped = self.node.stopped.get(self.job.message.id).is_some();
-        if lease_is_short || quiet_begins || over || stopped {
+        if !handover.is_open() {
             return Some(self.again(now, self.job.work.attempt, self.job.work.reason));
         }
-        match self.lane.signal(self.sending.recipient.platform, monotonic) {
+        match self.lane.signal(self.sending.recipient.platform, self.node.clock.monotonic()) {
             Signal::Go => None,
             Signal::Paused => Some(self.wait(now, now + LANE_PAUSED, WaitReason::LanePaused)),
             Signal::Throttled(wait) => Some(self.wait(now, now + spread(wait, self.node.rng.fraction()), WaitReason::Throttled)),
@@ -142,12 +131,16 @@ impl Attempt {
         self.ended(ending, self.job.work.attempt)
     }
 
-    /// Until when a request may start: the next quiet hours, the end of its life, the end of the lease less the send itself.
+    /// What is asked again right before each request: is it not yet quiet, not over, is the lease long enough, does the device still belong
+    /// to whom it was read to belong, is nothing stopped?
     fn handover(&self) -> Handover {
-        let Sending { until, ends_at, .. } = &self.sending;
+        let Sending { until, ends_at, read_at, .. } = &self.sending;
         let not_from = until.map_or(*ends_at, |until| until.min(*ends_at));
         let lease_ends = self.job.deadline().saturating_sub(self.node.settings.send_timeout());
-        Handover::until(not_from, lease_ends, Arc::clone(&self.node.clock))
+        let good_until = lease_ends.min(*read_at + MAX_AGE);
+        let (node, id) = (Arc::clone(&self.node), self.job.message.id);
+        let stopped = move || node.stopped.get(id).is_some();
+        Handover::until_stopped(not_from, good_until, Arc::clone(&self.node.clock), stopped)
     }
 
     fn push(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Push {
@@ -165,7 +158,7 @@ impl Attempt {
 
     /// What an outcome means for the target, its device and its lane.
     async fn settle(&self, outcome: Outcome, handed: Handed) -> What {
-        let attempts = handed.attempts(&self.job);
+        let attempts = self.job.work.attempt + handed.requests;
         metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
             .increment(1);
         for death in self.lane.observe(&outcome, self.node.clock.monotonic()) {
@@ -193,7 +186,7 @@ impl Attempt {
                 let now = self.node.now();
                 self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, attempts)
             }
-            Outcome::Withheld => self.again(self.node.now(), self.job.work.attempt + handed.requests, self.job.work.reason),
+            Outcome::Withheld => self.again(self.node.now(), attempts, self.job.work.reason),
             Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason, attempts),
             Outcome::Unavailable { retry_after, reason } => self.retry(WaitReason::Unavailable, retry_after, reason, attempts),
         }
@@ -219,7 +212,8 @@ impl Attempt {
 
     fn retry(&self, waits: WaitReason, retry_after: Option<Duration>, reason: Reason, attempts: u32) -> What {
         let now = self.node.now();
-        match next_attempt(now, attempts, self.node.retry, retry_after, self.sending.expires_at, self.node.rng.fraction()) {
+        // where no connection could be made, the waits grow with the pool's own
+        match next_attempt(now, attempts.max(1), self.node.retry, retry_after, self.sending.expires_at, self.node.rng.fraction()) {
             Next::At(due) => self.again(due, attempts, Some(waits)),
             Next::GiveUp => {
                 let mut delivery = self.delivery(Ending::Expired(waits.as_str().to_owned()), attempts);

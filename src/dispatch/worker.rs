@@ -22,8 +22,8 @@ use crate::store::engine::RunStatus;
 
 /// Workers of one node. Two keep the reads of one batch beside the sends of another.
 pub const WORKERS: usize = 2;
-/// Entries taken at once, at most.
-const BATCH: usize = 500;
+/// Targets taken at once, at most: what comes later and is more urgent does not wait for more.
+const AT_ONCE: usize = 2000;
 /// How long a worker waits for the first entry.
 const WAIT: Duration = Duration::from_secs(1);
 /// The wait after the queue or the store failed.
@@ -48,7 +48,7 @@ async fn take(node: &Node) -> Option<Vec<Taken>> {
         if node.stopping.is_cancelled() {
             return None;
         }
-        match node.permits.available_permits().min(BATCH) {
+        match node.permits.available_permits().min(AT_ONCE) {
             0 => tokio::select! {
                 () = node.stopping.cancelled() => return None,
                 permit = node.permits.acquire() => drop(permit.ok()?),
@@ -71,7 +71,7 @@ async fn take(node: &Node) -> Option<Vec<Taken>> {
 
 async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) -> Result<(), store::Error> {
     let (jobs, now) = claim(node, taken).await?;
-    let (expanding, sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
+    let (expanding, mut sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
     for job in expanding {
         node.held.add(&job);
         node.tasks.spawn(expand::run(Arc::clone(node), job));
@@ -79,6 +79,7 @@ async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) -> Result<(), store::Error
     if sending.is_empty() {
         return Ok(());
     }
+    sending.sort_by_key(|job| job.work.stream);
     for job in &sending {
         node.held.add(job);
     }
@@ -91,7 +92,7 @@ async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) -> Result<(), store::Error
     };
     for one in answered {
         let job = Arc::clone(&one.job);
-        if let Err(error) = start(node, one).await {
+        if let Err(error) = start_fresh(node, one).await {
             tracing::warn!(error = %error, notification.id = %job.message.id, "work cannot be finished; the rest of it is taken again when its lease lapses");
             let_lapse(node, &[job]);
         }
@@ -151,6 +152,17 @@ async fn messages(node: &Node, work: &[TakenWork]) -> Result<HashMap<Notificatio
     Ok(messages)
 }
 
+/// Starts a job on what was read of it, which is read again if the jobs before it took too long.
+async fn start_fresh(node: &Arc<Node>, one: Answered) -> Result<(), store::Error> {
+    if node.clock.monotonic().saturating_sub(one.read_at) <= audience::MAX_AGE {
+        return start(node, one).await;
+    }
+    for one in audience::read(node, vec![one.job], node.now()).await? {
+        start(node, one).await?;
+    }
+    Ok(())
+}
+
 /// Steps 8 to 10 for one work row.
 async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, read_at }: Answered) -> Result<(), store::Error> {
     if answer.run == Some(RunStatus::Paused) {
@@ -158,7 +170,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         give_back(node, &job).await?;
         return Ok(());
     }
-    let context = Context { now, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
+    let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
     job.open(answer.candidates.len());
     let mut sendings = Vec::new();
     for candidate in answer.candidates {
@@ -179,30 +191,30 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         };
         tell(node, Some(Arc::clone(&job)), what, None).await;
     }
-    hand_out(node, &job, sendings, read_at).await?;
+    hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
     // all its targets are named now: the count that the job was made with
     tell(node, Some(job), What::Nothing, None).await;
     Ok(())
 }
 
-/// Starts sends as permits come free. What was read of a device is at most a second old when its send starts.
-async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, mut read_at: Duration) -> Result<(), store::Error> {
-    let mut rest: std::collections::VecDeque<Sending> = sendings.into();
-    while !rest.is_empty() {
+/// Starts sends as permits come free. Those for which none came before `until`, on the monotonic clock, are taken and read anew.
+async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, until: Duration) {
+    let mut rest = sendings.into_iter();
+    while node.clock.monotonic() <= until {
+        let Some(sending) = rest.next() else { return };
         let permit = tokio::select! {
-            () = node.hard_stop.cancelled() => return Ok(()),
+            () = node.hard_stop.cancelled() => return,
             permit = Arc::clone(&node.permits).acquire_owned() => permit,
         };
-        let Ok(permit) = permit else { return Ok(()) };
-        if node.clock.monotonic().saturating_sub(read_at) > audience::MAX_AGE {
-            read_at = node.clock.monotonic();
-            rest = audience::refresh(node, job, rest).await?;
-        }
-        if let Some(sending) = rest.pop_front() {
-            node.tasks.spawn(send::send(Arc::clone(node), Arc::clone(job), sending, permit));
-        }
+        let Ok(permit) = permit else { return };
+        node.tasks.spawn(send::send(Arc::clone(node), Arc::clone(job), sending, permit));
     }
-    Ok(())
+    let now = node.now();
+    for sending in rest {
+        let pair = Pair { device: sending.recipient.device, person: sending.recipient.person };
+        let again = FollowUp { pair, due: now, attempt: job.work.attempt, reason: job.work.reason };
+        tell(node, Some(Arc::clone(job)), What::Again(again), None).await;
+    }
 }
 
 fn unsent(context: &Context<'_>, target: Target, person: Option<PersonPk>, ending: Ending) -> Delivery {

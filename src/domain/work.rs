@@ -42,6 +42,17 @@ words! {
     }
 }
 
+/// One piece of ready work: a reference, never content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The row in the store.
+    pub key: WorkKey,
+    /// The stream it travels in.
+    pub stream: Stream,
+    /// How many targets the row names; 0 for work that sends nothing itself.
+    pub targets: usize,
+}
+
 /// A device and whose it was when the work was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pair {

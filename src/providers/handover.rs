@@ -12,23 +12,48 @@ use crate::domain::clock::Clock;
 #[derive(Clone)]
 pub struct Handover(Arc<State>);
 
+/// What may forbid a request at any time.
+type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
+
 struct State {
     clock: Arc<dyn Clock>,
     not_from: Timestamp,
-    lease_ends: Duration,
+    good_until: Duration,
+    stopped: Option<Stopped>,
     requests: AtomicU32,
 }
 
 impl Handover {
-    /// Requests may start before `not_from`, where the person's quiet hours begin or the push's life ends, and before `lease_ends` on the
-    /// monotonic clock, so that a step of the wall clock never lengthens a lease.
-    pub fn until(not_from: Timestamp, lease_ends: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(State { clock, not_from, lease_ends, requests: AtomicU32::new(0) }))
+    /// Requests may start before `not_from`, where the person's quiet hours begin or the push's life ends, and before `good_until` on the
+    /// monotonic clock, where its lease ends or what was read of the device is too old.
+    pub fn until(not_from: Timestamp, good_until: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self::new(not_from, good_until, clock, None)
     }
 
-    /// Whether a request may start now; counts it if so.
+    /// The same, and none once `stopped` says so.
+    pub fn until_stopped(
+        not_from: Timestamp,
+        good_until: Duration,
+        clock: Arc<dyn Clock>,
+        stopped: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(not_from, good_until, clock, Some(Box::new(stopped)))
+    }
+
+    fn new(not_from: Timestamp, good_until: Duration, clock: Arc<dyn Clock>, stopped: Option<Stopped>) -> Self {
+        Self(Arc::new(State { clock, not_from, good_until, stopped, requests: AtomicU32::new(0) }))
+    }
+
+    /// Whether a request may start now.
+    pub fn is_open(&self) -> bool {
+        let State { clock, not_from, good_until, stopped, .. } = &*self.0;
+        let is_stopped = stopped.as_ref().is_some_and(|stopped| stopped());
+        clock.now() < *not_from && clock.monotonic() < *good_until && !is_stopped
+    }
+
+    /// The same, and counts the request if so.
     pub fn start(&self) -> bool {
-        let may = self.0.clock.now() < self.0.not_from && self.0.clock.monotonic() < self.0.lease_ends;
+        let may = self.is_open();
         if may {
             self.0.requests.fetch_add(1, Ordering::Relaxed);
         }

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::{Entry, Error, Queue, Taken};
 use crate::domain::work::{Stream, WorkKey};
 
-/// Shares of a take, in the order in which they are served.
-const WEIGHTS: [(Stream, usize); 3] = [(Stream::High, 8), (Stream::Normal, 4), (Stream::Bulk, 1)];
+/// What a target costs its stream, in the order in which streams go first: the inverse of the weights 8 : 4 : 1.
+const COSTS: [(Stream, u64); 3] = [(Stream::High, 1), (Stream::Normal, 2), (Stream::Bulk, 8)];
 
 /// A queue for one node.
 pub struct InProcessQueue {
@@ -26,11 +26,18 @@ pub struct InProcessQueue {
 
 #[derive(Default)]
 struct Streams {
-    entries: BTreeMap<Stream, VecDeque<Entry>>,
+    lines: BTreeMap<Stream, Line>,
     /// What waits, so that a row published twice is taken once.
     waiting: HashSet<WorkKey>,
-    /// Where the round of shares stands: many small takes keep to the weights as one large does.
-    turn: usize,
+    /// What the line that was served last had been charged before: who comes back from idling starts there, and has saved nothing up.
+    clock: u64,
+}
+
+/// One stream. The one that was charged least is served next, so that many small takes keep to the weights as one large does.
+#[derive(Default)]
+struct Line {
+    entries: VecDeque<Entry>,
+    charged: u64,
 }
 
 impl InProcessQueue {
@@ -47,42 +54,43 @@ impl InProcessQueue {
 
 impl Streams {
     fn push(&mut self, entry: Entry, window: usize) -> bool {
-        let stream = self.entries.entry(entry.stream).or_default();
-        if stream.len() >= window || !self.waiting.insert(entry.key) {
+        let line = self.lines.entry(entry.stream).or_default();
+        if line.entries.len() >= window || !self.waiting.insert(entry.key) {
             return false;
         }
-        stream.push_back(entry);
+        if line.entries.is_empty() {
+            line.charged = line.charged.max(self.clock);
+        }
+        line.entries.push_back(entry);
         true
     }
 
-    /// At most `max` entries: rounds of 8 high, 4 normal and 1 bulk, an empty stream's share passed on.
+    /// Entries of at most `max` targets, or one with more.
     fn take(&mut self, max: usize) -> Vec<Taken> {
         let mut taken = Vec::with_capacity(max.min(self.waiting.len()));
-        while taken.len() < max && !self.waiting.is_empty() {
-            let stream = stream_of(self.turn);
-            self.turn = self.turn.wrapping_add(1) % rounds();
-            if let Some(entry) = self.entries.get_mut(&stream).and_then(VecDeque::pop_front) {
-                self.waiting.remove(&entry.key);
-                taken.push(Taken { entry, receipt: String::new() });
-            }
+        let mut room = max;
+        while room > 0
+            && let Some(entry) = self.next(if taken.is_empty() { usize::MAX } else { room })
+        {
+            room = room.saturating_sub(entry.targets.max(1));
+            taken.push(Taken { entry, receipt: String::new() });
         }
         taken
     }
-}
 
-fn rounds() -> usize {
-    WEIGHTS.iter().map(|(_, weight)| weight).sum()
-}
-
-fn stream_of(turn: usize) -> Stream {
-    let mut left = turn;
-    for (stream, weight) in WEIGHTS {
-        if left < weight {
-            return stream;
-        }
-        left -= weight;
+    /// The first entry of the stream whose turn it is, if it fits.
+    fn next(&mut self, room: usize) -> Option<Entry> {
+        let turn = |(stream, cost): &(Stream, u64)| {
+            self.lines.get(stream).filter(|line| !line.entries.is_empty()).map(|line| (line.charged, *cost, *stream))
+        };
+        let (charged, cost, stream) = COSTS.iter().filter_map(turn).min()?;
+        let line = self.lines.get_mut(&stream)?;
+        let entry = line.entries.pop_front_if(|entry| entry.targets <= room)?;
+        self.clock = charged;
+        line.charged = charged.saturating_add(cost.saturating_mul(entry.targets.max(1) as u64));
+        self.waiting.remove(&entry.key);
+        Some(entry)
     }
-    Stream::Bulk
 }
 
 #[async_trait]
@@ -125,7 +133,7 @@ impl Queue for InProcessQueue {
     }
 
     async fn len(&self, stream: Stream) -> Result<usize, Error> {
-        Ok(self.streams().entries.get(&stream).map_or(0, VecDeque::len))
+        Ok(self.streams().lines.get(&stream).map_or(0, |line| line.entries.len()))
     }
 
     fn window(&self) -> usize {

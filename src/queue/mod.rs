@@ -6,16 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::work::{Stream, WorkKey};
-
-/// One piece of ready work: a reference, never content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Entry {
-    /// The row in the store.
-    pub key: WorkKey,
-    /// The stream it travels in.
-    pub stream: Stream,
-}
+pub use crate::domain::work::Entry;
+use crate::domain::work::Stream;
 
 /// An entry in a worker's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +32,8 @@ pub trait Queue: Send + Sync {
     /// Adds entries. What does not fit its stream is dropped and comes back through its guard.
     async fn publish(&self, entries: &[Entry]) -> Result<(), Error>;
 
-    /// At most `max` entries, by the weights high 8 : normal 4 : bulk 1 with unused shares passed on. Waits up to `wait` for the first.
+    /// Entries of at most `max` targets together, or one with more, by the weights high 8 : normal 4 : bulk 1 of targets, with unused
+    /// shares passed on. Waits up to `wait` for the first.
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Taken>, Error>;
 
     /// Ends entries, whatever became of their work: the row knows when to come back.

@@ -18,7 +18,7 @@ use crate::domain::device::{Environment, InactiveReason, Permission, Platform, P
 use crate::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target};
 use crate::domain::preferences::Preferences;
 use crate::domain::reason::words;
-use crate::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey};
+use crate::domain::work::{Entry, NewWork, Pair, Stream, TakenWork, Targets, WorkKey};
 
 /// A notification to be written, with its work.
 #[derive(Clone, Debug)]
@@ -124,11 +124,9 @@ pub type Room = BTreeMap<Stream, usize>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     /// To publish, after the commit.
-    pub entries: Vec<(WorkKey, Stream)>,
-    /// There was more than there was room for, or than one batch takes.
+    pub entries: Vec<Entry>,
+    /// There was more than one batch takes, and room for it.
     pub more: bool,
-    /// The next instant at which a row comes due, where the store knows it.
-    pub next_due: Option<Timestamp>,
 }
 
 /// The answer to a claim.
@@ -260,21 +258,6 @@ pub struct Recipient {
     pub preferences: Option<Arc<Preferences>>,
 }
 
-/// What must be known of a device right before the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Which device.
-    pub device: DevicePk,
-    /// Whose it is now.
-    pub person: Option<PersonPk>,
-    /// Its address now.
-    pub token: PushToken,
-    /// The hash of it.
-    pub token_hash: TokenHash,
-    /// Whether it is sent to.
-    pub active: bool,
-}
-
 /// Everything that one commit of the recorder writes, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
@@ -389,9 +372,6 @@ pub trait Engine: Send + Sync {
     ///
     /// Named users and devices that are unknown get an empty row, so that each is a target.
     async fn read_targets(&self, asks: &[Ask]) -> Result<Vec<Answer>>;
-
-    /// Owner and token of devices, right before the wire. Devices that are gone are absent.
-    async fn read_owners(&self, devices: &[DevicePk]) -> Result<Vec<Owner>>;
 
     /// Step 11. Writes what is known, in one commit.
     async fn record(&self, record: &Record) -> Result<Recorded>;

@@ -131,12 +131,12 @@ impl World {
 
     pub async fn scheduled(&self) -> Vec<WorkKey> {
         let ready = self.store().schedule(&wide(), GUARD).await.unwrap();
-        ready.entries.into_iter().map(|(key, _)| key).collect()
+        ready.entries.into_iter().map(|entry| entry.key).collect()
     }
 
     pub async fn released(&self) -> Vec<WorkKey> {
         let ready = self.store().release(&wide(), GUARD).await.unwrap();
-        ready.entries.into_iter().map(|(key, _)| key).collect()
+        ready.entries.into_iter().map(|entry| entry.key).collect()
     }
 
     pub async fn claimed(&self, keys: &[WorkKey]) -> Vec<TakenWork> {

@@ -62,7 +62,7 @@ every_store! {
         many_at_once_are_answered_in_order;
     schedule:
         what_is_due_is_ready_once_per_guard,
-        what_is_not_due_is_announced,
+        what_is_not_due_waits,
         a_stream_gets_no_more_than_it_has_room_for,
         the_longest_due_comes_first,
         what_is_held_is_looked_at_when_its_lease_lapses,
@@ -91,8 +91,7 @@ every_store! {
         deliveries_are_marked_where_that_is_asked,
         the_newest_under_a_collapse_key_is_read,
         a_batch_is_answered_in_order,
-        many_pairs_are_read_at_once,
-        owners_are_read_right_before_the_wire;
+        many_pairs_are_read_at_once;
     recording:
         a_fact_is_written_once,
         a_late_holder_leaves_facts_but_no_plans,
@@ -196,6 +195,7 @@ macro_rules! every_queue {
 every_queue! {
     entries_come_in_the_order_of_their_stream,
     streams_are_served_by_weight,
+    chunks_count_by_their_targets,
     an_unused_share_is_passed_on,
     what_does_not_fit_is_dropped,
     every_entry_goes_to_one_taker,

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_hours(1);
 
 fn entry(stream: Stream, n: u64) -> Entry {
     let notification = NotificationId(Uuid::from_u64_pair(stream as u64, n));
-    Entry { key: WorkKey { app: AppId(1), notification, work: WorkId(i64::try_from(n).unwrap()) }, stream }
+    Entry { key: WorkKey { app: AppId(1), notification, work: WorkId(i64::try_from(n).unwrap()) }, stream, targets: 1 }
 }
 
 async fn fill(queue: &dyn Queue, stream: Stream, numbers: std::ops::Range<u64>) {
@@ -60,6 +60,17 @@ pub async fn an_unused_share_is_passed_on(queue: &dyn Queue) {
     fill(queue, Stream::Normal, 0..2).await;
     let taken = take(queue, 10).await;
     assert_eq!((of(&taken, Stream::Normal), of(&taken, Stream::Bulk)), (2, 8));
+}
+
+pub async fn chunks_count_by_their_targets(queue: &dyn Queue) {
+    let chunk = |n| Entry { targets: 500, ..entry(Stream::Bulk, n) };
+    queue.publish(&[chunk(0), chunk(1), chunk(2)]).await.unwrap();
+    assert_eq!(take(queue, 100).await, [chunk(0)], "one may be larger than the room");
+    fill(queue, Stream::High, 0..80).await;
+    let first = take(queue, 60).await;
+    assert_eq!((of(&first, Stream::High), of(&first, Stream::Bulk)), (60, 0), "a chunk was a large share of its stream");
+    assert_eq!(take(queue, 500).await.len(), 20, "what does not fit beside others waits for the next take");
+    assert_eq!(take(queue, 2000).await, [chunk(1), chunk(2)]);
 }
 
 pub async fn what_does_not_fit_is_dropped(queue: &dyn Queue) {

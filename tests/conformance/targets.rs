@@ -72,7 +72,6 @@ pub async fn an_unknown_device_gets_a_row_that_readers_do_not_see(world: &mut Wo
     assert!(!store.delete_device(world.app, "later").await.unwrap());
     let page = PageRequest { limit: 10, after: None };
     assert!(store.devices(world.app, &DeviceFilter::default(), &page).await.unwrap().items.is_empty());
-    assert!(store.read_owners(&[pk]).await.unwrap().is_empty());
     let registered = store.put_device(world.app, "later", iphone(Some("ann"), "t"), None).await.unwrap();
     let Registered::Created(device) = registered else { panic!("{registered:?}") };
     assert_eq!((device.pk, device.version), (pk, 1));
@@ -178,15 +177,4 @@ pub async fn many_pairs_are_read_at_once(world: &mut World) {
     let answer = read(world, Targets::Pairs(many)).await;
     assert_eq!(answer.candidates.len(), 5_000);
     assert_eq!(answer.candidates.iter().filter(|one| one.recipient.is_some()).count(), 40);
-}
-
-pub async fn owners_are_read_right_before_the_wire(world: &mut World) {
-    let device = world.device("phone", Some("ann")).await;
-    let moved = world.device("moved", Some("ann")).await;
-    world.store().put_device(world.app, "phone", iphone(Some("bob"), "token-moved"), None).await.unwrap();
-    let mut owners = world.store().read_owners(&[device.pk, moved.pk, DevicePk(999)]).await.unwrap();
-    owners.sort_by_key(|owner| owner.device);
-    let seen: Vec<_> = owners.iter().map(|owner| (owner.device, owner.person == device.person, owner.active)).collect();
-    assert_eq!(seen, [(device.pk, false, true), (moved.pk, true, false)]);
-    assert_eq!(owners[0].token_hash, moved.token_hash);
 }

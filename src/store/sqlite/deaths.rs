@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::Result;
-use super::super::engine::{Death, Owner};
-use super::SqliteStore;
+use super::super::engine::Death;
 use super::batch::{execute, fetch};
-use super::device_row::{inactive_reason_text, status_text, token};
+use super::device_row::inactive_reason_text;
 use super::facts::{self, Care};
 use super::history::{Look, with_delivery};
 use super::json::List;
@@ -14,8 +13,8 @@ use super::row::{Cells, micros};
 use super::work::{self, Row, bind_held};
 use super::writer::Tx;
 use crate::domain::delivery::Delivery;
-use crate::domain::device::{DeviceStatus, TokenHash};
-use crate::domain::id::{DevicePk, PersonPk};
+use crate::domain::device::TokenHash;
+use crate::domain::id::DevicePk;
 use crate::domain::work::WorkKey;
 
 pub(super) const TOKENS: &str =
@@ -27,8 +26,6 @@ pub(super) const FENCE: super::batch::Tuples = super::batch::Tuples {
     width: 3,
     tail: ")",
 };
-pub(super) const OWNERS: &str = "SELECT d.pk, d.person_pk, d.token, d.token_hash, d.status FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value \
-                      WHERE d.token IS NOT NULL";
 
 /// What the verdicts came to.
 #[derive(Default)]
@@ -109,29 +106,4 @@ async fn follow_up(tx: &mut Tx<'_>, again: &[&Death]) -> Result<()> {
         })
         .collect();
     work::insert(tx, &rows).await
-}
-
-impl SqliteStore {
-    /// Owner and token of devices. A mere name has neither.
-    pub(super) async fn owners(&self, devices: &[DevicePk]) -> Result<Vec<Owner>> {
-        let list = List::of(devices.iter().map(|pk| pk.0));
-        let mut reader = self.hot.reader().await?;
-        let rows = fetch(&mut reader, OWNERS, |binds| {
-            binds.push(&list);
-        });
-        let rows = rows.await?;
-        reader.done();
-        let read = |row| {
-            let cells = Cells::new(row, "device", 0);
-            let status: &str = cells.get(4, "status")?;
-            Ok(Owner {
-                device: DevicePk(cells.get(0, "pk")?),
-                person: cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk),
-                token: cells.word(2, "token", token)?,
-                token_hash: TokenHash(cells.hash(3, "token_hash")?),
-                active: status == status_text(DeviceStatus::Active),
-            })
-        };
-        rows.iter().map(read).collect()
-    }
 }

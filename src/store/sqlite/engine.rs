@@ -7,8 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::engine::{
-    Answer, Ask, AudiencePage, Claim, Engine, Owner, Ready, Record, Recorded, Room, RunChange, StoredNotification, Submission, Verdict,
-    day_of,
+    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, Room, RunChange, StoredNotification, Submission, Verdict, day_of,
 };
 use super::SqliteStore;
 use super::batch::{fetch_one, no_lead};
@@ -16,7 +15,7 @@ use super::expand::Step;
 use super::row::Cells;
 use super::{accept, batch, cancel, claim, expand, record, release, schedule};
 use crate::domain::Timestamp;
-use crate::domain::id::{AppId, DevicePk, NotificationId};
+use crate::domain::id::{AppId, NotificationId};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
 pub(super) const NOTIFICATIONS: batch::Tuples = batch::Tuples {
@@ -65,10 +64,6 @@ impl Engine for SqliteStore {
 
     async fn read_targets(&self, asks: &[Ask]) -> Result<Vec<Answer>> {
         self.answer(asks).await
-    }
-
-    async fn read_owners(&self, devices: &[DevicePk]) -> Result<Vec<Owner>> {
-        self.owners(devices).await
     }
 
     async fn record(&self, record: &Record) -> Result<Recorded> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::Result;
 use super::super::engine::{Ready, Room};
-use super::batch::{Binds, execute, fetch, fetch_one};
-use super::row::{Cells, instant};
+use super::batch::{Binds, execute, fetch};
+use super::row::Cells;
 use super::schedule::{AT_ONCE, Due, publish};
 use super::work::count;
 use super::writer::Tx;
@@ -30,15 +30,11 @@ pub(super) const TURN: &str = concat!(
      WHERE stream IS NOT NULL ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(
-    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1 FROM run r JOIN work w WHERE r.notification_id = ?5 AND w.stream = ?6 AND ",
+    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?5 AND w.stream = ?6 AND ",
     releasable!(),
     " ORDER BY w.due_at LIMIT ?7"
 );
 const SERVED: &str = "UPDATE run SET served_at = ?2 WHERE notification_id = ?1";
-pub(super) const NEXT: &str = "SELECT min(at) FROM (\
-                    SELECT min(start_at) AS at FROM run WHERE open = 1 AND status = 'scheduled' UNION ALL \
-                    SELECT (SELECT min(w.due_at) FROM work w WHERE w.notification_id = r.notification_id AND w.fan_out = 1 AND w.due_at > ?1) \
-                    FROM run r WHERE r.open = 1 AND r.status IN ('running', 'cancelled'))";
 
 /// Serves one run and answers what of it is ready.
 pub(super) async fn release(mut tx: Tx<'_>, room: Room, guard: Duration) -> Result<Ready> {
@@ -47,9 +43,7 @@ pub(super) async fn release(mut tx: Tx<'_>, room: Room, guard: Duration) -> Resu
     };
     execute(tx.conn, START, at).await?;
     execute(tx.conn, END, super::batch::no_lead).await?;
-    let next = fetch_one(tx.conn, NEXT, at).await?;
-    let next = next.map_or(Ok(None), |row| Cells::new(&row, "work", 0).get::<Option<i64>>(0, "due_at"))?;
-    let mut ready = Ready { next_due: next.and_then(instant), ..Ready::default() };
+    let mut ready = Ready::default();
 
     let space = |stream: Stream| room.get(&stream).copied().unwrap_or_default();
     let streams = |binds: &mut Binds| {
@@ -66,10 +60,10 @@ pub(super) async fn release(mut tx: Tx<'_>, room: Room, guard: Duration) -> Resu
         streams(binds);
         binds.push(run.as_slice()).push(stream.as_str()).push(count(share) + 1);
     });
-    let due = Due::read(&rows.await?, share)?;
+    let due = Due::read(&rows.await?, stream, share)?;
     publish(&mut tx, &due, guard).await?;
     ready.more = due.more || turns.len() > 1;
-    ready.entries = due.free.into_iter().map(|key| (key, stream)).collect();
+    ready.entries = due.free;
     let served = execute(tx.conn, SERVED, |binds| {
         binds.push(run.as_slice()).push(tx.now);
     });

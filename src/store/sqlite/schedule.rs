@@ -4,21 +4,20 @@ use std::time::Duration;
 
 use super::super::Result;
 use super::super::engine::{Ready, Room};
-use super::batch::{Binds, Tuples, fetch, fetch_one};
-use super::row::{Cells, instant, span};
+use super::batch::{Binds, Tuples, fetch, no_lead};
+use super::row::{Cells, span};
 use super::work::{bind_key, count};
 use super::writer::Tx;
 use crate::domain::id::{AppId, WorkId};
-use crate::domain::work::{Stream, WorkKey};
+use crate::domain::work::{Entry, Stream, WorkKey};
 
 /// Rows that one call makes ready in each stream.
 pub(super) const AT_ONCE: usize = 1_000;
 
 /// A row that expired is due for ever: it is passed over while it is held or guarded.
-pub(super) const DUE: &str = "SELECT app, notification_id, id, lease_until > ?2 FROM work \
+pub(super) const DUE: &str = "SELECT app, notification_id, id, lease_until > ?2, n FROM work \
                    WHERE fan_out = 0 AND stream = ?1 AND due_at <= ?2 AND guard_until <= ?2 \
                    AND (lease_until <= ?2 OR expires_at > ?2) ORDER BY due_at LIMIT ?3";
-pub(super) const NEXT: &str = "SELECT min(due_at) FROM work WHERE fan_out = 0 AND stream = ?1 AND due_at > ?2";
 pub(super) const GUARD: Tuples = Tuples {
     head: "UPDATE work SET due_at = min(?, expires_at), guard_until = ? WHERE (notification_id, id) IN (VALUES ",
     width: 2,
@@ -30,30 +29,26 @@ pub(super) const HELD: Tuples =
 /// Makes rows ready up to the room of their streams.
 pub(super) async fn schedule(mut tx: Tx<'_>, room: Room, guard: Duration) -> Result<Ready> {
     let mut ready = Ready::default();
-    let mut next_due = None;
     for stream in Stream::ALL.iter().copied() {
         let space = room.get(&stream).copied().unwrap_or_default().min(AT_ONCE);
+        if space == 0 {
+            continue;
+        }
         let due = fetch(tx.conn, DUE, |binds| {
             binds.push(stream.as_str()).push(tx.now).push(count(space) + 1);
         });
-        let due = Due::read(&due.await?, space)?;
+        let due = Due::read(&due.await?, stream, space)?;
         ready.more |= due.more;
         publish(&mut tx, &due, guard).await?;
-        ready.entries.extend(due.free.into_iter().map(|key| (key, stream)));
-        let next = fetch_one(tx.conn, NEXT, |binds| {
-            binds.push(stream.as_str()).push(tx.now);
-        });
-        let next = next.await?.map_or(Ok(None), |row| Cells::new(&row, "work", 0).get::<Option<i64>>(0, "due_at"))?;
-        next_due = next_due.into_iter().chain(next).min();
+        ready.entries.extend(due.free);
     }
-    ready.next_due = next_due.and_then(instant);
     Ok(ready)
 }
 
 /// Rows that are due.
 pub(super) struct Due {
     /// In nobody's hands.
-    pub(super) free: Vec<WorkKey>,
+    pub(super) free: Vec<Entry>,
     /// Under a live lease.
     held: Vec<WorkKey>,
     /// There was no room for all.
@@ -61,8 +56,8 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// Reads rows of app, notification, work and whether it is held; one beyond `space` says that there are more.
-    pub(super) fn read(rows: &[sqlx::sqlite::SqliteRow], space: usize) -> Result<Self> {
+    /// Reads rows of app, notification, work, whether it is held and its targets; one beyond `space` says that there are more.
+    pub(super) fn read(rows: &[sqlx::sqlite::SqliteRow], stream: Stream, space: usize) -> Result<Self> {
         let mut due = Self { free: Vec::new(), held: Vec::new(), more: rows.len() > space };
         for row in rows.iter().take(space) {
             let cells = Cells::new(row, "work", 1);
@@ -71,7 +66,11 @@ impl Due {
                 notification: cells.notification(1, "notification_id")?,
                 work: WorkId(cells.get(2, "id")?),
             };
-            if cells.get(3, "lease_until")? { due.held.push(key) } else { due.free.push(key) }
+            if cells.get(3, "lease_until")? {
+                due.held.push(key);
+            } else {
+                due.free.push(Entry { key, stream, targets: cells.count(4, "n")? });
+            }
         }
         Ok(due)
     }
@@ -83,8 +82,7 @@ pub(super) async fn publish(tx: &mut Tx<'_>, due: &Due, guard: Duration) -> Resu
     let lead = |binds: &mut Binds| {
         binds.push(until).push(until);
     };
-    let key = |binds: &mut Binds, key: &WorkKey| bind_key(binds, *key);
-    GUARD.execute(tx.conn, &due.free, lead, key).await?;
-    HELD.execute(tx.conn, &due.held, super::batch::no_lead, key).await?;
+    GUARD.execute(tx.conn, &due.free, lead, |binds: &mut Binds, entry: &Entry| bind_key(binds, entry.key)).await?;
+    HELD.execute(tx.conn, &due.held, no_lead, |binds: &mut Binds, key: &WorkKey| bind_key(binds, *key)).await?;
     Ok(())
 }
