@@ -43,6 +43,7 @@ CREATE TABLE device (
     app INTEGER NOT NULL,
     name TEXT NOT NULL,
     person_pk INTEGER,
+    person_since INTEGER NOT NULL DEFAULT 0,
     status TEXT NOT NULL,
     inactive_reason TEXT,
     platform TEXT,
@@ -78,6 +79,7 @@ CREATE TABLE notification (
     accepted_at INTEGER NOT NULL,
     start_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
+    narrowed TEXT,
     content BLOB NOT NULL,
     PRIMARY KEY (app, id)
 ) STRICT, WITHOUT ROWID;

@@ -1,5 +1,6 @@
 //! Step 1: a draft becomes a notification and its work. Everything that can be known to be wrong is known here, before the 202.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_T
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
 use crate::providers::RenderError;
-use crate::store::engine::NewNotification;
+use crate::store::engine::{Narrowed, NewNotification};
 
 /// Users or devices that a test send may name.
 const MAX_TEST: usize = 20;
@@ -146,7 +147,8 @@ fn write(
 ) -> Result<NewNotification, Rejected> {
     let now = notification.accepted_at;
     let (start_at, expires_at) = span(notification, now);
-    let chunks = chunks(to);
+    let narrowed = Narrowed { latest_only: notification.latest_device_only, except: notification.except_devices.iter().cloned().collect() };
+    let chunks = chunks(to, &narrowed.except);
     let fan_out = chunks.len() > 1 || notification.audience == Audience::All;
     let stream = match (notification.priority, fan_out) {
         (Priority::High | Priority::Critical, _) => Stream::High,
@@ -176,12 +178,13 @@ fn write(
         accepted_at: now,
         start_at,
         expires_at,
+        narrowed,
         work: work.collect(),
     })
 }
 
-/// The first work's targets: names in order, each once, at most 500 a row; one empty row for an audience that is yet to be read.
-fn chunks(to: To) -> Vec<Targets> {
+/// The first work's targets: names in order, each once, at most 500 a row, without devices that were named as exceptions; one empty row for an audience that is yet to be read.
+fn chunks(to: To, except: &BTreeSet<String>) -> Vec<Targets> {
     let cut = |mut names: Vec<String>, of: fn(Vec<String>) -> Targets| {
         names.sort_unstable();
         names.dedup();
@@ -189,7 +192,7 @@ fn chunks(to: To) -> Vec<Targets> {
     };
     match to {
         To::Users(names) => cut(names, Targets::Users),
-        To::Devices(names) => cut(names, Targets::Devices),
+        To::Devices(names) => cut(names.into_iter().filter(|name| !except.contains(name)).collect(), Targets::Devices),
         To::All => vec![Targets::Pairs(Vec::new())],
     }
 }

@@ -56,6 +56,7 @@ fn ask(job: &Job) -> Ask {
         key: job.work.key,
         targets: job.work.targets.clone(),
         latest_only: job.message.notification.latest_device_only,
+        accepted_at: job.message.accepted_at,
         day: job.message.day,
         check_deliveries: !job.work.first,
         collapse_hash: job.message.collapse.hash,

@@ -96,7 +96,7 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
 /// Targets as they are now, without making rows for names that are unknown.
 pub(super) async fn peek(node: &Node, app: &App, targets: Targets, latest_only: bool) -> Result<Vec<Candidate>, crate::store::Error> {
     let key = WorkKey { app: app.id, notification: NotificationId(uuid::Uuid::nil()), work: WorkId(0) };
-    let ask = Ask { key, targets, latest_only, day: 0, check_deliveries: false, collapse_hash: None, peek: true };
+    let ask = Ask { key, targets, latest_only, accepted_at: node.now(), day: 0, check_deliveries: false, collapse_hash: None, peek: true };
     Ok(node.store.read_targets(&[ask]).await?.into_iter().flat_map(|answer| answer.candidates).collect())
 }
 

@@ -1,6 +1,6 @@
 //! A notification in a worker's hands: read once, shared by all who send it, with what was rendered of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use moka::sync::Cache;
@@ -25,6 +25,10 @@ pub struct Message {
     pub id: NotificationId,
     /// What was accepted.
     pub notification: Notification,
+    /// Devices that are no targets, by name.
+    pub except: HashSet<String>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
     /// From when on it may be sent.
     pub start_at: Timestamp,
     /// When its last target is over.
@@ -39,7 +43,7 @@ pub struct Message {
 impl Message {
     /// Of what accept just wrote.
     pub fn of_new(new: &NewNotification, notification: Notification) -> Self {
-        Self::new((new.app, new.id), notification, (new.start_at, new.expires_at), new.day())
+        Self::new((new.app, new.id), notification, (new.accepted_at, new.start_at, new.expires_at), new.day())
     }
 
     /// Of what the store has.
@@ -49,17 +53,18 @@ impl Message {
             column: "content",
             row: stored.id.to_string(),
         })?;
-        Ok(Self::new((stored.app, stored.id), notification, (stored.start_at, stored.expires_at), stored.day))
+        Ok(Self::new((stored.app, stored.id), notification, (stored.accepted_at, stored.start_at, stored.expires_at), stored.day))
     }
 
     fn new(
         (app, id): (AppId, NotificationId),
         notification: Notification,
-        (start_at, expires_at): (Timestamp, Timestamp),
+        (accepted_at, start_at, expires_at): (Timestamp, Timestamp, Timestamp),
         day: i32,
     ) -> Self {
         let collapse = render::Collapse::of(id, notification.collapse_key.as_deref());
-        Self { app, id, notification, start_at, expires_at, day, collapse, rendered: Mutex::default() }
+        let except = notification.except_devices.iter().cloned().collect();
+        Self { app, id, notification, except, accepted_at, start_at, expires_at, day, collapse, rendered: Mutex::default() }
     }
 
     /// The payload in this form, made at most once.

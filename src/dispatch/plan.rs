@@ -85,10 +85,10 @@ fn judge(context: &Context<'_>, candidate: Candidate) -> Step {
     let Some(recipient) = candidate.recipient else {
         return suppress(SuppressReason::NoActiveDevice);
     };
-    if recipient.person != candidate.person {
+    if candidate.moved || recipient.person != candidate.person {
         return suppress(SuppressReason::UserChanged);
     }
-    if context.message.notification.except_devices.contains(&recipient.name) {
+    if context.message.except.contains(&recipient.name) {
         return Step::Skip;
     }
     if candidate.shown.is_some_and(|shown| shown > context.message.id) {

@@ -3,7 +3,7 @@
 //! Facts are unconditional, plans are fenced: a delivery may be recorded by anyone at any time, because recording it twice
 //! changes nothing; what happens next is written only by the holder of the work's present epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,8 +41,19 @@ pub struct NewNotification {
     pub start_at: Timestamp,
     /// When its last target is over.
     pub expires_at: Timestamp,
+    /// Which devices are no targets.
+    pub narrowed: Narrowed,
     /// Its first work: a direct one has one row, a named audience over 500 one per chunk, another audience one `Expand`.
     pub work: Vec<NewWork>,
+}
+
+/// Which devices of those that are named are no targets, so that readers count none of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Narrowed {
+    /// All but each user's latest seen one.
+    pub latest_only: bool,
+    /// These.
+    pub except: BTreeSet<String>,
 }
 
 impl NewNotification {
@@ -147,8 +158,8 @@ pub struct StoredNotification {
     pub id: NotificationId,
     /// As written by accept.
     pub content: Bytes,
-    /// Released through a run.
-    pub fan_out: bool,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
     /// From when on it may be sent.
     pub start_at: Timestamp,
     /// When its last target is over.
@@ -195,9 +206,12 @@ pub struct Ask {
     pub targets: Targets,
     /// Each user's latest seen device only (for `Targets::Users`).
     pub latest_only: bool,
+    /// When the notification was accepted: a device that is named belongs to whom it belonged then.
+    pub accepted_at: Timestamp,
     /// Days since 1970 of the notification's start, for the look at deliveries.
     pub day: i32,
-    /// Also read which targets have a delivery already: needed unless this is the first claim of first work.
+    /// Also read which targets have a delivery already, whatever their names stood for when they got it: needed unless this is the first
+    /// claim of first work.
     pub check_deliveries: bool,
     /// The hash of the caller's collapse key, to read what was shown under it.
     pub collapse_hash: Option<[u8; 32]>,
@@ -221,6 +235,8 @@ pub struct Candidate {
     pub target: Target,
     /// Whose it was when the work was made; for names, whose it is.
     pub person: Option<PersonPk>,
+    /// The device was named, and has changed hands since the notification was accepted.
+    pub moved: bool,
     /// The device; `None` where there is no active one.
     pub recipient: Option<Recipient>,
     /// It has a delivery of this notification already.

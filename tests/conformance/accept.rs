@@ -121,7 +121,7 @@ pub async fn what_was_accepted_is_read_as_it_was_written(world: &mut World) {
     new.work[0].due_at = new.start_at;
     let id = world.accept(new.clone()).await;
     let read = world.store().read_notifications(&[(world.app, id)]).await.unwrap().pop().unwrap();
-    assert_eq!((read.app, read.id, read.content, read.fan_out), (world.app, id, new.content.clone(), false));
+    assert_eq!((read.app, read.id, read.content, read.accepted_at), (world.app, id, new.content.clone(), new.accepted_at));
     assert_eq!((read.start_at, read.expires_at, read.day), (new.start_at, new.expires_at, new.day()));
     let view = world.view(id).await;
     assert_eq!((view.category, view.labels, view.accepted_at), (new.category, new.labels, new.accepted_at));

@@ -12,7 +12,9 @@ use herald::domain::device::{Change, Device, DeviceChange, Platform, PushToken};
 use herald::domain::id::{NotificationId, PersonPk, Target};
 use herald::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey, WorkKind};
 use herald::store::device::Registered;
-use herald::store::engine::{Answer, Ask, Finished, Item, ItemVerdict, NewNotification, Record, Room, Submission, Verdict, day_of};
+use herald::store::engine::{
+    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Verdict, day_of,
+};
 use herald::store::notification::NotificationView;
 
 use crate::world::World;
@@ -93,6 +95,7 @@ impl World {
             accepted_at: self.now(),
             start_at: self.now(),
             expires_at: self.later(DAY),
+            narrowed: Narrowed::default(),
             work: vec![self.work(targets)],
         }
     }
@@ -165,6 +168,7 @@ impl World {
             key: work.key,
             targets: work.targets.clone(),
             latest_only: false,
+            accepted_at: self.now(),
             day: day_of(self.now()),
             check_deliveries: !work.first,
             collapse_hash: None,

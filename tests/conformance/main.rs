@@ -89,6 +89,8 @@ every_store! {
         a_pair_keeps_its_person_and_shows_the_present_owner,
         preferences_come_with_the_device,
         deliveries_are_marked_where_that_is_asked,
+        a_named_device_that_changed_hands_has_moved,
+        a_user_is_not_reached_again_under_another_device,
         the_newest_under_a_collapse_key_is_read,
         a_batch_is_answered_in_order,
         many_pairs_are_read_at_once;
@@ -143,6 +145,7 @@ every_store! {
         apps_keep_their_numbers;
     views:
         unresolved_names_count_as_they_would_resolve,
+        only_targets_are_counted_and_listed_while_they_wait,
         a_scheduled_one_says_so,
         targets_are_listed_waiting_first,
         unresolved_targets_are_listed_by_name,

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use herald::domain::delivery::Ending;
+use herald::domain::delivery::{Delivery, Ending};
 use herald::domain::device::Change;
 use herald::domain::device::DeviceChange;
-use herald::domain::id::{DevicePk, Target};
+use herald::domain::id::{DevicePk, NotificationId, Target};
 use herald::domain::preferences::Preferences;
+use herald::domain::reason::SuppressReason;
 use herald::domain::work::{Pair, Targets};
 use herald::store::PageRequest;
 use herald::store::device::{DeviceFilter, Registered};
-use herald::store::engine::{Ask, Record, RunStatus, Shown};
+use herald::store::engine::{Answer, Ask, Narrowed, Record, RunStatus, Shown};
 
 use crate::kit::{SECOND, devices, iphone, pairs, users};
 use crate::world::World;
 
 /// Accepts work for these targets, takes it and reads.
-async fn read(world: &World, targets: Targets) -> herald::store::engine::Answer {
+async fn read(world: &World, targets: Targets) -> Answer {
     let id = world.accept(world.direct(targets)).await;
     let work = world.taken().await.into_iter().find(|work| work.key.notification == id).unwrap();
     world.answer(world.ask(&work)).await
@@ -124,11 +125,75 @@ pub async fn deliveries_are_marked_where_that_is_asked(world: &mut World) {
     let sent = world.delivery(id, Target::device(one.pk), Ending::Sent);
     let record = Record { deliveries: vec![sent], ..Record::default() };
     world.store().record(&record).await.unwrap();
-    let marks = |answer: herald::store::engine::Answer| answer.candidates.iter().map(|one| one.delivered).collect::<Vec<_>>();
+    let marks = |answer: Answer| answer.candidates.iter().map(|one| one.delivered).collect::<Vec<_>>();
     assert_eq!(marks(world.answer(world.ask(&work)).await), [false, false]);
     assert_eq!(marks(world.answer(Ask { check_deliveries: true, ..world.ask(&work) }).await), [true, false]);
     let both = Ask { check_deliveries: true, targets: pairs(&[&one, &two]), ..world.ask(&work) };
     assert_eq!(marks(world.answer(both).await), [true, false]);
+}
+
+/// Who is addressed by a device's name is whoever had it when that was accepted.
+pub async fn a_named_device_that_changed_hands_has_moved(world: &mut World) {
+    world.device("phone", Some("ann")).await;
+    world.device("same", Some("ann")).await;
+    let accepted_at = world.now();
+    world.pass(SECOND);
+    world.device("same", Some("ann")).await;
+    let work = {
+        world.accept(world.direct(devices(&["phone", "same", "new"]))).await;
+        world.only_taken().await
+    };
+    let moved = async |world: &World| {
+        let answer = world.answer(Ask { accepted_at, ..world.ask(&work) }).await;
+        answer.candidates.iter().map(|one| (one.moved, one.person.is_some(), one.recipient.is_some())).collect::<Vec<_>>()
+    };
+    let (kept, nobody, gone) = ((false, true, true), (false, false, false), (true, false, true));
+    assert_eq!(moved(world).await, [kept, kept, nobody]);
+    world.device("phone", Some("bob")).await;
+    world.device("new", Some("bob")).await;
+    assert_eq!(moved(world).await, [gone, kept, gone]);
+    world.device("phone", None).await;
+    assert_eq!(moved(world).await, [gone, kept, gone]);
+}
+
+async fn targeted(world: &World, id: NotificationId) -> u64 {
+    let counts = world.view(id).await.counts;
+    counts.waiting + counts.sent + counts.suppressed
+}
+
+/// A row that is taken again finds other devices under a user's name, or none: who got it keeps to what it was then.
+pub async fn a_user_is_not_reached_again_under_another_device(world: &mut World) {
+    let first = world.device("first", Some("ann")).await;
+    world.device("bobs", Some("bob")).await;
+    let mut new = world.direct(users(&["ann", "bob", "cat"]));
+    new.narrowed = Narrowed { latest_only: true, ..Narrowed::default() };
+    let id = world.accept(new).await;
+    let work = world.only_taken().await;
+    let cat = world.answer(world.ask(&work)).await.candidates[0].clone();
+    assert!(cat.target.as_person().is_some());
+    let nobody = world.delivery(id, cat.target, Ending::Suppressed(SuppressReason::NoActiveDevice));
+    let dead = world.delivery(id, Target::device(first.pk), Ending::Sent);
+    let deliveries = vec![Delivery { person: cat.person, ..nobody }, Delivery { person: first.person, ..dead }];
+    world.store().record(&Record { deliveries, ..Record::default() }).await.unwrap();
+    world.pass(SECOND);
+    let second = world.device("second", Some("ann")).await;
+    world.device("cats", Some("cat")).await;
+    let again = Ask { latest_only: true, check_deliveries: true, ..world.ask(&work) };
+    let open = |answer: Answer| {
+        answer.candidates.into_iter().filter(|one| !one.delivered).map(|one| one.recipient.unwrap().name).collect::<Vec<_>>()
+    };
+    assert_eq!(open(world.answer(again.clone()).await), ["bobs"]);
+    assert_eq!(targeted(world, id).await, 3);
+    // without any device the name stands for the user, who got it
+    for name in ["first", "second"] {
+        world.store().delete_device(world.app, name).await.unwrap();
+    }
+    assert_eq!(open(world.answer(again.clone()).await), ["bobs"]);
+    assert_eq!(targeted(world, id).await, 3);
+    let every = Ask { latest_only: false, ..again };
+    world.store().put_device(world.app, "third", iphone(Some("ann"), "third"), None).await.unwrap();
+    assert_eq!(open(world.answer(every).await), ["bobs", "third"]);
+    assert_ne!(first.pk, second.pk);
 }
 
 pub async fn the_newest_under_a_collapse_key_is_read(world: &mut World) {

@@ -7,6 +7,7 @@ use herald::domain::delivery::{Ending, State};
 use herald::domain::id::{NotificationId, Target};
 use herald::domain::reason::{SuppressReason, WaitReason};
 use herald::store::PageRequest;
+use herald::store::engine::{Narrowed, NewNotification};
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationStatus, NotificationView};
 
 use crate::kit::{SECOND, devices, pairs, record, users};
@@ -29,6 +30,28 @@ async fn list(world: &World, id: NotificationId, filter: &DeliveryFilter, limit:
 
 fn names(views: &[DeliveryView]) -> Vec<(Option<&str>, Option<&str>, State)> {
     views.iter().map(|view| (view.device.as_deref(), view.user.as_deref(), view.state)).collect()
+}
+
+pub async fn only_targets_are_counted_and_listed_while_they_wait(world: &mut World) {
+    for name in ["old", "left-out"] {
+        world.device(name, Some("ann")).await;
+    }
+    world.pass(SECOND);
+    world.device("latest", Some("ann")).await;
+    let counted = async |world: &mut World, narrowed| {
+        let new = NewNotification { narrowed, ..world.direct(users(&["ann"])) };
+        let id = world.accept(new).await;
+        let page = PageRequest { limit: 10, after: None };
+        let listed = world.store().deliveries(world.app, id, &DeliveryFilter::default(), &page).await.unwrap().unwrap();
+        let mut names: Vec<_> = listed.items.into_iter().map(|delivery| delivery.device.unwrap()).collect();
+        names.sort_unstable();
+        assert_eq!(world.view(id).await.counts.waiting, names.len() as u64);
+        names.join(" ")
+    };
+    let except = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(counted(world, Narrowed { latest_only: true, ..Narrowed::default() }).await, "latest");
+    assert_eq!(counted(world, Narrowed { latest_only: false, except: except(&["left-out"]) }).await, "latest old");
+    assert_eq!(counted(world, Narrowed { latest_only: true, except: except(&["latest"]) }).await, "");
 }
 
 pub async fn unresolved_names_count_as_they_would_resolve(world: &mut World) {

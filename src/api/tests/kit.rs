@@ -32,7 +32,7 @@ use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::When;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
 use crate::queue::in_process::InProcessQueue;
-use crate::store::engine::{NewNotification, Submission, Verdict};
+use crate::store::engine::{Narrowed, NewNotification, Submission, Verdict};
 use crate::store::sqlite::{Options, SqliteStore};
 use crate::store::{self, Store};
 
@@ -138,6 +138,7 @@ impl WayIn for FakePath {
             accepted_at: now,
             start_at,
             expires_at: work.expires_at,
+            narrowed: Narrowed::default(),
             work: vec![work],
         };
         Ok(Prepared { id, accepted_at: now, scheduled: start_at > now, notification })

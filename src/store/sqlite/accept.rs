@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::engine::{Item, ItemVerdict, NewNotification, RunStatus, Submission, Verdict};
+use super::super::engine::{Item, ItemVerdict, Narrowed, NewNotification, RunStatus, Submission, Verdict};
 use super::super::{Error, Result};
 use super::batch::{Binds, Tuples, no_lead};
 use super::fault::is_conflict;
@@ -14,8 +14,8 @@ use crate::domain::id::NotificationId;
 use crate::domain::work::{NewWork, WorkKind};
 
 const NOTIFICATION: Tuples = Tuples {
-    head: "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, content) VALUES ",
-    width: 9,
+    head: "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content) VALUES ",
+    width: 10,
     tail: "",
 };
 const RUN: Tuples =
@@ -76,13 +76,14 @@ async fn known(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<HashSet<No
 
 async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Result<()> {
     keys.write(tx).await?;
-    let labels: Vec<(&NewNotification, Option<String>)> = fresh.iter().map(|new| Ok((*new, labels(new)?))).collect::<Result<_, Error>>()?;
-    let bind = |binds: &mut Binds, (new, labels): &(&NewNotification, Option<String>)| {
+    let rows: Vec<(&NewNotification, [Option<String>; 2])> =
+        fresh.iter().map(|new| Ok((*new, [labels(new)?, narrowed(new)?]))).collect::<Result<_, Error>>()?;
+    let bind = |binds: &mut Binds, (new, [labels, narrowed]): &(&NewNotification, [Option<String>; 2])| {
         binds.push(new.app.0).push(new.id.0.as_bytes().as_slice()).push(new.category.as_deref()).push(labels.as_deref());
         binds.push(new.fan_out).push(micros(new.accepted_at)).push(micros(new.start_at)).push(micros(new.expires_at));
-        binds.push(new.content.as_ref());
+        binds.push(narrowed.as_deref()).push(new.content.as_ref());
     };
-    NOTIFICATION.execute(tx.conn, &labels, no_lead, bind).await?;
+    NOTIFICATION.execute(tx.conn, &rows, no_lead, bind).await?;
 
     let runs: Vec<&NewNotification> = fresh.iter().copied().filter(|new| new.fan_out).collect();
     let now = tx.now;
@@ -101,6 +102,10 @@ async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Resu
 
 fn labels(new: &NewNotification) -> Result<Option<String>> {
     if new.labels.is_empty() { Ok(None) } else { to_document(&new.labels).map(Some) }
+}
+
+fn narrowed(new: &NewNotification) -> Result<Option<String>, Error> {
+    if new.narrowed == Narrowed::default() { Ok(None) } else { to_document(&new.narrowed).map(Some) }
 }
 
 /// A row that is due later than its notification begins, for no reason, is published by accept itself.

@@ -100,7 +100,7 @@ async fn waiting(
     person: Option<PersonPk>,
     (mut row, name, target): (i64, String, i64),
 ) -> Result<Vec<(Cursor, DeliveryView)>> {
-    let days = HashMap::from([(ask.head.id, ask.head.day())]);
+    let heads = HashMap::from([(ask.head.id, ask.head)]);
     let mut found: Vec<(WorkRowRef, Place)> = Vec::new();
     let first = row;
     loop {
@@ -108,7 +108,7 @@ async fn waiting(
             binds.push(ask.head.id.0.as_bytes().as_slice()).push(row);
         });
         let rows: Vec<WorkRow> = rows.await?.iter().map(WorkRow::read).collect::<Result<_>>()?;
-        let all = places(conn, &rows, &days).await?;
+        let all = places(conn, &rows, &heads).await?;
         for (work, places) in rows.iter().zip(all) {
             let held = work.lease_until > ask.now;
             let reason = waits_for(ask.head, work.reason, ask.now).filter(|_| !held);

@@ -21,7 +21,7 @@ use crate::domain::work::{NewWork, Pair, WorkKey};
 pub(super) const NOTIFICATIONS: batch::Tuples = batch::Tuples {
     head: "WITH key (app, id) AS (VALUES ",
     width: 2,
-    tail: ") SELECT n.app, n.id, n.content, n.fan_out, n.start_at, n.expires_at FROM key \
+    tail: ") SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at FROM key \
            CROSS JOIN notification n ON n.app = key.app AND n.id = key.id",
 };
 const BACKLOG: &str = "SELECT count(*) FROM work";
@@ -116,7 +116,7 @@ fn notification(row: &SqliteRow) -> Result<StoredNotification> {
         app: AppId(cells.get(0, "app")?),
         id: cells.notification(1, "id")?,
         content: content.into(),
-        fan_out: cells.get(3, "fan_out")?,
+        accepted_at: cells.instant(3, "accepted_at")?,
         start_at,
         expires_at: cells.instant(5, "expires_at")?,
         day: day_of(start_at),

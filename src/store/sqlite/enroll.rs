@@ -26,9 +26,9 @@ pub(super) const OWNERS: &str = "SELECT json_group_array(json_array(p.name, p.pk
                                  FROM json_each(?2) j CROSS JOIN person p ON p.app = ?1 AND p.name = j.value";
 const INSERT: Tuples = Tuples {
     head: "INSERT INTO device (app, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, \
-           token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, version) \
+           token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, version, person_since) \
            VALUES ",
-    width: 22,
+    width: 23,
     tail: "",
 };
 
@@ -173,5 +173,5 @@ fn bind(binds: &mut Binds, app: AppId, device: &Device, tags: &str) {
     binds.push(micros(device.token_seen_at)).push(permission_text(device.permission)).push(device.timezone.as_deref());
     binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
     binds.push(device.model.as_deref()).push(tags).push(micros(device.created_at)).push(micros(device.updated_at));
-    binds.push(micros(device.last_seen_at)).push(device.version);
+    binds.push(micros(device.last_seen_at)).push(device.version).push(micros(device.updated_at));
 }

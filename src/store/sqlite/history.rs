@@ -8,12 +8,16 @@ use super::super::Result;
 use super::super::engine::{Answer, Ask};
 use super::batch::fetch_list;
 use super::json::List;
-use crate::domain::id::{NotificationId, Target};
+use crate::domain::id::{NotificationId, PersonPk, Target};
+use crate::domain::work::Targets;
 
 pub(super) const DELIVERED: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS day, unhex(value ->> 2) AS id, value -> 3 AS targets \
                          FROM json_each(?1)) \
                          SELECT json_group_array(json_array(ask.n, d.target)) FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN delivery d \
                          ON d.day = ask.day AND d.notification_id = ask.id AND d.target = t.value AND d.channel = 'push'";
+pub(super) const REACHED: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS day, unhex(value ->> 2) AS id FROM json_each(?1)) \
+                       SELECT json_group_array(json_array(ask.n, d.person_pk, d.target)) FROM ask CROSS JOIN delivery d \
+                       ON d.day = ask.day AND d.notification_id = ask.id AND d.person_pk IS NOT NULL AND d.channel = 'push'";
 pub(super) const SHOWN: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, unhex(value ->> 1) AS hash, value -> 2 AS targets \
                      FROM json_each(?1)) \
                      SELECT json_group_array(json_array(ask.n, s.device_pk, hex(s.notification_id))) FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN shown s \
@@ -44,6 +48,40 @@ pub(super) async fn with_delivery(conn: &mut SqliteConnection, looks: &[(usize, 
     Ok(rows.await?.into_iter().map(|(n, target)| (n, Target::from_raw(target))).collect())
 }
 
+/// Which people have a delivery of the notification, look by look, and whether it was in place of a device, since they had none.
+pub(super) async fn reached(
+    conn: &mut SqliteConnection,
+    looks: &[(usize, NotificationId, i32)],
+) -> Result<HashMap<(usize, PersonPk), bool>> {
+    if looks.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let list = List::of(looks.iter().map(|(n, id, day)| format!("[{n},{day},\"{}\"]", id.0.simple())));
+    let rows = fetch_list::<(usize, i64, i64)>(conn, REACHED, "delivery", |binds| {
+        binds.push(&list);
+    });
+    let mut reached = HashMap::new();
+    for (n, person, target) in rows.await? {
+        *reached.entry((n, PersonPk(person))).or_default() |= target < 0;
+    }
+    Ok(reached)
+}
+
+/// Marks what stands for a user who got it already under what the name stood for then: another device, or none.
+async fn renamed(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
+    let named = asks.iter().enumerate().filter(|(_, ask)| ask.check_deliveries && matches!(ask.targets, Targets::Users(_)));
+    let looks: Vec<_> = named.map(|(n, ask)| (n, ask.key.notification, ask.day)).collect();
+    let reached = reached(conn, &looks).await?;
+    for (n, (ask, answer)) in asks.iter().zip(answers).enumerate().filter(|_| !reached.is_empty()) {
+        for candidate in &mut answer.candidates {
+            let stands_for_one = ask.latest_only || candidate.target.as_device().is_none();
+            let before = candidate.person.and_then(|person| reached.get(&(n, person)));
+            candidate.delivered |= before.is_some_and(|as_nobody| *as_nobody || stands_for_one);
+        }
+    }
+    Ok(())
+}
+
 /// Marks the candidates that have a delivery, where that was asked.
 pub(super) async fn delivered(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
     let asked = asks.iter().zip(answers.iter()).enumerate().filter(|(_, (ask, _))| ask.check_deliveries);
@@ -59,7 +97,7 @@ pub(super) async fn delivered(conn: &mut SqliteConnection, asks: &[Ask], answers
             candidate.delivered = found.contains(&(n, candidate.target));
         }
     }
-    Ok(())
+    renamed(conn, asks, answers).await
 }
 
 /// Fills in what was shown under the collapse keys, where there are any.

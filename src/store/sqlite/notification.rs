@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::super::engine::{RunStatus, day_of};
+use super::super::engine::{Narrowed, RunStatus, day_of};
 use super::super::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationStatus, NotificationView, Notifications};
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
@@ -21,7 +21,7 @@ use crate::domain::id::{AppId, NotificationId};
 
 macro_rules! head {
     () => {
-        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted FROM notification n \
+        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed FROM notification n \
          LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
     };
 }
@@ -47,6 +47,8 @@ pub(super) struct Head {
     pub(super) run: Option<RunStatus>,
     /// Devices taken so far from an expanding audience.
     pub(super) targeted: Option<u64>,
+    /// Which devices are no targets.
+    pub(super) narrowed: Narrowed,
 }
 
 impl Head {
@@ -62,6 +64,7 @@ impl Head {
             start_at: cells.instant(5, "start_at")?,
             run: cells.maybe_word(6, "status", RunStatus::parse)?,
             targeted,
+            narrowed: cells.maybe_document(8, "narrowed")?.unwrap_or_default(),
         })
     }
 

@@ -44,6 +44,7 @@ const TEXTS: &[&str] = &[
     expand::PAGE,
     expand::STAND,
     history::DELIVERED,
+    history::REACHED,
     history::SHOWN,
     notification::LIST,
     prune::EARLY,

@@ -22,7 +22,7 @@ macro_rules! found {
             "SELECT json_group_array(json_array(",
             $name,
             ", p.pk, p.preferences, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
-             hex(d.token_hash), d.permission, d.timezone, d.locale, d.last_seen_at)) FROM json_each(?1) j CROSS JOIN "
+             hex(d.token_hash), d.permission, d.timezone, d.locale, d.last_seen_at, d.person_since)) FROM json_each(?1) j CROSS JOIN "
         )
     };
 }
@@ -54,6 +54,7 @@ struct Found {
     timezone: Option<String>,
     locale: Option<String>,
     last_seen_at: Option<i64>,
+    person_since: Option<i64>,
 }
 
 /// A user's active devices, each with the instant it was last seen.
@@ -70,6 +71,8 @@ pub(super) struct Named {
     pub(super) pk: DevicePk,
     /// Whose it is.
     pub(super) person: Option<PersonPk>,
+    /// Since when, in microseconds since 1970.
+    pub(super) person_since: i64,
     /// What a push needs, if it is active.
     pub(super) recipient: Option<Recipient>,
 }
@@ -103,8 +106,9 @@ impl Reader {
             let name = std::mem::take(&mut found.name);
             let pk = DevicePk(found.pk.ok_or_else(|| found.unreadable("pk"))?);
             let person = found.owner.map(PersonPk);
+            let person_since = found.person_since.unwrap_or_default();
             let recipient = if found.active == Some(1) { Some(self.recipient(found)?) } else { None };
-            devices.insert(name, Named { pk, person, recipient });
+            devices.insert(name, Named { pk, person, person_since, recipient });
         }
         Ok(devices)
     }

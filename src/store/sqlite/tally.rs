@@ -118,8 +118,7 @@ async fn named(conn: &mut SqliteConnection, heads: &[Head], now: i64, tallies: &
         binds.push(&list);
     });
     let rows: Vec<WorkRow> = rows.await?.iter().map(WorkRow::read).collect::<Result<_>>()?;
-    let days = of.values().map(|head| (head.id, head.day())).collect();
-    let waiting = places(conn, &rows, &days).await?;
+    let waiting = places(conn, &rows, &of).await?;
     for (row, waiting) in rows.iter().zip(waiting) {
         let (Some(head), Some(tally)) = (of.get(&row.notification), tallies.get_mut(&row.notification)) else { continue };
         let held = row.lease_until > now;

@@ -13,7 +13,9 @@ use super::history::{delivered, shown};
 use super::json::List;
 use super::person;
 use super::recipients::{Named, Person, Reader};
+use super::row::micros;
 use super::writer::Tx;
+use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, NotificationId, Target};
 use crate::domain::work::{Pair, Targets};
 
@@ -156,7 +158,8 @@ impl Found {
             }
             Targets::Devices(names) => {
                 let named = self.named.get(&ask.key.app);
-                candidates.extend(names.iter().map(|name| named.and_then(|named| named.get(name)).map_or_else(unknown, of_device)));
+                let device = |name: &String| named.and_then(|named| named.get(name));
+                candidates.extend(names.iter().map(|name| device(name).map_or_else(unknown, |named| of_device(named, ask.accepted_at))));
             }
             Targets::Pairs(pairs) => candidates.extend(pairs.iter().map(|pair| self.of_pair(pair))),
         }
@@ -168,13 +171,13 @@ impl Found {
 
     fn of_pair(&self, pair: &Pair) -> Candidate {
         let recipient = self.numbered.get(&pair.device).cloned();
-        Candidate { target: Target::device(pair.device), person: pair.person, recipient, delivered: false, shown: None }
+        Candidate { target: Target::device(pair.device), person: pair.person, recipient, moved: false, delivered: false, shown: None }
     }
 }
 
 /// A name without a row, looked at without making one.
 fn unknown() -> Candidate {
-    Candidate { target: Target::from_raw(0), person: None, recipient: None, delivered: false, shown: None }
+    Candidate { target: Target::from_raw(0), person: None, recipient: None, moved: false, delivered: false, shown: None }
 }
 
 fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>) {
@@ -182,12 +185,13 @@ fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>
         target: Target::device(recipient.device),
         person: Some(person.pk),
         recipient: Some(recipient.clone()),
+        moved: false,
         delivered: false,
         shown: None,
     };
     if person.devices.is_empty() {
         let target = Target::person(person.pk);
-        candidates.push(Candidate { target, person: Some(person.pk), recipient: None, delivered: false, shown: None });
+        candidates.push(Candidate { target, person: Some(person.pk), recipient: None, moved: false, delivered: false, shown: None });
     } else if latest_only {
         let latest = person.devices.iter().max_by_key(|(recipient, seen)| (*seen, recipient.device));
         candidates.extend(latest.map(|(recipient, _)| found(recipient)));
@@ -196,7 +200,9 @@ fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>
     }
 }
 
-fn of_device(named: &Named) -> Candidate {
+fn of_device(named: &Named, accepted_at: Timestamp) -> Candidate {
     let recipient = named.recipient.clone();
-    Candidate { target: Target::device(named.pk), person: named.person, recipient, delivered: false, shown: None }
+    let moved = named.person_since > micros(accepted_at);
+    let person = named.person.filter(|_| !moved);
+    Candidate { target: Target::device(named.pk), person, recipient, moved, delivered: false, shown: None }
 }

@@ -6,9 +6,11 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
+use super::super::engine::Narrowed;
 use super::batch::fetch;
-use super::history::{Look, with_delivery};
+use super::history::{Look, reached, with_delivery};
 use super::json::List;
+use super::notification::Head;
 use super::row::Cells;
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId, PersonPk, Target};
@@ -23,7 +25,7 @@ macro_rules! waiting_columns {
 }
 pub(super) use waiting_columns;
 
-const USERS: &str = "SELECT p.name, p.pk, d.pk FROM json_each(?2) j CROSS JOIN person p ON p.app = ?1 AND p.name = j.value \
+const USERS: &str = "SELECT p.name, p.pk, d.pk, d.name, d.last_seen_at FROM json_each(?2) j CROSS JOIN person p ON p.app = ?1 AND p.name = j.value \
                      LEFT JOIN device d ON d.person_pk = p.pk AND d.status = 'active'";
 const DEVICES: &str = "SELECT d.name, d.pk, d.person_pk, d.status = 'active' FROM json_each(?2) j \
                        CROSS JOIN device d ON d.app = ?1 AND d.name = j.value";
@@ -76,29 +78,55 @@ impl WorkRow {
 }
 
 /// The targets of each row that have no delivery, by name and number; each target once among the rows of a notification.
-pub(super) async fn places(conn: &mut SqliteConnection, rows: &[WorkRow], days: &HashMap<NotificationId, i32>) -> Result<Vec<Vec<Place>>> {
+pub(super) async fn places(
+    conn: &mut SqliteConnection,
+    rows: &[WorkRow],
+    heads: &HashMap<NotificationId, &Head>,
+) -> Result<Vec<Vec<Place>>> {
     let names = Names::read(conn, rows).await?;
-    let mut places: Vec<Vec<Place>> = rows.iter().map(|row| names.resolve(row)).collect();
+    let nothing = Narrowed::default();
+    let narrowed = |row: &WorkRow| heads.get(&row.notification).map_or(&nothing, |head| &head.narrowed);
+    let day = |row: &WorkRow| heads.get(&row.notification).map(|head| head.day()).unwrap_or_default();
+    let mut places: Vec<Vec<Place>> = rows.iter().map(|row| names.resolve(row, narrowed(row))).collect();
     let looks: Vec<(usize, Look)> = rows
         .iter()
         .zip(&places)
         .enumerate()
         .map(|(n, (row, places))| {
-            let day = days.get(&row.notification).copied().unwrap_or_default();
-            (n, Look { notification: row.notification, day, targets: places.iter().filter_map(|place| place.target).collect() })
+            let targets = places.iter().filter_map(|place| place.target).collect();
+            (n, Look { notification: row.notification, day: day(row), targets })
         })
         .collect();
     let over = with_delivery(conn, &looks).await?;
+    let of_users = rows.iter().enumerate().filter(|(_, row)| matches!(row.targets, Targets::Users(_)));
+    let people: Vec<_> = of_users.map(|(n, row)| (n, row.notification, day(row))).collect();
+    let reached = reached(conn, &people).await?;
     let mut seen = HashSet::new();
     for (n, (row, places)) in rows.iter().zip(&mut places).enumerate() {
-        places.retain(|place| place.target.is_none_or(|target| !over.contains(&(n, target)) && seen.insert((row.notification, target))));
+        let latest_only = narrowed(row).latest_only;
+        places.retain(|place| {
+            let under_other_name = place
+                .person
+                .and_then(|person| reached.get(&(n, person)))
+                .is_some_and(|as_nobody| *as_nobody || latest_only || !place.is_device);
+            let is_over = place.target.is_some_and(|target| over.contains(&(n, target)));
+            let again = place.target.is_some_and(|target| !seen.insert((row.notification, target)));
+            !(under_other_name || is_over || again)
+        });
     }
     Ok(places)
 }
 
+/// A user's device, as far as it matters whether it is a target.
+struct Owned {
+    pk: i64,
+    name: String,
+    last_seen_at: i64,
+}
+
 /// What names stand for now.
 struct Names {
-    users: HashMap<(AppId, String), (PersonPk, Vec<i64>)>,
+    users: HashMap<(AppId, String), (PersonPk, Vec<Owned>)>,
     devices: HashMap<(AppId, String), (i64, Option<PersonPk>, bool)>,
 }
 
@@ -128,7 +156,9 @@ impl Names {
             let cells = Cells::new(row, "person", 1);
             let person = PersonPk(cells.get(1, "pk")?);
             let known = self.users.entry((app, cells.get(0, "name")?)).or_insert_with(|| (person, Vec::new()));
-            known.1.extend(cells.get::<Option<i64>>(2, "pk")?);
+            if let Some(pk) = cells.get(2, "pk")? {
+                known.1.push(Owned { pk, name: cells.get(3, "name")?, last_seen_at: cells.get(4, "last_seen_at")? });
+            }
         }
         Ok(())
     }
@@ -145,9 +175,9 @@ impl Names {
         Ok(())
     }
 
-    fn resolve(&self, row: &WorkRow) -> Vec<Place> {
+    fn resolve(&self, row: &WorkRow, narrowed: &Narrowed) -> Vec<Place> {
         let mut places: Vec<Place> = match &row.targets {
-            Targets::Users(names) => names.iter().flat_map(|name| self.of_user(row.app, name)).collect(),
+            Targets::Users(names) => names.iter().flat_map(|name| self.of_user(row.app, name, narrowed)).collect(),
             Targets::Devices(names) => names.iter().map(|name| self.of_device(row.app, name)).collect(),
             Targets::Pairs(pairs) => pairs
                 .iter()
@@ -162,12 +192,17 @@ impl Names {
         places
     }
 
-    fn of_user(&self, app: AppId, name: &str) -> Vec<Place> {
+    fn of_user(&self, app: AppId, name: &str, narrowed: &Narrowed) -> Vec<Place> {
         let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true };
         match self.users.get(&(app, name.to_owned())) {
             None => vec![place(None, None, false)],
             Some((person, devices)) if devices.is_empty() => vec![place(Some(Target::person(*person)), Some(*person), false)],
-            Some((person, devices)) => devices.iter().map(|pk| place(Some(Target::from_raw(*pk)), Some(*person), true)).collect(),
+            Some((person, devices)) => {
+                let latest = devices.iter().max_by_key(|device| (device.last_seen_at, device.pk)).map(|device| device.pk);
+                let is_meant = |device: &&Owned| !narrowed.latest_only || latest == Some(device.pk);
+                let meant = devices.iter().filter(is_meant).filter(|device| !narrowed.except.contains(&device.name));
+                meant.map(|device| place(Some(Target::from_raw(device.pk)), Some(*person), true)).collect()
+            }
         }
     }
 
