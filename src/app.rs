@@ -118,15 +118,16 @@ impl Daemon {
             () = drained => {}
             () = life.hard().cancelled() => {}
         }
-        let handed_back = dispatch.hand_back().await.context("what is under way cannot be handed back; its leases lapse")?;
-        if handed_back > 0 {
-            tracing::warn!(work = handed_back, "work was handed back unfinished");
-        }
+        let handed_back = dispatch.hand_back().await;
         life.hard().cancel();
         drop(dispatch);
         anyhow::ensure!(life.finished().await, "some tasks did not end in time");
         keeping.close();
         keeping.wait().await;
+        let handed_back = handed_back.context("what is under way cannot be handed back; its leases lapse")?;
+        if handed_back > 0 {
+            tracing::warn!(work = handed_back, "work was handed back unfinished");
+        }
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ pub struct Answered {
     pub read_at: Duration,
 }
 
-/// Reads what is to be known of all targets of these jobs. Jobs of apps that the configuration no longer has are left to their expiry.
+/// Reads what is to be known of all targets of these jobs. Jobs of apps that the configuration no longer has wait until it has them again.
 pub async fn read(node: &Node, jobs: Vec<Arc<Job>>, now: Timestamp) -> Result<Vec<Answered>, store::Error> {
     let read_at = node.clock.monotonic();
     let asks: Vec<Ask> = jobs.iter().map(|job| ask(job)).collect();
@@ -41,7 +41,7 @@ pub async fn read(node: &Node, jobs: Vec<Arc<Job>>, now: Timestamp) -> Result<Ve
             node.stopped.note(RunChange { app: job.work.key.app, notification: id, status, changed_at: now });
         }
         let Some(app) = node.directory.app(job.work.key.app).cloned() else {
-            tracing::error!(app.id = job.work.key.app.0, notification.id = %id, "work of an app that is not configured waits until it is, or expires");
+            tracing::error!(app.id = job.work.key.app.0, notification.id = %id, "work of an app that is not configured waits until it is");
             node.held.remove(&job);
             continue;
         };

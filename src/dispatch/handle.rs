@@ -1,6 +1,7 @@
 //! What callers of the path hold: the API's and the command line's way in.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +19,7 @@ use super::{job, preview, recorder, scheduler, stop, worker};
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
-use crate::store::engine::{RunChange, RunStatus, Submission, Verdict};
+use crate::store::engine::{Finished, Record, RunChange, RunStatus, Submission, Verdict};
 
 /// The running path of this node.
 pub struct Dispatch {
@@ -114,16 +115,26 @@ impl Dispatch {
         })
     }
 
-    /// Ends the leases of what is still under way: the work is due at once, for whoever comes next. Called after the grace period.
+    /// Lets go of what is still under way, for whoever comes next: what waits goes on waiting, the rest is due at once. How much it was.
+    /// Called after the grace period.
     pub async fn hand_back(&self) -> Result<usize, store::Error> {
-        let held = self.node.held.all();
-        self.node.store.hand_back(&held).await?;
-        Ok(held.len())
+        let node = &self.node;
+        let (mut known, mut unknown) = (Record::default(), Vec::new());
+        let jobs = node.held.jobs();
+        for job in &jobs {
+            match job.rest(&*node.ids, node.now(), node.stopped.get(job.message.id)) {
+                Some(follow_ups) => known.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups }),
+                None => unknown.push((job.work.key, job.work.epoch)),
+            }
+        }
+        node.store.record(&known).await?;
+        node.store.hand_back(&unknown).await?;
+        Ok(jobs.len())
     }
 
     /// Whether no work is in this node's hands.
     pub fn is_idle(&self) -> bool {
-        self.node.held.all().is_empty()
+        self.node.claiming.load(Ordering::Acquire) == 0 && self.node.held.all().is_empty()
     }
 
     fn app(&self, app: AppId) -> Result<Arc<App>, Rejected> {

@@ -1,8 +1,8 @@
 //! A job: work in this node's hands, from the claim until its row is gone.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -44,13 +44,25 @@ pub struct Job {
     /// Until when the lease surely holds: a monotonic instant, in milliseconds.
     deadline: AtomicU64,
     open: AtomicUsize,
+    spoiled: AtomicBool,
+    /// Its targets, once all of them have been named and those without a device have ended.
+    named: OnceLock<Vec<Pair>>,
     follow_ups: Mutex<Vec<FollowUp>>,
 }
 
 impl Job {
     /// A job whose lease surely holds until `deadline`. It is open until [`Job::close_one`] was called for each target added, and once more.
     pub fn new(work: TakenWork, message: Arc<Message>, entry: Taken, deadline: Duration) -> Self {
-        Self { work, message, entry, deadline: AtomicU64::new(millis(deadline)), open: AtomicUsize::new(1), follow_ups: Mutex::default() }
+        Self {
+            work,
+            message,
+            entry,
+            deadline: AtomicU64::new(millis(deadline)),
+            open: AtomicUsize::new(1),
+            spoiled: AtomicBool::new(false),
+            named: OnceLock::new(),
+            follow_ups: Mutex::default(),
+        }
     }
 
     /// Adds targets that are to end.
@@ -92,6 +104,32 @@ impl Job {
             }
         }
         rows
+    }
+
+    /// An outcome of one of its targets could not be written: its row must not end.
+    pub fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    /// See [`Job::spoil`].
+    pub fn is_spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::Relaxed)
+    }
+
+    /// All its targets are named: what of them has no outcome can be told from then on.
+    pub fn name(&self, pairs: Vec<Pair>) {
+        drop(self.named.set(pairs));
+    }
+
+    /// The rows for all that is not over, if it is known: what waits goes on waiting, the rest is due now. Outcomes that are still to be
+    /// written are found when these rows are taken.
+    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Vec<NewWork>> {
+        let named = self.named.get().filter(|_| !self.is_spoiled())?;
+        let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
+        for pair in named.iter().filter(|pair| !waiting.contains(pair)) {
+            self.follow(FollowUp { pair: *pair, due: now, attempt: self.work.attempt, reason: self.work.reason });
+        }
+        Some(self.follow_up_rows(ids, now, stopped))
     }
 
     /// The row of one target, due now: for one whose device has another token by now.
@@ -145,6 +183,11 @@ impl Held {
         if held.get(&job.work.key).is_some_and(|present| present.work.epoch == job.work.epoch) {
             held.remove(&job.work.key);
         }
+    }
+
+    /// All jobs.
+    pub fn jobs(&self) -> Vec<Arc<Job>> {
+        self.0.lock().values().map(Arc::clone).collect()
     }
 
     /// All of it, with its epochs.

@@ -1,6 +1,7 @@
 //! What the steps of one node share: everything that was handed in, and what they keep in memory.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -83,6 +84,8 @@ pub struct Node {
     pub stopped: StopSet,
     /// Work in this node's hands.
     pub held: Held,
+    /// Workers that have taken entries and do not hold their jobs yet.
+    pub claiming: AtomicUsize,
     /// Sends under way or not yet recorded.
     pub permits: Arc<Semaphore>,
     /// Wakes the scheduler before its time.
@@ -116,6 +119,7 @@ impl Node {
             lanes: Lanes::default(),
             stopped: StopSet::default(),
             held: Held::default(),
+            claiming: AtomicUsize::new(0),
             permits: Arc::new(Semaphore::new(parts.settings.permits)),
             settings: parts.settings,
             wake: Notify::new(),

@@ -48,6 +48,8 @@ pub enum What {
 #[derive(Default)]
 struct Batch {
     record: Record,
+    /// Whose outcomes these are, each once or more.
+    jobs: Vec<Arc<Job>>,
     over: Vec<Arc<Job>>,
     permits: Vec<Permit>,
 }
@@ -71,9 +73,13 @@ impl Batch {
                 What::Nothing => {}
             }
             batch.permits.extend(permit);
-            if let Some(job) = job
-                && job.close_one()
-            {
+            let Some(job) = job else { continue };
+            batch.jobs.push(Arc::clone(&job));
+            if job.close_one() {
+                if job.is_spoiled() {
+                    batch.over.push(job);
+                    continue;
+                }
                 let follow_ups = job.follow_up_rows(&*node.ids, now, node.stopped.get(job.work.key.notification));
                 batch.record.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups });
                 batch.over.push(job);
@@ -88,7 +94,7 @@ pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while next_batch(&node, &mut events, &mut waiting).await {
         let batch = Batch::of(&node, &mut waiting);
-        if !write(&node, &batch.record).await {
+        if !write(&node, &batch).await {
             return;
         }
         finish(&node, batch).await;
@@ -117,41 +123,64 @@ async fn next_batch(node: &Node, events: &mut mpsc::Receiver<Event>, waiting: &m
 }
 
 /// Writes a batch, whatever it takes while the store is away; `false` when the node stops for good before that.
-async fn write(node: &Node, record: &Record) -> bool {
+async fn write(node: &Node, batch: &Batch) -> bool {
+    match attempt(node, &batch.record).await {
+        None => false,
+        Some(Ok(())) => true,
+        Some(Err(error)) => {
+            tracing::error!(error = %describe(&error), "a batch of outcomes was refused; each is tried alone");
+            write_each(node, batch).await
+        }
+    }
+}
+
+/// Writes until the store is there; `None` when the node stops for good before that.
+async fn attempt(node: &Node, record: &Record) -> Option<Result<(), store::Error>> {
     loop {
         match node.store.record(record).await {
             Ok(recorded) => {
                 metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
                 metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
-                return true;
+                return Some(Ok(()));
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "outcomes cannot be written; they are kept and tried again");
                 tokio::select! {
-                    () = node.hard_stop.cancelled() => return false,
+                    () = node.hard_stop.cancelled() => return None,
                     () = tokio::time::sleep(RETRY) => {}
                 }
             }
-            Err(error) => {
-                tracing::error!(error = %error, "a batch of outcomes was refused; each is tried alone");
-                write_each(node, record).await;
-                return true;
-            }
+            Err(error) => return Some(Err(error)),
         }
     }
 }
 
-/// One by one, facts before plans. What is refused even alone is left to the lapse of its lease.
-async fn write_each(node: &Node, record: &Record) {
-    let deliveries = record.deliveries.iter().map(|fact| Record { deliveries: vec![fact.clone()], ..Record::default() });
-    let deaths = record.deaths.iter().map(|death| Record { deaths: vec![death.clone()], ..Record::default() });
-    let shown = record.shown.iter().map(|shown| Record { shown: vec![shown.clone()], ..Record::default() });
-    let finished = record.finished.iter().map(|work| Record { finished: vec![work.clone()], ..Record::default() });
-    for alone in deliveries.chain(deaths).chain(shown).chain(finished) {
-        if let Err(error) = node.store.record(&alone).await {
-            tracing::error!(error = %describe(&error), "an outcome was refused");
+/// One by one, facts before plans. Work of which a fact is refused even alone is left to the lapse of its lease.
+async fn write_each(node: &Node, batch: &Batch) -> bool {
+    let Record { deliveries, deaths, shown, finished } = &batch.record;
+    let facts = deliveries.iter().map(|fact| (fact.notification, Record { deliveries: vec![fact.clone()], ..Record::default() }));
+    let verdicts = deaths.iter().map(|death| (death.delivery.notification, Record { deaths: vec![death.clone()], ..Record::default() }));
+    for (id, alone) in facts.chain(verdicts) {
+        match attempt(node, &alone).await {
+            None => return false,
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::error!(error = %describe(&error), notification.id = %id, "an outcome was refused; its work is taken again");
+                batch.jobs.iter().filter(|job| job.message.id == id).for_each(|job| job.spoil());
+            }
         }
     }
+    let whole = |work: &&Finished| !batch.jobs.iter().any(|job| job.work.key == work.key && job.is_spoiled());
+    let plans = finished.iter().filter(whole).map(|work| Record { finished: vec![work.clone()], ..Record::default() });
+    let shown = shown.iter().map(|shown| Record { shown: vec![shown.clone()], ..Record::default() });
+    for alone in shown.chain(plans) {
+        match attempt(node, &alone).await {
+            None => return false,
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::error!(error = %describe(&error), "what follows an outcome was refused"),
+        }
+    }
+    true
 }
 
 fn describe(error: &store::Error) -> String {

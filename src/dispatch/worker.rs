@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::audience::{self, Answered};
@@ -70,27 +71,16 @@ async fn take(node: &Node) -> Option<Vec<Taken>> {
 }
 
 async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) -> Result<(), store::Error> {
-    let (jobs, now) = claim(node, taken).await?;
+    let (jobs, now) = hold(node, taken).await?;
     let (expanding, mut sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
     for job in expanding {
-        node.held.add(&job);
         node.tasks.spawn(expand::run(Arc::clone(node), job));
     }
     if sending.is_empty() {
         return Ok(());
     }
     sending.sort_by_key(|job| job.work.stream);
-    for job in &sending {
-        node.held.add(job);
-    }
-    let answered = match audience::read(node, sending.clone(), now).await {
-        Ok(answered) => answered,
-        Err(error) => {
-            let_lapse(node, &sending);
-            return Err(error);
-        }
-    };
-    for one in answered {
+    for one in read(node, sending, now).await? {
         let job = Arc::clone(&one.job);
         if let Err(error) = start_fresh(node, one).await {
             tracing::warn!(error = %error, notification.id = %job.message.id, "work cannot be finished; the rest of it is taken again when its lease lapses");
@@ -152,6 +142,40 @@ async fn messages(node: &Node, work: &[TakenWork]) -> Result<HashMap<Notificatio
     Ok(messages)
 }
 
+/// Claims what was taken, and answers for it from then on.
+async fn hold(node: &Node, taken: Vec<Taken>) -> Result<(Vec<Arc<Job>>, Timestamp), store::Error> {
+    node.claiming.fetch_add(1, Ordering::AcqRel);
+    let claimed = claim(node, taken).await;
+    for job in claimed.iter().flat_map(|(jobs, _)| jobs) {
+        node.held.add(job);
+    }
+    node.claiming.fetch_sub(1, Ordering::AcqRel);
+    claimed
+}
+
+/// Step 7. What cannot be read is read alone, so that it harms nobody else.
+async fn read(node: &Node, jobs: Vec<Arc<Job>>, now: Timestamp) -> Result<Vec<Answered>, store::Error> {
+    let error = match audience::read(node, jobs.clone(), now).await {
+        Ok(answered) => return Ok(answered),
+        Err(error) => error,
+    };
+    if error.is_transient() {
+        let_lapse(node, &jobs);
+        return Err(error);
+    }
+    let mut answered = Vec::new();
+    for job in jobs {
+        match audience::read(node, vec![Arc::clone(&job)], now).await {
+            Ok(alone) => answered.extend(alone),
+            Err(error) => {
+                tracing::error!(error = %error, notification.id = %job.message.id, "the targets of work cannot be read; it is taken again when its lease lapses");
+                let_lapse(node, &[job]);
+            }
+        }
+    }
+    Ok(answered)
+}
+
 /// Starts a job on what was read of it, which is read again if the jobs before it took too long.
 async fn start_fresh(node: &Arc<Node>, one: Answered) -> Result<(), store::Error> {
     if node.clock.monotonic().saturating_sub(one.read_at) <= audience::MAX_AGE {
@@ -173,6 +197,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
     let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
     job.open(answer.candidates.len());
     let mut sendings = Vec::new();
+    let pairs = answer.candidates.iter().filter_map(|one| Some(Pair { device: one.target.as_device()?, person: one.person })).collect();
     for candidate in answer.candidates {
         let (target, person) = (candidate.target, candidate.person);
         let what = match plan::plan(&context, candidate) {
@@ -191,6 +216,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         };
         tell(node, Some(Arc::clone(&job)), what, None).await;
     }
+    job.name(pairs);
     hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
     // all its targets are named now: the count that the job was made with
     tell(node, Some(job), What::Nothing, None).await;

@@ -119,6 +119,16 @@ impl Client {
         self.send(request.header("content-type", "application/x-ndjson").body(lines.to_owned())).await
     }
 
+    /// Imports iPhones, `phone-0` of `user-0` and so on.
+    pub(crate) async fn import_many(&self, numbers: std::ops::Range<usize>) {
+        for chunk in numbers.collect::<Vec<_>>().chunks(5000) {
+            let line = |n: &usize| json!({"device_id": format!("phone-{n}"), "user_id": format!("user-{n}"), "platform": "ios", "token": apns_token("c0", *n)});
+            let lines: String = chunk.iter().map(|n| format!("{}\n", line(n))).collect();
+            let answer = self.import("", &lines).await.expect(200);
+            assert_eq!(answer["created"], chunk.len(), "{answer}");
+        }
+    }
+
     /// Sets a user's preferences.
     pub(crate) async fn prefer(&self, user: &str, preferences: &Value) {
         self.put(&format!("/v1/users/{user}/preferences"), preferences).await.expect(200);

@@ -4,32 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Client, Simulator, until};
+use crate::daemon::{Client, Simulator, apns_token, until};
 
 const NOTIFICATIONS: usize = 20_000;
 const BATCH: usize = 500;
 const PERMITS: u64 = 500;
-
-fn token(number: usize) -> String {
-    format!("{number:064x}").replacen("00", "c0", 1)
-}
-
-async fn import(client: &Client, devices: usize) {
-    for chunk in (0..devices).collect::<Vec<_>>().chunks(5000) {
-        let lines: String = chunk
-            .iter()
-            .map(|n| {
-                let line =
-                    json!({"device_id": format!("phone-{n}"), "user_id": format!("user-{n}"), "platform": "ios", "token": token(*n)});
-                format!("{line}\n")
-            })
-            .collect();
-        let request =
-            client.request(reqwest::Method::POST, "/v1/devices/import").header("content-type", "application/x-ndjson").body(lines);
-        let answer = client.send(request).await.expect(200);
-        assert_eq!(answer["created"], chunk.len(), "{answer}");
-    }
-}
 
 /// 20 000 notifications in; kill -9 in the middle; restart.
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +19,7 @@ async fn a_kill_in_the_middle_loses_nothing() {
     let env = [("HERALD__DISPATCH__PERMITS", permits.as_str()), ("HERALD__RETRY__PROVIDER_FLOORS", "false")];
     let daemon = simulator.serve(&env);
     let client = Client::new(&daemon.url, &key);
-    import(&client, NOTIFICATIONS).await;
+    client.import_many(0..NOTIFICATIONS).await;
 
     let mut ids = Vec::with_capacity(NOTIFICATIONS);
     for chunk in (0..NOTIFICATIONS).collect::<Vec<_>>().chunks(BATCH) {
@@ -85,7 +64,7 @@ async fn a_stop_in_the_middle_repeats_nothing() {
     let key = simulator.key("send,manage,read");
     let daemon = simulator.serve(&[]);
     let client = Client::new(&daemon.url, &key);
-    import(&client, 5000).await;
+    client.import_many(0..5000).await;
     let body = json!({"to": {"all": true}, "content": {"title": "t"}});
     let id = client.notify(&body).await;
     let stats = async || simulator.client.get("/simulator/stats").await.expect(200);
@@ -98,6 +77,40 @@ async fn a_stop_in_the_middle_repeats_nothing() {
     assert_eq!(done["counts"]["sent"], 5000, "{done}");
     let stats = stats().await;
     assert_eq!((&stats["devices"], &stats["repeats"]), (&json!(5000), &json!(0)), "{stats}");
+}
+
+/// What a provider asked to wait stays asked when the rest of its work is handed back after the grace period.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_goes_on_waiting_over_a_stop() {
+    let simulator = Simulator::start();
+    let key = simulator.key("send,manage,read");
+    let env = [("HERALD__DISPATCH__GRACE_SECONDS", "0"), ("HERALD__RETRY__PROVIDER_FLOORS", "false")];
+    let daemon = simulator.serve(&env);
+    let client = Client::new(&daemon.url, &key);
+    let (throttled, slow) = (apns_token("c0", 1), apns_token("a1", 2));
+    client.ios("throttled", "ann", &throttled).await;
+    client.ios("slow", "ann", &slow).await;
+    let rules = json!([
+        {"provider": "apns", "token_prefix": throttled, "respond": {"status": 503, "reason": "ServiceUnavailable", "retry_after": 3000}, "times": 1},
+        {"provider": "apns", "token_prefix": slow, "delay_ms": 8000, "times": 1},
+    ]);
+    simulator.client.behave(rules).await;
+    let id = client.notify(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}})).await;
+    let received = async || simulator.client.get("/simulator/stats").await.expect(200)["received"].as_u64().unwrap();
+    until("both are under way", async || (received().await >= 2).then_some(())).await;
+    assert!(daemon.terminate().await.success());
+
+    let daemon = simulator.serve(&env);
+    let client = Client::new(&daemon.url, &key);
+    until("the slow one is sent", async || (client.delivery(&id, "slow").await["status"] == "sent").then_some(())).await;
+    let waiting = client.delivery(&id, "throttled").await;
+    assert_eq!(
+        (&waiting["status"], &waiting["reason"], &waiting["attempts"]),
+        (&json!("waiting"), &json!("unavailable"), &json!(1)),
+        "{waiting}"
+    );
+    let next = waiting["next_attempt_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert!(next > crate::clock::now() + chrono::TimeDelta::minutes(40), "{waiting}");
 }
 
 /// A second daemon on the same file is refused.

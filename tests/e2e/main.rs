@@ -8,6 +8,7 @@
     reason = "a test says what went wrong by panicking, and builds its bodies plainly"
 )]
 
+mod audience;
 mod batch;
 mod bodies;
 mod cancel;

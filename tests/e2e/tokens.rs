@@ -15,6 +15,21 @@ fn now_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// Who is addressed by a device's name is whoever has it then.
+#[tokio::test]
+async fn a_push_to_a_device_is_for_whoever_has_it_when_it_is_accepted() {
+    let dev = Dev::start();
+    let token = apns_token("a1", 1);
+    dev.ios("phone", "ann", &token).await;
+    let at = chrono::DateTime::<chrono::Utc>::from(std::time::UNIX_EPOCH + std::time::Duration::from_secs(now_seconds() + 3)).to_rfc3339();
+    let body = json!({"to": {"device_ids": ["phone"]}, "content": {"title": "for Ann"}, "send_at": at});
+    let id = dev.notify(&body).await;
+    dev.ios("phone", "ben", &token).await;
+    let done = dev.done(&id).await;
+    assert_eq!(done["reasons"]["suppressed"], json!({"user_changed": 1}), "{done}");
+    assert!(dev.pushes(&token).await.is_empty());
+}
+
 async fn held(dev: &Client, id: &str) {
     until("the push is held", async || {
         let body = dev.get(&format!("/v1/notifications/{id}")).await.expect(200);
