@@ -213,9 +213,10 @@ fn render_all(app: &App, message: &Message) -> Result<(), Rejected> {
             match message.rendered(&**provider, &form) {
                 Ok(_) | Err(RenderError::Unsupported) => {}
                 Err(RenderError::TooLarge { size, limit }) => return Err(Rejected::TooLarge { provider: *kind, size, limit }),
-                Err(RenderError::Invalid { field, message }) => {
-                    let code = if message.contains("may not be overridden") { "override_forbidden" } else { "invalid" };
-                    return Err(Rejected::Invalid(vec![FieldError { field, code, message }]));
+                Err(RenderError::Invalid { field, message }) => return Err(Rejected::Invalid(vec![FieldError::invalid(field, message)])),
+                Err(RenderError::Forbidden { field }) => {
+                    let message = "names what is not the caller's to set".to_owned();
+                    return Err(Rejected::Invalid(vec![FieldError { field, code: "override_forbidden", message }]));
                 }
             }
         }

@@ -136,7 +136,7 @@ impl Attempt {
     fn unrendered(&self, error: &RenderError) -> What {
         let ending = match error {
             RenderError::TooLarge { .. } => Ending::Failed(FailReason::PayloadTooLarge),
-            RenderError::Invalid { .. } => Ending::Failed(FailReason::RenderFailed),
+            RenderError::Invalid { .. } | RenderError::Forbidden { .. } => Ending::Failed(FailReason::RenderFailed),
             RenderError::Unsupported => Ending::Suppressed(SuppressReason::Unsupported),
         };
         self.ended(ending, self.job.work.attempt)

@@ -33,6 +33,7 @@ mod payload_apns;
 mod payload_fcm;
 mod preferences;
 mod preview;
+mod provider_forms;
 mod quiet_hours;
 mod receipts;
 mod schedule;

@@ -111,7 +111,7 @@ fn merge(texts: &mut BTreeMap<String, String>, patch: &Map<String, Value>) -> Re
     for (name, value) in patch {
         let name = name.to_ascii_lowercase();
         if name.starts_with(':') || FORBIDDEN.contains(&name.as_str()) {
-            return Err(invalid(&name, "may not be set"));
+            return Err(RenderError::Forbidden { field: format!("apns.headers.{name}") });
         }
         match value {
             Value::Null => drop(texts.remove(&name)),

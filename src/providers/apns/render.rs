@@ -67,7 +67,7 @@ impl<'a> Overrides<'a> {
             Some(_) => return Err(refused("apns.payload", "must be an object")),
         };
         if let Some(name) = payload.and_then(|payload| payload.keys().find(|name| name.starts_with("herald_"))) {
-            return Err(refused(&format!("apns.payload.{name}"), "may not be set"));
+            return Err(RenderError::Forbidden { field: format!("apns.payload.{name}") });
         }
         Ok(Self { headers: members.get("headers"), payload })
     }

@@ -42,12 +42,12 @@ pub(super) fn render(source: &Message<'_>, display: Display) -> Result<Rendered,
 
 fn check(overrides: &Value, patch: &Map<String, Value>) -> Result<(), RenderError> {
     if let Some(name) = TARGETS.iter().find(|name| patch.contains_key(**name)) {
-        return Err(invalid(&format!("fcm.{name}"), "may not be set"));
+        return Err(RenderError::Forbidden { field: format!("fcm.{name}") });
     }
     for path in DATA {
         let members = overrides.pointer(path).and_then(Value::as_object);
         if let Some(name) = members.and_then(|members| members.keys().find(|name| name.starts_with("herald_"))) {
-            return Err(invalid(&format!("fcm{}.{name}", path.replace('/', ".")), "may not be set"));
+            return Err(RenderError::Forbidden { field: format!("fcm{}.{name}", path.replace('/', ".")) });
         }
     }
     Ok(())

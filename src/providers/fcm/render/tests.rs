@@ -221,6 +221,16 @@ fn what_a_patch_may_not_name_is_named() {
         (json!({"data": {"herald_id": "x"}}), "fcm.data.herald_id"),
         (json!({"android": {"data": {"herald_link": "x"}}}), "fcm.android.data.herald_link"),
         (json!({"apns": {"payload": {"herald_id": "x"}}}), "fcm.apns.payload.herald_id"),
+    ] {
+        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Android) }, Display::System);
+        assert_eq!(result.unwrap_err(), RenderError::Forbidden { field: field.to_owned() }, "{overrides}");
+    }
+}
+
+#[test]
+fn what_google_refuses_is_named() {
+    let content = full();
+    for (overrides, field) in [
         (json!({"data": null}), "fcm.data"),
         (json!({"data": "x"}), "fcm.data"),
         (json!({"data": {"n": 3}}), "fcm.data.n"),
