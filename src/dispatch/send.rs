@@ -183,8 +183,8 @@ impl Attempt {
                 self.dead(FailReason::TokenDead, reason, Verdict { since, attempts, deactivate: Some(InactiveReason::TokenDead) })
             }
             Outcome::TokenMismatched { reason } => self.mismatched(reason, handed.at, attempts),
-            Outcome::MessageRejected { reason } => {
-                let why = if reason.as_str() == "PayloadTooLarge" { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
+            Outcome::MessageRejected { reason, too_large } => {
+                let why = if too_large { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
                 let mut delivery = self.delivery(Ending::Failed(why), attempts);
                 delivery.detail = Some(reason);
                 What::Ended(delivery, None)

@@ -150,8 +150,8 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         | Word::MissingDeviceToken
         | Word::PayloadEmpty
         | Word::BadPath
-        | Word::MethodNotAllowed
-        | Word::PayloadTooLarge => Outcome::MessageRejected { reason },
+        | Word::MethodNotAllowed => Outcome::MessageRejected { reason, too_large: false },
+        Word::PayloadTooLarge => Outcome::MessageRejected { reason, too_large: true },
         Word::BadTopic
         | Word::MissingTopic
         | Word::TopicDisallowed
@@ -215,7 +215,9 @@ fn by_status(status: StatusCode, reason: Reason, patience: Patience) -> Verdict 
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.retry_after, reason, scope: ThrottleScope::Token },
         500 | 503 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason },
-        400 | 402 | 404..=407 | 409..=428 | 430..=499 => Outcome::MessageRejected { reason },
+        400 | 402 | 404..=407 | 409..=428 | 430..=499 => {
+            Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE }
+        }
         _ => Outcome::Unavailable { retry_after: patience.retry_after, reason },
     };
     Verdict { outcome, remedy: None }

@@ -65,4 +65,9 @@ impl ErrorBody {
             || self.apns_reason.as_deref() == Some("BadDeviceToken")
             || self.message.contains("not a valid FCM registration token")
     }
+
+    /// Whether the error is about the size. Google has no code for it, but says "Android message is too big".
+    pub(super) fn blames_size(&self) -> bool {
+        self.message.contains("message is too big")
+    }
 }

@@ -152,7 +152,7 @@ impl Provider for FcmProvider {
         };
         match body {
             Some(body) => self.deliver(body, &push.handover).await,
-            None => Outcome::MessageRejected { reason: Reason::new("not an FCM push") },
+            None => Outcome::MessageRejected { reason: Reason::new("not an FCM push"), too_large: false },
         }
     }
 }

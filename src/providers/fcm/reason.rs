@@ -68,7 +68,7 @@ pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience) -> V
 fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) -> Outcome {
     match code {
         Code::InvalidArgument if error.blames_address() => Outcome::TokenMismatched { reason },
-        Code::InvalidArgument | Code::Unspecified => Outcome::MessageRejected { reason },
+        Code::InvalidArgument | Code::Unspecified => Outcome::MessageRejected { reason, too_large: error.blames_size() },
         Code::Unregistered => Outcome::TokenDead { since: None, reason },
         Code::SenderIdMismatch => Outcome::TokenMismatched { reason },
         Code::QuotaExceeded => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
@@ -90,7 +90,7 @@ fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Pa
         429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
         500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason },
         408 => Outcome::Unavailable { retry_after: patience.retry_after, reason },
-        400..=499 => Outcome::MessageRejected { reason },
+        400..=499 => Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE },
         _ => Outcome::Unavailable { retry_after: patience.retry_after, reason },
     }
 }

@@ -26,7 +26,11 @@ fn read(status: u16, body: &str) -> Verdict {
 }
 
 fn rejected(reason: Reason) -> Outcome {
-    Outcome::MessageRejected { reason }
+    Outcome::MessageRejected { reason, too_large: false }
+}
+
+fn too_large(reason: Reason) -> Outcome {
+    Outcome::MessageRejected { reason, too_large: true }
 }
 
 fn mismatched(reason: Reason) -> Outcome {
@@ -90,6 +94,14 @@ fn an_invalid_token_is_also_told_by_the_text() {
     assert_eq!(read(400, &body.to_string()).outcome, mismatched(Reason::new("INVALID_ARGUMENT")));
 }
 
+/// Google has no code for it.
+#[test]
+fn a_message_that_is_too_large_is_told_by_the_text() {
+    let body = json!({"error": {"status": "INVALID_ARGUMENT", "message": "Android message is too big", "details": [
+        {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "INVALID_ARGUMENT"}]}});
+    assert_eq!(read(400, &body.to_string()).outcome, too_large(Reason::new("INVALID_ARGUMENT")));
+}
+
 #[test]
 fn without_a_code_the_status_decides_and_nobody_loses_a_device() {
     let rows: [(u16, Made, bool); 13] = [
@@ -99,7 +111,7 @@ fn without_a_code_the_status_decides_and_nobody_loses_a_device() {
         (404, refused, false),
         (405, rejected, false),
         (408, unavailable, false),
-        (413, rejected, false),
+        (413, too_large, false),
         (429, throttled, false),
         (500, unavailable, false),
         (502, unavailable, false),
