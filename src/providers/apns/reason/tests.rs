@@ -127,6 +127,21 @@ fn the_timestamp_of_a_410_is_in_milliseconds() {
     assert_eq!(verdict.outcome, Outcome::TokenDead { since, reason: reason("Unregistered") });
 }
 
+#[test]
+fn one_odd_member_does_not_spoil_the_others() {
+    let at = Utc.timestamp_millis_opt(1_600_000_000_123).single();
+    for (body, since) in [
+        (r#"{"reason":"Unregistered","timestamp":"1600000000123"}"#, at),
+        (r#"{"reason":"Unregistered","timestamp":1600000000123.5}"#, None),
+        (r#"{"reason":"Unregistered","timestamp":null}"#, None),
+        (r#"{"reason":"Unregistered","timestamp":{}}"#, None),
+        (r#"{"reason":"Unregistered","timestamp":99999999999999999999}"#, None),
+    ] {
+        let verdict = classify_with(410, body, Patience::default());
+        assert_eq!(verdict.outcome, Outcome::TokenDead { since, reason: reason("Unregistered") }, "{body}");
+    }
+}
+
 fn wait(outcome: &Outcome) -> Option<Duration> {
     match outcome {
         Outcome::Throttled { retry_after, .. } | Outcome::Unavailable { retry_after, .. } => *retry_after,
