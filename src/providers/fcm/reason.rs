@@ -84,7 +84,9 @@ fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) ->
 /// `from_fcm`: FCM itself answered, so that the project in the path exists.
 fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Patience, from_fcm: bool) -> Outcome {
     match status.as_u16() {
-        400 if !from_fcm && error.blames_address() => Outcome::TokenMismatched { reason },
+        400 if !from_fcm && error.status.as_deref() == Some("INVALID_ARGUMENT") && error.blames_address() => {
+            Outcome::TokenMismatched { reason }
+        }
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         404 if !from_fcm => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },

@@ -144,6 +144,18 @@ fn without_a_code_the_status_decides_and_nobody_loses_a_device() {
     }
 }
 
+/// A proxy's 400 may say the same of something else.
+#[test]
+fn without_a_code_only_googles_own_word_blames_the_address() {
+    let said = |status: Option<&str>| {
+        let error = json!({"error": {"status": status, "message": "not a valid FCM registration token", "details": [bad_request("message.token")]}});
+        read(400, &error.to_string()).outcome
+    };
+    assert_eq!(said(Some("INVALID_ARGUMENT")), mismatched(Reason::new("INVALID_ARGUMENT")));
+    assert_eq!(said(Some("FAILED_PRECONDITION")), rejected(Reason::new("FAILED_PRECONDITION")));
+    assert_eq!(said(None), rejected(Reason::new("status 400")));
+}
+
 #[test]
 fn an_unknown_code_goes_by_its_status_and_costs_nobody_a_device() {
     for code in ["UNSPECIFIED_ERROR", "SOMETHING_NEW"] {
