@@ -85,10 +85,13 @@ fn notification_priority(interruption: Interruption) -> &'static str {
 
 /// FCM adds `data` beside `aps` by itself.
 fn apple(message: &Message<'_>) -> Value {
+    // the priority goes by the push type, which may be the caller's
+    let given = message.overrides.and_then(|overrides| overrides.pointer("/apns/headers/apns-push-type")?.as_str());
+    let push_type = given.unwrap_or(if message.silent { "background" } else { "alert" });
     json!({
         "headers": {
-            "apns-push-type": if message.silent { "background" } else { "alert" },
-            "apns-priority": apns::priority(message.priority, message.silent),
+            "apns-push-type": push_type,
+            "apns-priority": apns::priority(message.priority, push_type == "background"),
             "apns-collapse-id": message.collapse_id,
             "apns-expiration": HOLE,
         },

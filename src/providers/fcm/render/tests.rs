@@ -1,5 +1,7 @@
 //! Whole messages, word for word, and the holes in them.
 
+mod carried;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -276,11 +278,11 @@ proptest! {
 
     #[test]
     fn what_a_caller_writes_never_becomes_a_hole(text in "\u{0}?(hole)?[a-z\"\\\\\u{0}]{0,6}") {
-        let data = BTreeMap::from([("ttl".to_owned(), text.clone()), ("TTL".to_owned(), super::super::splice::HOLE.to_owned())]);
+        let data = BTreeMap::from([("ttl".to_owned(), text.clone()), ("TTL".to_owned(), HOLE.to_owned())]);
         let content = Content { title: Some(text.clone()), data: Some(data), ..Content::default() };
         let whole = whole(&message(&content, Platform::Android), Display::System);
         prop_assert_eq!(&whole["message"]["android"]["notification"]["title"], &json!(text));
         prop_assert_eq!(&whole["message"]["data"]["ttl"], &json!(text));
-        prop_assert_eq!(&whole["message"]["data"]["TTL"], &json!(super::super::splice::HOLE));
+        prop_assert_eq!(&whole["message"]["data"]["TTL"], &json!(HOLE));
     }
 }
