@@ -22,9 +22,9 @@ const DATA: [&str; 4] = ["/data", "/android/data", "/webpush/data", "/apns/paylo
 const PAYLOAD: [&str; 7] =
     ["/data", "/notification", "/android/data", "/android/notification", "/apns/payload", "/webpush/data", "/webpush/notification"];
 
-/// Renders `source` for the platform it names.
-pub(super) fn render(source: &Message<'_>, display: Display) -> Result<Rendered, RenderError> {
-    let mut form = message(source, display)?;
+/// Renders `source` for the platform it names. `service_extension`: every alert to Apple is mutable.
+pub(super) fn render(source: &Message<'_>, display: Display, service_extension: bool) -> Result<Rendered, RenderError> {
+    let mut form = message(source, display, service_extension)?;
     match source.overrides {
         None | Some(Value::Null) => {}
         Some(overrides @ Value::Object(patch)) => {

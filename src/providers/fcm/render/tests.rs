@@ -38,6 +38,10 @@ fn full() -> Content {
     }
 }
 
+fn render(message: &Message<'_>, display: Display) -> Result<Rendered, RenderError> {
+    super::render(message, display, false)
+}
+
 fn now() -> Timestamp {
     chrono::Utc.timestamp_opt(1_800_000_000, 0).unwrap()
 }

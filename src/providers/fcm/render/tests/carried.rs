@@ -44,6 +44,20 @@ fn a_push_type_or_priority_that_apple_refuses_is_refused() {
     }
 }
 
+/// The extension runs for a mutable push only, and it is what reports `delivered`.
+#[test]
+fn every_alert_is_mutable_where_the_app_has_a_service_extension() {
+    let content = Content { title: Some("t".to_owned()), ..Content::default() };
+    let mutable = |silent, extension| {
+        let message = Message { silent, ..message(&content, Platform::Ios) };
+        let ios = sent(super::super::render(&message, Display::System, extension).unwrap(), PushToken::Fcm("t".to_owned()), None);
+        ios["message"]["apns"]["payload"]["aps"].get("mutable-content").is_some()
+    };
+    assert!(mutable(false, true));
+    assert!(!mutable(false, false));
+    assert!(!mutable(true, true), "nothing is shown");
+}
+
 /// As under `apns`: background pushes are 5, whatever the notification's priority.
 #[test]
 fn the_priority_goes_by_the_callers_push_type() {
