@@ -58,7 +58,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// Who carried it, where it got that far.
     pub provider: Option<ProviderKind>,
-    /// FCM's message name.
+    /// The provider's own id of the message: FCM's name, the `apns-id`.
     pub message_id: Option<String>,
     /// The provider's own word, for operators.
     pub detail: Option<Reason>,

@@ -9,7 +9,7 @@ use super::Timestamp;
 pub enum Outcome {
     /// The provider took it. That is not yet delivery.
     Accepted {
-        /// The provider's own id of the message, where it gives one worth keeping (FCM).
+        /// The provider's own id of the message: FCM's name, the `apns-id`.
         message_id: Option<String>,
     },
     /// The address is dead. `since`: the provider's own instant, where it gives one (APNs 410).

@@ -89,7 +89,7 @@ impl ApnsProvider {
                 Err(error) => return fault::outcome(&error),
             };
             if answer.status == StatusCode::OK {
-                return Outcome::Accepted { message_id: None };
+                return Outcome::Accepted { message_id: Some(head.push.id.to_string()) };
             }
             let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };

@@ -64,10 +64,15 @@ impl Setup {
     }
 }
 
+/// The id that Apple has it under is the one that it was given.
+fn accepted(id: u128) -> Outcome {
+    Outcome::Accepted { message_id: Some(uuid::Uuid::from_u128(id).to_string()) }
+}
+
 #[tokio::test]
 async fn a_push_arrives_as_apple_wants_it() {
     let setup = setup(|_| Reply::ok()).await;
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, accepted(9));
     let seen = setup.server.seen();
     let push = &seen[0];
     assert_eq!(push.path, format!("/3/device/{}", "ab".repeat(32)));
@@ -195,7 +200,7 @@ async fn an_expired_token_of_twenty_minutes_is_signed_anew_at_once() {
 #[tokio::test]
 async fn a_closing_connection_is_left_for_another_at_once() {
     let setup = setup(refusing(1, 503, "Shutdown")).await;
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, accepted(9));
     let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 2]);
 }
@@ -203,8 +208,8 @@ async fn a_closing_connection_is_left_for_another_at_once() {
 #[tokio::test]
 async fn an_invalid_token_is_tried_once_on_a_fresh_connection() {
     let setup = setup(|seen| if seen.connection == 1 { refusal(403, "InvalidProviderToken") } else { Reply::ok() }).await;
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, accepted(9));
+    assert_eq!(setup.send().await, accepted(9));
     let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 2, 2]);
 }
@@ -232,7 +237,7 @@ async fn too_many_token_updates_go_on_with_the_older_token_on_another_connection
     setup.send().await;
     setup.clock.advance(Duration::from_mins(51));
     let refused = Push { id: uuid::Uuid::from_u128(8), ..setup.push() };
-    assert_eq!(setup.provider.send(refused).await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.provider.send(refused).await, accepted(8));
     let sent = authorizations(&setup);
     assert_eq!(sent[0], sent[2], "the older one is back");
     assert_ne!(sent[0], sent[1]);
