@@ -8,7 +8,7 @@ use super::directory::App;
 use super::draft::{Draft, FieldError, Rejected, To};
 use super::message::Message;
 use super::node::Node;
-use super::render::Form;
+use super::render::{self, Form};
 use crate::domain::Timestamp;
 use crate::domain::category::Category;
 use crate::domain::decision::Push;
@@ -19,7 +19,7 @@ use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
 use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_TTL_SECONDS, Notification, Priority, When};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
-use crate::providers::RenderError;
+use crate::providers::{Provider, RenderError};
 use crate::store::engine::NewNotification;
 
 /// Users or devices that a test send may name.
@@ -203,23 +203,31 @@ pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
     }
 }
 
-/// Renders the default words, and each locale's, in the form of every provider the app has: what is too large or refused is known before the 202.
+/// Renders the default words, and each locale's, in every form that a device of the app may need: what is too large or refused is known
+/// before the 202.
 fn render_all(app: &App, message: &Message) -> Result<(), Rejected> {
     for (kind, provider) in &app.providers {
-        let Some(platform) = platforms(*kind).first().copied() else { continue };
-        let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
-        for locale in locales {
-            let form = Form { provider: *kind, platform, locale: locale.cloned() };
-            match message.rendered(&**provider, &form) {
-                Ok(_) | Err(RenderError::Unsupported) => {}
-                Err(RenderError::TooLarge { size, limit }) => return Err(Rejected::TooLarge { provider: *kind, size, limit }),
-                Err(RenderError::Invalid { field, message }) => return Err(Rejected::Invalid(vec![FieldError::invalid(field, message)])),
-                Err(RenderError::Forbidden { field }) => {
-                    let message = "names what is not the caller's to set".to_owned();
-                    return Err(Rejected::Invalid(vec![FieldError { field, code: "override_forbidden", message }]));
-                }
+        for platform in platforms(*kind) {
+            let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
+            for locale in locales {
+                try_form(message, &**provider, &Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
             }
         }
     }
     Ok(())
+}
+
+fn try_form(message: &Message, provider: &dyn Provider, form: &Form) -> Result<(), Rejected> {
+    let own = platforms(form.provider).first() == Some(&form.platform);
+    // few devices have another platform than the provider's own, and what is kept stays in memory with the message
+    let tried = if own { message.rendered(provider, form).map(drop) } else { render::render(message, provider, form).map(drop) };
+    match tried {
+        Ok(()) | Err(RenderError::Unsupported) => Ok(()),
+        Err(RenderError::TooLarge { size, limit }) => Err(Rejected::TooLarge { provider: form.provider, size, limit }),
+        Err(RenderError::Invalid { field, message }) => Err(Rejected::Invalid(vec![FieldError::invalid(field, message)])),
+        Err(RenderError::Forbidden { field }) => {
+            let message = "names what is not the caller's to set".to_owned();
+            Err(Rejected::Invalid(vec![FieldError { field, code: "override_forbidden", message }]))
+        }
+    }
 }
