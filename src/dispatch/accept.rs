@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::directory::App;
 use super::draft::{Draft, FieldError, Rejected, To};
+use super::explain::peek;
 use super::message::Message;
 use super::node::Node;
 use super::render::{self, Form};
@@ -22,7 +23,7 @@ use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
 use crate::providers::{Provider, RenderError};
 use crate::store::engine::NewNotification;
 
-/// Users or devices that a test send may name.
+/// Devices that a test send may reach, and names that it may have.
 const MAX_TEST: usize = 20;
 
 /// A draft that passed every check, ready to be submitted.
@@ -58,6 +59,9 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
     let now = node.now();
     let (notification, to, labels) = complete(draft, category, now);
     check(&notification, &to, now)?;
+    if notification.test {
+        check_few(node, app, &notification, &to).await?;
+    }
     let id = node.ids.notification(now);
     let new = write(node, app.id, id, &notification, to, labels)?;
     let message = Message::of_new(&new, notification);
@@ -117,6 +121,23 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Rejected::Invalid(errors)) }
+}
+
+/// A few names may lead to many devices.
+async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To) -> Result<(), Rejected> {
+    let targets = match to {
+        To::Users(names) => Targets::Users(names.clone()),
+        To::Devices(names) => Targets::Devices(names.clone()),
+        // refused whatever its size
+        To::All => return Ok(()),
+    };
+    let mut devices = peek(node, app, targets, notification.latest_device_only).await?;
+    devices.retain(|candidate| candidate.recipient.as_ref().is_some_and(|device| !notification.except_devices.contains(&device.name)));
+    if devices.len() <= MAX_TEST {
+        return Ok(());
+    }
+    let message = format!("a test goes to at most {MAX_TEST} devices, and these are {}", devices.len());
+    Err(Rejected::Invalid(vec![FieldError::invalid("test", message)]))
 }
 
 /// From when on a notification may be sent, and when its last target is over.

@@ -38,5 +38,6 @@ mod quiet_hours;
 mod receipts;
 mod schedule;
 mod targets;
+mod test_sends;
 mod tokens;
 mod words;
