@@ -34,6 +34,8 @@ mod payload_fcm;
 mod preferences;
 mod preview;
 mod provider_forms;
+mod provider_outcomes_apns;
+mod provider_outcomes_fcm;
 mod quiet_hours;
 mod receipts;
 mod schedule;
