@@ -188,7 +188,8 @@ fn providers_of(
     }
     if let Some(settings) = &app.fcm {
         let provider = FcmProvider::load(settings, context).with_context(|| format!("apps.{name}.fcm"))?;
-        providers.insert(ProviderKind::Fcm, Arc::new(provider));
+        let service_extension = app.apns.as_ref().is_some_and(|apns| apns.service_extension);
+        providers.insert(ProviderKind::Fcm, Arc::new(provider.with_service_extension(service_extension)));
     }
     Ok(providers)
 }

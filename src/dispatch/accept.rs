@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::directory::App;
 use super::draft::{Draft, FieldError, Rejected, To};
+use super::explain::peek;
 use super::message::Message;
 use super::node::Node;
-use super::render::Form;
+use super::render::{self, Form};
 use crate::domain::Timestamp;
 use crate::domain::category::Category;
 use crate::domain::decision::Push;
@@ -20,10 +21,10 @@ use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
 use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_TTL_SECONDS, Notification, Priority, When};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
-use crate::providers::RenderError;
+use crate::providers::{Provider, RenderError};
 use crate::store::engine::{Narrowed, NewNotification};
 
-/// Users or devices that a test send may name.
+/// Devices that a test send may reach, and names that it may have.
 const MAX_TEST: usize = 20;
 
 /// A draft that passed every check, ready to be submitted.
@@ -59,6 +60,9 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
     let now = node.now();
     let (notification, to, labels) = complete(draft, category, now);
     check(&notification, &to, now)?;
+    if notification.test {
+        check_few(node, app, &notification, &to).await?;
+    }
     let id = node.ids.notification(now);
     let new = write(node, app.id, id, &notification, to, labels)?;
     let message = Message::of_new(&new, notification);
@@ -118,6 +122,23 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Rejected::Invalid(errors)) }
+}
+
+/// A few names may lead to many devices.
+async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To) -> Result<(), Rejected> {
+    let targets = match to {
+        To::Users(names) => Targets::Users(names.clone()),
+        To::Devices(names) => Targets::Devices(names.clone()),
+        // refused whatever its size
+        To::All => return Ok(()),
+    };
+    let mut devices = peek(node, app, targets, notification.latest_device_only).await?;
+    devices.retain(|candidate| candidate.recipient.as_ref().is_some_and(|device| !notification.except_devices.contains(&device.name)));
+    if devices.len() <= MAX_TEST {
+        return Ok(());
+    }
+    let message = format!("a test goes to at most {MAX_TEST} devices, and these are {}", devices.len());
+    Err(Rejected::Invalid(vec![FieldError::invalid("test", message)]))
 }
 
 /// From when on a notification may be sent, and when its last target is over.
@@ -206,22 +227,31 @@ pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
     }
 }
 
-/// Renders the default words, and each locale's, in the form of every provider the app has: what is too large or refused is known before the 202.
+/// Renders the default words, and each locale's, in every form that a device of the app may need: what is too large or refused is known
+/// before the 202.
 fn render_all(app: &App, message: &Message) -> Result<(), Rejected> {
     for (kind, provider) in &app.providers {
-        let Some(platform) = platforms(*kind).first().copied() else { continue };
-        let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
-        for locale in locales {
-            let form = Form { provider: *kind, platform, locale: locale.cloned() };
-            match message.rendered(&**provider, &form) {
-                Ok(_) | Err(RenderError::Unsupported) => {}
-                Err(RenderError::TooLarge { size, limit }) => return Err(Rejected::TooLarge { provider: *kind, size, limit }),
-                Err(RenderError::Invalid { field, message }) => {
-                    let code = if message.contains("may not be overridden") { "override_forbidden" } else { "invalid" };
-                    return Err(Rejected::Invalid(vec![FieldError { field, code, message }]));
-                }
+        for platform in platforms(*kind) {
+            let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
+            for locale in locales {
+                try_form(message, &**provider, &Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
             }
         }
     }
     Ok(())
+}
+
+fn try_form(message: &Message, provider: &dyn Provider, form: &Form) -> Result<(), Rejected> {
+    let own = platforms(form.provider).first() == Some(&form.platform);
+    // few devices have another platform than the provider's own, and what is kept stays in memory with the message
+    let tried = if own { message.rendered(provider, form).map(drop) } else { render::render(message, provider, form).map(drop) };
+    match tried {
+        Ok(()) | Err(RenderError::Unsupported) => Ok(()),
+        Err(RenderError::TooLarge { size, limit }) => Err(Rejected::TooLarge { provider: form.provider, size, limit }),
+        Err(RenderError::Invalid { field, message }) => Err(Rejected::Invalid(vec![FieldError::invalid(field, message)])),
+        Err(RenderError::Forbidden { field }) => {
+            let message = "names what is not the caller's to set".to_owned();
+            Err(Rejected::Invalid(vec![FieldError { field, code: "override_forbidden", message }]))
+        }
+    }
 }

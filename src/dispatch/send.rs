@@ -125,7 +125,7 @@ impl Attempt {
     fn unrendered(&self, error: &RenderError) -> What {
         let ending = match error {
             RenderError::TooLarge { .. } => Ending::Failed(FailReason::PayloadTooLarge),
-            RenderError::Invalid { .. } => Ending::Failed(FailReason::RenderFailed),
+            RenderError::Invalid { .. } | RenderError::Forbidden { .. } => Ending::Failed(FailReason::RenderFailed),
             RenderError::Unsupported => Ending::Suppressed(SuppressReason::Unsupported),
         };
         self.ended(ending, self.job.work.attempt)
@@ -176,8 +176,8 @@ impl Attempt {
                 self.dead(FailReason::TokenDead, reason, Verdict { since, attempts, deactivate: Some(InactiveReason::TokenDead) })
             }
             Outcome::TokenMismatched { reason } => self.mismatched(reason, handed.at, attempts),
-            Outcome::MessageRejected { reason } => {
-                let why = if reason.as_str() == "PayloadTooLarge" { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
+            Outcome::MessageRejected { reason, too_large } => {
+                let why = if too_large { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
                 let mut delivery = self.delivery(Ending::Failed(why), attempts);
                 delivery.detail = Some(reason);
                 What::Ended(delivery, None)

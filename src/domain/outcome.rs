@@ -28,6 +28,8 @@ pub enum Outcome {
     MessageRejected {
         /// The provider's word.
         reason: Reason,
+        /// Whether its size is what is wrong.
+        too_large: bool,
     },
     /// Key, project or topic is wrong: every send would fail alike.
     CredentialRefused {

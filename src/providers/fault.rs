@@ -11,7 +11,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
     let reason = Reason::new(error.word());
     match error {
         Error::Withheld => Outcome::Withheld,
-        Error::Malformed => Outcome::MessageRejected { reason },
+        Error::Malformed => Outcome::MessageRejected { reason, too_large: false },
         Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason },
         Error::Connect(_)
         | Error::NoStream

@@ -121,6 +121,12 @@ pub enum RenderError {
         /// What is wrong.
         message: String,
     },
+    /// The overrides name what is not the caller's to set: a target, a credential, a key of Herald's own.
+    #[error("{field}: may not be set")]
+    Forbidden {
+        /// Where, from the root of the caller's body: `apns.headers.apns-topic`.
+        field: String,
+    },
     /// The provider cannot carry this kind of push to this platform (silent pushes to browsers).
     #[error("the provider cannot carry this to the platform")]
     Unsupported,

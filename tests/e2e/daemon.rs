@@ -178,6 +178,14 @@ impl Simulator {
         std::fs::write(&self.config, format!("{demo}\n{}", demo.replace("[apps.demo", &format!("[apps.{name}")))).unwrap();
     }
 
+    /// Takes a section out of the configuration.
+    pub(crate) fn remove(&self, section: &str) {
+        let old = std::fs::read_to_string(&self.config).unwrap();
+        let start = old.find(section).unwrap();
+        let end = old[start + 1..].find("\n[").map_or(old.len(), |at| start + 1 + at);
+        std::fs::write(&self.config, format!("{}{}", &old[..start], &old[end..])).unwrap();
+    }
+
     /// Writes more into the configuration.
     pub(crate) fn configure(&self, toml: &str) {
         let old = std::fs::read_to_string(&self.config).unwrap();

@@ -50,5 +50,6 @@ async fn a_post_becomes_a_push_on_every_device_of_the_user() {
     assert_eq!(delivery["user_id"], "ann");
     assert_eq!(delivery["attempts"], 1);
     assert_eq!(delivery["channel"], "push");
+    assert_eq!(delivery["provider_message_id"], push["headers"]["apns-id"]);
     assert!(dev.delivery(id, "tablet").await["provider_message_id"].as_str().unwrap().starts_with("projects/"));
 }

@@ -9,6 +9,8 @@ use super::push_type::PushType;
 use crate::domain::notification::Priority;
 use crate::providers::{Message, RenderError};
 
+/// Where a caller's patch of a push of our own to Apple is.
+pub(super) const AT: &str = "apns";
 pub(super) const PUSH_TYPE: &str = "apns-push-type";
 pub(super) const PRIORITY: &str = "apns-priority";
 pub(super) const COLLAPSE_ID: &str = "apns-collapse-id";
@@ -53,9 +55,8 @@ pub(super) struct Fields {
 impl Fields {
     /// Those of a message, patched. `patch` is `apns.headers` as the caller gave it.
     pub(super) fn new(message: &Message<'_>, patch: Option<&Value>) -> Result<Self, RenderError> {
-        let push_type = if message.silent { PushType::Background } else { PushType::Alert };
         let mut texts = BTreeMap::from([
-            (PUSH_TYPE.to_owned(), push_type.as_str().to_owned()),
+            (PUSH_TYPE.to_owned(), usual(message).as_str().to_owned()),
             (COLLAPSE_ID.to_owned(), message.collapse_id.to_owned()),
         ]);
         match patch {
@@ -63,30 +64,35 @@ impl Fields {
             Some(Value::Object(patch)) => merge(&mut texts, patch)?,
             Some(_) => return Err(RenderError::Invalid { field: "apns.headers".to_owned(), message: "must be an object".to_owned() }),
         }
+        Self::checked(AT, message, texts)
+    }
+
+    /// Those of a message as they are to be, by lower-case name. `at`: where they are in the caller's body.
+    pub(super) fn checked(at: &str, message: &Message<'_>, mut texts: BTreeMap<String, String>) -> Result<Self, RenderError> {
         let push_type = match texts.get(PUSH_TYPE) {
-            None => push_type,
-            Some(text) => PushType::parse(text).ok_or_else(|| invalid(PUSH_TYPE, "is not a push type of Apple's"))?,
+            None => usual(message),
+            Some(text) => PushType::parse(text).ok_or_else(|| invalid(at, PUSH_TYPE, "is not a push type of Apple's"))?,
         };
         let usual = priority(message.priority, push_type == PushType::Background);
         texts.entry(PRIORITY.to_owned()).or_insert_with(|| usual.to_owned());
         let fields = Self { push_type, texts };
-        fields.check()?;
+        fields.check(at)?;
         Ok(fields)
     }
 
-    fn check(&self) -> Result<(), RenderError> {
+    fn check(&self, at: &str) -> Result<(), RenderError> {
         let text = |name: &str| self.texts.get(name).map(String::as_str);
         match (text(PRIORITY), self.push_type) {
             (Some("5"), _) => {}
             (Some("10" | "1"), push_type) if push_type != PushType::Background => {}
-            (Some("10" | "1"), _) => return Err(invalid(PRIORITY, "must be 5 for a background push")),
-            (Some(_) | None, _) => return Err(invalid(PRIORITY, "must be 10, 5 or 1")),
+            (Some("10" | "1"), _) => return Err(invalid(at, PRIORITY, "must be 5 for a background push")),
+            (Some(_) | None, _) => return Err(invalid(at, PRIORITY, "must be 10, 5 or 1")),
         }
         if text(COLLAPSE_ID).is_some_and(|id| id.len() > COLLAPSE_ID_LIMIT) {
-            return Err(invalid(COLLAPSE_ID, "must be at most 64 bytes"));
+            return Err(invalid(at, COLLAPSE_ID, "must be at most 64 bytes"));
         }
         if text(EXPIRATION).is_some_and(|seconds| seconds.parse::<u32>().is_err()) {
-            return Err(invalid(EXPIRATION, "must be UNIX seconds"));
+            return Err(invalid(at, EXPIRATION, "must be UNIX seconds"));
         }
         Ok(())
     }
@@ -97,7 +103,7 @@ impl Fields {
         let topic = format!("{bundle_id}{}", self.push_type.topic_suffix());
         for (name, text) in self.texts.into_iter().chain([(TOPIC.to_owned(), topic)]) {
             let (Ok(key), Ok(mut value)) = (HeaderName::try_from(&name), HeaderValue::try_from(text)) else {
-                return Err(invalid(&name, "is not a valid header field"));
+                return Err(invalid(AT, &name, "is not a valid header field"));
             };
             // never indexed: it differs from notification to notification, and the peer's table is small
             value.set_sensitive(name == COLLAPSE_ID);
@@ -111,18 +117,22 @@ fn merge(texts: &mut BTreeMap<String, String>, patch: &Map<String, Value>) -> Re
     for (name, value) in patch {
         let name = name.to_ascii_lowercase();
         if name.starts_with(':') || FORBIDDEN.contains(&name.as_str()) {
-            return Err(invalid(&name, "may not be set"));
+            return Err(RenderError::Forbidden { field: format!("apns.headers.{name}") });
         }
         match value {
             Value::Null => drop(texts.remove(&name)),
             Value::String(text) => drop(texts.insert(name, text.clone())),
             Value::Number(number) => drop(texts.insert(name, number.to_string())),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(invalid(&name, "must be a string")),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(invalid(AT, &name, "must be a string")),
         }
     }
     Ok(())
 }
 
-pub(super) fn invalid(name: &str, message: &str) -> RenderError {
-    RenderError::Invalid { field: format!("apns.headers.{name}"), message: message.to_owned() }
+fn usual(message: &Message<'_>) -> PushType {
+    if message.silent { PushType::Background } else { PushType::Alert }
+}
+
+pub(super) fn invalid(at: &str, name: &str, message: &str) -> RenderError {
+    RenderError::Invalid { field: format!("{at}.headers.{name}"), message: message.to_owned() }
 }

@@ -3,6 +3,7 @@
 //! `settings` is what an operator writes, `token` signs for a team, `render` makes Apple's form of a message, `reason` knows
 //! what Apple's words mean. Nothing outside this folder knows a raw status or reason.
 
+mod agreement;
 mod aps;
 mod headers;
 mod provider;
@@ -15,6 +16,7 @@ mod settings;
 mod tests;
 mod token;
 
+pub(super) use agreement::check_carried;
 pub(super) use aps::aps;
 pub(super) use headers::priority;
 pub use provider::ApnsProvider;

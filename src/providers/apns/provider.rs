@@ -131,10 +131,10 @@ impl Provider for ApnsProvider {
 
     async fn send(&self, push: Push) -> Outcome {
         let PushToken::Apns(token) = &push.token else {
-            return Outcome::MessageRejected { reason: Reason::new("not an APNs token") };
+            return Outcome::MessageRejected { reason: Reason::new("not an APNs token"), too_large: false };
         };
         let Body::Whole(body) = &push.rendered.body else {
-            return Outcome::MessageRejected { reason: Reason::new("not an APNs body") };
+            return Outcome::MessageRejected { reason: Reason::new("not an APNs body"), too_large: false };
         };
         let service = self.service(push.environment);
         match Head::new(service.pool.origin(), token, &push) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
 use http::StatusCode;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::domain::Timestamp;
 use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
@@ -17,13 +17,20 @@ const SERVER_FLOOR: Duration = Duration::from_mins(15);
 const TOKEN_UPDATES_FLOOR: Duration = Duration::from_mins(20);
 
 /// The body of a refusal.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Refusal {
-    #[serde(default)]
+#[derive(Debug, Default)]
+struct Refusal {
     reason: String,
     /// Milliseconds since the epoch, with 410.
-    #[serde(default)]
     timestamp: Option<i64>,
+}
+
+impl Refusal {
+    /// Reads a body member by member: an odd one is as good as absent, and spoils no other.
+    fn parse(body: &[u8]) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let timestamp = body.get("timestamp").and_then(|at| at.as_i64().or_else(|| at.as_str()?.parse().ok()));
+        Self { reason: body.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned(), timestamp }
+    }
 }
 
 /// What a refusal comes to.
@@ -128,7 +135,7 @@ impl Word {
 
 /// Reads a refusal: by its reason where Apple documents it, else by its status.
 pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience) -> Verdict {
-    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let refusal = Refusal::parse(body);
     let reason = if refusal.reason.is_empty() { Reason::new(&format!("status {}", status.as_u16())) } else { Reason::new(&refusal.reason) };
     match Word::parse(&refusal.reason) {
         Some(word) => by_word(word, &refusal, reason, patience),
@@ -150,8 +157,8 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         | Word::MissingDeviceToken
         | Word::PayloadEmpty
         | Word::BadPath
-        | Word::MethodNotAllowed
-        | Word::PayloadTooLarge => Outcome::MessageRejected { reason },
+        | Word::MethodNotAllowed => Outcome::MessageRejected { reason, too_large: false },
+        Word::PayloadTooLarge => Outcome::MessageRejected { reason, too_large: true },
         Word::BadTopic
         | Word::MissingTopic
         | Word::TopicDisallowed
@@ -215,7 +222,9 @@ fn by_status(status: StatusCode, reason: Reason, patience: Patience) -> Verdict 
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.retry_after, reason, scope: ThrottleScope::Token },
         500 | 503 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason },
-        400 | 402 | 404..=407 | 409..=428 | 430..=499 => Outcome::MessageRejected { reason },
+        400 | 402 | 404..=407 | 409..=428 | 430..=499 => {
+            Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE }
+        }
         _ => Outcome::Unavailable { retry_after: patience.retry_after, reason },
     };
     Verdict { outcome, remedy: None }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::agreement::agree;
 use super::aps::aps;
-use super::headers::{Fields, PUSH_TYPE, invalid};
-use super::push_type::PushType;
+use super::headers::{AT, Fields};
 use crate::domain::content::Content;
 use crate::providers::patch;
 use crate::providers::{Body, Message, RenderError, Rendered};
@@ -20,7 +20,7 @@ pub(super) fn render(message: &Message<'_>, bundle_id: &str, service_extension: 
         patch::merge_members(&mut payload, patch);
     }
     if message.overrides.is_some() {
-        check(fields.push_type, &payload)?;
+        agree(AT, fields.push_type, &payload)?;
     }
     let body = Value::Object(payload).to_string();
     let (size, limit) = (body.len(), fields.push_type.limit());
@@ -67,31 +67,9 @@ impl<'a> Overrides<'a> {
             Some(_) => return Err(refused("apns.payload", "must be an object")),
         };
         if let Some(name) = payload.and_then(|payload| payload.keys().find(|name| name.starts_with("herald_"))) {
-            return Err(refused(&format!("apns.payload.{name}"), "may not be set"));
+            return Err(RenderError::Forbidden { field: format!("apns.payload.{name}") });
         }
         Ok(Self { headers: members.get("headers"), payload })
-    }
-}
-
-/// What Apple refuses, delays or drops: a push type that does not match the payload.
-fn check(push_type: PushType, payload: &Map<String, Value>) -> Result<(), RenderError> {
-    let has = |name: &str| payload.get("aps").and_then(|aps| aps.get(name)).is_some();
-    let visible = has("alert") || has("badge") || has("sound");
-    match push_type {
-        PushType::Background if visible => Err(invalid(PUSH_TYPE, "background goes without alert, badge and sound")),
-        PushType::Background if !has("content-available") => Err(invalid(PUSH_TYPE, "background needs aps.content-available")),
-        PushType::Alert if !visible => Err(invalid(PUSH_TYPE, "alert needs an alert, a badge or a sound")),
-        PushType::Alert
-        | PushType::Background
-        | PushType::Complication
-        | PushType::Controls
-        | PushType::FileProvider
-        | PushType::LiveActivity
-        | PushType::Location
-        | PushType::Mdm
-        | PushType::PushToTalk
-        | PushType::Voip
-        | PushType::Widgets => Ok(()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Google's error body: a `google.rpc.Status` whose details come in any number and order.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 /// What of an error body decides.
@@ -18,27 +17,14 @@ pub(super) struct ErrorBody {
     pub(super) apns_reason: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope {
-    error: Status,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    #[serde(rename = "status")]
-    word: Option<String>,
-    message: String,
-    details: Vec<Value>,
-}
-
 impl ErrorBody {
-    /// Reads a body; what it is not, stays empty.
+    /// Reads a body member by member: an odd one is as good as absent, and spoils no other.
     pub(super) fn parse(body: &[u8]) -> Self {
-        let Status { word, message, details } = serde_json::from_slice::<Envelope>(body).unwrap_or_default().error;
-        let mut read = Self { status: word, message, ..Self::default() };
-        for detail in &details {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let Some(error) = body.get("error") else { return Self::default() };
+        let text = |name: &str| error.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+        let mut read = Self { status: text("status"), message: text("message").unwrap_or_default(), ..Self::default() };
+        for detail in error.get("details").and_then(Value::as_array).into_iter().flatten() {
             read.add(detail);
         }
         read
@@ -64,5 +50,10 @@ impl ErrorBody {
         self.fields.iter().any(|field| matches!(field.as_str(), "message.token" | "message.fid"))
             || self.apns_reason.as_deref() == Some("BadDeviceToken")
             || self.message.contains("not a valid FCM registration token")
+    }
+
+    /// Whether the error is about the size. Google has no code for it, but says "Android message is too big".
+    pub(super) fn blames_size(&self) -> bool {
+        self.message.contains("message is too big")
     }
 }

@@ -10,13 +10,13 @@ use crate::domain::notification::Priority;
 use crate::providers::apns;
 use crate::providers::{Message, RenderError};
 
-/// Everything of `message` but the address.
-pub(super) fn message(message: &Message<'_>, display: Display) -> Result<Map<String, Value>, RenderError> {
+/// Everything of `message` but the address. `service_extension`: every alert to Apple is mutable.
+pub(super) fn message(message: &Message<'_>, display: Display, service_extension: bool) -> Result<Map<String, Value>, RenderError> {
     let mut form = Map::new();
     form.insert("data".to_owned(), Value::Object(data(message, display)));
     match message.platform {
         Platform::Android => form.insert("android".to_owned(), android(message, display)),
-        Platform::Ios => form.insert("apns".to_owned(), apple(message)),
+        Platform::Ios => form.insert("apns".to_owned(), apple(message, service_extension)),
         // browsers take back the permission of who shows nothing
         Platform::Web if message.silent => return Err(RenderError::Unsupported),
         Platform::Web => form.insert("webpush".to_owned(), web(message)),
@@ -84,15 +84,18 @@ fn notification_priority(interruption: Interruption) -> &'static str {
 }
 
 /// FCM adds `data` beside `aps` by itself.
-fn apple(message: &Message<'_>) -> Value {
+fn apple(message: &Message<'_>, service_extension: bool) -> Value {
+    // the priority goes by the push type, which may be the caller's
+    let given = message.overrides.and_then(|overrides| overrides.pointer("/apns/headers/apns-push-type")?.as_str());
+    let push_type = given.unwrap_or(if message.silent { "background" } else { "alert" });
     json!({
         "headers": {
-            "apns-push-type": if message.silent { "background" } else { "alert" },
-            "apns-priority": apns::priority(message.priority, message.silent),
+            "apns-push-type": push_type,
+            "apns-priority": apns::priority(message.priority, push_type == "background"),
             "apns-collapse-id": message.collapse_id,
             "apns-expiration": HOLE,
         },
-        "payload": {"aps": apns::aps(message.content, message.silent, false)},
+        "payload": {"aps": apns::aps(message.content, message.silent, service_extension)},
     })
 }
 

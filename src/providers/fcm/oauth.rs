@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, StatusCode, Version};
 use rustls::ClientConfig;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -21,7 +22,7 @@ const RENEW_BEFORE: Duration = Duration::from_mins(5);
 const UNUSABLE_BEFORE: Duration = Duration::from_secs(20);
 /// After a failure nobody asks again for this long.
 const REST: Duration = Duration::from_secs(1);
-/// An answer without `expires_in`.
+/// An answer without an `expires_in` that can be read.
 const USUAL_LIFE: u64 = 3600;
 
 /// Why there is no access token.
@@ -69,12 +70,6 @@ struct State {
     token: Option<Arc<AccessToken>>,
     under_way: Option<watch::Receiver<Option<Fetched>>>,
     failed: Option<(OAuthError, Instant)>,
-}
-
-#[derive(Deserialize)]
-struct Granted {
-    access_token: String,
-    expires_in: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -211,11 +206,13 @@ impl State {
 }
 
 fn granted(body: &[u8], asked_at: Duration) -> Option<AccessToken> {
-    let granted: Granted = serde_json::from_slice(body).ok()?;
-    let token = Secret::new(granted.access_token);
+    let mut granted: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let Some(Value::String(token)) = granted.remove("access_token") else { return None };
+    let token = Secret::new(token);
+    let life = granted.get("expires_in").and_then(|life| life.as_u64().or_else(|| life.as_str()?.parse().ok()));
     let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
     authorization.set_sensitive(true);
-    Some(AccessToken { authorization, expires_at: asked_at + Duration::from_secs(granted.expires_in.unwrap_or(USUAL_LIFE)) })
+    Some(AccessToken { authorization, expires_at: asked_at + Duration::from_secs(life.unwrap_or(USUAL_LIFE)) })
 }
 
 async fn wait(mut waiting: watch::Receiver<Option<Fetched>>) -> Fetched {

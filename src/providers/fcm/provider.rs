@@ -26,6 +26,7 @@ use crate::providers::{Body, Context, InitError, Message, Provider, Push, Render
 pub struct FcmProvider {
     project_id: String,
     display: Display,
+    service_extension: bool,
     send: Uri,
     pool: Pool,
     oauth: Arc<OAuth>,
@@ -63,11 +64,18 @@ impl FcmProvider {
         Ok(Self {
             project_id: account.project_id().to_owned(),
             display: settings.display,
+            service_extension: false,
             send,
             pool: Pool::new(origin, Arc::clone(&tls), Limits::default(), context),
             oauth: OAuth::new(account, tls, context),
             context: context.clone(),
         })
+    }
+
+    /// Says whether the app's iOS build has a service extension, which runs for mutable alerts only, whoever carries them.
+    #[must_use]
+    pub fn with_service_extension(self, service_extension: bool) -> Self {
+        Self { service_extension, ..self }
     }
 
     /// Fetches an access token, for `herald check`. Says for which project.
@@ -142,7 +150,7 @@ impl Provider for FcmProvider {
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {
-        render(message, self.display)
+        render(message, self.display, self.service_extension)
     }
 
     async fn send(&self, push: Push) -> Outcome {
@@ -152,7 +160,7 @@ impl Provider for FcmProvider {
         };
         match body {
             Some(body) => self.deliver(body, &push.handover).await,
-            None => Outcome::MessageRejected { reason: Reason::new("not an FCM push") },
+            None => Outcome::MessageRejected { reason: Reason::new("not an FCM push"), too_large: false },
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience) -> V
 fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) -> Outcome {
     match code {
         Code::InvalidArgument if error.blames_address() => Outcome::TokenMismatched { reason },
-        Code::InvalidArgument | Code::Unspecified => Outcome::MessageRejected { reason },
+        Code::InvalidArgument | Code::Unspecified => Outcome::MessageRejected { reason, too_large: error.blames_size() },
         Code::Unregistered => Outcome::TokenDead { since: None, reason },
         Code::SenderIdMismatch => Outcome::TokenMismatched { reason },
         Code::QuotaExceeded => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
@@ -84,13 +84,15 @@ fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) ->
 /// `from_fcm`: FCM itself answered, so that the project in the path exists.
 fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Patience, from_fcm: bool) -> Outcome {
     match status.as_u16() {
-        400 if !from_fcm && error.blames_address() => Outcome::TokenMismatched { reason },
+        400 if !from_fcm && error.status.as_deref() == Some("INVALID_ARGUMENT") && error.blames_address() => {
+            Outcome::TokenMismatched { reason }
+        }
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         404 if !from_fcm => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
         500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason },
         408 => Outcome::Unavailable { retry_after: patience.retry_after, reason },
-        400..=499 => Outcome::MessageRejected { reason },
+        400..=499 => Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE },
         _ => Outcome::Unavailable { retry_after: patience.retry_after, reason },
     }
 }

@@ -1,13 +1,16 @@
 //! A message rendered for FCM: Google's form, the caller's patch over it, its size, and the holes.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::message::message;
 use super::settings::Display;
-use super::splice::splice;
-use crate::providers::patch;
+use super::splice::{HOLE, splice};
+use crate::domain::device::Platform;
 use crate::providers::{Body, Message, RenderError, Rendered};
+use crate::providers::{apns, patch};
 
 /// Google's limit on the payload's keys and values, in bytes.
 const LIMIT: usize = 4096;
@@ -19,14 +22,17 @@ const DATA: [&str; 4] = ["/data", "/android/data", "/webpush/data", "/apns/paylo
 const PAYLOAD: [&str; 7] =
     ["/data", "/notification", "/android/data", "/android/notification", "/apns/payload", "/webpush/data", "/webpush/notification"];
 
-/// Renders `source` for the platform it names.
-pub(super) fn render(source: &Message<'_>, display: Display) -> Result<Rendered, RenderError> {
-    let mut form = message(source, display)?;
+/// Renders `source` for the platform it names. `service_extension`: every alert to Apple is mutable.
+pub(super) fn render(source: &Message<'_>, display: Display, service_extension: bool) -> Result<Rendered, RenderError> {
+    let mut form = message(source, display, service_extension)?;
     match source.overrides {
         None | Some(Value::Null) => {}
         Some(overrides @ Value::Object(patch)) => {
             check(overrides, patch)?;
             patch::merge_members(&mut form, patch);
+            if source.platform == Platform::Ios && patch.contains_key("apns") {
+                check_apple(source, form.get("apns"))?;
+            }
         }
         Some(_) => return Err(invalid("fcm", "must be an object")),
     }
@@ -42,15 +48,40 @@ pub(super) fn render(source: &Message<'_>, display: Display) -> Result<Rendered,
 
 fn check(overrides: &Value, patch: &Map<String, Value>) -> Result<(), RenderError> {
     if let Some(name) = TARGETS.iter().find(|name| patch.contains_key(**name)) {
-        return Err(invalid(&format!("fcm.{name}"), "may not be set"));
+        return Err(RenderError::Forbidden { field: format!("fcm.{name}") });
     }
     for path in DATA {
         let members = overrides.pointer(path).and_then(Value::as_object);
         if let Some(name) = members.and_then(|members| members.keys().find(|name| name.starts_with("herald_"))) {
-            return Err(invalid(&format!("fcm{}.{name}", path.replace('/', ".")), "may not be set"));
+            return Err(RenderError::Forbidden { field: format!("fcm{}.{name}", path.replace('/', ".")) });
         }
     }
     Ok(())
+}
+
+/// What Apple would refuse is refused here: Google tells it only to the iOS devices' outcomes.
+fn check_apple(source: &Message<'_>, form: Option<&Value>) -> Result<(), RenderError> {
+    let (headers, payload) = match form {
+        None => return Ok(()),
+        Some(Value::Object(form)) => (form.get("headers"), form.get("payload")),
+        Some(_) => return Err(invalid("fcm.apns", "must be an object")),
+    };
+    let object = |value: Option<&Value>, field: &str| match value {
+        None => Ok(Map::new()),
+        Some(Value::Object(members)) => Ok(members.clone()),
+        Some(_) => Err(invalid(field, "must be an object")),
+    };
+    let mut texts = BTreeMap::new();
+    for (name, value) in object(headers, "fcm.apns.headers")? {
+        let name = name.to_ascii_lowercase();
+        let at = format!("fcm.apns.headers.{name}");
+        let Value::String(text) = value else { return Err(invalid(&at, "must be a string")) };
+        if texts.insert(name, text).is_some() {
+            return Err(invalid(&at, "is there twice: write it in lower case"));
+        }
+    }
+    texts.retain(|_, text| text != HOLE);
+    apns::check_carried("fcm.apns", source, texts, &object(payload, "fcm.apns.payload")?)
 }
 
 /// Google refuses data that is not text, and takes away Herald's own keys with it where the whole map goes.

@@ -152,6 +152,25 @@ fn pushes(setup: &Setup) -> Vec<Seen> {
     setup.server.seen().into_iter().filter(|seen| seen.path != "/token").collect()
 }
 
+/// The token is what is needed; a life that cannot be read is the usual one.
+#[tokio::test]
+async fn an_odd_life_does_not_spoil_the_access_token() {
+    for (life, minutes) in [(json!("1200"), 16), (json!(3599.5), 56), (json!(null), 56), (json!([]), 56)] {
+        let odd = move |n| Reply::json(200, &json!({"access_token": format!("access-{n}"), "expires_in": life}));
+        let setup = setup(odd, accept).await;
+        assert_eq!(setup.send().await, Setup::accepted());
+        // near its end it is renewed behind the sends, and not before
+        setup.clock.advance(Duration::from_mins(minutes - 2));
+        setup.send().await;
+        assert_eq!(setup.tokens(), 1);
+        setup.clock.advance(Duration::from_mins(2));
+        setup.send().await;
+        while setup.tokens() < 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_expired_token_is_waited_for() {
     let setup = setup(grant, accept).await;

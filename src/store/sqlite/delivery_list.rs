@@ -17,9 +17,10 @@ use super::row::Cells;
 use super::tally::waits_for;
 use super::waiting::{Place, WorkRow, places, waiting_columns};
 use super::work::count;
+use crate::domain::collapse;
 use crate::domain::delivery::State;
 use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::{AppId, PersonPk};
+use crate::domain::id::{AppId, NotificationId, PersonPk, Target};
 use crate::domain::reason::{SuppressReason, WaitReason};
 
 pub(super) const ROWS: &str = concat!(
@@ -77,7 +78,7 @@ pub(super) async fn list(conn: &mut SqliteConnection, ask: &Ask<'_>, after: Opti
             binds.push(count(ask.limit + 1 - found.len()));
         });
         for row in &rows.await? {
-            found.push(ended(row)?);
+            found.push(ended(row, ask.head.id)?);
         }
     }
     let more = found.len() > ask.limit;
@@ -129,7 +130,7 @@ async fn waiting(
 }
 
 fn raw(place: &Place) -> i64 {
-    place.target.map_or(i64::MIN, crate::domain::id::Target::raw)
+    place.target.map_or(i64::MIN, Target::raw)
 }
 
 fn named(place: &Place, filter: &DeliveryFilter) -> bool {
@@ -192,21 +193,29 @@ async fn describe(conn: &mut SqliteConnection, found: Vec<(WorkRowRef, Place)>) 
     Ok(found.into_iter().map(view).collect())
 }
 
-fn ended(row: &SqliteRow) -> Result<(Cursor, DeliveryView)> {
+fn ended(row: &SqliteRow, notification: NotificationId) -> Result<(Cursor, DeliveryView)> {
     let cells = Cells::new(row, "delivery", 0);
     let state = cells.word(5, "state", State::parse)?;
     let reason: Option<String> = cells.get(6, "reason")?;
     let nobody = reason.as_deref() == Some(SuppressReason::NoActiveDevice.as_str());
     let at = cells.instant(10, "at")?;
+    let target: i64 = cells.get(0, "target")?;
+    let provider = cells.maybe_word(4, "provider", words::provider)?.filter(|_| !nobody);
+    // Apple has it under the id that it was given, which can be told again
+    let apns_id = || Target::from_raw(target).as_device().map(|device| collapse::apns_id(notification, device).to_string());
+    let message_id = match provider {
+        Some(ProviderKind::Apns) if state == State::Sent => apns_id(),
+        _ => cells.get(8, "message_id")?,
+    };
     let view = DeliveryView {
         device: cells.get::<Option<String>>(1, "target")?.filter(|_| !nobody),
         user: cells.get(2, "person_pk")?,
         platform: cells.maybe_word(3, "platform", words::platform)?.filter(|_| !nobody),
-        provider: cells.maybe_word(4, "provider", words::provider)?.filter(|_| !nobody),
+        provider,
         state,
         reason,
         attempts: cells.count(7, "attempts")?,
-        message_id: cells.get(8, "message_id")?,
+        message_id,
         detail: cells.get(9, "detail")?,
         next_attempt_at: None,
         updated_at: [11, 12, 13].into_iter().try_fold(at, |last, n| {
@@ -217,5 +226,5 @@ fn ended(row: &SqliteRow) -> Result<(Cursor, DeliveryView)> {
         opened_at: cells.maybe_instant(12, "opened_at")?,
         dismissed_at: cells.maybe_instant(13, "dismissed_at")?,
     };
-    Ok((Cursor::Over(cells.get(0, "target")?), view))
+    Ok((Cursor::Over(target), view))
 }

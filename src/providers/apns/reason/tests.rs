@@ -15,7 +15,11 @@ fn reason(word: &str) -> Reason {
 type Row = (u16, &'static str, fn(Reason) -> Outcome, Option<Remedy>);
 
 fn rejected(reason: Reason) -> Outcome {
-    Outcome::MessageRejected { reason }
+    Outcome::MessageRejected { reason, too_large: false }
+}
+
+fn too_large(reason: Reason) -> Outcome {
+    Outcome::MessageRejected { reason, too_large: true }
 }
 
 fn mismatched(reason: Reason) -> Outcome {
@@ -70,7 +74,7 @@ const DOCUMENTED: [Row; 34] = [
     (405, "MethodNotAllowed", rejected, None),
     (410, "ExpiredToken", dead, None),
     (410, "Unregistered", dead, None),
-    (413, "PayloadTooLarge", rejected, None),
+    (413, "PayloadTooLarge", too_large, None),
     (429, "TooManyProviderTokenUpdates", throttled_lane, Some(Remedy::OlderToken)),
     (429, "TooManyRequests", throttled_token, None),
     (500, "InternalServerError", unavailable, None),
@@ -97,7 +101,7 @@ fn an_unknown_reason_goes_by_its_status_and_costs_nobody_a_device() {
         (404, rejected),
         (405, rejected),
         (410, rejected),
-        (413, rejected),
+        (413, too_large),
         (418, rejected),
         (429, throttled_token),
         (408, unavailable),
@@ -121,6 +125,21 @@ fn the_timestamp_of_a_410_is_in_milliseconds() {
     let verdict = classify_with(410, r#"{"reason":"Unregistered","timestamp":1600000000123}"#, Patience::default());
     let since = Utc.timestamp_millis_opt(1_600_000_000_123).single();
     assert_eq!(verdict.outcome, Outcome::TokenDead { since, reason: reason("Unregistered") });
+}
+
+#[test]
+fn one_odd_member_does_not_spoil_the_others() {
+    let at = Utc.timestamp_millis_opt(1_600_000_000_123).single();
+    for (body, since) in [
+        (r#"{"reason":"Unregistered","timestamp":"1600000000123"}"#, at),
+        (r#"{"reason":"Unregistered","timestamp":1600000000123.5}"#, None),
+        (r#"{"reason":"Unregistered","timestamp":null}"#, None),
+        (r#"{"reason":"Unregistered","timestamp":{}}"#, None),
+        (r#"{"reason":"Unregistered","timestamp":99999999999999999999}"#, None),
+    ] {
+        let verdict = classify_with(410, body, Patience::default());
+        assert_eq!(verdict.outcome, Outcome::TokenDead { since, reason: reason("Unregistered") }, "{body}");
+    }
 }
 
 fn wait(outcome: &Outcome) -> Option<Duration> {

@@ -169,7 +169,7 @@ fn every_push_type_has_its_topic() {
 }
 
 #[test]
-fn what_apple_or_herald_forbids_is_named() {
+fn what_is_not_the_caller_s_is_forbidden() {
     let content = title();
     for (overrides, field) in [
         (json!({"headers": {"authorization": "bearer x"}}), "apns.headers.authorization"),
@@ -180,6 +180,18 @@ fn what_apple_or_herald_forbids_is_named() {
         (json!({"headers": {"host": "x"}}), "apns.headers.host"),
         (json!({"headers": {"connection": "close"}}), "apns.headers.connection"),
         (json!({"headers": {"content-length": "1"}}), "apns.headers.content-length"),
+        (json!({"payload": {"herald_id": "x"}}), "apns.payload.herald_id"),
+        (json!({"payload": {"herald_id": null}}), "apns.payload.herald_id"),
+    ] {
+        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, "com.example.demo", false);
+        assert_eq!(result.unwrap_err(), RenderError::Forbidden { field: field.to_owned() }, "{overrides}");
+    }
+}
+
+#[test]
+fn what_apple_refuses_is_named() {
+    let content = title();
+    for (overrides, field) in [
         (json!({"headers": {"x y": "1"}}), "apns.headers.x y"),
         (json!({"headers": {"x": "a\nb"}}), "apns.headers.x"),
         (json!({"headers": {"x": {}}}), "apns.headers.x"),
@@ -190,8 +202,6 @@ fn what_apple_or_herald_forbids_is_named() {
         (json!({"headers": {"apns-expiration": "soon"}}), "apns.headers.apns-expiration"),
         (json!({"headers": {"apns-collapse-id": "x".repeat(65)}}), "apns.headers.apns-collapse-id"),
         (json!({"payload": {"aps": null}}), "apns.headers.apns-push-type"),
-        (json!({"payload": {"herald_id": "x"}}), "apns.payload.herald_id"),
-        (json!({"payload": {"herald_id": null}}), "apns.payload.herald_id"),
         (json!({"payload": "x"}), "apns.payload"),
         (json!({"aps": {}}), "apns.aps"),
         (json!("x"), "apns"),

@@ -26,7 +26,11 @@ fn read(status: u16, body: &str) -> Verdict {
 }
 
 fn rejected(reason: Reason) -> Outcome {
-    Outcome::MessageRejected { reason }
+    Outcome::MessageRejected { reason, too_large: false }
+}
+
+fn too_large(reason: Reason) -> Outcome {
+    Outcome::MessageRejected { reason, too_large: true }
 }
 
 fn mismatched(reason: Reason) -> Outcome {
@@ -91,6 +95,29 @@ fn an_invalid_token_is_also_told_by_the_text() {
 }
 
 #[test]
+fn one_odd_member_does_not_spoil_the_others() {
+    let fcm_error = json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "UNREGISTERED"});
+    for error in [
+        json!({"message": null, "details": [fcm_error]}),
+        json!({"message": {"x": 1}, "status": 404, "details": [null, [], {"@type": 3}, fcm_error]}),
+        json!({"code": "404", "status": null, "details": [{"@type": "x.BadRequest", "fieldViolations": {}}, fcm_error]}),
+    ] {
+        let outcome = read(404, &json!({ "error": error }).to_string()).outcome;
+        assert_eq!(outcome, dead(Reason::new("UNREGISTERED")), "{error}");
+    }
+    let no_details = json!({"error": {"status": "NOT_FOUND", "message": "m", "details": null}});
+    assert_eq!(read(404, &no_details.to_string()).outcome, refused(Reason::new("NOT_FOUND")));
+}
+
+/// Google has no code for it.
+#[test]
+fn a_message_that_is_too_large_is_told_by_the_text() {
+    let body = json!({"error": {"status": "INVALID_ARGUMENT", "message": "Android message is too big", "details": [
+        {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "INVALID_ARGUMENT"}]}});
+    assert_eq!(read(400, &body.to_string()).outcome, too_large(Reason::new("INVALID_ARGUMENT")));
+}
+
+#[test]
 fn without_a_code_the_status_decides_and_nobody_loses_a_device() {
     let rows: [(u16, Made, bool); 13] = [
         (400, rejected, false),
@@ -99,7 +126,7 @@ fn without_a_code_the_status_decides_and_nobody_loses_a_device() {
         (404, refused, false),
         (405, rejected, false),
         (408, unavailable, false),
-        (413, rejected, false),
+        (413, too_large, false),
         (429, throttled, false),
         (500, unavailable, false),
         (502, unavailable, false),
@@ -115,7 +142,18 @@ fn without_a_code_the_status_decides_and_nobody_loses_a_device() {
             assert_eq!(read(status, text), expected, "{status} {text}");
         }
     }
-    assert_eq!(read(400, &body(None, &[bad_request("message.token")])).outcome, mismatched(Reason::new("SOME_STATUS")));
+}
+
+/// A proxy's 400 may say the same of something else.
+#[test]
+fn without_a_code_only_googles_own_word_blames_the_address() {
+    let said = |status: Option<&str>| {
+        let error = json!({"error": {"status": status, "message": "not a valid FCM registration token", "details": [bad_request("message.token")]}});
+        read(400, &error.to_string()).outcome
+    };
+    assert_eq!(said(Some("INVALID_ARGUMENT")), mismatched(Reason::new("INVALID_ARGUMENT")));
+    assert_eq!(said(Some("FAILED_PRECONDITION")), rejected(Reason::new("FAILED_PRECONDITION")));
+    assert_eq!(said(None), rejected(Reason::new("status 400")));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Whole messages, word for word, and the holes in them.
 
+mod carried;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,10 @@ fn full() -> Content {
         actions: Some(vec![Action { id: "reply".to_owned(), title: "Reply".to_owned() }]),
         data: Some(BTreeMap::from([("chat".to_owned(), "9".to_owned())])),
     }
+}
+
+fn render(message: &Message<'_>, display: Display) -> Result<Rendered, RenderError> {
+    super::render(message, display, false)
 }
 
 fn now() -> Timestamp {
@@ -221,6 +227,16 @@ fn what_a_patch_may_not_name_is_named() {
         (json!({"data": {"herald_id": "x"}}), "fcm.data.herald_id"),
         (json!({"android": {"data": {"herald_link": "x"}}}), "fcm.android.data.herald_link"),
         (json!({"apns": {"payload": {"herald_id": "x"}}}), "fcm.apns.payload.herald_id"),
+    ] {
+        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Android) }, Display::System);
+        assert_eq!(result.unwrap_err(), RenderError::Forbidden { field: field.to_owned() }, "{overrides}");
+    }
+}
+
+#[test]
+fn what_google_refuses_is_named() {
+    let content = full();
+    for (overrides, field) in [
         (json!({"data": null}), "fcm.data"),
         (json!({"data": "x"}), "fcm.data"),
         (json!({"data": {"n": 3}}), "fcm.data.n"),
@@ -266,11 +282,11 @@ proptest! {
 
     #[test]
     fn what_a_caller_writes_never_becomes_a_hole(text in "\u{0}?(hole)?[a-z\"\\\\\u{0}]{0,6}") {
-        let data = BTreeMap::from([("ttl".to_owned(), text.clone()), ("TTL".to_owned(), super::super::splice::HOLE.to_owned())]);
+        let data = BTreeMap::from([("ttl".to_owned(), text.clone()), ("TTL".to_owned(), HOLE.to_owned())]);
         let content = Content { title: Some(text.clone()), data: Some(data), ..Content::default() };
         let whole = whole(&message(&content, Platform::Android), Display::System);
         prop_assert_eq!(&whole["message"]["android"]["notification"]["title"], &json!(text));
         prop_assert_eq!(&whole["message"]["data"]["ttl"], &json!(text));
-        prop_assert_eq!(&whole["message"]["data"]["TTL"], &json!(super::super::splice::HOLE));
+        prop_assert_eq!(&whole["message"]["data"]["TTL"], &json!(HOLE));
     }
 }
