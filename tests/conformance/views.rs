@@ -124,7 +124,8 @@ pub async fn targets_are_listed_waiting_first(world: &mut World) {
     let by = async |filter: DeliveryFilter| list(world, id, &filter, 2).await;
     let sent = by(DeliveryFilter { state: Some(State::Sent), ..DeliveryFilter::default() }).await;
     assert_eq!(names(&sent), expected[5..]);
-    assert_eq!((sent[0].message_id.as_deref(), sent[0].sent_at, sent[0].attempts), (Some("m"), Some(world.now()), 1));
+    let apns_id = herald::domain::collapse::apns_id(id, phones[0].pk).to_string();
+    assert_eq!((sent[0].message_id.as_ref(), sent[0].sent_at, sent[0].attempts), (Some(&apns_id), Some(world.now()), 1));
     let waiting = by(DeliveryFilter { state: Some(State::Waiting), ..DeliveryFilter::default() }).await;
     assert_eq!(names(&waiting), expected[..4]);
     assert_eq!((waiting[0].attempts, waiting[0].next_attempt_at), (3, Some(world.later(SECOND))));
