@@ -50,16 +50,6 @@ impl Directory {
         self.apps.get(&id)
     }
 
-    /// The app of this name.
-    pub fn by_name(&self, name: &str) -> Option<&Arc<App>> {
-        self.apps.values().find(|app| app.name == name)
-    }
-
-    /// All of them, in no order.
-    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
-        self.apps.values()
-    }
-
     /// An app's categories, at most a second old.
     pub async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {
         let now = self.clock.monotonic();

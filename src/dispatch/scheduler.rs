@@ -79,7 +79,7 @@ async fn publish(node: &Node, ready: &Ready) -> Result<(), queue::Error> {
     node.queue.publish(&ready.entries).await
 }
 
-/// Tries early receipts again, and clears away what is old, until the node stops.
+/// Tries early receipts again, counts the backlog and clears away what is old, until the node stops.
 pub async fn tidy(node: Arc<Node>) {
     let mut pruned_at = node.clock.monotonic();
     while node.pause(RECEIPTS_EVERY).await {
@@ -88,6 +88,10 @@ pub async fn tidy(node: Arc<Node>) {
         }
         if node.clock.monotonic().saturating_sub(pruned_at) >= PRUNE_EVERY {
             pruned_at = node.clock.monotonic();
+            match node.store.backlog().await {
+                Ok(rows) => metrics::gauge!("herald_work_rows").set(f64::from(u32::try_from(rows).unwrap_or(u32::MAX))),
+                Err(error) => tracing::warn!(error = %error, "the backlog cannot be counted"),
+            }
             if let Err(error) = node.store.prune().await {
                 tracing::warn!(error = %error, "what is old cannot be cleared away");
             }

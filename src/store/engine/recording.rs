@@ -1,0 +1,73 @@
+//! What the recorder writes: facts, verdicts, and what follows.
+
+use crate::domain::Timestamp;
+use crate::domain::delivery::Delivery;
+use crate::domain::device::{InactiveReason, TokenHash};
+use crate::domain::id::{DevicePk, NotificationId};
+use crate::domain::work::{NewWork, WorkKey};
+
+/// Everything that one commit of the recorder writes, in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Facts: written unless the target has a delivery.
+    pub deliveries: Vec<Delivery>,
+    /// Verdicts over tokens, each with the delivery that it means if the token is still the device's.
+    pub deaths: Vec<Death>,
+    /// Pushes that were accepted under a caller's collapse key.
+    pub shown: Vec<Shown>,
+    /// Work that is over, with what follows it: fenced.
+    pub finished: Vec<Finished>,
+}
+
+/// A provider's verdict over a token.
+///
+/// If the device has another token by now it was no outcome: `otherwise` is inserted, fenced like a plan by the work's epoch,
+/// and no delivery is written. Else the delivery is, and the device is deactivated if `deactivate` and its token was not registered after `since`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Death {
+    /// The fact.
+    pub delivery: Delivery,
+    /// The token that was used.
+    pub token_hash: TokenHash,
+    /// A registration after this keeps its token.
+    pub since: Timestamp,
+    /// Why the device becomes inactive; `None`: it stays active.
+    pub deactivate: Option<InactiveReason>,
+    /// The work that this target was of, and its epoch.
+    pub work: (WorkKey, i64),
+    /// The target's next try.
+    pub otherwise: NewWork,
+}
+
+/// A push accepted under a caller's collapse key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// On which device.
+    pub device: DevicePk,
+    /// SHA-256 of the key.
+    pub key_hash: [u8; 32],
+    /// By which notification: the greatest is kept.
+    pub notification: NotificationId,
+}
+
+/// Work that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// Which row.
+    pub key: WorkKey,
+    /// The fence.
+    pub epoch: i64,
+    /// What takes its place.
+    pub follow_ups: Vec<NewWork>,
+}
+
+/// What a commit of the recorder really did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Deliveries that were new.
+    pub inserted: usize,
+    /// Work rows that were ended by it; the fence held the others back.
+    pub ended: Vec<WorkKey>,
+    /// Devices that were deactivated.
+    pub deactivated: usize,
+}
