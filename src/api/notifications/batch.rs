@@ -81,7 +81,7 @@ pub(super) async fn batch(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications/batch", &body)?;
-    let request = json::read::<BatchRequest>(&body)?.whole()?;
+    let request = json::read_envelope::<BatchRequest>(&body)?;
     let raw = request.notifications.ok_or_else(|| Problem::invalid_field("notifications", "required", "is required"))?;
     if raw.is_empty() || raw.len() > MAX_ITEMS {
         return Err(Problem::invalid_field("notifications", "invalid", format!("must have 1 to {MAX_ITEMS} items")));
