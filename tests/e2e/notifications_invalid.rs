@@ -164,6 +164,9 @@ async fn overrides_may_not_name_what_is_not_theirs() {
         rows.push((header(name), format!("apns.headers.{name}"), "override_forbidden"));
     }
     rows.push((header(":path"), "apns.headers.:path".to_owned(), "override_forbidden"));
+    for name in ["authorization", "host"] {
+        rows.push((json!({"webpush": {"headers": {name: "x"}}}), format!("webpush.headers.{name}"), "override_forbidden"));
+    }
     for name in ["token", "fid", "topic", "condition"] {
         rows.push((json!({"fcm": {name: "x"}}), format!("fcm.{name}"), "override_forbidden"));
     }
