@@ -15,7 +15,7 @@ use super::dto::NotificationRequest;
 use super::validate::{self, Given};
 use crate::api::Api;
 use crate::api::auth::{Caller, ToSend};
-use crate::api::body::JsonBody;
+use crate::api::body::{JsonBody, LARGE};
 use crate::api::instant::Instant;
 use crate::api::json::Reading;
 use crate::api::problem::{Code, Problem};
@@ -59,7 +59,7 @@ pub(super) async fn create(
     caller: Caller<ToSend>,
     uri: Uri,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    JsonBody(body): JsonBody<LARGE>,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;

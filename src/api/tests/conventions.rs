@@ -69,8 +69,10 @@ async fn bodies_are_of_one_type_and_size() {
         assert_eq!(refused.problem(), (415, "unsupported_media_type".to_owned()), "{content_type}");
     }
     let large = "x".repeat(1024 * 1024 + 1);
-    assert_eq!(world.post("/v1/notifications", &large).await.problem(), (413, "body_too_large".to_owned()));
-    assert_eq!(world.post("/v1/notifications/batch", &large).await.problem(), (400, "bad_json".to_owned()));
+    assert_eq!(world.post("/v1/receipts", &large).await.problem(), (413, "body_too_large".to_owned()));
+    for path in ["/v1/notifications", "/v1/notifications/batch", "/v1/notifications/preview"] {
+        assert_eq!(world.post(path, &large).await.problem(), (400, "bad_json".to_owned()), "{path}");
+    }
     for body in ["", "{", "[1", "{\"a\":1}{", r#"{"to": {}, "to": {}}"#, r#"{"content": {"title": "\ud800"}}"#] {
         assert_eq!(world.post("/v1/notifications", body).await.problem(), (400, "bad_json".to_owned()), "{body}");
     }
