@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::daemon::{Client, Dev, apns_token};
+use crate::daemon::{Client, Dev, Process, Simulator, apns_token};
 
 /// Every route of this daemon that callers may rely on.
 const ROUTES: [(&str, &[&str]); 23] = [
@@ -63,6 +63,22 @@ async fn metrics_count_and_name_nobody() {
     for secret in [token.as_str(), "user-of-metrics", "phone-of-metrics", "secret words", "herald_dev_key"] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+/// On an address that others can reach, metrics need a key of scope `read`.
+#[tokio::test]
+async fn metrics_of_a_public_address_need_a_key() {
+    let simulator = Simulator::start();
+    let (reader, sender) = (simulator.key("read"), simulator.key("send"));
+    let mut command = simulator.serve_command(&[]);
+    let daemon = Process::start(command.env("HERALD__SERVER__LISTEN", "0.0.0.0:0"));
+    let url = daemon.url.replace("0.0.0.0", "127.0.0.1");
+    let client = Client::new(&url, &reader);
+    assert_eq!(reqwest::get(format!("{url}/metrics")).await.unwrap().status(), 401);
+    client.with_key("nonsense").get("/metrics").await.problem(401, "key_invalid");
+    client.with_key(&sender).get("/metrics").await.problem(403, "scope_missing");
+    client.get("/metrics").await.expect(200);
+    assert_eq!(reqwest::get(format!("{url}/health")).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

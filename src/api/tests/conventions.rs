@@ -174,6 +174,16 @@ async fn probes_need_no_key() {
 }
 
 #[tokio::test]
+async fn metrics_need_a_key_where_others_can_ask() {
+    for (address, status) in [("127.0.0.1:80", 200), ("[::1]:80", 200), ("0.0.0.0:80", 401), ("[::]:80", 401), ("10.1.2.3:80", 401)] {
+        let world = World::listening(address).await;
+        assert_eq!(world.send(Request::get("/metrics").body(Body::empty()).unwrap()).await.status, status, "{address}");
+        assert_eq!(world.get("/metrics").await.status, StatusCode::OK, "{address}");
+        assert_eq!(world.send(Request::get("/health").body(Body::empty()).unwrap()).await.status, StatusCode::OK, "{address}");
+    }
+}
+
+#[tokio::test]
 async fn lists_are_cut_into_pages() {
     let world = World::new().await;
     for number in 0..5 {
