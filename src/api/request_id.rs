@@ -29,7 +29,8 @@ pub(super) fn current() -> Option<String> {
 /// The outermost layer: takes or makes the id, opens the span, answers the id.
 pub(super) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (id, header) = id_of(&api, request.headers());
-    let traceparent = request.headers().get(&TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())).cloned();
+    let given = request.headers().get(&TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
+    let traceparent = given.cloned().or_else(new_traceparent);
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
@@ -74,6 +75,14 @@ fn id_of(api: &Api, headers: &HeaderMap) -> (Arc<str>, HeaderValue) {
     (text.into(), header)
 }
 
+/// The beginning of a trace, sampled, so that what we log can be found by who follows it.
+fn new_traceparent() -> Option<HeaderValue> {
+    let mut rng = rand::rng();
+    // zeros are not allowed
+    let (trace, parent) = (rng.random::<u128>().max(1), rng.random::<u64>().max(1));
+    HeaderValue::from_str(&format!("00-{trace:032x}-{parent:016x}-01")).ok()
+}
+
 /// Whether it is a `traceparent` of the W3C's Trace Context, any version but the forbidden one.
 fn is_traceparent(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
@@ -106,7 +115,9 @@ mod tests {
     #[test]
     fn only_a_whole_traceparent_is_taken() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let made = new_traceparent().unwrap();
         for (text, expected) in [
+            (made.to_str().unwrap().to_owned(), true),
             (good.to_owned(), true),
             (good.replacen("00", "01", 1), true),
             (good.replacen("00", "01", 1) + "-more", true),

@@ -131,6 +131,8 @@ async fn a_request_keeps_its_id() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let answer = dev.send(dev.request(Method::GET, "/health").header("traceparent", trace)).await;
     assert_eq!(answer.header("traceparent"), trace);
+    let made = dev.get("/health").await.header("traceparent").to_owned();
+    assert!(made.len() == trace.len() && made.starts_with("00-") && made != trace, "{made:?}");
 }
 
 #[tokio::test]

@@ -24,11 +24,16 @@ async fn every_answer_has_the_request_id() {
 }
 
 #[tokio::test]
-async fn a_valid_traceparent_is_answered() {
+async fn a_traceparent_is_taken_or_made() {
     let world = World::new().await;
     let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     assert_eq!(world.ask(Method::GET, "/health", &[("traceparent", good)], "").await.header("traceparent"), good);
-    assert_eq!(world.ask(Method::GET, "/health", &[("traceparent", "00-1-2-3")], "").await.header("traceparent"), "");
+    for bad in [&[("traceparent", "00-1-2-3")][..], &[]] {
+        let (first, second) = (world.ask(Method::GET, "/health", bad, "").await, world.ask(Method::GET, "/health", bad, "").await);
+        let (first, second) = (first.header("traceparent"), second.header("traceparent"));
+        assert_eq!((first.len(), &first[..3], &first[52..]), (good.len(), "00-", "-01"), "{bad:?}");
+        assert_ne!(first, second);
+    }
 }
 
 #[tokio::test]
