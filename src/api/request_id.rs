@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Builder;
 
 use super::Api;
@@ -26,6 +26,16 @@ pub(super) fn current() -> Option<String> {
     CURRENT.try_with(ToString::to_string).ok()
 }
 
+/// Notes in the request's span which notification it is about.
+pub(super) fn about(notification: impl std::fmt::Display) {
+    Span::current().record("notification.id", tracing::field::display(notification));
+}
+
+/// Notes in the request's span how many notifications it brings.
+pub(super) fn about_many(notifications: usize) {
+    Span::current().record("notification.count", notifications);
+}
+
 /// The outermost layer: takes or makes the id, opens the span, answers the id.
 pub(super) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (id, header) = id_of(&api, request.headers());
@@ -37,6 +47,8 @@ pub(super) async fn around(State(api): State<Api>, request: Request, next: Next)
         request.id = &*id,
         http.method = request.method().as_str(),
         http.route = route,
+        notification.id = tracing::field::Empty,
+        notification.count = tracing::field::Empty,
         trace.parent = traceparent.as_ref().and_then(|value| value.to_str().ok()),
     );
     let is_probe = matches!(route, "/health" | "/ready" | "/metrics");

@@ -17,7 +17,7 @@ use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
 use crate::api::json::objects;
 use crate::api::problem::{Problem, ProblemBody};
-use crate::api::{Api, idempotency, json, query};
+use crate::api::{Api, idempotency, json, query, request_id};
 use crate::domain::id::AppId;
 use crate::store::engine::{Item, ItemVerdict, Submission, Verdict};
 
@@ -86,6 +86,7 @@ pub(super) async fn batch(
     if raw.is_empty() || raw.len() > MAX_ITEMS {
         return Err(Problem::invalid_field("notifications", "invalid", format!("must have 1 to {MAX_ITEMS} items")));
     }
+    request_id::about_many(raw.len());
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
     let mut places = Vec::with_capacity(raw.len());
     let mut items = Vec::with_capacity(raw.len());

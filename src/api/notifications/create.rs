@@ -19,7 +19,7 @@ use crate::api::body::{JsonBody, LARGE};
 use crate::api::instant::Instant;
 use crate::api::json::Reading;
 use crate::api::problem::{Code, Problem};
-use crate::api::{idempotency, json, query, schema};
+use crate::api::{idempotency, json, query, request_id, schema};
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::draft::FieldError;
 use crate::store::engine::{Item, ItemVerdict, Submission, Verdict};
@@ -71,7 +71,10 @@ pub(super) async fn create(
     let remembered = answer.clone();
     let submission = Submission { key, items: vec![item], answer: Arc::new(move |_: &[ItemVerdict]| remembered.clone()) };
     match api.path.submit(submission).await? {
-        Verdict::New(_) => Ok(accepted(answer)),
+        Verdict::New(_) => {
+            request_id::about(prepared.id);
+            Ok(accepted(answer))
+        }
         Verdict::Replayed(answer) => Ok(idempotency::replayed(accepted(answer))),
         Verdict::Reused => Err(reused()),
     }
