@@ -34,7 +34,7 @@ struct CategoryRequest {
     required: Option<bool>,
     /// Not held by quiet hours; false where absent.
     bypass_quiet_hours: Option<bool>,
-    /// Of notifications that name none. `critical` needs the scope of that name.
+    /// Of notifications that name none. `critical` needs the scope of that name, here and for a notification that takes it.
     #[schema(value_type = Option<schema::Priority>)]
     priority: Option<Priority>,
     /// Of notifications that name none.

@@ -4,6 +4,7 @@ mod batch;
 mod cancel;
 mod content;
 mod create;
+mod critical;
 mod deliveries;
 pub(super) mod dto;
 mod list;

@@ -124,7 +124,7 @@ async fn prepared(api: &Api, app: AppId, raw: &RawValue, given: Given) -> Result
     let bytes = raw.get().as_bytes();
     let mut reading = json::read::<NotificationRequest>(bytes)?;
     let key = reading.value.idempotency_key.take().map(|text| idempotency::of_item(&text, app, bytes)).transpose()?;
-    let prepared = api.path.prepare(app, validate::draft(reading, given)?).await?;
+    let prepared = api.path.prepare(app, validate::draft_of(api, app, reading, given).await?).await?;
     Ok(Item { key, answer: answer_to(&prepared)?, notification: prepared.notification })
 }
 

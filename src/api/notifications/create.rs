@@ -41,7 +41,8 @@ pub(super) struct Accepted {
 /// Accept a notification
 ///
 /// The answer says that it is in the store, not that it was sent: `GET /v1/notifications/{id}` tells what became of it.
-/// Scope `send`; `critical` and `in_quiet_hours: "ignore"` also need `critical`.
+/// Scope `send`. What is `critical` also needs the scope of that name, wherever it is said (priority, interruption, overrides, the category's
+/// priority), and so does `in_quiet_hours: "ignore"`.
 #[utoipa::path(
     post,
     path = "/v1/notifications",
@@ -65,7 +66,7 @@ pub(super) async fn create(
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;
     let reading = read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
-    let prepared = api.path.prepare(caller.app, validate::draft(reading, given)?).await?;
+    let prepared = api.path.prepare(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
     let answer = answer_to(&prepared)?;
     let item = Item { key: None, answer: answer.clone(), notification: prepared.notification };
     let remembered = answer.clone();

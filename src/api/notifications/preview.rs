@@ -68,7 +68,7 @@ pub(super) async fn preview(
     query::none(&uri)?;
     let reading = create::read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
-    let preview = api.path.preview(caller.app, validate::draft(reading, given)?).await?;
+    let preview = api.path.preview(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
     let rendered = preview.rendered.into_iter().map(|one| RenderedResponse {
         provider: one.provider,
         platform: one.platform,
