@@ -40,6 +40,9 @@ pub enum Error {
         /// The row's key, never anything personal.
         row: String,
     },
+    /// A list was asked to go on where this store never was: [`PageRequest::after`] is not one of its own.
+    #[error("the cursor was not made by this store")]
+    ForeignCursor,
     /// It refused a statement: a fault of ours.
     #[error("the store refused a statement")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -50,7 +53,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::Unreadable { .. } | Self::Refused(_) => false,
+            Self::Unreadable { .. } | Self::ForeignCursor | Self::Refused(_) => false,
         }
     }
 }

@@ -8,6 +8,8 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use super::kit::{KEY, World};
+use crate::api::page::Listed;
+use crate::domain::clock::Clock;
 
 #[tokio::test]
 async fn every_answer_has_the_request_id() {
@@ -215,6 +217,17 @@ async fn lists_are_cut_into_pages() {
         ("/v1/devices?status=active&status=active".to_owned(), "invalid"),
     ] {
         assert_eq!(world.get(&path).await.problem(), (422, code.to_owned()), "{path}");
+    }
+    for route in ["devices", "notifications"] {
+        let list = Listed { app: world.app, route, subject: "", now: world.clock.now() };
+        for inner in ["", "nonsense", "IngiXQ", "e30"] {
+            let forged = list.seal(&[], inner);
+            assert_eq!(
+                world.get(&format!("/v1/{route}?cursor={forged}")).await.field(),
+                ("cursor".to_owned(), "invalid".to_owned()),
+                "{inner}"
+            );
+        }
     }
     world.clock.pass(Duration::from_hours(25));
     assert_eq!(world.get(&format!("/v1/devices?cursor={cursor}")).await.problem(), (422, "cursor_expired".to_owned()));
