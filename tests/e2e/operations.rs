@@ -141,7 +141,13 @@ async fn a_lane_is_listed_and_resumed() {
     for lane in &lanes {
         assert_eq!((&lane["state"], &lane["reason"]), (&json!("running"), &Value::Null), "{lane}");
     }
-    dev.send(dev.request(Method::POST, "/v1/lanes/apns/resume")).await.expect(200);
+    for provider in ["apns", "fcm"] {
+        let resumed = dev.send(dev.request(Method::POST, &format!("/v1/lanes/{provider}/resume"))).await.expect(200);
+        assert_eq!((&resumed["provider"], &resumed["state"]), (&json!(provider), &json!("running")), "{resumed}");
+        let parts: Vec<&Value> = resumed["items"].as_array().unwrap().iter().collect();
+        assert_eq!(parts, of(provider), "as the list shows them");
+        assert!(resumed.as_object().unwrap().contains_key("environment"), "{resumed}");
+    }
     dev.send(dev.request(Method::POST, "/v1/lanes/pigeon/resume")).await.problem(404, "not_found");
 }
 
