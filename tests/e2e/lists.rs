@@ -95,6 +95,9 @@ async fn deliveries_are_found_by_status_reason_and_user() {
     for name in ["next_attempt_at", "delivered_at", "opened_at", "variant", "reason"] {
         assert_eq!(sent[name], Value::Null, "{name}: {sent}");
     }
+    assert!(dev.items(&format!("{path}?fields=variant")).await.iter().all(|one| *one == json!({"variant": null})));
+    let none = json!({"sent": 0, "failed": 0});
+    assert_eq!(done["fallback"], json!({"email": none, "sms": none}), "{done}");
     assert_eq!((&sent["channel"], &sent["platform"], &sent["attempts"]), (&json!("push"), &json!("ios"), &json!(1)));
 }
 

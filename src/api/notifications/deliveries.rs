@@ -48,6 +48,8 @@ pub(super) struct DeliveryResponse {
     /// When a waiting one is looked at again.
     #[schema(value_type = Option<schema::Instant>)]
     next_attempt_at: Option<Instant>,
+    /// Which variant of its campaign it got; null: none.
+    variant: Option<String>,
     /// When it last changed.
     #[schema(value_type = schema::Instant)]
     updated_at: Instant,
@@ -117,6 +119,7 @@ impl From<DeliveryView> for DeliveryResponse {
             provider_message_id: view.message_id,
             detail: view.detail,
             next_attempt_at: view.next_attempt_at.map(Instant),
+            variant: None,
             updated_at: Instant(view.updated_at),
             sent_at: view.sent_at.map(Instant),
             delivered_at: view.delivered_at.map(Instant),
