@@ -59,8 +59,8 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
         }
     };
     match to {
-        To::Users(names) => look(peek(node, app, Targets::Users(names), latest_only).await?),
-        To::Devices(names) => look(peek(node, app, Targets::Devices(names), latest_only).await?),
+        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), latest_only).await?),
+        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), latest_only).await?),
         To::All => {
             let mut after = 0;
             loop {
@@ -72,6 +72,13 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
         }
     }
     Ok(Preview { targeted: tally.0.values().sum(), rendered: payloads(app, &message), decisions: tally.0 })
+}
+
+/// A name given twice is one target, also where nothing is known of it.
+fn each_once(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn imagined(app: &App, message: &Message) -> TakenWork {

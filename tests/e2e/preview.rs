@@ -39,6 +39,22 @@ async fn a_preview_sends_nothing() {
     assert_eq!(dev.get("/simulator/stats").await.expect(200)["received"], 0);
 }
 
+/// A user or device named twice is targeted once, known or not, as in the send itself.
+#[tokio::test]
+async fn a_name_given_twice_is_previewed_once() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    for (to, decisions) in [
+        (json!({"user_ids": ["ghost", "ann", "ghost", "ann"]}), json!({"send": 1, "no_active_device": 1})),
+        (json!({"device_ids": ["ghost", "ghost", "phone"]}), json!({"send": 1, "no_active_device": 1})),
+    ] {
+        let body = json!({"to": to, "content": {"title": "t"}});
+        let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+        assert_eq!((&preview["targeted"], &preview["decisions"]), (&json!(2), &decisions), "{body}");
+        assert_eq!(dev.send_and_wait(&body).await["counts"]["targeted"], 2, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn a_preview_of_all_counts_everybody() {
     let dev = Dev::start();
