@@ -10,7 +10,9 @@ use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::Form;
+use crate::domain::decision::Push;
 use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::due;
 use crate::domain::id::WorkId;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 use crate::providers::{Body, Piece, Rendered};
@@ -110,6 +112,7 @@ fn count(tally: &mut Tally, step: Step) {
 
 /// The payloads of every provider the app has, in the default words and in each locale.
 fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
+    let life = Life::of(app, message);
     let mut payloads = Vec::new();
     for (kind, provider) in &app.providers {
         for platform in accept::platforms(*kind) {
@@ -121,7 +124,7 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
                     platform: *platform,
                     locale: form.locale,
                     bytes: rendered.size,
-                    payload: payload(&rendered),
+                    payload: payload(&rendered, &life),
                 });
             }
         }
@@ -129,7 +132,23 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
     payloads
 }
 
-fn payload(rendered: &Rendered) -> serde_json::Value {
+/// How long a push lives once it is due at a device in the app's zone: in seconds, and until when.
+struct Life {
+    seconds: i64,
+    until: i64,
+}
+
+impl Life {
+    fn of(app: &App, message: &Message) -> Self {
+        let (push, zone) = (Push::of(&message.notification, None, message.start_at), app.defaults.timezone);
+        let (due, end) = (due::due_at(&push, zone).unwrap_or(message.start_at), due::expires_at(&push, zone));
+        let seconds = (end - due).num_seconds().max(0);
+        // now or never, as providers are told it
+        Self { seconds, until: if seconds == 0 { 0 } else { end.timestamp() } }
+    }
+}
+
+fn payload(rendered: &Rendered, life: &Life) -> serde_json::Value {
     let mut bytes = Vec::new();
     match &rendered.body {
         Body::Whole(whole) => bytes.extend_from_slice(whole),
@@ -138,7 +157,8 @@ fn payload(rendered: &Rendered) -> serde_json::Value {
                 match piece {
                     Piece::Shared(shared) => bytes.extend_from_slice(shared),
                     Piece::Address => bytes.extend_from_slice(br#""token":"<token>""#),
-                    Piece::SecondsLeft | Piece::ExpiresAt => bytes.extend_from_slice(b"0"),
+                    Piece::SecondsLeft => bytes.extend_from_slice(life.seconds.to_string().as_bytes()),
+                    Piece::ExpiresAt => bytes.extend_from_slice(life.until.to_string().as_bytes()),
                 }
             }
         }

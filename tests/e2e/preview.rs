@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::{in_seconds, text};
 use crate::daemon::{Dev, apns_token};
 
 #[tokio::test]
@@ -52,6 +53,27 @@ async fn a_name_given_twice_is_previewed_once() {
         let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
         assert_eq!((&preview["targeted"], &preview["decisions"]), (&json!(2), &decisions), "{body}");
         assert_eq!(dev.send_and_wait(&body).await["counts"]["targeted"], 2, "{body}");
+    }
+}
+
+/// What providers are told of the time that is left is in the payload; 0 would be now or never.
+#[tokio::test]
+async fn a_preview_shows_the_life_of_a_push() {
+    let dev = Dev::start();
+    let at = in_seconds(7200);
+    for (members, ttl, expiration) in [
+        (json!({"ttl_seconds": 3600, "send_at": text(at)}), "3600s", (at.timestamp() + 3600).to_string()),
+        (json!({"ttl_seconds": 0}), "0s", "0".to_owned()),
+    ] {
+        let mut body = json!({"to": {"user_id": "ann"}, "content": {"title": "t"}});
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+        let message = |platform: &str| {
+            let found = preview["rendered"].as_array().unwrap().iter().find(|one| one["provider"] == "fcm" && one["platform"] == platform);
+            found.unwrap_or_else(|| panic!("{platform} in {preview}"))["payload"]["message"].clone()
+        };
+        assert_eq!(message("android")["android"]["ttl"], ttl, "{members}");
+        assert_eq!(message("ios")["apns"]["headers"]["apns-expiration"], expiration, "{members}");
     }
 }
 
