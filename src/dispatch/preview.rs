@@ -10,13 +10,16 @@ use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::Form;
+use crate::domain::Timestamp;
 use crate::domain::decision::Push;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
+use crate::domain::explain::outcome_of;
 use crate::domain::id::WorkId;
+use crate::domain::reason::SuppressReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 use crate::providers::{Body, Piece, Rendered};
-use crate::store::engine::Candidate;
+use crate::store::engine::{Candidate, Recipient};
 
 /// Devices of an audience that are looked at in one read.
 const PAGE: usize = 5000;
@@ -57,7 +60,13 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
     let mut look = |candidates: Vec<Candidate>| {
         let context = Context { now: node.now(), message: &message, app, categories: &categories, work: &work, run: None };
         for candidate in candidates {
-            count(&mut tally, plan::plan(&context, candidate));
+            let recipient = candidate.recipient.clone();
+            match plan::plan(&context, candidate) {
+                Step::Wait { due, reason } => {
+                    tally.add(in_vain(&context, recipient.as_ref(), due).map_or(reason.as_str(), |end| end.as_str()));
+                }
+                step => count(&mut tally, step),
+            }
         }
     };
     match to {
@@ -99,6 +108,12 @@ fn imagined(app: &App, message: &Message) -> TakenWork {
         expires_at: message.expires_at,
         spent: false,
     }
+}
+
+/// Why a target that waits would be suppressed when it is due, as things stand.
+fn in_vain(context: &Context<'_>, recipient: Option<&Recipient>, due: Timestamp) -> Option<SuppressReason> {
+    let question = plan::question(context.message, context.app, context.categories, recipient?);
+    outcome_of(due, &question).err()
 }
 
 fn count(tally: &mut Tally, step: Step) {

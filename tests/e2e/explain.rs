@@ -61,6 +61,8 @@ async fn a_night_is_explained() {
         (deep, json!({"ttl_seconds": 3600}), "suppress", json!("would_expire"), Value::Null),
         (evening, json!({"send_at_local": "2026-10-24T03:00:00"}), "defer", json!("scheduled"), json!(morning)),
         (evening, json!({"send_at_local": "2026-10-24T12:00:00"}), "defer", json!("scheduled"), json!("2026-10-24T10:00:00Z")),
+        (evening, json!({"send_at_local": "2026-10-24T12:00:00", "category": "marketing"}), "suppress", json!("category_off"), Value::Null),
+        (evening, json!({"send_at_local": "2026-10-24T03:00:00", "ttl_seconds": 60}), "suppress", json!("would_expire"), Value::Null),
         (morning, json!({"send_at_local": "2026-10-24T03:00:00"}), "suppress", json!("skipped_past_local_time"), Value::Null),
         (morning, json!({"send_at_local": "2026-10-24T03:00:00", "if_past": "send"}), "send", Value::Null, Value::Null),
     ] {

@@ -56,6 +56,19 @@ async fn a_name_given_twice_is_previewed_once() {
     }
 }
 
+/// What waits only to be suppressed is told as what it will be.
+#[tokio::test]
+async fn a_preview_looks_ahead_to_when_it_is_due() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    dev.ios("other", "ben", &apns_token("a1", 2)).await;
+    dev.prefer("ann", &json!({"categories": {"marketing": {"push": false}}})).await;
+    let to = json!({"user_ids": ["ann", "ben"]});
+    let body = json!({"to": to, "category": "marketing", "content": {"title": "t"}, "send_at": text(in_seconds(7200))});
+    let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+    assert_eq!(preview["decisions"], json!({"category_off": 1, "scheduled": 1}));
+}
+
 /// What providers are told of the time that is left is in the payload; 0 would be now or never.
 #[tokio::test]
 async fn a_preview_shows_the_life_of_a_push() {
