@@ -112,6 +112,20 @@ async fn every_device_of_a_user_is_explained() {
     assert!(dev.items("/v1/notifications").await.is_empty(), "nothing is sent");
 }
 
+/// A device that is known but not sent to is explained like a user without one, not called unknown.
+#[tokio::test]
+async fn an_inactive_device_is_explained() {
+    let dev = Dev::start();
+    let dead = json!({"user_id": "ann", "platform": "ios", "token": apns_token("dead0", 1), "timezone": "Asia/Tokyo"});
+    dev.put("/v1/devices/gone", &dead).await.expect(201);
+    dev.send_and_wait(&json!({"to": {"device_ids": ["gone", "ghost"]}, "content": {"title": "t"}})).await;
+    assert_eq!(dev.get("/v1/devices/gone").await.expect(200)["status"], "inactive");
+    let told = one(&dev, &json!({"device_id": "gone", "at": "2026-07-01T12:00:00Z"})).await;
+    assert_eq!((&told["device_id"], &told["decision"], &told["reason"]), (&json!("gone"), &json!("suppress"), &json!("no_active_device")));
+    assert_eq!((&told["timezone"], &told["local_time"]), (&json!("Asia/Tokyo"), &json!("2026-07-01T21:00:00")));
+    dev.post("/v1/explain", &json!({"device_id": "ghost"})).await.problem(404, "not_found");
+}
+
 #[tokio::test]
 async fn what_cannot_be_asked_is_named() {
     let dev = Dev::start();
