@@ -6,6 +6,7 @@
 pub mod category;
 pub mod device;
 pub mod engine;
+pub mod idempotency;
 pub mod key;
 pub mod notification;
 pub mod person;
@@ -19,6 +20,7 @@ use crate::domain::id::AppId;
 pub use category::Categories;
 pub use device::Devices;
 pub use engine::Engine;
+pub use idempotency::Replays;
 pub use key::Keys;
 pub use notification::Notifications;
 pub use person::People;
@@ -62,9 +64,9 @@ impl Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
-pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts {}
+pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts + Replays {}
 
-impl<T: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts> Store for T {}
+impl<T: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts + Replays> Store for T {}
 
 /// The apps and the store's own health.
 #[async_trait]

@@ -52,6 +52,7 @@ macro_rules! every_store {
 every_store! {
     accept:
         a_key_replays_the_first_answer_for_a_day,
+        a_key_can_be_looked_up_for_a_day,
         keys_are_apart_by_app_and_route,
         a_key_counts_within_its_own_batch,
         items_of_a_batch_have_keys_of_their_own,

@@ -18,7 +18,7 @@ use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
 use crate::api::instant::Instant;
 use crate::api::json::Reading;
-use crate::api::problem::{Code, Problem};
+use crate::api::problem::Problem;
 use crate::api::{idempotency, json, query, request_id, schema};
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::draft::FieldError;
@@ -64,6 +64,9 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;
+    if let Some(answer) = idempotency::replay(&api, key.as_ref()).await? {
+        return Ok(idempotency::replayed(accepted(answer)));
+    }
     let reading = read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
     let prepared = api.path.prepare(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
@@ -77,7 +80,7 @@ pub(super) async fn create(
             Ok(accepted(answer))
         }
         Verdict::Replayed(answer) => Ok(idempotency::replayed(accepted(answer))),
-        Verdict::Reused => Err(reused()),
+        Verdict::Reused => Err(idempotency::reused()),
     }
 }
 
@@ -103,9 +106,4 @@ pub(super) fn accepted(body: Bytes) -> Response {
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// 422: the key came with another body.
-pub(super) fn reused() -> Problem {
-    Problem::about(Code::IdempotencyKeyReused, "Idempotency-Key", "was used within 24 hours with another body")
 }
