@@ -154,6 +154,7 @@ every_store! {
         receipts_count_once_and_imply_delivery,
         an_impossible_instant_is_that_of_the_arrival,
         only_what_was_sent_has_receipts,
+        nothing_is_early_before_a_notification_begins,
         a_receipt_is_early_only_while_something_waits,
         an_early_receipt_waits_for_its_send,
         an_early_receipt_is_forgotten_after_an_hour,
