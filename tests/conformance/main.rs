@@ -140,6 +140,8 @@ every_store! {
         preferences_have_versions,
         contacts_are_apart_from_preferences,
         categories_are_declared_by_app,
+        a_category_has_versions_that_never_come_again,
+        the_newest_category_is_listed_first,
         keys_are_found_by_their_hash,
         a_refused_write_leaves_its_neighbours_alone,
         apps_keep_their_numbers;
