@@ -194,6 +194,29 @@ async fn a_configuration_is_checked_and_a_store_migrated_without_serving() {
     }
 }
 
+/// `herald check` looks without touching: it neither makes a store nor is in the way of the daemon that has it.
+#[tokio::test]
+async fn a_check_leaves_the_store_alone() {
+    let simulator = Simulator::start();
+    let files = || {
+        let entries = std::fs::read_dir(simulator.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        entries.filter(|name| name.contains(".db")).collect::<Vec<_>>()
+    };
+    let store = async || {
+        let checked = read(&run(simulator.on_the_store(&["check", "--output", "json"])).await, 0);
+        checked["items"].as_array().unwrap().iter().find(|item| item["what"] == "store").unwrap().clone()
+    };
+    let absent = store().await;
+    assert!(absent["fault"].is_null() && absent["note"].as_str().unwrap().contains("none yet"), "{absent}");
+    assert!(files().is_empty(), "{:?}", files());
+    let daemon = simulator.serve(&[]);
+    assert_eq!(store().await, json!({"what": "store", "fault": null, "note": null}));
+    assert!(daemon.terminate().await.success());
+    std::fs::write(simulator.dir.path().join("herald.db"), "no database ".repeat(400)).unwrap();
+    let broken = run(simulator.on_the_store(&["check"])).await;
+    assert_eq!(broken.status.code(), Some(1), "{}", String::from_utf8_lossy(&broken.stdout));
+}
+
 /// `herald dev --data-dir` keeps what was changed, its own demo data included.
 #[tokio::test]
 async fn dev_keeps_its_data_as_it_was_left() {
