@@ -19,6 +19,7 @@ mod schedule;
 mod speed;
 mod sqlite_file;
 mod targets;
+mod user_deliveries;
 mod views;
 mod world;
 
@@ -152,6 +153,10 @@ every_store! {
         unresolved_targets_are_listed_by_name,
         a_deleted_device_is_listed_without_its_name,
         notifications_are_listed_newest_first;
+    user_deliveries:
+        a_users_deliveries_are_listed_newest_first,
+        a_users_deliveries_are_those_of_their_app,
+        a_cursor_of_nobody_is_foreign;
     reports:
         receipts_count_once_and_imply_delivery,
         an_impossible_instant_is_that_of_the_arrival,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::daemon::{Client, Dev, Process, Simulator, apns_token};
 
 /// Every route of this daemon that callers may rely on.
-const ROUTES: [(&str, &[&str]); 23] = [
+const ROUTES: [(&str, &[&str]); 24] = [
     ("/v1/devices/{device_id}", &["get", "put", "patch", "delete"]),
     ("/v1/devices", &["get"]),
     ("/v1/devices/import", &["post"]),
@@ -21,6 +21,7 @@ const ROUTES: [(&str, &[&str]); 23] = [
     ("/v1/notifications/preview", &["post"]),
     ("/v1/notifications/{id}", &["get", "delete"]),
     ("/v1/notifications/{id}/deliveries", &["get"]),
+    ("/v1/users/{user_id}/deliveries", &["get"]),
     ("/v1/explain", &["post"]),
     ("/v1/receipts", &["post"]),
     ("/v1/keys", &["get", "post"]),

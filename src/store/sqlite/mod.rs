@@ -44,6 +44,7 @@ mod row;
 mod schedule;
 mod tally;
 mod targets;
+mod user_deliveries;
 mod waiting;
 mod work;
 mod writer;
