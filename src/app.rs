@@ -24,7 +24,7 @@ use crate::providers::{self, Provider};
 use crate::queue::Queue;
 use crate::queue::in_process::InProcessQueue;
 use crate::store::Store;
-use crate::store::sqlite::{Options, SqliteStore};
+use crate::store::sqlite::{Condition, Options, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
 
@@ -207,11 +207,18 @@ pub struct Finding {
     pub what: String,
     /// What is wrong with it; `None`: nothing.
     pub fault: Option<String>,
+    /// What is to be known of it though nothing is wrong.
+    pub note: Option<String>,
 }
 
 impl Finding {
     fn of<T>(what: impl Into<String>, result: anyhow::Result<T>) -> Self {
-        Self { what: what.into(), fault: result.err().map(|error| format!("{error:#}")) }
+        Self { what: what.into(), fault: result.err().map(|error| format!("{error:#}")), note: None }
+    }
+
+    /// Nothing is wrong.
+    pub fn good(what: impl Into<String>, note: Option<String>) -> Self {
+        Self { what: what.into(), fault: None, note }
     }
 }
 
@@ -219,7 +226,7 @@ impl Finding {
 pub async fn check(settings: &Settings) -> Vec<Finding> {
     let life = Lifecycle::new();
     let context = context(settings, &life);
-    let mut findings = vec![Finding::of("store", check_store(settings).await), Finding { what: "queue".to_owned(), fault: None }];
+    let mut findings = vec![check_store(settings).await, Finding::good("queue", None)];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
             let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
@@ -233,8 +240,18 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-async fn check_store(settings: &Settings) -> anyhow::Result<()> {
-    Ok(open_store(settings, &TaskTracker::new()).await?.ping().await?)
+/// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
+async fn check_store(settings: &Settings) -> Finding {
+    let DatabaseUrl::Sqlite(path) = &settings.database.url;
+    let note = match SqliteStore::inspect(path).await.with_context(|| format!("database.url {}", path.display())) {
+        Ok(Condition::Current) => None,
+        Ok(Condition::Absent) => Some("there is none yet, the daemon will make it".to_owned()),
+        Ok(Condition::Older { version, known }) => {
+            Some(format!("it has schema version {version}, the daemon will bring it to {known} when it starts"))
+        }
+        Err(error) => return Finding::of::<()>("store", Err(error)),
+    };
+    Finding::good("store", note)
 }
 
 async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {

@@ -17,10 +17,13 @@ CREATE TABLE api_key (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX api_key_by_app ON api_key (app, created_at);
 
+-- `version` begins at the instant of the declaration and grows, so that one declared anew never has a version of the one before.
 CREATE TABLE category (
     app INTEGER NOT NULL,
     name TEXT NOT NULL,
     definition TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
     PRIMARY KEY (app, name)
 ) STRICT, WITHOUT ROWID;
 

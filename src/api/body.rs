@@ -14,7 +14,7 @@ use super::problem::{Code, Problem};
 
 /// A body of most requests, at most, in bytes.
 pub(super) const SMALL: usize = 1024 * 1024;
-/// The body of a batch, at most, in bytes.
+/// The body of a notification, whose audience may be 10 000 names, or of a batch, at most, in bytes.
 pub(super) const LARGE: usize = 8 * SMALL;
 
 /// Of a body that is refused, so much is still read, in bytes.

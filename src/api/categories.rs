@@ -1,6 +1,5 @@
 //! `/v1/categories`: kinds of notifications that an app declared.
 
-use aws_lc_rs::digest;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,8 +19,8 @@ use super::path::CategoryId;
 use super::problem::Problem;
 use super::{Api, query, schema};
 use crate::domain::category::Category;
-use crate::domain::id::AppId;
 use crate::domain::notification::{MAX_TTL_SECONDS, Priority};
+use crate::store::category::{Declaration, Declared};
 use crate::store::key::Scope;
 
 /// A category; what is absent is at its default.
@@ -34,7 +33,7 @@ struct CategoryRequest {
     required: Option<bool>,
     /// Not held by quiet hours; false where absent.
     bypass_quiet_hours: Option<bool>,
-    /// Of notifications that name none. `critical` needs the scope of that name.
+    /// Of notifications that name none. `critical` needs the scope of that name, here and for a notification that takes it.
     #[schema(value_type = Option<schema::Priority>)]
     priority: Option<Priority>,
     /// Of notifications that name none.
@@ -75,7 +74,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// List categories
 ///
-/// In alphabetical order. Scope `read`.
+/// Newest first. Scope `read`.
 #[utoipa::path(
     get,
     path = "/v1/categories",
@@ -88,8 +87,8 @@ async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Resul
     let list = Listed { app: caller.app, route: "categories", subject: "", now: api.clock.now() };
     let (params, listing) = page::listing::<CategoryResponse>(&uri, list)?;
     params.finish()?;
-    let all = api.store.categories(caller.app).await?;
-    let page = listing.cut(all, |(name, _)| name.clone(), |name, after| name > after);
+    let all = api.store.declared(caller.app).await?;
+    let page = listing.cut(all, |one| format!("{:020}-{}", one.created_at.timestamp_micros(), one.name), |one, after| one < after);
     listing.answer(page.items.into_iter().map(CategoryResponse::from).collect(), page.next)
 }
 
@@ -119,9 +118,8 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let category = one(&api, caller.app, &name).await?.ok_or_else(|| Problem::not_found("category"))?;
-    let tag = tag_of(&category)?;
-    Ok(etag::answer(&headers, &tag, &CategoryResponse::from((name, category))))
+    let declared = api.store.category(caller.app, &name).await?.ok_or_else(|| Problem::not_found("category"))?;
+    Ok(etag::answer(&headers, &tag_of(&declared), &CategoryResponse::from(declared)))
 }
 
 /// Declare a category
@@ -156,15 +154,22 @@ async fn put(
     if category.priority == Some(Priority::Critical) && !caller.may_be_critical() {
         return Err(Problem::scope_missing(Scope::Critical));
     }
-    if etag::has_condition(&headers) {
-        let present = one(&api, caller.app, &name).await?.as_ref().map(tag_of).transpose()?;
-        etag::check(&headers, present.as_ref())?;
-    }
-    let is_new = api.store.put_category(caller.app, &name, &category).await?;
+    let if_match = if etag::has_condition(&headers) {
+        let present = api.store.category(caller.app, &name).await?;
+        etag::check(&headers, present.as_ref().map(tag_of).as_ref())?;
+        present.map(|present| present.version)
+    } else {
+        None
+    };
+    let declaration = api.store.put_category(caller.app, &name, &category, if_match).await?;
     api.path.forget_categories(caller.app);
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let tag = tag_of(&category)?;
-    Ok(etag::tagged((status, Json(CategoryResponse::from((name, category)))).into_response(), &tag))
+    let (status, declared) = match declaration {
+        Declaration::Created(declared) => (StatusCode::CREATED, declared),
+        Declaration::Updated(declared) => (StatusCode::OK, declared),
+        Declaration::Stale => return Err(Problem::stale()),
+    };
+    let tag = tag_of(&declared);
+    Ok(etag::tagged((status, Json(CategoryResponse::from(declared))).into_response(), &tag))
 }
 
 /// Take a category back
@@ -186,16 +191,8 @@ async fn delete(State(api): State<Api>, caller: Caller<ToManage>, CategoryId(nam
     if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("category")) }
 }
 
-/// One category, from the store itself: the path's list may be a second old.
-async fn one(api: &Api, app: AppId, name: &str) -> Result<Option<Category>, Problem> {
-    Ok(api.store.categories(app).await?.into_iter().find(|(other, _)| other == name).map(|(_, category)| category))
-}
-
-/// Categories have no version; what they say is their version.
-fn tag_of(category: &Category) -> Result<Tag, Problem> {
-    let bytes = serde_json::to_vec(category).map_err(|error| Problem::internal(&error))?;
-    let hash = digest::digest(&digest::SHA256, &bytes);
-    Ok(Tag::new(hash.as_ref().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))))
+fn tag_of(declared: &Declared) -> Tag {
+    Tag::new(declared.version)
 }
 
 fn checked(reading: Reading<CategoryRequest>) -> Result<Category, Problem> {
@@ -216,9 +213,10 @@ fn checked(reading: Reading<CategoryRequest>) -> Result<Category, Problem> {
     })
 }
 
-impl From<(String, Category)> for CategoryResponse {
-    fn from((id, category): (String, Category)) -> Self {
-        let Category { default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel } = category;
+impl From<Declared> for CategoryResponse {
+    fn from(declared: Declared) -> Self {
+        let id = declared.name;
+        let Category { default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel } = declared.category;
         Self { id, default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel }
     }
 }

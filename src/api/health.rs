@@ -1,9 +1,10 @@
-//! `/health`, `/ready`, `/metrics`: for machines that watch over the daemon. No key is needed.
+//! `/health`, `/ready`, `/metrics`: for machines that watch over the daemon. No key is needed, but for metrics where others than this
+//! machine can reach it: they tell how much is sent.
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::auth::{Caller, ToRead};
 use super::problem::Problem;
 use crate::domain::work::Stream;
 
@@ -60,7 +62,23 @@ async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
 }
 
 /// Metrics, in Prometheus' text form
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, content_type = "text/plain", body = String)))]
-async fn metrics(State(api): State<Api>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (api.metrics)()).into_response()
+///
+/// Where the daemon listens beyond loopback this needs a key of scope `read`; else none.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses(
+        (status = 200, content_type = "text/plain", body = String),
+        (status = 401, description = "Beyond loopback: the code is `key_invalid`", body = super::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Beyond loopback: the code is `scope_missing`", body = super::problem::ProblemBody, content_type = "application/problem+json"),
+    ),
+    security((), ("api_key" = ["read"]))
+)]
+async fn metrics(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    if api.settings.is_public() {
+        let (mut parts, _) = request.into_parts();
+        Caller::<ToRead>::from_request_parts(&mut parts, &api).await?;
+    }
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (api.metrics)()).into_response())
 }

@@ -2,11 +2,14 @@
 
 use aws_lc_rs::digest;
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::problem::Problem;
+use super::Api;
+use super::problem::{Code, Problem};
 use crate::domain::id::AppId;
 use crate::store::engine::IdempotencyKey;
+use crate::store::idempotency::Before;
 
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -26,6 +29,21 @@ pub(super) fn of_request(headers: &HeaderMap, app: AppId, route: &'static str, b
 pub(super) fn of_item(text: &str, app: AppId, body: &[u8]) -> Result<IdempotencyKey, Problem> {
     let key = checked(text).ok_or_else(|| Problem::invalid_field("idempotency_key", "invalid", MESSAGE))?;
     Ok(new(app, "notifications/batch/item", key, body))
+}
+
+/// What was answered under the key, before anything else of the request is judged: what was good then may be refused by now. `None`: it is new.
+pub(super) async fn replay(api: &Api, key: Option<&IdempotencyKey>) -> Result<Option<Bytes>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    match api.store.before(std::slice::from_ref(key)).await?.pop() {
+        Some(Before::Same(answer)) => Ok(Some(answer)),
+        Some(Before::Other) => Err(reused()),
+        Some(Before::Nothing) | None => Ok(None),
+    }
+}
+
+/// 422: the key came with another body.
+pub(super) fn reused() -> Problem {
+    Problem::about(Code::IdempotencyKeyReused, "Idempotency-Key", "was used within 24 hours with another body")
 }
 
 /// Marks an answer as one that was given before.

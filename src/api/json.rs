@@ -46,6 +46,11 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Prob
     salvage::read(bytes)
 }
 
+/// Reads a body whose items stay raw and are each read for themselves: a NUL in one of them is wrong with that one only.
+pub(crate) fn read_envelope<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).or_else(|_| salvage::read(bytes)?.whole())
+}
+
 fn may_hold_nul(bytes: &[u8]) -> bool {
     bytes.split(|byte| *byte == b'\\').skip(1).any(|rest| rest.starts_with(b"u0000"))
 }

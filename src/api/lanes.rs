@@ -47,11 +47,17 @@ struct ResumedLane {
     /// Who carries.
     #[schema(value_type = schema::Provider)]
     provider: ProviderKind,
+    /// Apple's service; null where the parts are of several.
+    #[schema(value_type = Option<schema::Environment>)]
+    environment: Option<Environment>,
+    /// Which part of FCM's lane; null where there are several.
+    #[schema(value_type = Option<schema::Platform>)]
+    platform: Option<Platform>,
     /// `paused` where any part is paused again, else `running`.
     state: &'static str,
     /// Why it is paused.
     reason: Option<String>,
-    /// Its parts.
+    /// Its parts, as the list shows them.
     items: Vec<LaneResponse>,
 }
 
@@ -99,7 +105,8 @@ async fn resume(
     let items: Vec<LaneResponse> = lanes.into_iter().map(LaneResponse::from).collect();
     let held = items.iter().find(|lane| lane.state == "paused");
     let (state, reason) = held.map_or(("running", None), |lane| (lane.state, lane.reason.clone()));
-    Ok(Json(ResumedLane { provider, state, reason, items }))
+    let (environment, platform) = if let [only] = items.as_slice() { (only.environment, only.platform) } else { (None, None) };
+    Ok(Json(ResumedLane { provider, environment, platform, state, reason, items }))
 }
 
 impl From<LaneView> for LaneResponse {

@@ -31,6 +31,7 @@ mod schema;
 mod serve;
 mod way_in;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,11 @@ impl Settings {
     /// [`Settings::header_timeout_seconds`] as a duration.
     pub fn header_timeout(&self) -> Duration {
         Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    /// Whether others than this machine may reach it. What is no address is taken for one that they may.
+    pub fn is_public(&self) -> bool {
+        !self.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
     }
 
     /// [`Settings::body_timeout_seconds`] as a duration.

@@ -4,6 +4,7 @@ mod batch;
 mod cancel;
 mod content;
 mod create;
+mod critical;
 mod deliveries;
 pub(super) mod dto;
 mod list;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(preview::preview))
         .routes(routes!(read::read, cancel::cancel))
         .routes(routes!(deliveries::deliveries))
+        .routes(routes!(deliveries::of_user))
 }
 
 #[cfg(test)]

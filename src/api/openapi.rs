@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{SchemaType, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
     ResponseBuilder,
@@ -80,7 +80,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Adds what the operation has in common with others like it.
 fn complete(operation: &mut Operation) {
-    let needs_key = operation.security.is_some();
+    // an empty requirement says that it also goes without
+    let needs_key = operation.security.as_ref().is_some_and(|ways| !ways.contains(&SecurityRequirement::default()));
     let has_body = operation.request_body.is_some();
     let parameters = operation.parameters.get_or_insert_default();
     let own = |parameter: &RefOr<Parameter>, matches: fn(&Parameter) -> bool| matches!(parameter, RefOr::T(own) if matches(own));

@@ -128,7 +128,8 @@ fn names_of<T: ToSchema>() -> Vec<String> {
 }
 
 impl Listed<'_> {
-    fn seal(&self, filters: &[(String, String)], inner: &str) -> String {
+    /// A cursor of this list, from the store's own.
+    pub(super) fn seal(&self, filters: &[(String, String)], inner: &str) -> String {
         let issued = self.now.timestamp();
         let sum = self.sum(issued, filters, inner);
         URL_SAFE_NO_PAD.encode(serde_json::json!([issued, sum, filters, inner]).to_string())
@@ -136,7 +137,7 @@ impl Listed<'_> {
 
     /// The filters and the store's own cursor.
     fn open(&self, cursor: &str) -> Result<(Vec<(String, String)>, String), Problem> {
-        let unreadable = || Problem::invalid_field("cursor", "invalid", "is not a cursor that was answered here");
+        let unreadable = Problem::foreign_cursor;
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unreadable())?;
         let (issued, sum, filters, inner): (i64, String, Vec<(String, String)>, String) =
             serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
@@ -149,7 +150,7 @@ impl Listed<'_> {
         Ok((filters, inner))
     }
 
-    /// Binds a cursor to its list and guards the store against what it did not make.
+    /// Binds a cursor to its list. It is no secret: what a caller makes up, the store refuses or takes for a place in their own list.
     fn sum(&self, issued: i64, filters: &[(String, String)], inner: &str) -> String {
         let text = serde_json::json!([self.app.0, self.route, self.subject, issued, filters, inner]).to_string();
         let hash = digest::digest(&digest::SHA256, text.as_bytes());

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::problem::Problem;
+use super::request_id;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::NotificationId;
 use crate::domain::name::{NameError, check_category_id, check_device_id, check_user_id};
@@ -42,7 +43,9 @@ impl FromRequestParts<Api> for NotificationPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
-        own_id(parts, "notification").await.map(|id| Self(NotificationId(id)))
+        let id = own_id(parts, "notification").await?;
+        request_id::about(id);
+        Ok(Self(NotificationId(id)))
     }
 }
 

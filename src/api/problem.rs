@@ -166,6 +166,11 @@ impl Problem {
         Self { errors: vec![error], ..Self::new(code, detail) }
     }
 
+    /// 422: a cursor that nobody here has made.
+    pub(crate) fn foreign_cursor() -> Self {
+        Self::invalid_field("cursor", "invalid", "is not a cursor that was answered here")
+    }
+
     /// 401.
     pub(crate) fn key_invalid(detail: &'static str) -> Self {
         Self::new(Code::KeyInvalid, detail)
@@ -242,6 +247,9 @@ impl Problem {
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
+        if matches!(error, store::Error::ForeignCursor) {
+            return Self::foreign_cursor();
+        }
         if error.is_transient() {
             tracing::warn!(error = %Chain(&error), "the store cannot be reached");
             Self::new(Code::StoreUnavailable, "the store cannot be reached; try again")
@@ -313,6 +321,8 @@ mod tests {
         let error = store::Error::Refused("UNIQUE constraint failed: device.name".into());
         let body = serde_json::to_string(&Problem::from(error).into_body()).unwrap();
         assert!(!body.contains("UNIQUE"), "{body}");
+        let foreign = Problem::from(store::Error::ForeignCursor);
+        assert_eq!((foreign.code(), foreign.errors()[0].field.as_str()), (Code::Invalid, "cursor"));
         let away = Problem::from(store::Error::Unavailable("refused".into())).into_response();
         assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(away.headers()[RETRY_AFTER], "1");

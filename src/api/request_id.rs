@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Builder;
 
 use super::Api;
@@ -26,16 +26,29 @@ pub(super) fn current() -> Option<String> {
     CURRENT.try_with(ToString::to_string).ok()
 }
 
+/// Notes in the request's span which notification it is about.
+pub(super) fn about(notification: impl std::fmt::Display) {
+    Span::current().record("notification.id", tracing::field::display(notification));
+}
+
+/// Notes in the request's span how many notifications it brings.
+pub(super) fn about_many(notifications: usize) {
+    Span::current().record("notification.count", notifications);
+}
+
 /// The outermost layer: takes or makes the id, opens the span, answers the id.
 pub(super) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (id, header) = id_of(&api, request.headers());
-    let traceparent = request.headers().get(&TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())).cloned();
+    let given = request.headers().get(&TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
+    let traceparent = given.cloned().or_else(new_traceparent);
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
         request.id = &*id,
         http.method = request.method().as_str(),
         http.route = route,
+        notification.id = tracing::field::Empty,
+        notification.count = tracing::field::Empty,
         trace.parent = traceparent.as_ref().and_then(|value| value.to_str().ok()),
     );
     let is_probe = matches!(route, "/health" | "/ready" | "/metrics");
@@ -74,6 +87,14 @@ fn id_of(api: &Api, headers: &HeaderMap) -> (Arc<str>, HeaderValue) {
     (text.into(), header)
 }
 
+/// The beginning of a trace, sampled, so that what we log can be found by who follows it.
+fn new_traceparent() -> Option<HeaderValue> {
+    let mut rng = rand::rng();
+    // zeros are not allowed
+    let (trace, parent) = (rng.random::<u128>().max(1), rng.random::<u64>().max(1));
+    HeaderValue::from_str(&format!("00-{trace:032x}-{parent:016x}-01")).ok()
+}
+
 /// Whether it is a `traceparent` of the W3C's Trace Context, any version but the forbidden one.
 fn is_traceparent(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
@@ -106,7 +127,9 @@ mod tests {
     #[test]
     fn only_a_whole_traceparent_is_taken() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let made = new_traceparent().unwrap();
         for (text, expected) in [
+            (made.to_str().unwrap().to_owned(), true),
             (good.to_owned(), true),
             (good.replacen("00", "01", 1), true),
             (good.replacen("00", "01", 1) + "-more", true),

@@ -19,14 +19,19 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let settings = config::load(arguments.config.as_deref())?;
-    let mut findings = vec![app::Finding { what: "configuration".to_owned(), fault: None }];
+    let mut findings = vec![app::Finding::good("configuration", None)];
     findings.extend(app::check(&settings).await);
     if output.is_json() {
-        let items: Vec<_> = findings.iter().map(|finding| json!({ "what": finding.what, "fault": finding.fault })).collect();
+        let items: Vec<_> =
+            findings.iter().map(|finding| json!({ "what": finding.what, "fault": finding.fault, "note": finding.note })).collect();
         output.json(&json!({ "items": items }));
     } else {
         for finding in &findings {
-            let told = finding.fault.as_deref().unwrap_or("ok");
+            let told = match (&finding.fault, &finding.note) {
+                (Some(fault), _) => fault.clone(),
+                (None, Some(note)) => format!("ok ({note})"),
+                (None, None) => "ok".to_owned(),
+            };
             output.line(&format!("{}: {told}", finding.what));
         }
     }

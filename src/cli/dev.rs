@@ -25,6 +25,11 @@ use crate::simulator::{Options, Simulator};
 use crate::system::SystemClock;
 use crate::telemetry;
 
+/// The database's file in the folder of the data.
+const DATABASE: &str = "herald.db";
+/// The file that says that the demo data was brought in.
+const FILLED: &str = "demo-data";
+
 /// The key of every `herald dev` that only this machine can reach.
 const KEY: &str = "herald_dev_key";
 
@@ -44,6 +49,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let folder = Folder::open(arguments.data_dir)?;
+    let is_new = !folder.is_filled();
     let simulator = Harness::start().await?;
     let settings = settings(&simulator.simulator, &folder.path, arguments.listen).await?;
     telemetry::start_log(&settings.log)?;
@@ -54,7 +60,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
     let daemon = Daemon::start(settings, &life, extras).await?;
     let url = format!("http://{}", reachable(daemon.address()));
     let remote = Remote { url: url.clone(), api_key: Some(api_key.clone()) };
-    demo::fill(&Client::new(remote)?).await.context("the demo data")?;
+    if is_new {
+        demo::fill(&Client::new(remote)?).await.context("the demo data")?;
+        folder.note_filled().context("the demo data")?;
+    }
     if api_key != KEY {
         output.note(&format!("the API key of this start: {api_key}"));
     }
@@ -68,7 +77,7 @@ async fn settings(simulator: &Simulator, folder: &Path, listen: SocketAddr) -> a
     simulator.write_files(folder).await?;
     let mut settings = config::from_text(&simulator.config_toml(demo::APP, folder)?, folder)?;
     settings.server.listen = listen;
-    settings.database.url = DatabaseUrl::Sqlite(folder.join("herald.db"));
+    settings.database.url = DatabaseUrl::Sqlite(folder.join(DATABASE));
     // The simulator asks for no patience, and whoever watches has none.
     settings.retry.provider_floors = false;
     Ok(settings)
@@ -123,6 +132,16 @@ impl Folder {
         let path = path.canonicalize().with_context(name)?;
         Ok(Self { path, _ours: None })
     }
+
+    /// Whether the demo data was brought into this database: what was changed or deleted of it since stays so.
+    fn is_filled(&self) -> bool {
+        self.path.join(DATABASE).is_file() && self.path.join(FILLED).is_file()
+    }
+
+    /// Remembers that it was, wholly.
+    fn note_filled(&self) -> std::io::Result<()> {
+        std::fs::write(self.path.join(FILLED), "")
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +153,18 @@ mod tests {
         for (bound, url) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("10.0.0.1:80", "10.0.0.1:80")] {
             assert_eq!(reachable(bound.parse().unwrap()).to_string(), url);
         }
+    }
+
+    #[test]
+    fn demo_data_is_brought_into_a_new_database() {
+        let folder = Folder::open(None).unwrap();
+        assert!(!folder.is_filled());
+        std::fs::write(folder.path.join(DATABASE), "").unwrap();
+        assert!(!folder.is_filled(), "a start that was cut short");
+        folder.note_filled().unwrap();
+        assert!(folder.is_filled());
+        std::fs::remove_file(folder.path.join(DATABASE)).unwrap();
+        assert!(!folder.is_filled(), "the database was thrown away");
     }
 
     #[test]

@@ -12,12 +12,14 @@ use super::plan::device_facts;
 use crate::domain::Timestamp;
 use crate::domain::category::Category;
 use crate::domain::decision::{self, Push};
+use crate::domain::device::Device;
 use crate::domain::explain as words;
 use crate::domain::id::{NotificationId, WorkId};
 use crate::domain::local_time::{earliest_on_earth, wall_clock};
 use crate::domain::notification::{DEFAULT_TTL_SECONDS, IfPast, InQuietHours, Lifetime, Priority, When};
 use crate::domain::reason::SuppressReason;
 use crate::domain::work::{Targets, WorkKey};
+use crate::domain::zone::effective_zone;
 use crate::store::engine::{Ask, Candidate, Recipient};
 
 /// Whom an explanation is about.
@@ -69,7 +71,7 @@ pub struct Explained {
     pub local_time: NaiveDateTime,
 }
 
-/// Answers per device; `None` where a named device is unknown or inactive. Nothing is written.
+/// Answers per device; `None` where a named device is unknown. Nothing is written.
 pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
     let categories = node.directory.categories(app.id).await?;
     let declared = match &question.category {
@@ -82,8 +84,15 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
         Who::Device(name) => Targets::Devices(vec![name.clone()]),
     };
     let candidates = peek(node, app, targets, false).await?;
-    if matches!(question.who, Who::Device(_)) && candidates.iter().all(|candidate| candidate.recipient.is_none()) {
-        return Ok(None);
+    if let Who::Device(name) = &question.who
+        && candidates.iter().all(|candidate| candidate.recipient.is_none())
+    {
+        let Some(device) = node.store.device(app.id, name).await? else { return Ok(None) };
+        let person = match &device.user {
+            Some(user) => node.store.preferences(app.id, user).await?.value.timezone,
+            None => None,
+        };
+        return Ok(Some(vec![inactive(app, device, person.as_deref(), now)]));
     }
     let push = imagined(question, declared, now);
     let explained = candidates.into_iter().map(|candidate| match candidate.recipient {
@@ -149,6 +158,12 @@ fn nobody(app: &App, now: Timestamp) -> Explained {
         timezone: zone.name().to_owned(),
         local_time: wall_clock(zone, now),
     }
+}
+
+/// A device that is known and not sent to.
+fn inactive(app: &App, device: Device, persons_zone: Option<&str>, now: Timestamp) -> Explained {
+    let zone = effective_zone(device.timezone.as_deref(), persons_zone, app.defaults.timezone);
+    Explained { device: Some(device.name), timezone: zone.name().to_owned(), local_time: wall_clock(zone, now), ..nobody(app, now) }
 }
 
 /// How many of each decision: `send`, or the reason.

@@ -10,11 +10,16 @@ use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::Form;
+use crate::domain::Timestamp;
+use crate::domain::decision::Push;
 use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::due;
+use crate::domain::explain::outcome_of;
 use crate::domain::id::WorkId;
+use crate::domain::reason::SuppressReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 use crate::providers::{Body, Piece, Rendered};
-use crate::store::engine::Candidate;
+use crate::store::engine::{Candidate, Recipient};
 
 /// Devices of an audience that are looked at in one read.
 const PAGE: usize = 5000;
@@ -63,12 +68,18 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
             run: None,
         };
         for candidate in candidates {
-            count(&mut tally, plan::plan(&context, candidate));
+            let recipient = candidate.recipient.clone();
+            match plan::plan(&context, candidate) {
+                Step::Wait { due, reason } => {
+                    tally.add(in_vain(&context, recipient.as_ref(), due).map_or(reason.as_str(), |end| end.as_str()));
+                }
+                step => count(&mut tally, step),
+            }
         }
     };
     match to {
-        To::Users(names) => look(peek(node, app, Targets::Users(names), latest_only).await?),
-        To::Devices(names) => look(peek(node, app, Targets::Devices(names), latest_only).await?),
+        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), latest_only).await?),
+        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), latest_only).await?),
         To::All => {
             let mut after = 0;
             loop {
@@ -80,6 +91,13 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
         }
     }
     Ok(Preview { targeted: tally.0.values().sum(), rendered: payloads(app, &message), decisions: tally.0 })
+}
+
+/// A name given twice is one target, also where nothing is known of it.
+fn each_once(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn imagined(app: &App, message: &Message) -> TakenWork {
@@ -100,6 +118,12 @@ fn imagined(app: &App, message: &Message) -> TakenWork {
     }
 }
 
+/// Why a target that waits would be suppressed when it is due, as things stand.
+fn in_vain(context: &Context<'_>, recipient: Option<&Recipient>, due: Timestamp) -> Option<SuppressReason> {
+    let question = plan::question(context.message, context.app, context.categories, recipient?);
+    outcome_of(due, &question).err()
+}
+
 fn count(tally: &mut Tally, step: Step) {
     match step {
         Step::Skip => {}
@@ -111,6 +135,7 @@ fn count(tally: &mut Tally, step: Step) {
 
 /// The payloads of every provider the app has, in the default words and in each locale.
 fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
+    let life = Life::of(app, message);
     let mut payloads = Vec::new();
     for (kind, provider) in &app.providers {
         for platform in accept::platforms(*kind) {
@@ -122,7 +147,7 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
                     platform: *platform,
                     locale: form.locale,
                     bytes: rendered.size,
-                    payload: payload(&rendered),
+                    payload: payload(&rendered, &life),
                 });
             }
         }
@@ -130,7 +155,23 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
     payloads
 }
 
-fn payload(rendered: &Rendered) -> serde_json::Value {
+/// How long a push lives once it is due at a device in the app's zone: in seconds, and until when.
+struct Life {
+    seconds: i64,
+    until: i64,
+}
+
+impl Life {
+    fn of(app: &App, message: &Message) -> Self {
+        let (push, zone) = (Push::of(&message.notification, None, message.start_at), app.defaults.timezone);
+        let (due, end) = (due::due_at(&push, zone).unwrap_or(message.start_at), due::expires_at(&push, zone));
+        let seconds = (end - due).num_seconds().max(0);
+        // now or never, as providers are told it
+        Self { seconds, until: if seconds == 0 { 0 } else { end.timestamp() } }
+    }
+}
+
+fn payload(rendered: &Rendered, life: &Life) -> serde_json::Value {
     let mut bytes = Vec::new();
     match &rendered.body {
         Body::Whole(whole) => bytes.extend_from_slice(whole),
@@ -139,7 +180,8 @@ fn payload(rendered: &Rendered) -> serde_json::Value {
                 match piece {
                     Piece::Shared(shared) => bytes.extend_from_slice(shared),
                     Piece::Address => bytes.extend_from_slice(br#""token":"<token>""#),
-                    Piece::SecondsLeft | Piece::ExpiresAt => bytes.extend_from_slice(b"0"),
+                    Piece::SecondsLeft => bytes.extend_from_slice(life.seconds.to_string().as_bytes()),
+                    Piece::ExpiresAt => bytes.extend_from_slice(life.until.to_string().as_bytes()),
                 }
             }
         }

@@ -3,8 +3,33 @@
 use async_trait::async_trait;
 
 use super::Result;
+use crate::domain::Timestamp;
 use crate::domain::category::Category;
 use crate::domain::id::AppId;
+
+/// A category as it was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Its name.
+    pub name: String,
+    /// What was declared of it.
+    pub category: Category,
+    /// Grows with each declaration, and is never used again; the `ETag`.
+    pub version: i64,
+    /// When it was first declared.
+    pub created_at: Timestamp,
+}
+
+/// What a declaration came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// It is new.
+    Created(Declared),
+    /// It was there.
+    Updated(Declared),
+    /// `if_match` named another version, or there is none.
+    Stale,
+}
 
 /// Categories by app.
 #[async_trait]
@@ -12,8 +37,14 @@ pub trait Categories: Send + Sync {
     /// All of an app's, by name, in alphabetical order.
     async fn categories(&self, app: AppId) -> Result<Vec<(String, Category)>>;
 
-    /// Declares one, or declares it anew; whether it was new.
-    async fn put_category(&self, app: AppId, name: &str, category: &Category) -> Result<bool>;
+    /// All of an app's, newest first.
+    async fn declared(&self, app: AppId) -> Result<Vec<Declared>>;
+
+    /// One of them.
+    async fn category(&self, app: AppId, name: &str) -> Result<Option<Declared>>;
+
+    /// Declares one, or declares it anew.
+    async fn put_category(&self, app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Result<Declaration>;
 
     /// Takes one back; whether there was one.
     async fn delete_category(&self, app: AppId, name: &str) -> Result<bool>;

@@ -6,6 +6,7 @@
 pub mod category;
 pub mod device;
 pub mod engine;
+pub mod idempotency;
 pub mod key;
 pub mod notification;
 pub mod person;
@@ -19,6 +20,7 @@ use crate::domain::id::AppId;
 pub use category::Categories;
 pub use device::Devices;
 pub use engine::Engine;
+pub use idempotency::Replays;
 pub use key::Keys;
 pub use notification::Notifications;
 pub use person::People;
@@ -40,6 +42,9 @@ pub enum Error {
         /// The row's key, never anything personal.
         row: String,
     },
+    /// A list was asked to go on where this store never was: [`PageRequest::after`] is not one of its own.
+    #[error("the cursor was not made by this store")]
+    ForeignCursor,
     /// It refused a statement: a fault of ours.
     #[error("the store refused a statement")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -50,7 +55,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::Unreadable { .. } | Self::Refused(_) => false,
+            Self::Unreadable { .. } | Self::ForeignCursor | Self::Refused(_) => false,
         }
     }
 }
@@ -59,9 +64,9 @@ impl Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
-pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts {}
+pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts + Replays {}
 
-impl<T: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts> Store for T {}
+impl<T: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts + Replays> Store for T {}
 
 /// The apps and the store's own health.
 #[async_trait]

@@ -66,6 +66,8 @@ pub struct Counts {
 /// One target of a notification, waiting or ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeliveryView {
+    /// Of which notification.
+    pub notification: NotificationId,
     /// The device's name; `None` where a person stands for no device, and once the person was erased.
     pub device: Option<String>,
     /// The user's name; `None` where nobody was signed in, and once the person was erased.
@@ -143,4 +145,8 @@ pub trait Notifications: Send + Sync {
         filter: &DeliveryFilter,
         page: &PageRequest,
     ) -> Result<Option<Page<DeliveryView>>>;
+
+    /// What ended at a user's targets, of the newest notification first; nothing where the user is unknown. A page looks through so much
+    /// and no more: it may be short, or empty, and still have a next one.
+    async fn user_deliveries(&self, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>>;
 }

@@ -37,7 +37,7 @@ pub struct Receipt {
 pub enum ReceiptVerdict {
     /// Counted, or counted before.
     Accepted,
-    /// The send is not booked yet: kept for an hour.
+    /// The notification has begun and the send is not booked yet: kept for an hour.
     Early,
     /// No push that was sent to that device, whatever the cause.
     UnknownDelivery,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use herald::store::engine::{IdempotencyKey, Item, ItemVerdict, Submission, Verdict};
+use herald::store::idempotency::Before;
 use herald::store::notification::NotificationStatus;
 
 use crate::kit::{DAY, submission, users};
@@ -40,6 +41,19 @@ pub async fn a_key_replays_the_first_answer_for_a_day(world: &mut World) {
     world.pass(Duration::from_secs(1));
     assert_eq!(accepted(world, vec![keyed(world, key(world, "k", 2), "fourth")]).await, [new()]);
     assert_eq!(accepted(world, vec![keyed(world, key(world, "k", 2), "fifth")]).await, [replayed("fourth")]);
+}
+
+pub async fn a_key_can_be_looked_up_for_a_day(world: &mut World) {
+    let (same, other, unknown) = (key(world, "k", 1), key(world, "k", 2), key(world, "new", 1));
+    let elsewhere = IdempotencyKey { route: "campaigns", ..same.clone() };
+    accepted(world, vec![keyed(world, same.clone(), "first")]).await;
+    let first = Before::Same(Bytes::from_static(b"first"));
+    let asked = [unknown, other, same.clone(), elsewhere, same.clone()];
+    let before = world.store().before(&asked).await.unwrap();
+    assert_eq!(before, [Before::Nothing, Before::Other, first.clone(), Before::Nothing, first]);
+    assert_eq!(world.store().before(&[]).await.unwrap(), []);
+    world.pass(DAY);
+    assert_eq!(world.store().before(&[same]).await.unwrap(), [Before::Nothing]);
 }
 
 pub async fn keys_are_apart_by_app_and_route(world: &mut World) {

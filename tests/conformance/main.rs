@@ -19,6 +19,7 @@ mod schedule;
 mod speed;
 mod sqlite_file;
 mod targets;
+mod user_deliveries;
 mod views;
 mod world;
 
@@ -52,6 +53,7 @@ macro_rules! every_store {
 every_store! {
     accept:
         a_key_replays_the_first_answer_for_a_day,
+        a_key_can_be_looked_up_for_a_day,
         keys_are_apart_by_app_and_route,
         a_key_counts_within_its_own_batch,
         items_of_a_batch_have_keys_of_their_own,
@@ -140,6 +142,8 @@ every_store! {
         preferences_have_versions,
         contacts_are_apart_from_preferences,
         categories_are_declared_by_app,
+        a_category_has_versions_that_never_come_again,
+        the_newest_category_is_listed_first,
         keys_are_found_by_their_hash,
         a_refused_write_leaves_its_neighbours_alone,
         apps_keep_their_numbers;
@@ -151,10 +155,15 @@ every_store! {
         unresolved_targets_are_listed_by_name,
         a_deleted_device_is_listed_without_its_name,
         notifications_are_listed_newest_first;
+    user_deliveries:
+        a_users_deliveries_are_listed_newest_first,
+        a_users_deliveries_are_those_of_their_app,
+        a_cursor_of_nobody_is_foreign;
     reports:
         receipts_count_once_and_imply_delivery,
         an_impossible_instant_is_that_of_the_arrival,
         only_what_was_sent_has_receipts,
+        nothing_is_early_before_a_notification_begins,
         a_receipt_is_early_only_while_something_waits,
         an_early_receipt_waits_for_its_send,
         an_early_receipt_is_forgotten_after_an_hour,

@@ -2,6 +2,7 @@
 
 use herald::domain::category::Category;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::store::category::Declaration;
 use herald::store::key::{ApiKey, Scope};
 use herald::store::person::Versioned;
 use uuid::Uuid;
@@ -45,9 +46,10 @@ pub async fn contacts_are_apart_from_preferences(world: &mut World) {
 pub async fn categories_are_declared_by_app(world: &mut World) {
     let store = world.store();
     let off = Category { default_on: false, ..Category::default() };
-    assert!(store.put_category(world.app, "news", &Category::default()).await.unwrap());
-    assert!(store.put_category(world.app, "alerts", &Category::default()).await.unwrap());
-    assert!(!store.put_category(world.app, "news", &off).await.unwrap());
+    for (name, category, is_new) in [("news", &Category::default(), true), ("alerts", &Category::default(), true), ("news", &off, false)] {
+        let declaration = store.put_category(world.app, name, category, None).await.unwrap();
+        assert_eq!(matches!(declaration, Declaration::Created(_)), is_new, "{declaration:?}");
+    }
     let all = vec![("alerts".to_owned(), Category::default()), ("news".to_owned(), off)];
     assert_eq!(store.categories(world.app).await.unwrap(), all);
     let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
@@ -55,6 +57,41 @@ pub async fn categories_are_declared_by_app(world: &mut World) {
     assert!(!store.delete_category(other, "news").await.unwrap());
     assert!(store.delete_category(world.app, "news").await.unwrap());
     assert_eq!(store.categories(world.app).await.unwrap(), all[..1]);
+}
+
+/// The version that a declaration came to.
+fn version(declaration: Declaration) -> i64 {
+    match declaration {
+        Declaration::Created(declared) | Declaration::Updated(declared) => declared.version,
+        Declaration::Stale => panic!("it is stale"),
+    }
+}
+
+pub async fn a_category_has_versions_that_never_come_again(world: &mut World) {
+    let store = world.store();
+    let (on, off) = (Category::default(), Category { default_on: false, ..Category::default() });
+    let put = async |category: &Category, if_match| store.put_category(world.app, "news", category, if_match).await.unwrap();
+    assert_eq!(put(&on, Some(1)).await, Declaration::Stale, "there is none yet");
+    let first = version(put(&on, None).await);
+    let second = version(put(&off, Some(first)).await);
+    assert_eq!(put(&on, Some(first)).await, Declaration::Stale);
+    let present = store.category(world.app, "news").await.unwrap().unwrap();
+    assert_eq!((present.version, &present.category, present.created_at), (second, &off, world.now()));
+    let third = version(put(&on, None).await);
+    assert!(first < second && second < third, "the same words again are another version");
+    assert!(store.delete_category(world.app, "news").await.unwrap());
+    assert_eq!(store.category(world.app, "news").await.unwrap(), None);
+    world.pass(SECOND);
+    assert!(version(world.store().put_category(world.app, "news", &on, None).await.unwrap()) > third);
+}
+
+pub async fn the_newest_category_is_listed_first(world: &mut World) {
+    for name in ["b", "c", "a", "b"] {
+        world.store().put_category(world.app, name, &Category::default(), None).await.unwrap();
+        world.pass(SECOND);
+    }
+    let names: Vec<String> = world.store().declared(world.app).await.unwrap().into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["a", "c", "b"], "declared anew is not new");
 }
 
 pub async fn keys_are_found_by_their_hash(world: &mut World) {

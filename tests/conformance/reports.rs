@@ -97,6 +97,18 @@ pub async fn a_receipt_is_early_only_while_something_waits(world: &mut World) {
     assert_eq!(receive(world, &[never_sent]).await, [ReceiptVerdict::UnknownDelivery]);
 }
 
+pub async fn nothing_is_early_before_a_notification_begins(world: &mut World) {
+    world.device("phone", Some("ann")).await;
+    let mut new = world.direct(users(&["ann"]));
+    new.start_at = world.later(Duration::from_mins(1));
+    new.work[0].due_at = new.start_at;
+    let id = world.accept(new).await;
+    let opened = receipt(id, ReceiptKind::Opened, None);
+    assert_eq!(receive(world, std::slice::from_ref(&opened)).await, [ReceiptVerdict::UnknownDelivery]);
+    world.pass(Duration::from_mins(1));
+    assert_eq!(receive(world, &[opened]).await, [ReceiptVerdict::Early]);
+}
+
 pub async fn an_early_receipt_waits_for_its_send(world: &mut World) {
     let (id, work, target) = under_way(world).await;
     let early = receipt(id, ReceiptKind::Delivered, None);

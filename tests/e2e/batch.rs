@@ -39,6 +39,20 @@ async fn good_items_are_accepted_though_others_are_bad() {
     assert_eq!(dev.items("/v1/notifications").await.len(), 2);
 }
 
+/// What is wrong within an item is that item's fault, whatever it is.
+#[tokio::test]
+async fn a_nul_or_a_repeated_member_refuses_its_item_only() {
+    let dev = Dev::start();
+    let items = r#"{"notifications": [{"to": {"user_id": "ann"}, "content": {"title": "t"}}, {"to": {"user_id": "ann"}, "content": {"title": "a\u0000"}},
+            {"to": {"user_id": "ann", "user_id": "ben"}, "content": {"title": "t"}}]}"#;
+    let answer = dev.post_text("/v1/notifications/batch", items).await.expect(202);
+    assert!(answer["results"][0]["id"].is_string(), "{answer}");
+    let nul = &answer["results"][1]["error"];
+    assert_eq!((&nul["code"], &nul["errors"][0]["field"]), (&json!("invalid"), &json!("content.title")), "{answer}");
+    assert_eq!(answer["results"][2]["error"]["code"], "bad_json", "{answer}");
+    assert_eq!(dev.items("/v1/notifications").await.len(), 1);
+}
+
 #[tokio::test]
 async fn a_batch_has_its_limits() {
     let dev = Dev::start();

@@ -66,6 +66,17 @@ async fn a_body_has_a_type_and_a_size() {
     dev.post_text(PATH, large).await.problem(413, "body_too_large");
 }
 
+/// The longest names there are, as many as may be named.
+#[tokio::test]
+async fn an_audience_of_ten_thousand_long_names_fits() {
+    let dev = Dev::start();
+    let names: Vec<String> = (0..10_000).map(|n| format!("{n:0128}")).collect();
+    let body = json!({"to": {"device_ids": names}, "content": {"title": "t"}});
+    let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+    assert_eq!(preview["targeted"], 10_000);
+    dev.post(PATH, &body).await.expect(202);
+}
+
 #[tokio::test]
 async fn bodies_are_compressed_both_ways() {
     let dev = Dev::start();
@@ -120,6 +131,8 @@ async fn a_request_keeps_its_id() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let answer = dev.send(dev.request(Method::GET, "/health").header("traceparent", trace)).await;
     assert_eq!(answer.header("traceparent"), trace);
+    let made = dev.get("/health").await.header("traceparent").to_owned();
+    assert!(made.len() == trace.len() && made.starts_with("00-") && made != trace, "{made:?}");
 }
 
 #[tokio::test]

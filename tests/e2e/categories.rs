@@ -55,6 +55,34 @@ async fn a_version_guards_a_category() {
     assert_eq!(dev.get(path).await.expect(200)["required"], true);
 }
 
+/// Of those who saw the same version one may change it, whatever the words: also the same words again are another version.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_changes_of_one_version_one_is_stale() {
+    let dev = Dev::start();
+    let path = "/v1/categories/news";
+    let first = dev.put(path, &json!({})).await.header("etag").to_owned();
+    let change = |seconds: u32| dev.send(dev.request(Method::PUT, path).header("if-match", &first).json(&json!({"ttl_seconds": seconds})));
+    let answers = futures_util::future::join_all((1..=8).map(change)).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+    dev.put(path, &json!({})).await.expect(200);
+    dev.send(dev.request(Method::PUT, path).header("if-match", &first).json(&json!({}))).await.problem(412, "stale");
+    dev.send(dev.request(Method::PUT, "/v1/categories/none").header("if-match", "*").json(&json!({}))).await.problem(412, "stale");
+}
+
+#[tokio::test]
+async fn categories_are_listed_newest_first() {
+    let dev = Dev::start();
+    for name in ["b-second", "c-third", "a-fourth"] {
+        dev.put(&format!("/v1/categories/{name}"), &json!({})).await.expect(201);
+    }
+    let listed = dev.get("/v1/categories?limit=2").await.expect(200);
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][1]["id"]), (&json!("a-fourth"), &json!("c-third")), "{listed}");
+    let rest = dev.items(&format!("/v1/categories?cursor={}", listed["next_cursor"].as_str().unwrap())).await;
+    assert_eq!(rest.iter().map(|one| one["id"].as_str().unwrap()).collect::<Vec<_>>(), ["b-second", "marketing", "messages"]);
+}
+
 /// What is not declared cannot be sent in, from the moment it is deleted; and can from the moment it is declared.
 #[tokio::test]
 async fn only_a_declared_category_can_be_sent_in() {

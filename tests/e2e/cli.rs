@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{DEV_KEY, Dev, Simulator, apns_token, herald};
+use crate::daemon::{Client, DEV_KEY, Dev, Process, Simulator, apns_token, herald};
 
 /// Runs a command to its end.
 async fn run(mut command: Command) -> Output {
@@ -192,6 +192,53 @@ async fn a_configuration_is_checked_and_a_store_migrated_without_serving() {
         assert_eq!(output.status.code(), Some(1), "{words:?}: {told}");
         assert!(told.contains("permitz") && told.contains(&format!("herald.toml:{line}")), "{words:?}: {told}");
     }
+}
+
+/// `herald check` looks without touching: it neither makes a store nor is in the way of the daemon that has it.
+#[tokio::test]
+async fn a_check_leaves_the_store_alone() {
+    let simulator = Simulator::start();
+    let files = || {
+        let entries = std::fs::read_dir(simulator.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        entries.filter(|name| name.contains(".db")).collect::<Vec<_>>()
+    };
+    let store = async || {
+        let checked = read(&run(simulator.on_the_store(&["check", "--output", "json"])).await, 0);
+        checked["items"].as_array().unwrap().iter().find(|item| item["what"] == "store").unwrap().clone()
+    };
+    let absent = store().await;
+    assert!(absent["fault"].is_null() && absent["note"].as_str().unwrap().contains("none yet"), "{absent}");
+    assert!(files().is_empty(), "{:?}", files());
+    let daemon = simulator.serve(&[]);
+    assert_eq!(store().await, json!({"what": "store", "fault": null, "note": null}));
+    assert!(daemon.terminate().await.success());
+    std::fs::write(simulator.dir.path().join("herald.db"), "no database ".repeat(400)).unwrap();
+    let broken = run(simulator.on_the_store(&["check"])).await;
+    assert_eq!(broken.status.code(), Some(1), "{}", String::from_utf8_lossy(&broken.stdout));
+}
+
+/// `herald dev --data-dir` keeps what was changed, its own demo data included.
+#[tokio::test]
+async fn dev_keeps_its_data_as_it_was_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = herald();
+        command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path()).env("RUST_LOG", "warn");
+        let process = Process::start(&mut command);
+        let client = Client::new(&process.url, DEV_KEY);
+        (process, client)
+    };
+    let (process, client) = start();
+    client.put("/v1/categories/messages", &json!({"ttl_seconds": 60})).await.expect(200);
+    client.delete("/v1/categories/marketing").await.expect(204);
+    client.delete("/v1/devices/demo-ann-pixel").await.expect(204);
+    assert!(process.terminate().await.success());
+    let (_process, client) = start();
+    let messages = client.get("/v1/categories/messages").await.expect(200);
+    assert_eq!((&messages["ttl_seconds"], &messages["priority"]), (&json!(60), &Value::Null));
+    client.get("/v1/categories/marketing").await.problem(404, "not_found");
+    client.get("/v1/devices/demo-ann-pixel").await.problem(404, "not_found");
+    client.get("/v1/devices/demo-ann-iphone").await.expect(200);
 }
 
 #[tokio::test]

@@ -61,6 +61,8 @@ async fn a_night_is_explained() {
         (deep, json!({"ttl_seconds": 3600}), "suppress", json!("would_expire"), Value::Null),
         (evening, json!({"send_at_local": "2026-10-24T03:00:00"}), "defer", json!("scheduled"), json!(morning)),
         (evening, json!({"send_at_local": "2026-10-24T12:00:00"}), "defer", json!("scheduled"), json!("2026-10-24T10:00:00Z")),
+        (evening, json!({"send_at_local": "2026-10-24T12:00:00", "category": "marketing"}), "suppress", json!("category_off"), Value::Null),
+        (evening, json!({"send_at_local": "2026-10-24T03:00:00", "ttl_seconds": 60}), "suppress", json!("would_expire"), Value::Null),
         (morning, json!({"send_at_local": "2026-10-24T03:00:00"}), "suppress", json!("skipped_past_local_time"), Value::Null),
         (morning, json!({"send_at_local": "2026-10-24T03:00:00", "if_past": "send"}), "send", Value::Null, Value::Null),
     ] {
@@ -108,6 +110,20 @@ async fn every_device_of_a_user_is_explained() {
     );
     dev.post("/v1/explain", &json!({"device_id": "never-seen"})).await.problem(404, "not_found");
     assert!(dev.items("/v1/notifications").await.is_empty(), "nothing is sent");
+}
+
+/// A device that is known but not sent to is explained like a user without one, not called unknown.
+#[tokio::test]
+async fn an_inactive_device_is_explained() {
+    let dev = Dev::start();
+    let dead = json!({"user_id": "ann", "platform": "ios", "token": apns_token("dead0", 1), "timezone": "Asia/Tokyo"});
+    dev.put("/v1/devices/gone", &dead).await.expect(201);
+    dev.send_and_wait(&json!({"to": {"device_ids": ["gone", "ghost"]}, "content": {"title": "t"}})).await;
+    assert_eq!(dev.get("/v1/devices/gone").await.expect(200)["status"], "inactive");
+    let told = one(&dev, &json!({"device_id": "gone", "at": "2026-07-01T12:00:00Z"})).await;
+    assert_eq!((&told["device_id"], &told["decision"], &told["reason"]), (&json!("gone"), &json!("suppress"), &json!("no_active_device")));
+    assert_eq!((&told["timezone"], &told["local_time"]), (&json!("Asia/Tokyo"), &json!("2026-07-01T21:00:00")));
+    dev.post("/v1/explain", &json!({"device_id": "ghost"})).await.problem(404, "not_found");
 }
 
 #[tokio::test]

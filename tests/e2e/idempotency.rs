@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::{in_seconds, text};
 use crate::daemon::{Client, Dev, Simulator, apns_token};
 
 const PATH: &str = "/v1/notifications";
@@ -58,6 +59,31 @@ async fn only_what_succeeded_is_remembered() {
     let answer = dev.post_once(PATH, "key-1", &bad).await;
     assert_eq!(answer.header("idempotency-replayed"), "");
     answer.expect(202);
+}
+
+/// What was good when it was first sent is answered as it was, though it would be refused by now.
+#[tokio::test]
+async fn a_replay_is_not_judged_anew() {
+    let dev = Dev::start();
+    dev.put("/v1/categories/news", &json!({})).await.expect(201);
+    let notification = json!({
+        "to": {"user_id": "ann"}, "category": "news", "content": {"title": "t"}, "expires_at": text(in_seconds(3600)),
+    });
+    let mut item = notification.clone();
+    item["idempotency_key"] = json!("item-1");
+    let batch = json!({"notifications": [item]});
+    let first = dev.post_once(PATH, "key-1", &notification.to_string()).await.expect(202);
+    let of_batch = dev.post("/v1/notifications/batch", &batch).await.expect(202);
+    let keyed = dev.post_once("/v1/notifications/batch", "key-1", &batch.to_string()).await.expect(202);
+    dev.delete("/v1/categories/news").await.expect(204);
+    dev.post_once(PATH, "key-2", &notification.to_string()).await.invalid("category", "unknown_category");
+    let again = dev.post_once(PATH, "key-1", &notification.to_string()).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.expect(202), first);
+    assert_eq!(dev.post("/v1/notifications/batch", &batch).await.expect(202), of_batch);
+    assert_eq!(dev.post_once("/v1/notifications/batch", "key-1", &batch.to_string()).await.expect(202), keyed);
+    dev.post_once(PATH, "key-1", "{}").await.problem(422, "idempotency_key_reused");
+    assert_eq!(dev.items(PATH).await.len(), 2);
 }
 
 #[tokio::test]

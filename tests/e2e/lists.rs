@@ -95,7 +95,36 @@ async fn deliveries_are_found_by_status_reason_and_user() {
     for name in ["next_attempt_at", "delivered_at", "opened_at", "variant", "reason"] {
         assert_eq!(sent[name], Value::Null, "{name}: {sent}");
     }
+    assert!(dev.items(&format!("{path}?fields=variant")).await.iter().all(|one| *one == json!({"variant": null})));
+    let none = json!({"sent": 0, "failed": 0});
+    assert_eq!(done["fallback"], json!({"email": none, "sms": none}), "{done}");
     assert_eq!((&sent["channel"], &sent["platform"], &sent["attempts"]), (&json!("push"), &json!("ios"), &json!(1)));
+}
+
+/// What became of a user's pushes, whichever notification they were of.
+#[tokio::test]
+async fn the_deliveries_of_a_user_are_listed_newest_first() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    dev.ios("dead", "ann", &apns_token("dead0", 1)).await;
+    let body = json!({"to": {"user_ids": ["ann", "nobody"]}, "content": {"title": "t"}});
+    let first = dev.send_and_wait(&body).await;
+    let second = dev.send_and_wait(&body).await;
+    let path = "/v1/users/ann/deliveries";
+    let page = dev.get(&format!("{path}?limit=1&fields=notification_id,status")).await.expect(200);
+    assert_eq!(page["items"], json!([{"notification_id": second["id"], "status": "sent"}]));
+    let cursor = page["next_cursor"].as_str().unwrap();
+    assert_eq!(dev.items(&format!("{path}?cursor={cursor}")).await.len(), 2);
+    dev.get(&format!("/v1/users/nobody/deliveries?cursor={cursor}")).await.problem(422, "cursor_mismatch");
+    dev.get(&format!("{path}?status=sent")).await.invalid("status", "unknown_field");
+    let of_ann = dev.items("/v1/users/ann/deliveries").await;
+    let told: Vec<_> = of_ann.iter().map(|delivery| (&delivery["notification_id"], &delivery["device_id"])).collect();
+    assert_eq!(told[0], (&second["id"], &json!("phone")));
+    assert_eq!(told.len(), 3);
+    assert!(told[1..].iter().all(|(id, _)| **id == first["id"]), "{told:?}");
+    assert!(of_ann.iter().all(|delivery| delivery["user_id"] == "ann"), "{of_ann:?}");
+    assert_eq!(dev.items("/v1/users/nobody/deliveries").await.len(), 2);
+    assert!(dev.items("/v1/users/stranger/deliveries").await.is_empty());
 }
 
 #[tokio::test]

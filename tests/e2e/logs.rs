@@ -1,6 +1,6 @@
 //! What a log at its loudest does not say.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::daemon::{DEV_KEY, Dev, apns_token};
 
@@ -28,7 +28,7 @@ async fn no_secret_is_logged() {
         .await;
     assert_eq!(done["counts"]["sent"], 3, "{done}");
     let folder = dev.dir.path().to_owned();
-    let account: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("service-account.json")).unwrap()).unwrap();
+    let account: Value = serde_json::from_slice(&std::fs::read(folder.join("service-account.json")).unwrap()).unwrap();
     let apple =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "p8"));
     let apple = std::fs::read_to_string(apple.unwrap()).unwrap();
@@ -63,4 +63,25 @@ async fn no_secret_is_logged() {
     for line in log.lines() {
         assert!(!line.contains("eyJ") && !line.to_lowercase().contains("bearer "), "{line}");
     }
+}
+
+/// A request's line in the log says which request it was and which notification it brought.
+#[tokio::test]
+async fn a_request_is_logged_with_its_notification() {
+    let dev = Dev::logging("info");
+    let body = json!({"to": {"user_id": "ann"}, "content": {"title": "t"}});
+    let request = dev.request(reqwest::Method::POST, "/v1/notifications").header("x-request-id", "request-of-ann");
+    let id = dev.send(request.json(&body)).await.expect(202)["id"].clone();
+    let request = dev.request(reqwest::Method::POST, "/v1/notifications/batch").header("x-request-id", "request-of-two");
+    dev.send(request.json(&json!({"notifications": [body, body]}))).await.expect(202);
+    dev.get(&format!("/v1/notifications/{}", id.as_str().unwrap())).await.expect(200);
+    let log = dev.stop_and_read().await;
+    let spans: Vec<Value> =
+        log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|line| line["span"].clone()).collect();
+    let of = |request: &str| spans.iter().find(|span| span["request.id"] == request).unwrap_or_else(|| panic!("{request} in {log}"));
+    assert_eq!(of("request-of-ann")["notification.id"], id);
+    assert_eq!(of("request-of-ann")["trace.parent"].as_str().map(str::len), Some(55));
+    assert_eq!(of("request-of-two")["notification.count"], 2);
+    let read = spans.iter().any(|span| span["http.method"] == "GET" && span["notification.id"] == id);
+    assert!(read, "{log}");
 }

@@ -164,6 +164,9 @@ async fn overrides_may_not_name_what_is_not_theirs() {
         rows.push((header(name), format!("apns.headers.{name}"), "override_forbidden"));
     }
     rows.push((header(":path"), "apns.headers.:path".to_owned(), "override_forbidden"));
+    for name in ["authorization", "host"] {
+        rows.push((json!({"webpush": {"headers": {name: "x"}}}), format!("webpush.headers.{name}"), "override_forbidden"));
+    }
     for name in ["token", "fid", "topic", "condition"] {
         rows.push((json!({"fcm": {name: "x"}}), format!("fcm.{name}"), "override_forbidden"));
     }
@@ -208,15 +211,21 @@ async fn all_that_is_wrong_is_named_at_once() {
 #[tokio::test]
 async fn what_wakes_people_needs_a_scope() {
     let simulator = Simulator::start();
-    let (plain, critical) = (simulator.key("send"), simulator.key("send,critical"));
+    let (plain, critical) = (simulator.key("send"), simulator.key("send,manage,critical"));
     let daemon = simulator.serve(&[]);
     let client = crate::daemon::Client::new(&daemon.url, &plain);
     let may = client.with_key(&critical);
+    may.put("/v1/categories/alarm", &json!({"priority": "critical"})).await.expect(201);
+    client.notify(&with(&json!({"category": "alarm", "priority": "high"}))).await;
     for members in [
         json!({"priority": "critical"}),
         json!({"in_quiet_hours": "ignore"}),
         json!({"content": {"title": "t", "interruption": "critical"}}),
         json!({"localized": {"fr": {"interruption": "critical"}}}),
+        json!({"apns": {"payload": {"aps": {"interruption-level": "critical"}}}}),
+        json!({"apns": {"payload": {"aps": {"sound": {"critical": 1, "name": "alarm.caf", "volume": 1.0}}}}}),
+        json!({"fcm": {"apns": {"payload": {"aps": {"interruption-level": "critical"}}}}}),
+        json!({"category": "alarm"}),
     ] {
         let problem = client.post("/v1/notifications", &with(&members)).await.problem(403, "scope_missing");
         assert!(problem["detail"].as_str().unwrap().contains("critical"), "{problem}");

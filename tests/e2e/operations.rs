@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::daemon::{Client, Dev, apns_token};
+use crate::daemon::{Client, Dev, Process, Simulator, apns_token};
 
 /// Every route of this daemon that callers may rely on.
-const ROUTES: [(&str, &[&str]); 23] = [
+const ROUTES: [(&str, &[&str]); 24] = [
     ("/v1/devices/{device_id}", &["get", "put", "patch", "delete"]),
     ("/v1/devices", &["get"]),
     ("/v1/devices/import", &["post"]),
@@ -21,6 +21,7 @@ const ROUTES: [(&str, &[&str]); 23] = [
     ("/v1/notifications/preview", &["post"]),
     ("/v1/notifications/{id}", &["get", "delete"]),
     ("/v1/notifications/{id}/deliveries", &["get"]),
+    ("/v1/users/{user_id}/deliveries", &["get"]),
     ("/v1/explain", &["post"]),
     ("/v1/receipts", &["post"]),
     ("/v1/keys", &["get", "post"]),
@@ -63,6 +64,22 @@ async fn metrics_count_and_name_nobody() {
     for secret in [token.as_str(), "user-of-metrics", "phone-of-metrics", "secret words", "herald_dev_key"] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+/// On an address that others can reach, metrics need a key of scope `read`.
+#[tokio::test]
+async fn metrics_of_a_public_address_need_a_key() {
+    let simulator = Simulator::start();
+    let (reader, sender) = (simulator.key("read"), simulator.key("send"));
+    let mut command = simulator.serve_command(&[]);
+    let daemon = Process::start(command.env("HERALD__SERVER__LISTEN", "0.0.0.0:0"));
+    let url = daemon.url.replace("0.0.0.0", "127.0.0.1");
+    let client = Client::new(&url, &reader);
+    assert_eq!(reqwest::get(format!("{url}/metrics")).await.unwrap().status(), 401);
+    client.with_key("nonsense").get("/metrics").await.problem(401, "key_invalid");
+    client.with_key(&sender).get("/metrics").await.problem(403, "scope_missing");
+    client.get("/metrics").await.expect(200);
+    assert_eq!(reqwest::get(format!("{url}/health")).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -125,7 +142,13 @@ async fn a_lane_is_listed_and_resumed() {
     for lane in &lanes {
         assert_eq!((&lane["state"], &lane["reason"]), (&json!("running"), &Value::Null), "{lane}");
     }
-    dev.send(dev.request(Method::POST, "/v1/lanes/apns/resume")).await.expect(200);
+    for provider in ["apns", "fcm"] {
+        let resumed = dev.send(dev.request(Method::POST, &format!("/v1/lanes/{provider}/resume"))).await.expect(200);
+        assert_eq!((&resumed["provider"], &resumed["state"]), (&json!(provider), &json!("running")), "{resumed}");
+        let parts: Vec<&Value> = resumed["items"].as_array().unwrap().iter().collect();
+        assert_eq!(parts, of(provider), "as the list shows them");
+        assert!(resumed.as_object().unwrap().contains_key("environment"), "{resumed}");
+    }
     dev.send(dev.request(Method::POST, "/v1/lanes/pigeon/resume")).await.problem(404, "not_found");
 }
 

@@ -85,6 +85,7 @@ async fn what_preferences_cannot_be_is_named() {
         (json!({"channels": {"pigeon": true}}), "channels.pigeon", "unknown_field"),
         (json!({"channels": {"push": "no"}}), "channels.push", "invalid"),
         (json!({"categories": {"legal": {"push": false}}}), "categories.legal.push", "category_required"),
+        (json!({"categories": {"legal": {"email": false}}}), "categories.legal.email", "category_required"),
         (json!({"categories": {"messages": {"colour": true}}}), "categories.messages.colour", "unknown_field"),
         (json!({"categories": {"no such": {"push": true}}}), "categories.no such", "invalid"),
         (quiet(json!({"start": "22:00"})), "quiet_hours[0].end", "required"),

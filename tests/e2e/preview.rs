@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::{in_seconds, text};
 use crate::daemon::{Dev, apns_token};
 
 #[tokio::test]
@@ -37,6 +38,56 @@ async fn a_preview_sends_nothing() {
     assert!(!preview.to_string().contains(&token) && !preview.to_string().contains("well-1"), "{preview}");
     assert!(dev.items("/v1/notifications").await.is_empty());
     assert_eq!(dev.get("/simulator/stats").await.expect(200)["received"], 0);
+}
+
+/// A user or device named twice is targeted once, known or not, as in the send itself.
+#[tokio::test]
+async fn a_name_given_twice_is_previewed_once() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    for (to, decisions) in [
+        (json!({"user_ids": ["ghost", "ann", "ghost", "ann"]}), json!({"send": 1, "no_active_device": 1})),
+        (json!({"device_ids": ["ghost", "ghost", "phone"]}), json!({"send": 1, "no_active_device": 1})),
+    ] {
+        let body = json!({"to": to, "content": {"title": "t"}});
+        let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+        assert_eq!((&preview["targeted"], &preview["decisions"]), (&json!(2), &decisions), "{body}");
+        assert_eq!(dev.send_and_wait(&body).await["counts"]["targeted"], 2, "{body}");
+    }
+}
+
+/// What waits only to be suppressed is told as what it will be.
+#[tokio::test]
+async fn a_preview_looks_ahead_to_when_it_is_due() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    dev.ios("other", "ben", &apns_token("a1", 2)).await;
+    dev.prefer("ann", &json!({"categories": {"marketing": {"push": false}}})).await;
+    let to = json!({"user_ids": ["ann", "ben"]});
+    let body = json!({"to": to, "category": "marketing", "content": {"title": "t"}, "send_at": text(in_seconds(7200))});
+    let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+    assert_eq!(preview["decisions"], json!({"category_off": 1, "scheduled": 1}));
+}
+
+/// What providers are told of the time that is left is in the payload; 0 would be now or never.
+#[tokio::test]
+async fn a_preview_shows_the_life_of_a_push() {
+    let dev = Dev::start();
+    let at = in_seconds(7200);
+    for (members, ttl, expiration) in [
+        (json!({"ttl_seconds": 3600, "send_at": text(at)}), "3600s", (at.timestamp() + 3600).to_string()),
+        (json!({"ttl_seconds": 0}), "0s", "0".to_owned()),
+    ] {
+        let mut body = json!({"to": {"user_id": "ann"}, "content": {"title": "t"}});
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let preview = dev.post("/v1/notifications/preview", &body).await.expect(200);
+        let message = |platform: &str| {
+            let found = preview["rendered"].as_array().unwrap().iter().find(|one| one["provider"] == "fcm" && one["platform"] == platform);
+            found.unwrap_or_else(|| panic!("{platform} in {preview}"))["payload"]["message"].clone()
+        };
+        assert_eq!(message("android")["android"]["ttl"], ttl, "{members}");
+        assert_eq!(message("ios")["apns"]["headers"]["apns-expiration"], expiration, "{members}");
+    }
 }
 
 #[tokio::test]

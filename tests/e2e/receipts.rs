@@ -108,6 +108,16 @@ async fn an_early_receipt_is_kept_until_the_send_is_booked() {
     until("the early receipt counts", async || (counts(&dev, &id).await == [1, 1, 0]).then_some(())).await;
 }
 
+/// What has not begun cannot have reached a phone.
+#[tokio::test]
+async fn a_receipt_before_the_time_of_the_push_is_unknown() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    let id = dev.notify(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}, "send_at": text(in_seconds(3600))})).await;
+    let answer = report(&dev, &[receipt(&id, "phone", "opened")]).await;
+    assert_eq!(answer, json!({"accepted": 0, "rejected": [{"index": 0, "code": "unknown_delivery"}]}));
+}
+
 /// A receipt of `opened` may name the button.
 #[tokio::test]
 async fn an_opened_receipt_may_name_its_action() {

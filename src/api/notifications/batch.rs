@@ -10,16 +10,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::create::{Accepted, accepted, answer_to, reused};
+use super::create::{Accepted, accepted, answer_to};
 use super::dto::NotificationRequest;
 use super::validate::{self, Given};
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
-use crate::api::json::objects;
+use crate::api::idempotency::reused;
+use crate::api::json::{Reading, objects};
 use crate::api::problem::{Problem, ProblemBody};
-use crate::api::{Api, idempotency, json, query};
+use crate::api::{Api, idempotency, json, query, request_id};
 use crate::domain::id::AppId;
-use crate::store::engine::{Item, ItemVerdict, Submission, Verdict};
+use crate::store::engine::{IdempotencyKey, Item, ItemVerdict, Submission, Verdict};
+use crate::store::idempotency::Before;
 
 /// Items of a batch, at most.
 const MAX_ITEMS: usize = 1000;
@@ -81,21 +83,33 @@ pub(super) async fn batch(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications/batch", &body)?;
-    let request = json::read::<BatchRequest>(&body)?.whole()?;
+    if let Some(answer) = idempotency::replay(&api, key.as_ref()).await? {
+        return Ok(idempotency::replayed(accepted(answer)));
+    }
+    let request = json::read_envelope::<BatchRequest>(&body)?;
     let raw = request.notifications.ok_or_else(|| Problem::invalid_field("notifications", "required", "is required"))?;
     if raw.is_empty() || raw.len() > MAX_ITEMS {
         return Err(Problem::invalid_field("notifications", "invalid", format!("must have 1 to {MAX_ITEMS} items")));
     }
+    request_id::about_many(raw.len());
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
     let mut places = Vec::with_capacity(raw.len());
     let mut items = Vec::with_capacity(raw.len());
-    for raw in &raw {
-        match prepared(&api, caller.app, raw, given).await {
+    for read in read_items(&api, caller.app, &raw).await? {
+        let prepared = match read {
+            Read::New(key, reading) => prepared(&api, caller.app, key, *reading, given).await,
+            Read::Known(answer) => {
+                places.push(Place::Settled(answer));
+                continue;
+            }
+            Read::Refused(problem) => Err(problem),
+        };
+        match prepared {
             Ok(item) => {
-                places.push(Place::Good(item.answer.clone()));
+                places.push(Place::Submitted(item.answer.clone()));
                 items.push(item);
             }
-            Err(problem) => places.push(Place::Bad(result_of(problem))),
+            Err(problem) => places.push(Place::Settled(result_of(problem))),
         }
     }
     if items.is_empty() && key.is_none() {
@@ -111,19 +125,58 @@ pub(super) async fn batch(
     }
 }
 
-/// What one item of the request came to, before it was submitted.
+/// What one item of the request came to, before the rest was submitted.
 enum Place {
     /// It was submitted; the answer if it is new.
-    Good(Bytes),
-    /// It was refused; its result.
-    Bad(Bytes),
+    Submitted(Bytes),
+    /// It was refused, or answered before; its result.
+    Settled(Bytes),
 }
 
-async fn prepared(api: &Api, app: AppId, raw: &RawValue, given: Given) -> Result<Item, Problem> {
+/// An item as it was read.
+enum Read {
+    /// Its key is new, if it has one.
+    New(Option<IdempotencyKey>, Box<Reading<NotificationRequest>>),
+    /// Its key and body came before: what was answered then.
+    Known(Bytes),
+    /// It cannot be read, or its key came with another body.
+    Refused(Problem),
+}
+
+/// Reads the items, and looks up all their keys at once: what was good when it first came may be refused by now.
+async fn read_items(api: &Api, app: AppId, raw: &[Box<RawValue>]) -> Result<Vec<Read>, Problem> {
+    let mut items: Vec<Read> = raw.iter().map(|raw| read_item(app, raw).unwrap_or_else(Read::Refused)).collect();
+    let key_of = |item: &Read| if let Read::New(key, _) = item { key.clone() } else { None };
+    let keys: Vec<IdempotencyKey> = items.iter().filter_map(key_of).collect();
+    if keys.is_empty() {
+        return Ok(items);
+    }
+    let mut before = api.store.before(&keys).await?.into_iter();
+    for item in items.iter_mut().filter(|item| key_of(item).is_some()) {
+        match before.next() {
+            Some(Before::Same(answer)) => *item = Read::Known(answer),
+            Some(Before::Other) => *item = Read::Refused(reused()),
+            Some(Before::Nothing) | None => {}
+        }
+    }
+    Ok(items)
+}
+
+fn read_item(app: AppId, raw: &RawValue) -> Result<Read, Problem> {
     let bytes = raw.get().as_bytes();
     let mut reading = json::read::<NotificationRequest>(bytes)?;
     let key = reading.value.idempotency_key.take().map(|text| idempotency::of_item(&text, app, bytes)).transpose()?;
-    let prepared = api.path.prepare(app, validate::draft(reading, given)?).await?;
+    Ok(Read::New(key, Box::new(reading)))
+}
+
+async fn prepared(
+    api: &Api,
+    app: AppId,
+    key: Option<IdempotencyKey>,
+    reading: Reading<NotificationRequest>,
+    given: Given,
+) -> Result<Item, Problem> {
+    let prepared = api.path.prepare(app, validate::draft_of(api, app, reading, given).await?).await?;
     Ok(Item { key, answer: answer_to(&prepared)?, notification: prepared.notification })
 }
 
@@ -137,8 +190,8 @@ fn results(places: &[Place], verdicts: &[ItemVerdict]) -> Bytes {
             out.push(b',');
         }
         match place {
-            Place::Bad(result) => out.extend_from_slice(result),
-            Place::Good(answer) => match verdicts.next() {
+            Place::Settled(result) => out.extend_from_slice(result),
+            Place::Submitted(answer) => match verdicts.next() {
                 Some(ItemVerdict::Accepted) => out.extend_from_slice(answer),
                 Some(ItemVerdict::Replayed(before)) => out.extend_from_slice(before),
                 Some(ItemVerdict::Reused) => out.extend_from_slice(&result_of(reused())),

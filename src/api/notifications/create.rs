@@ -15,11 +15,11 @@ use super::dto::NotificationRequest;
 use super::validate::{self, Given};
 use crate::api::Api;
 use crate::api::auth::{Caller, ToSend};
-use crate::api::body::JsonBody;
+use crate::api::body::{JsonBody, LARGE};
 use crate::api::instant::Instant;
 use crate::api::json::Reading;
-use crate::api::problem::{Code, Problem};
-use crate::api::{idempotency, json, query, schema};
+use crate::api::problem::Problem;
+use crate::api::{idempotency, json, query, request_id, schema};
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::draft::FieldError;
 use crate::store::engine::{Item, ItemVerdict, Submission, Verdict};
@@ -41,7 +41,8 @@ pub(super) struct Accepted {
 /// Accept a notification
 ///
 /// The answer says that it is in the store, not that it was sent: `GET /v1/notifications/{id}` tells what became of it.
-/// Scope `send`; `critical` and `in_quiet_hours: "ignore"` also need `critical`.
+/// Scope `send`. What is `critical` also needs the scope of that name, wherever it is said (priority, interruption, overrides, the category's
+/// priority), and so does `in_quiet_hours: "ignore"`.
 #[utoipa::path(
     post,
     path = "/v1/notifications",
@@ -59,21 +60,27 @@ pub(super) async fn create(
     caller: Caller<ToSend>,
     uri: Uri,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    JsonBody(body): JsonBody<LARGE>,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;
+    if let Some(answer) = idempotency::replay(&api, key.as_ref()).await? {
+        return Ok(idempotency::replayed(accepted(answer)));
+    }
     let reading = read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
-    let prepared = api.path.prepare(caller.app, validate::draft(reading, given)?).await?;
+    let prepared = api.path.prepare(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
     let answer = answer_to(&prepared)?;
     let item = Item { key: None, answer: answer.clone(), notification: prepared.notification };
     let remembered = answer.clone();
     let submission = Submission { key, items: vec![item], answer: Arc::new(move |_: &[ItemVerdict]| remembered.clone()) };
     match api.path.submit(submission).await? {
-        Verdict::New(_) => Ok(accepted(answer)),
+        Verdict::New(_) => {
+            request_id::about(prepared.id);
+            Ok(accepted(answer))
+        }
         Verdict::Replayed(answer) => Ok(idempotency::replayed(accepted(answer))),
-        Verdict::Reused => Err(reused()),
+        Verdict::Reused => Err(idempotency::reused()),
     }
 }
 
@@ -99,9 +106,4 @@ pub(super) fn accepted(body: Bytes) -> Response {
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// 422: the key came with another body.
-pub(super) fn reused() -> Problem {
-    Problem::about(Code::IdempotencyKeyReused, "Idempotency-Key", "was used within 24 hours with another body")
 }

@@ -1,16 +1,17 @@
-//! `GET /v1/notifications/{id}/deliveries`
+//! `GET /v1/notifications/{id}/deliveries` and `GET /v1/users/{user_id}/deliveries`
 
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::api::Api;
 use crate::api::auth::{Caller, ToRead};
 use crate::api::instant::Instant;
 use crate::api::page::{self, List, Listed};
-use crate::api::path::NotificationPath;
+use crate::api::path::{NotificationPath, UserId};
 use crate::api::problem::Problem;
 use crate::api::schema;
 use crate::domain::delivery;
@@ -22,6 +23,8 @@ use crate::store::notification::{DeliveryFilter, DeliveryView};
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryResponse {
+    /// Of which notification.
+    notification_id: Uuid,
     /// The device; null for a user without an active one, and once the person was erased.
     device_id: Option<String>,
     /// The user; null where nobody was signed in, and once the person was erased.
@@ -48,6 +51,8 @@ pub(super) struct DeliveryResponse {
     /// When a waiting one is looked at again.
     #[schema(value_type = Option<schema::Instant>)]
     next_attempt_at: Option<Instant>,
+    /// Which variant of its campaign it got; null: none.
+    variant: Option<String>,
     /// When it last changed.
     #[schema(value_type = schema::Instant)]
     updated_at: Instant,
@@ -103,9 +108,31 @@ pub(super) async fn deliveries(
     listing.answer(page.items.into_iter().map(DeliveryResponse::from).collect(), page.next)
 }
 
+/// List a user's deliveries
+///
+/// Of the newest notification first. What still waits is not among them: the notification's own deliveries tell it. A page may be short, or
+/// empty, and still have a `next_cursor`: it looks through so many deliveries and no more. A user who is not known has none. Scope `read`.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user_id}/deliveries",
+    operation_id = "list_user_deliveries",
+    tag = "notifications",
+    params(("user_id" = String, Path, description = "The user, percent-encoded")),
+    responses((status = 200, body = List<DeliveryResponse>)),
+    security(("api_key" = ["read"]))
+)]
+pub(super) async fn of_user(State(api): State<Api>, caller: Caller<ToRead>, UserId(user): UserId, uri: Uri) -> Result<Response, Problem> {
+    let list = Listed { app: caller.app, route: "user deliveries", subject: &user, now: api.clock.now() };
+    let (params, listing) = page::listing::<DeliveryResponse>(&uri, list)?;
+    params.finish()?;
+    let page = api.store.user_deliveries(caller.app, &user, &listing.request()).await?;
+    listing.answer(page.items.into_iter().map(DeliveryResponse::from).collect(), page.next)
+}
+
 impl From<DeliveryView> for DeliveryResponse {
     fn from(view: DeliveryView) -> Self {
         Self {
+            notification_id: view.notification.0,
             device_id: view.device,
             user_id: view.user,
             platform: view.platform,
@@ -117,6 +144,7 @@ impl From<DeliveryView> for DeliveryResponse {
             provider_message_id: view.message_id,
             detail: view.detail,
             next_attempt_at: view.next_attempt_at.map(Instant),
+            variant: None,
             updated_at: Instant(view.updated_at),
             sent_at: view.sent_at.map(Instant),
             delivered_at: view.delivered_at.map(Instant),

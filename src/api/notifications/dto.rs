@@ -20,7 +20,7 @@ pub(in crate::api) struct NotificationRequest {
     /// A declared category; without one only the channels' switches decide.
     #[schema(max_length = 64)]
     pub(super) category: Option<String>,
-    /// The category's, else `high`, where absent. `critical` needs the scope of that name.
+    /// The category's, else `high`, where absent. `critical` needs the scope of that name, also as the category's.
     #[schema(value_type = Option<schema::Priority>)]
     pub(super) priority: Option<Priority>,
     /// The words.

@@ -31,6 +31,11 @@ pub(super) fn take(request: &mut NotificationRequest, checks: &mut Checks) -> Ov
             }
         }
     }
+    match webpush.as_ref().and_then(|webpush| webpush.get("headers")) {
+        Some(Value::Object(headers)) => check_headers("webpush.headers", headers, checks),
+        Some(_) => checks.invalid("webpush.headers", "must be an object"),
+        None => {}
+    }
     Overrides { apns: apns.map(Value::Object), fcm: fcm.map(Value::Object), webpush: webpush.map(Value::Object) }
 }
 

@@ -12,7 +12,7 @@ use super::create;
 use super::dto::NotificationRequest;
 use super::validate::{self, Given};
 use crate::api::auth::{Caller, ToSend};
-use crate::api::body::JsonBody;
+use crate::api::body::{JsonBody, LARGE};
 use crate::api::problem::Problem;
 use crate::api::{Api, query, schema};
 use crate::domain::device::{Platform, ProviderKind};
@@ -63,12 +63,12 @@ pub(super) async fn preview(
     State(api): State<Api>,
     caller: Caller<ToSend>,
     uri: Uri,
-    JsonBody(body): JsonBody,
+    JsonBody(body): JsonBody<LARGE>,
 ) -> Result<Json<PreviewResponse>, Problem> {
     query::none(&uri)?;
     let reading = create::read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
-    let preview = api.path.preview(caller.app, validate::draft(reading, given)?).await?;
+    let preview = api.path.preview(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
     let rendered = preview.rendered.into_iter().map(|one| RenderedResponse {
         provider: one.provider,
         platform: one.platform,

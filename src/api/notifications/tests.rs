@@ -277,6 +277,7 @@ fn overrides_name_no_target_credential_or_key_of_ours() {
         (json!({"fcm": {"apns": {"headers": {"apns-topic": "x"}}}}), "fcm.apns.headers.apns-topic"),
         (json!({"fcm": {"webpush": {"headers": {"Authorization": "x"}}}}), "fcm.webpush.headers.Authorization"),
         (json!({"webpush": {"data": {"herald_link": "x"}}}), "webpush.data.herald_link"),
+        (json!({"webpush": {"headers": {"Authorization": "x"}}}), "webpush.headers.Authorization"),
     ] {
         refused(&changes, field, "override_forbidden");
     }
@@ -286,6 +287,7 @@ fn overrides_name_no_target_credential_or_key_of_ours() {
         (json!({"webpush": 5}), "webpush", "invalid"),
         (json!({"apns": {"aps": {}}}), "apns.aps", "unknown_field"),
         (json!({"apns": {"headers": []}}), "apns.headers", "invalid"),
+        (json!({"webpush": {"headers": "x"}}), "webpush.headers", "invalid"),
         (json!({"apns": {"payload": "x"}}), "apns.payload", "invalid"),
         (json!({"apns": {"headers": {"apns-priority": 5}}}), "apns.headers.apns-priority", "invalid"),
         (json!({"apns": {"headers": {"apns-x": "a\r\nb"}}}), "apns.headers.apns-x", "invalid"),

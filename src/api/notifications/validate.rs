@@ -3,14 +3,17 @@
 use chrono::TimeDelta;
 
 use super::content::{self, Words};
+use super::critical;
 use super::dto::{NotificationRequest, ToRequest, Which};
 use super::overrides;
+use crate::api::Api;
 use crate::api::checks::Checks;
 use crate::api::json::Reading;
 use crate::api::problem::Problem;
 use crate::dispatch::draft::{Draft, To};
 use crate::domain::Timestamp;
 use crate::domain::collapse::check_collapse_key;
+use crate::domain::id::AppId;
 use crate::domain::name::{check_category_id, check_device_id, check_user_id};
 use crate::domain::notification::{InQuietHours, Lifetime, MAX_TTL_SECONDS, Priority, When};
 use crate::store::key::Scope;
@@ -34,6 +37,13 @@ pub(super) struct Given {
     pub(super) may_be_critical: bool,
 }
 
+/// The draft that a request of this app asks for, as far as its key may ask for it.
+pub(super) async fn draft_of(api: &Api, app: AppId, reading: Reading<NotificationRequest>, given: Given) -> Result<Draft, Problem> {
+    let draft = draft(reading, given)?;
+    critical::check_category(api, app, &draft, given).await?;
+    Ok(draft)
+}
+
 /// The draft that a request asks for; 422 with all that is wrong with it.
 pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Result<Draft, Problem> {
     let mut checks = Checks::with(reading.errors);
@@ -49,8 +59,8 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
     let silent = request.silent.unwrap_or_default();
     check_words(&words, silent, &mut checks);
     let in_quiet_hours = request.in_quiet_hours.unwrap_or_default();
-    let is_critical = request.priority == Some(Priority::Critical) || in_quiet_hours == InQuietHours::Ignore || words.is_critical();
-    if is_critical && !given.may_be_critical {
+    let is_critical = request.priority == Some(Priority::Critical) || in_quiet_hours == InQuietHours::Ignore;
+    if (is_critical || words.is_critical() || critical::is_in(&overrides)) && !given.may_be_critical {
         return Err(Problem::scope_missing(Scope::Critical));
     }
     checks.done(Draft {

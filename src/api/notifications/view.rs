@@ -31,6 +31,28 @@ pub(super) struct NotificationResponse {
     counts: CountsResponse,
     /// Targets by reason.
     reasons: ReasonsResponse,
+    /// Messages by other channels, counted apart.
+    fallback: FallbackResponse,
+}
+
+/// How many went another way, by channel. This version has no other way yet.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = FallbackCounts)]
+struct FallbackResponse {
+    /// E-mails.
+    email: FallbackCountsResponse,
+    /// Text messages.
+    sms: FallbackCountsResponse,
+}
+
+/// How many of one channel.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = FallbackChannelCounts)]
+struct FallbackCountsResponse {
+    /// Handed on.
+    sent: u64,
+    /// Failed for good.
+    failed: u64,
 }
 
 /// How many. `targeted` = `waiting` + `sent` + `suppressed` + `failed` + `expired` + `cancelled`, at any instant.
@@ -90,6 +112,7 @@ impl From<NotificationView> for NotificationResponse {
                 failed: reasons(State::Failed),
                 expired: reasons(State::Expired),
             },
+            fallback: FallbackResponse::default(),
         }
     }
 }

@@ -84,8 +84,10 @@ fn check_choice(
     }
     match declared.get(name) {
         Some(category) if category.required => {
-            if choice.as_value().is_some_and(|choice| choice.push == Given::Value(false)) {
-                checks.refuse(format_args!("{at}.push"), "category_required", "people cannot switch this category off");
+            for (channel, _) in
+                choice.as_value().into_iter().flat_map(ChoiceRequest::switches).filter(|(_, on)| **on == Given::Value(false))
+            {
+                checks.refuse(format_args!("{at}.{channel}"), "category_required", "people cannot switch this category off");
             }
         }
         None if !stored.categories.contains_key(name) && !matches!(choice, Given::Null) => {

@@ -68,7 +68,7 @@ pub(super) struct ChoiceRequest {
     /// Pushes to devices.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
-    pub(super) push: Given<bool>,
+    push: Given<bool>,
     /// E-mail.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -182,6 +182,11 @@ impl SwitchesRequest {
 }
 
 impl ChoiceRequest {
+    /// The switches of the channels, by name.
+    pub(super) fn switches(&self) -> [(&'static str, &Given<bool>); 4] {
+        [("push", &self.push), ("email", &self.email), ("sms", &self.sms), ("inbox", &self.inbox)]
+    }
+
     /// RFC 7396.
     pub(super) fn over(self, old: CategoryChoice) -> CategoryChoice {
         CategoryChoice {

@@ -8,6 +8,8 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use super::kit::{KEY, World};
+use crate::api::page::Listed;
+use crate::domain::clock::Clock;
 
 #[tokio::test]
 async fn every_answer_has_the_request_id() {
@@ -24,11 +26,16 @@ async fn every_answer_has_the_request_id() {
 }
 
 #[tokio::test]
-async fn a_valid_traceparent_is_answered() {
+async fn a_traceparent_is_taken_or_made() {
     let world = World::new().await;
     let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     assert_eq!(world.ask(Method::GET, "/health", &[("traceparent", good)], "").await.header("traceparent"), good);
-    assert_eq!(world.ask(Method::GET, "/health", &[("traceparent", "00-1-2-3")], "").await.header("traceparent"), "");
+    for bad in [&[("traceparent", "00-1-2-3")][..], &[]] {
+        let (first, second) = (world.ask(Method::GET, "/health", bad, "").await, world.ask(Method::GET, "/health", bad, "").await);
+        let (first, second) = (first.header("traceparent"), second.header("traceparent"));
+        assert_eq!((first.len(), &first[..3], &first[52..]), (good.len(), "00-", "-01"), "{bad:?}");
+        assert_ne!(first, second);
+    }
 }
 
 #[tokio::test]
@@ -69,8 +76,10 @@ async fn bodies_are_of_one_type_and_size() {
         assert_eq!(refused.problem(), (415, "unsupported_media_type".to_owned()), "{content_type}");
     }
     let large = "x".repeat(1024 * 1024 + 1);
-    assert_eq!(world.post("/v1/notifications", &large).await.problem(), (413, "body_too_large".to_owned()));
-    assert_eq!(world.post("/v1/notifications/batch", &large).await.problem(), (400, "bad_json".to_owned()));
+    assert_eq!(world.post("/v1/receipts", &large).await.problem(), (413, "body_too_large".to_owned()));
+    for path in ["/v1/notifications", "/v1/notifications/batch", "/v1/notifications/preview"] {
+        assert_eq!(world.post(path, &large).await.problem(), (400, "bad_json".to_owned()), "{path}");
+    }
     for body in ["", "{", "[1", "{\"a\":1}{", r#"{"to": {}, "to": {}}"#, r#"{"content": {"title": "\ud800"}}"#] {
         assert_eq!(world.post("/v1/notifications", body).await.problem(), (400, "bad_json".to_owned()), "{body}");
     }
@@ -172,6 +181,16 @@ async fn probes_need_no_key() {
 }
 
 #[tokio::test]
+async fn metrics_need_a_key_where_others_can_ask() {
+    for (address, status) in [("127.0.0.1:80", 200), ("[::1]:80", 200), ("0.0.0.0:80", 401), ("[::]:80", 401), ("10.1.2.3:80", 401)] {
+        let world = World::listening(address).await;
+        assert_eq!(world.send(Request::get("/metrics").body(Body::empty()).unwrap()).await.status, status, "{address}");
+        assert_eq!(world.get("/metrics").await.status, StatusCode::OK, "{address}");
+        assert_eq!(world.send(Request::get("/health").body(Body::empty()).unwrap()).await.status, StatusCode::OK, "{address}");
+    }
+}
+
+#[tokio::test]
 async fn lists_are_cut_into_pages() {
     let world = World::new().await;
     for number in 0..5 {
@@ -198,6 +217,17 @@ async fn lists_are_cut_into_pages() {
         ("/v1/devices?status=active&status=active".to_owned(), "invalid"),
     ] {
         assert_eq!(world.get(&path).await.problem(), (422, code.to_owned()), "{path}");
+    }
+    for route in ["devices", "notifications"] {
+        let list = Listed { app: world.app, route, subject: "", now: world.clock.now() };
+        for inner in ["", "nonsense", "IngiXQ", "e30"] {
+            let forged = list.seal(&[], inner);
+            assert_eq!(
+                world.get(&format!("/v1/{route}?cursor={forged}")).await.field(),
+                ("cursor".to_owned(), "invalid".to_owned()),
+                "{inner}"
+            );
+        }
     }
     world.clock.pass(Duration::from_hours(25));
     assert_eq!(world.get(&format!("/v1/devices?cursor={cursor}")).await.problem(), (422, "cursor_expired".to_owned()));

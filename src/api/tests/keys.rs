@@ -75,6 +75,7 @@ async fn critical_needs_a_scope_of_its_own() {
         json!({"to": {"user_id": "u"}, "content": {"title": "x", "interruption": "critical"}}),
         json!({"to": {"user_id": "u"}, "content": content, "platforms": {"ios": {"interruption": "critical"}}}),
         json!({"to": {"user_id": "u"}, "content": content, "localized": {"fr": {"interruption": "critical"}}}),
+        json!({"to": {"user_id": "u"}, "content": content, "apns": {"payload": {"aps": {"interruption-level": "critical"}}}}),
     ] {
         let refused = with(&world, &plain, Method::POST, "/v1/notifications", body.clone()).await;
         assert_eq!(refused.problem(), (403, "scope_missing".to_owned()), "{body}");
@@ -86,6 +87,13 @@ async fn critical_needs_a_scope_of_its_own() {
     let category = json!({"priority": "critical"});
     assert_eq!(with(&world, &plain, Method::PUT, "/v1/categories/c", category.clone()).await.problem().0, 403);
     assert_eq!(with(&world, &critical, Method::PUT, "/v1/categories/c", category).await.status, StatusCode::CREATED);
+    let mut body = json!({"to": {"user_id": "u"}, "content": content, "category": "c"});
+    for path in ["/v1/notifications", "/v1/notifications/preview"] {
+        assert_eq!(with(&world, &plain, Method::POST, path, body.clone()).await.problem(), (403, "scope_missing".to_owned()), "{path}");
+        assert!(with(&world, &critical, Method::POST, path, body.clone()).await.status.is_success(), "{path}");
+    }
+    body["priority"] = json!("high");
+    assert_eq!(with(&world, &plain, Method::POST, "/v1/notifications", body).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]

@@ -229,6 +229,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::listening("127.0.0.1:8080").await
+    }
+
+    /// One whose daemon listens here.
+    pub(super) async fn listening(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(start.timestamp_micros())));
@@ -248,7 +253,7 @@ impl World {
             store,
             queue: Arc::new(InProcessQueue::new(100)),
             clock: shared_clock,
-            settings: Settings::default(),
+            settings: Settings { listen: address.to_owned(), ..Settings::default() },
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
             keys: KeyRing::new(vec![BuiltInKey::new(KEY, apps[0]), BuiltInKey::new("other-key", apps[1])]),
         };

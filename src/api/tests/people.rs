@@ -1,5 +1,7 @@
 //! Devices, preferences, contacts, categories.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -138,15 +140,16 @@ async fn categories_are_declared_and_taken_back() {
     let stale = conditional(&world, Method::PUT, "/v1/categories/messages", ("if-match", &tag), json!({})).await;
     assert_eq!(stale.problem(), (412, "stale".to_owned()));
     for name in ["c", "a", "b"] {
+        world.clock.pass(Duration::from_secs(1));
         world.put(&format!("/v1/categories/{name}"), json!({})).await;
     }
     let first = world.get("/v1/categories?limit=2&fields=id").await.json();
-    assert_eq!(first["items"], json!([{"id": "a"}, {"id": "b"}]));
-    world.delete("/v1/categories/b").await;
+    assert_eq!(first["items"], json!([{"id": "b"}, {"id": "a"}]));
+    world.delete("/v1/categories/a").await;
     let rest = world.get(&format!("/v1/categories?fields=id&cursor={}", first["next_cursor"].as_str().unwrap())).await.json();
     assert_eq!(rest["items"], json!([{"id": "c"}, {"id": "messages"}]));
-    assert_eq!(world.delete("/v1/categories/b").await.problem().0, 404);
-    assert_eq!(world.get("/v1/categories/b").await.problem().0, 404);
+    assert_eq!(world.delete("/v1/categories/a").await.problem().0, 404);
+    assert_eq!(world.get("/v1/categories/a").await.problem().0, 404);
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::super::engine::{Item, ItemVerdict, Narrowed, NewNotification, RunStatus, Submission, Verdict};
+use super::super::idempotency::Before;
 use super::super::{Error, Result};
 use super::batch::{Binds, Tuples, no_lead};
 use super::fault::is_conflict;
-use super::idempotency::{Before, Keys};
+use super::idempotency::Keys;
 use super::row::{Cells, micros, to_document};
 use super::work::{self, Row};
 use super::writer::Tx;
@@ -25,7 +26,7 @@ pub(super) const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHE
 /// Writes what is new of the submissions and answers them in order.
 pub(super) async fn accept(mut tx: Tx<'_>, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
     let asked: Vec<_> = submissions.iter().flat_map(keys_of).collect();
-    let mut keys = Keys::find(&mut tx, &asked).await?;
+    let mut keys = Keys::find(tx.conn, tx.now, &asked).await?;
     let mut fresh = Vec::new();
     let verdicts = submissions.iter().map(|submission| judge(submission, &mut keys, &mut fresh)).collect();
     match write(&mut tx, &keys, &fresh).await {

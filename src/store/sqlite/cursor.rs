@@ -7,11 +7,6 @@ use serde::de::DeserializeOwned;
 
 use super::super::{Error, Result};
 
-/// The text was not made by this store.
-#[derive(Debug, thiserror::Error)]
-#[error("the cursor was not made by this store")]
-struct Foreign;
-
 /// A place in a list as text.
 pub(super) fn to_text<T: Serialize>(place: &T) -> Result<String> {
     let bytes = serde_json::to_vec(place).map_err(|error| Error::Refused(Box::new(error)))?;
@@ -20,6 +15,6 @@ pub(super) fn to_text<T: Serialize>(place: &T) -> Result<String> {
 
 /// The place that a text stands for.
 pub(super) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Refused(Box::new(Foreign)))?;
-    serde_json::from_slice(&bytes).map_err(|_| Error::Refused(Box::new(Foreign)))
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::ForeignCursor)?;
+    serde_json::from_slice(&bytes).map_err(|_| Error::ForeignCursor)
 }

@@ -32,12 +32,29 @@ const NAMES: &str = "SELECT d.pk, d.name, d.platform, d.provider FROM json_each(
                      WHERE d.token IS NOT NULL";
 const USERS: &str = "SELECT p.pk, p.name FROM json_each(?1) j CROSS JOIN person p ON p.pk = j.value";
 const USER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
-pub(super) const OVER: &str = "SELECT d.target, v.name, p.name, v.platform, coalesce(d.provider, v.provider), d.state, d.reason, d.attempts, d.message_id, \
-                    d.detail, d.at, d.delivered_at, d.opened_at, d.dismissed_at FROM delivery d \
-                    LEFT JOIN device v ON v.pk = d.target AND v.token IS NOT NULL LEFT JOIN person p ON p.pk = d.person_pk \
-                    WHERE d.day = ?1 AND d.notification_id = ?2 AND d.target > ?3 AND d.channel = 'push' \
+/// The cells of [`ended`], of a delivery `d` at a device `v` of a person `p`.
+macro_rules! delivery_columns {
+    () => {
+        "d.target, v.name, p.name, v.platform, coalesce(d.provider, v.provider), d.state, d.reason, d.attempts, d.message_id, \
+         d.detail, d.at, d.delivered_at, d.opened_at, d.dismissed_at, d.notification_id"
+    };
+}
+macro_rules! device_and_person {
+    () => {
+        "LEFT JOIN device v ON v.pk = d.target AND v.token IS NOT NULL LEFT JOIN person p ON p.pk = d.person_pk"
+    };
+}
+pub(super) use {delivery_columns, device_and_person};
+
+pub(super) const OVER: &str = concat!(
+    "SELECT ",
+    delivery_columns!(),
+    " FROM delivery d ",
+    device_and_person!(),
+    " WHERE d.day = ?1 AND d.notification_id = ?2 AND d.target > ?3 AND d.channel = 'push' \
                     AND (?4 IS NULL OR d.state = ?4) AND (?5 IS NULL OR d.reason = ?5) AND (?6 IS NULL OR d.person_pk = ?6) \
-                    ORDER BY d.target LIMIT ?7";
+                    ORDER BY d.target LIMIT ?7"
+);
 
 /// What is asked.
 pub(super) struct Ask<'a> {
@@ -78,7 +95,7 @@ pub(super) async fn list(conn: &mut SqliteConnection, ask: &Ask<'_>, after: Opti
             binds.push(count(ask.limit + 1 - found.len()));
         });
         for row in &rows.await? {
-            found.push(ended(row, ask.head.id)?);
+            found.push((Cursor::Over(Cells::new(row, "delivery", 0).get(0, "target")?), ended(row)?));
         }
     }
     let more = found.len() > ask.limit;
@@ -87,7 +104,8 @@ pub(super) async fn list(conn: &mut SqliteConnection, ask: &Ask<'_>, after: Opti
     Ok(Page { items: found.into_iter().map(|(_, view)| view).collect(), next })
 }
 
-async fn person(conn: &mut SqliteConnection, app: AppId, name: &str) -> Result<Option<PersonPk>> {
+/// The number of a user.
+pub(super) async fn person(conn: &mut SqliteConnection, app: AppId, name: &str) -> Result<Option<PersonPk>> {
     let row = fetch_one(conn, USER, |binds| {
         binds.push(app.0).push(name);
     });
@@ -113,7 +131,14 @@ async fn waiting(
         for (work, places) in rows.iter().zip(all) {
             let held = work.lease_until > ask.now;
             let reason = waits_for(ask.head, work.reason, ask.now).filter(|_| !held);
-            let shown = WorkRowRef { id: work.id, reason, due_at: work.due_at, made_at: work.made_at, attempt: work.attempt };
+            let shown = WorkRowRef {
+                notification: work.notification,
+                id: work.id,
+                reason,
+                due_at: work.due_at,
+                made_at: work.made_at,
+                attempt: work.attempt,
+            };
             let wanted = |place: &Place| {
                 let after = work.id > first || (place.name.as_str(), raw(place)) > (name.as_str(), target);
                 after && person.is_none_or(|person| place.person == Some(person) || named(place, ask.filter))
@@ -140,6 +165,7 @@ fn named(place: &Place, filter: &DeliveryFilter) -> bool {
 /// What a waiting target's view takes from its row.
 #[derive(Clone, Copy)]
 struct WorkRowRef {
+    notification: NotificationId,
     id: i64,
     reason: Option<WaitReason>,
     due_at: crate::domain::Timestamp,
@@ -172,6 +198,7 @@ async fn describe(conn: &mut SqliteConnection, found: Vec<(WorkRowRef, Place)>) 
         let device = devices.get(&raw(&place)).filter(|_| place.is_device);
         let user = place.person.and_then(|person| users.get(&person.0).cloned());
         let view = DeliveryView {
+            notification: work.notification,
             device: device.map(|(name, _, _)| name.clone()),
             user: user.or_else(|| place.is_user.then(|| place.name.clone())),
             platform: device.map(|(_, platform, _)| *platform),
@@ -193,12 +220,14 @@ async fn describe(conn: &mut SqliteConnection, found: Vec<(WorkRowRef, Place)>) 
     Ok(found.into_iter().map(view).collect())
 }
 
-fn ended(row: &SqliteRow, notification: NotificationId) -> Result<(Cursor, DeliveryView)> {
+/// Reads a row of [`delivery_columns`].
+pub(super) fn ended(row: &SqliteRow) -> Result<DeliveryView> {
     let cells = Cells::new(row, "delivery", 0);
     let state = cells.word(5, "state", State::parse)?;
     let reason: Option<String> = cells.get(6, "reason")?;
     let nobody = reason.as_deref() == Some(SuppressReason::NoActiveDevice.as_str());
     let at = cells.instant(10, "at")?;
+    let notification = cells.notification(14, "notification_id")?;
     let target: i64 = cells.get(0, "target")?;
     let provider = cells.maybe_word(4, "provider", words::provider)?.filter(|_| !nobody);
     // Apple has it under the id that it was given, which can be told again
@@ -207,7 +236,8 @@ fn ended(row: &SqliteRow, notification: NotificationId) -> Result<(Cursor, Deliv
         Some(ProviderKind::Apns) if state == State::Sent => apns_id(),
         _ => cells.get(8, "message_id")?,
     };
-    let view = DeliveryView {
+    Ok(DeliveryView {
+        notification,
         device: cells.get::<Option<String>>(1, "target")?.filter(|_| !nobody),
         user: cells.get(2, "person_pk")?,
         platform: cells.maybe_word(3, "platform", words::platform)?.filter(|_| !nobody),
@@ -225,6 +255,5 @@ fn ended(row: &SqliteRow, notification: NotificationId) -> Result<(Cursor, Deliv
         delivered_at: cells.maybe_instant(11, "delivered_at")?,
         opened_at: cells.maybe_instant(12, "opened_at")?,
         dismissed_at: cells.maybe_instant(13, "dismissed_at")?,
-    };
-    Ok((Cursor::Over(target), view))
+    })
 }

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use sqlx::SqliteConnection;
 
 use super::super::Result;
 use super::super::engine::IdempotencyKey;
+use super::super::idempotency::{Before, Replays};
+use super::SqliteStore;
 use super::batch::{Binds, Tuples, no_lead};
 use super::prune::KEY_LIFE;
 use super::row::Cells;
@@ -22,16 +26,6 @@ pub(super) const REMEMBER: Tuples = Tuples {
     tail: " ON CONFLICT (app, route, key) DO UPDATE SET body_hash = excluded.body_hash, answer = excluded.answer, at = excluded.at",
 };
 
-/// What a key says of a request.
-pub(super) enum Before {
-    /// It is new.
-    Nothing,
-    /// The same body came before: what was answered.
-    Same(Bytes),
-    /// Another body came before.
-    Other,
-}
-
 /// The keys of a batch that are known, and those that it adds.
 #[derive(Default)]
 pub(super) struct Keys {
@@ -41,8 +35,8 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads what is known of `keys`; what is older than its life is not.
-    pub(super) async fn find(tx: &mut Tx<'_>, keys: &[&IdempotencyKey]) -> Result<Self> {
-        let oldest = tx.now.saturating_sub(KEY_LIFE);
+    pub(super) async fn find(conn: &mut SqliteConnection, now: i64, keys: &[&IdempotencyKey]) -> Result<Self> {
+        let oldest = now.saturating_sub(KEY_LIFE);
         let lead = |binds: &mut Binds| {
             binds.push(oldest);
         };
@@ -50,7 +44,7 @@ impl Keys {
             binds.push(key.app.0).push(key.route).push(&key.key);
         };
         let mut known = HashMap::new();
-        for row in FIND.fetch(tx.conn, keys, lead, bind).await? {
+        for row in FIND.fetch(conn, keys, lead, bind).await? {
             let cells = Cells::new(&row, "idempotency", 0);
             let answer: Vec<u8> = cells.get(4, "answer")?;
             let key = (cells.get(0, "app")?, cells.get(1, "route")?, cells.get(2, "key")?);
@@ -85,6 +79,17 @@ impl Keys {
         };
         REMEMBER.execute(tx.conn, &self.new, no_lead, bind).await?;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Replays for SqliteStore {
+    async fn before(&self, keys: &[IdempotencyKey]) -> Result<Vec<Before>> {
+        let mut reader = self.hot.reader().await?;
+        let asked: Vec<&IdempotencyKey> = keys.iter().collect();
+        let known = Keys::find(&mut reader, self.now(), &asked).await?;
+        reader.done();
+        Ok(keys.iter().map(|key| known.before(Some(key))).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
-use super::OpenError;
+use super::{Condition, OpenError};
 
 /// The steps, as `migrations/sqlite` has them: number, name, text.
 pub(super) const STEPS: &[(i64, &str, &str)] = &[(1, "core", include_str!("../../../migrations/sqlite/0001_core.sql"))];
@@ -25,6 +25,27 @@ pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError
         Err(MigrateError::VersionMissing(version)) if version > known => Err(OpenError::Newer { version, known }),
         Err(error) => Err(OpenError::Migration(Box::new(error))),
     }
+}
+
+/// How a database stands to this version's schema; it is only read.
+pub(super) async fn condition(conn: &mut SqliteConnection) -> Result<Condition, OpenError> {
+    let unreadable = |error: MigrateError| OpenError::Migration(Box::new(error));
+    let known = STEPS.last().map_or(0, |(version, _, _)| *version);
+    let begun = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'").fetch_optional(&mut *conn).await;
+    if begun.map_err(|error| unreadable(error.into()))?.is_none() {
+        return Ok(Condition::Older { version: 0, known });
+    }
+    let applied = conn.list_applied_migrations("_sqlx_migrations").await.map_err(unreadable)?;
+    let version = applied.iter().map(|step| step.version).max().unwrap_or_default();
+    if version > known {
+        return Err(OpenError::Newer { version, known });
+    }
+    for step in migrator().iter() {
+        if applied.iter().any(|other| other.version == step.version && other.checksum != step.checksum) {
+            return Err(unreadable(MigrateError::VersionMismatch(step.version)));
+        }
+    }
+    Ok(if version < known { Condition::Older { version, known } } else { Condition::Current })
 }
 
 /// The number of the newest step that the database has.

@@ -23,6 +23,7 @@ mod fault;
 mod history;
 mod hot;
 mod idempotency;
+mod inspect;
 mod json;
 mod key;
 mod lock;
@@ -43,6 +44,7 @@ mod row;
 mod schedule;
 mod tally;
 mod targets;
+mod user_deliveries;
 mod waiting;
 mod work;
 mod writer;
@@ -61,6 +63,8 @@ use self::row::micros;
 use self::writer::{Tx, Writer};
 use super::Result;
 use crate::domain::clock::Clock;
+
+pub use self::inspect::Condition;
 
 /// How the store is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +142,11 @@ impl SqliteStore {
     /// Brings the schema up to date and answers its version, without starting anything.
     pub async fn migrate(path: &Path) -> Result<i64, OpenError> {
         open::migrate(path).await
+    }
+
+    /// Looks whether the store could be opened, without changing anything; a daemon may have it open.
+    pub async fn inspect(path: &Path) -> Result<Condition, OpenError> {
+        inspect::inspect(path).await
     }
 
     /// Hands a write to the writer and waits for its commit.

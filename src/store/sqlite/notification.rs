@@ -12,10 +12,10 @@ use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{fetch, fetch_one};
 use super::cursor::{from_text, to_text};
-use super::delivery_list;
 use super::row::{Cells, micros};
 use super::tally::{Tally, tally};
 use super::work::count;
+use super::{delivery_list, user_deliveries};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
 
@@ -167,5 +167,10 @@ impl Notifications for SqliteStore {
         let Some(head) = head(&mut tx, app, id).await? else { return Ok(None) };
         let ask = delivery_list::Ask { app, head: &head, filter, limit: page.limit, now: self.now() };
         delivery_list::list(&mut tx, &ask, page.after.as_deref()).await.map(Some)
+    }
+
+    async fn user_deliveries(&self, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>> {
+        let mut tx = self.read().await?;
+        user_deliveries::list(&mut tx, app, user, page).await
     }
 }

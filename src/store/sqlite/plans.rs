@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::batch::Tuples;
 use super::{
     accept, cancel, claim, deaths, delivery_list, engine, enroll, expand, facts, history, idempotency, migrations, notification, prune,
-    receipt, recipients, record, register, release, schedule, tally, targets,
+    receipt, recipients, record, register, release, schedule, tally, targets, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -66,6 +66,8 @@ const TEXTS: &[&str] = &[
     tally::FAN_OUT,
     tally::WORK,
     targets::RUNS,
+    user_deliveries::END,
+    user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
 const LARGE: [&str; 13] = ["work", "w", "delivery", "d", "notification", "n", "person", "p", "device", "v", "idempotency", "shown", "s"];

@@ -25,7 +25,7 @@ const TOO_LATE: i64 = 30 * 86_400 * 1_000_000;
 macro_rules! push_columns {
     () => {
         "n.id, v.pk, n.start_at / 86400000000, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
-         EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id)"
+         n.start_at, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id)"
     };
 }
 macro_rules! delivery_of {
@@ -69,6 +69,7 @@ struct Push {
     state: Option<State>,
     at: i64,
     stamps: [Option<i64>; 3],
+    start_at: i64,
     has_work: bool,
 }
 
@@ -101,7 +102,7 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
     });
     let mut pushes: BTreeMap<usize, Push> = BTreeMap::new();
     for row in &rows.await? {
-        pushes.insert(Cells::new(row, "notification", 0).count(9, "id")?, Push::read(row)?);
+        pushes.insert(Cells::new(row, "notification", 0).count(10, "id")?, Push::read(row)?);
     }
     let mut book = Book::default();
     let mut early = Vec::new();
@@ -110,7 +111,7 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
         let at = receipt.at.map(micros);
         verdicts.push(match pushes.get(&n) {
             Some(push) if push.state == Some(State::Sent) => book.enter(push, receipt.kind, at, tx.now),
-            Some(push) if push.state.is_none() && push.has_work => {
+            Some(push) if push.may_be_under_way(tx.now) => {
                 early.push((push.key, receipt.kind, at));
                 ReceiptVerdict::Early
             }
@@ -134,9 +135,9 @@ async fn settle(mut tx: Tx<'_>) -> Result<usize> {
     for row in &rows {
         let cells = Cells::new(row, "receipt_early", 0);
         let push = Push::read(row)?;
-        let kind = cells.word(9, "kind", kind)?;
-        let seen_at: i64 = cells.get(11, "seen_at")?;
-        if push.state == Some(State::Sent) && book.enter(&push, kind, cells.get(10, "at")?, seen_at) == ReceiptVerdict::Accepted {
+        let kind = cells.word(10, "kind", kind)?;
+        let seen_at: i64 = cells.get(12, "seen_at")?;
+        if push.state == Some(State::Sent) && book.enter(&push, kind, cells.get(11, "at")?, seen_at) == ReceiptVerdict::Accepted {
             settled += 1;
         }
         over.push((push.key, kind));
@@ -161,8 +162,14 @@ impl Push {
             state: cells.maybe_word(3, "state", State::parse)?,
             at: cells.get::<Option<i64>>(4, "at")?.unwrap_or_default(),
             stamps: [cells.get(5, "delivered_at")?, cells.get(6, "opened_at")?, cells.get(7, "dismissed_at")?],
-            has_work: cells.get(8, "notification_id")?,
+            start_at: cells.get(8, "start_at")?,
+            has_work: cells.get(9, "notification_id")?,
         })
+    }
+
+    /// Whether it may have reached the device before the send was booked: nothing is sent before the notification begins.
+    fn may_be_under_way(&self, now: i64) -> bool {
+        self.state.is_none() && self.has_work && self.start_at <= now
     }
 }
 

@@ -27,6 +27,9 @@ fn what_is_wrong_is_named() {
         (json!({"categories": {"marketting": {"push": false}}}), "categories.marketting", "unknown_category"),
         (json!({"categories": {"a b": {}}}), "categories.a b", "invalid"),
         (json!({"categories": {"legal": {"push": false}}}), "categories.legal.push", "category_required"),
+        (json!({"categories": {"legal": {"push": true, "email": false}}}), "categories.legal.email", "category_required"),
+        (json!({"categories": {"legal": {"sms": false}}}), "categories.legal.sms", "category_required"),
+        (json!({"categories": {"legal": {"inbox": false}}}), "categories.legal.inbox", "category_required"),
         (json!({"categories": {"marketing": {"push": 0}}}), "categories.marketing.push", "invalid"),
         (json!({"categories": {"marketing": false}}), "categories.marketing", "invalid"),
         (json!({"quiet_hours": {"start": "22:00", "end": "07:00"}}), "quiet_hours", "invalid"),
@@ -59,6 +62,6 @@ fn a_category_that_was_taken_back_may_stay() {
 
 #[test]
 fn a_person_may_keep_a_required_category_on() {
-    let body = json!({"categories": {"legal": {"push": true, "email": false}}}).to_string();
+    let body = json!({"categories": {"legal": {"push": true, "email": null, "in_quiet_hours": false}}}).to_string();
     assert!(apply(read(body.as_bytes()).unwrap(), &declared(), &Preferences::default(), Preferences::default()).is_ok());
 }
