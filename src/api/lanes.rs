@@ -84,7 +84,7 @@ async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Resul
 
 /// Resume a provider's lanes
 ///
-/// What waits as `lane_paused` goes on. Scope `manage`.
+/// What waits as `lane_paused` goes on within 15 seconds. Scope `manage`.
 #[utoipa::path(
     post,
     path = "/v1/lanes/{provider}/resume",

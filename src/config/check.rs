@@ -15,8 +15,8 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         report("log.level", "must be error, warn, info, debug or trace, or directives as info,herald::dispatch=debug".to_owned());
     }
     let (dispatch, retry) = (&settings.dispatch, &settings.retry);
-    if dispatch.send_timeout_seconds >= dispatch.lease_seconds {
-        report("dispatch.send_timeout_seconds", format!("must be less than dispatch.lease_seconds ({})", dispatch.lease_seconds));
+    if dispatch.send_timeout_seconds > dispatch.lease_seconds / 2 {
+        report("dispatch.send_timeout_seconds", format!("must be at most half of dispatch.lease_seconds ({})", dispatch.lease_seconds));
     }
     if retry.max_seconds < retry.first_seconds {
         report("retry.max_seconds", format!("must be at least retry.first_seconds ({})", retry.first_seconds));
