@@ -114,7 +114,11 @@ fn a_wrong_value_is_named_with_its_line() {
 
 const RANGES: &[Case] = &[
     ("[dispatch]\npermits = 0", &[], "herald.toml:2: dispatch.permits must be 1 to 100000"),
-    ("[dispatch]\nlease_seconds = 10", &[], "herald.toml:1: dispatch.send_timeout_seconds must be at most half of dispatch.lease_seconds (10)"),
+    (
+        "[dispatch]\nlease_seconds = 10",
+        &[],
+        "herald.toml:1: dispatch.send_timeout_seconds must be at most half of dispatch.lease_seconds (10)",
+    ),
     ("[retry]\nfirst_seconds = 1000", &[], "herald.toml:1: retry.max_seconds must be at least retry.first_seconds (1000)"),
 ];
 

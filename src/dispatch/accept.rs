@@ -18,7 +18,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
-use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_TTL_SECONDS, Notification, Priority, When};
+use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_TTL_SECONDS, Notification, Overrides, Priority, When};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
 use crate::providers::{Provider, RenderError};
@@ -26,6 +26,8 @@ use crate::store::engine::{Narrowed, NewNotification};
 
 /// Devices that a test send may reach, and names that it may have.
 const MAX_TEST: usize = 20;
+/// A notification of so many bytes as stored is far below every provider's limit in every form.
+const PLAIN: usize = 1024;
 
 /// A draft that passed every check, ready to be submitted.
 #[derive(Clone, Debug)]
@@ -66,7 +68,7 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
     let id = node.ids.notification(now);
     let new = write(node, app.id, id, &notification, to, labels)?;
     let message = Message::of_new(&new, notification);
-    render_all(app, &message)?;
+    render_all(app, &message, new.content.len())?;
     Ok((new, message))
 }
 
@@ -228,10 +230,12 @@ pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
 }
 
 /// Renders the default words, and each locale's, in every form that a device of the app may need: what is too large or refused is known
-/// before the 202.
-fn render_all(app: &App, message: &Message) -> Result<(), Rejected> {
+/// before the 202. A short notification without anything for one platform alone fits all of a provider's forms if it fits one.
+fn render_all(app: &App, message: &Message, bytes: usize) -> Result<(), Rejected> {
+    let notification = &message.notification;
+    let is_plain = bytes <= PLAIN && notification.platforms.is_empty() && notification.overrides == Overrides::default();
     for (kind, provider) in &app.providers {
-        for platform in platforms(*kind) {
+        for platform in platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
             let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
             for locale in locales {
                 try_form(message, &**provider, &Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
