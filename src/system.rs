@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::SubsecRound;
 use rustix::time::{ClockId, clock_gettime};
 use uuid::{ContextV7, Uuid};
 
@@ -24,7 +25,8 @@ const STEADY: ClockId = ClockId::Monotonic;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where the wall clock comes from")]
     fn now(&self) -> Timestamp {
-        chrono::Utc::now()
+        // no store keeps more, and what is answered first must be what is read later
+        chrono::Utc::now().trunc_subsecs(6)
     }
 
     fn monotonic(&self) -> Duration {

@@ -53,3 +53,12 @@ async fn a_post_becomes_a_push_on_every_device_of_the_user() {
     assert_eq!(delivery["provider_message_id"], push["headers"]["apns-id"]);
     assert!(dev.delivery(id, "tablet").await["provider_message_id"].as_str().unwrap().starts_with("projects/"));
 }
+
+#[tokio::test]
+async fn an_instant_is_read_as_it_was_answered() {
+    let dev = Dev::start();
+    let body = json!({"to": {"user_id": "ann"}, "content": {"title": "t"}});
+    let accepted = dev.post("/v1/notifications", &body).await.expect(202);
+    let read = dev.get(&format!("/v1/notifications/{}", accepted["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(accepted["accepted_at"], read["accepted_at"]);
+}
