@@ -25,15 +25,16 @@ pub struct Answered {
     pub answer: Answer,
     /// The present, by the store's clock.
     pub now: Timestamp,
-    /// The monotonic instant before the read.
+    /// The monotonic instant at which it had been read.
     pub read_at: Duration,
 }
 
 /// Reads what is to be known of all targets of these jobs. Jobs of apps that the configuration no longer has wait until it has them again.
 pub async fn read(node: &Node, jobs: Vec<Arc<Job>>, now: Timestamp) -> Result<Vec<Answered>, store::Error> {
-    let read_at = node.clock.monotonic();
     let asks: Vec<Ask> = jobs.iter().map(|job| ask(job)).collect();
     let answers = node.store.read_targets(&asks).await?;
+    // not from before: behind a store that takes a second to answer nothing would ever be sent
+    let read_at = node.clock.monotonic();
     let mut answered = Vec::with_capacity(jobs.len());
     for (job, answer) in jobs.into_iter().zip(answers) {
         let id = job.message.id;

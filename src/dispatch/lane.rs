@@ -134,7 +134,7 @@ impl Lane {
                 };
                 for part in parts {
                     if state.paused.insert(*part, Pause::CredentialRefused(reason.clone())).is_none() {
-                        tracing::error!(reason = %reason, part = ?part, "a provider refused the credential: the lane is paused until someone resumes it");
+                        tracing::error!(reason = %reason, part = part.map_or("all", Platform::as_str), "a provider refused the credential: the lane is paused until someone resumes it");
                     }
                 }
             }

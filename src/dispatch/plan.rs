@@ -45,7 +45,7 @@ pub struct Sending {
     pub expires_at: Timestamp,
     /// From when on it is not started any more.
     pub ends_at: Timestamp,
-    /// The monotonic instant before all of this was read.
+    /// The monotonic instant at which all of this had been read.
     pub read_at: Duration,
 }
 
@@ -53,7 +53,7 @@ pub struct Sending {
 pub struct Context<'a> {
     /// The present, by the store's clock.
     pub now: Timestamp,
-    /// The monotonic instant before its targets were read.
+    /// The monotonic instant at which its targets had been read.
     pub read_at: Duration,
     /// The notification.
     pub message: &'a Message,

@@ -197,16 +197,19 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
     let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
     job.open(answer.candidates.len());
     let mut sendings = Vec::new();
-    let pairs = answer.candidates.iter().filter_map(|one| Some(Pair { device: one.target.as_device()?, person: one.person })).collect();
+    let mut pairs = Vec::with_capacity(answer.candidates.len());
     for candidate in answer.candidates {
         let (target, person) = (candidate.target, candidate.person);
-        let what = match plan::plan(&context, candidate) {
+        let pair = target.as_device().map(|device| Pair { device, person });
+        let step = plan::plan(&context, candidate);
+        if !matches!(step, Step::Skip) {
+            pairs.extend(pair);
+        }
+        let what = match step {
             Step::Skip => What::Nothing,
             Step::End(ending) => What::Ended(unsent(&context, target, person, ending), None),
-            Step::Wait { due, reason } => match target.as_device() {
-                Some(device) => {
-                    What::Again(FollowUp { pair: Pair { device, person }, due, attempt: job.work.attempt, reason: Some(reason) })
-                }
+            Step::Wait { due, reason } => match pair {
+                Some(pair) => What::Again(FollowUp { pair, due, attempt: job.work.attempt, reason: Some(reason) }),
                 None => What::Nothing,
             },
             Step::Send(sending) => {
