@@ -41,6 +41,8 @@ pub struct Job {
     pub message: Arc<Message>,
     /// The queue's entry, for the ack.
     pub entry: Taken,
+    /// Its chance, drawn once: what fails together waits together, in one row, and apart from other work.
+    pub fraction: f64,
     /// Until when the lease surely holds: a monotonic instant, in milliseconds.
     deadline: AtomicU64,
     open: AtomicUsize,
@@ -52,11 +54,12 @@ pub struct Job {
 
 impl Job {
     /// A job whose lease surely holds until `deadline`. It is open until [`Job::close_one`] was called for each target added, and once more.
-    pub fn new(work: TakenWork, message: Arc<Message>, entry: Taken, deadline: Duration) -> Self {
+    pub fn new(work: TakenWork, message: Arc<Message>, entry: Taken, (deadline, fraction): (Duration, f64)) -> Self {
         Self {
             work,
             message,
             entry,
+            fraction,
             deadline: AtomicU64::new(millis(deadline)),
             open: AtomicUsize::new(1),
             spoiled: AtomicBool::new(false),

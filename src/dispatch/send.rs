@@ -112,7 +112,7 @@ impl Attempt {
         match self.lane.signal(self.sending.recipient.platform, self.node.clock.monotonic()) {
             Signal::Go => None,
             Signal::Paused => Some(self.wait(now, now + LANE_PAUSED, WaitReason::LanePaused)),
-            Signal::Throttled(wait) => Some(self.wait(now, now + spread(wait, self.node.rng.fraction()), WaitReason::Throttled)),
+            Signal::Throttled(wait) => Some(self.wait(now, now + spread(wait, self.job.fraction), WaitReason::Throttled)),
         }
     }
 
@@ -213,7 +213,7 @@ impl Attempt {
     fn retry(&self, waits: WaitReason, retry_after: Option<Duration>, reason: Reason, attempts: u32) -> What {
         let now = self.node.now();
         // where no connection could be made, the waits grow with the pool's own
-        match next_attempt(now, attempts.max(1), self.node.retry, retry_after, self.sending.expires_at, self.node.rng.fraction()) {
+        match next_attempt(now, attempts.max(1), self.node.retry, retry_after, self.sending.expires_at, self.job.fraction) {
             Next::At(due) => self.again(due, attempts, Some(waits)),
             Next::GiveUp => {
                 let mut delivery = self.delivery(Ending::Expired(waits.as_str().to_owned()), attempts);

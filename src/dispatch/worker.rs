@@ -102,7 +102,7 @@ async fn claim(node: &Node, taken: Vec<Taken>) -> Result<(Vec<Arc<Job>>, Timesta
     let mut jobs = Vec::with_capacity(claim.work.len());
     for work in claim.work {
         if let (Some(entry), Some(message)) = (entries.remove(&work.key), messages.get(&work.key.notification)) {
-            jobs.push(Arc::new(Job::new(work, Arc::clone(message), entry, deadline)));
+            jobs.push(Arc::new(Job::new(work, Arc::clone(message), entry, (deadline, node.rng.fraction()))));
         }
     }
     let rest: Vec<Taken> = entries.into_values().collect();
