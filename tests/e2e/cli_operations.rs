@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{command, json_of, run};
 use crate::clock::{in_seconds, instant, text};
-use crate::daemon::{Dev, apns_token};
+use crate::daemon::{Client, DEV_KEY, Dev, Process, Simulator, apns_token, herald};
 
 /// What a command prints for people, once it is done.
 async fn text_of(dev: &Dev, line: &[&str]) -> String {
@@ -138,4 +138,38 @@ async fn an_import_with_errors_says_what_it_took() {
     assert!(told.contains("line 3: token"), "{told}");
     let missing = json_of(&dev, &["device", "import", "/no/such/file.ndjson"], 1).await;
     assert!(missing["title"].as_str().unwrap().contains("/no/such/file.ndjson"), "{missing}");
+}
+
+/// The key that everyone knows is for this machine only.
+#[tokio::test]
+async fn dev_on_a_public_address_has_a_key_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said");
+    let mut command = herald();
+    command.args(["dev", "--listen", "0.0.0.0:0", "--data-dir"]).arg(folder.path().join("data")).env("RUST_LOG", "off");
+    let process = Process::start_with_log(&mut command, std::fs::File::create(&said).unwrap().into());
+    let told = std::fs::read_to_string(&said).unwrap();
+    let key = told.lines().find_map(|line| line.strip_prefix("the API key of this start: ")).unwrap_or_else(|| panic!("{told}"));
+    assert_ne!(key, DEV_KEY);
+    let client = Client::new(&process.url, key);
+    client.get("/v1/devices/demo-ann-iphone").await.expect(200);
+    client.with_key(DEV_KEY).get("/v1/devices").await.problem(401, "key_invalid");
+}
+
+/// What is wrong is told to programs too, one by one.
+#[tokio::test]
+async fn a_check_names_its_faults_in_json() {
+    let simulator = Simulator::start();
+    std::fs::write(simulator.dir.path().join("herald.db"), "no database ".repeat(400)).unwrap();
+    let output = run(simulator.on_the_store(&["check", "--output", "json"])).await;
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let faulty: Vec<&Value> = told["items"].as_array().unwrap().iter().filter(|item| item["fault"].is_string()).collect();
+    assert_eq!((faulty.len(), &faulty[0]["what"]), (1, &json!("store")), "{told}");
+
+    simulator.configure("[dispatch]\npermitz = 3");
+    let output = run(simulator.on_the_store(&["check", "--output", "json"])).await;
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert!(told["title"].as_str().unwrap().contains("permitz"), "{told}");
 }

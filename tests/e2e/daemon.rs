@@ -40,7 +40,7 @@ impl Process {
     }
 
     /// The same, with somewhere for its log.
-    fn start_with_log(command: &mut Command, log: Stdio) -> Self {
+    pub(crate) fn start_with_log(command: &mut Command, log: Stdio) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = loop {

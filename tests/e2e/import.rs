@@ -145,11 +145,12 @@ async fn an_import_changes_tags_and_users() {
     let replaced = import(json!({"device_id": "tablet", "tags": {"plan": "free"}})).await;
     assert_eq!(replaced["tags"], json!({"plan": "free"}));
 
-    let waiting = dev.notify(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}, "send_at": text_of(in_seconds(2))})).await;
+    let to_ann = json!({"to": {"device_ids": ["tablet"]}, "content": {"title": "t"}, "send_at": text_of(in_seconds(5))});
+    let waiting = dev.notify(&to_ann).await;
     let moved = import(json!({"device_id": "tablet", "user_id": "ben"})).await;
     assert_eq!((&moved["user_id"], &moved["tags"], &moved["status"]), (&json!("ben"), &json!({}), &json!("active")));
     let done = dev.done(&waiting).await;
-    assert_eq!(done["counts"]["sent"], 0, "{done}");
+    assert_eq!(done["reasons"]["suppressed"], json!({"user_changed": 1}), "{done}");
     assert!(dev.pushes("well-1").await.is_empty(), "it was for the one before");
     assert!(dev.items("/v1/users/ann/devices").await.is_empty());
     let cleared = import(json!({"device_id": "tablet", "user_id": null, "locale": null})).await;
