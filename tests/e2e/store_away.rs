@@ -92,3 +92,21 @@ async fn an_answer_of_an_absent_store_is_not_remembered() {
     let listed = dev.items("/v1/notifications").await;
     assert_eq!((listed.len(), &listed[0]["id"]), (1, id));
 }
+
+/// While the first of a key is being handled, the second is told so after a second, and may come again.
+#[tokio::test]
+async fn a_key_that_is_being_handled_is_named() {
+    let dev = Dev::start();
+    let body = json!({"to": {"user_id": "nobody"}, "content": {"title": "t"}}).to_string();
+    let held = take(&dev).await;
+    let (one, other) = (dev.post_once("/v1/notifications", "once", &body), dev.post_once("/v1/notifications", "once", &body));
+    let (told, first) = futures_util::future::select(Box::pin(one), Box::pin(other)).await.factor_first();
+    assert_patience(&told);
+    told.problem(409, "idempotency_in_progress");
+    held.close().await.unwrap();
+    let first = first.await;
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let id = first.expect(202)["id"].clone();
+    let again = dev.post_once("/v1/notifications", "once", &body).await;
+    assert_eq!((again.header("idempotency-replayed"), &again.body["id"]), ("true", &id));
+}
