@@ -1,20 +1,74 @@
 //! `Idempotency-Key`: the same key and body again answers what the first answered.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use aws_lc_rs::digest;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use super::Api;
 use super::problem::{Code, Problem};
 use crate::domain::id::AppId;
 use crate::store::engine::IdempotencyKey;
-use crate::store::idempotency::Before;
+use crate::store::idempotency::Before as Stored;
 
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 const MESSAGE: &str = "must be 1 to 255 visible ASCII characters, bare or in quotes";
+
+/// How long a request waits for the one of the same key that is being handled.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What tells requests of one key from all others.
+type Name = (AppId, &'static str, String);
+
+/// The keys whose first request is being handled by this process. Which of two is the first, the store alone decides: this only spares
+/// the second a long wait.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    names: Mutex<HashSet<Name>>,
+    ended: Notify,
+}
+
+/// While it lives, its key is under way.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    all: &'a UnderWay,
+    name: Name,
+}
+
+impl UnderWay {
+    fn names(&self) -> MutexGuard<'_, HashSet<Name>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody else's turn of this key, or nothing while it is someone's.
+    fn take(&self, name: Name) -> Option<Turn<'_>> {
+        let is_free = self.names().insert(name.clone());
+        is_free.then(|| Turn { all: self, name })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.all.names().remove(&self.name);
+        self.all.ended.notify_waiters();
+    }
+}
+
+/// What a key says of its request.
+pub(super) enum Before<'a> {
+    /// It is to be handled; nothing where it has no key.
+    New(Option<Turn<'a>>),
+    /// It was answered.
+    Answered(Bytes),
+}
 
 /// The request's own key.
 pub(super) fn of_request(headers: &HeaderMap, app: AppId, route: &'static str, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
@@ -31,13 +85,30 @@ pub(super) fn of_item(text: &str, app: AppId, body: &[u8]) -> Result<Idempotency
     Ok(new(app, "notifications/batch/item", key, body))
 }
 
-/// What was answered under the key, before anything else of the request is judged: what was good then may be refused by now. `None`: it is new.
-pub(super) async fn replay(api: &Api, key: Option<&IdempotencyKey>) -> Result<Option<Bytes>, Problem> {
-    let Some(key) = key else { return Ok(None) };
+/// What was answered under the key, before anything else of the request is judged: what was good then may be refused by now. While the
+/// first of the key is being handled, its answer is waited for.
+pub(super) async fn before<'a>(api: &'a Api, key: Option<&IdempotencyKey>) -> Result<Before<'a>, Problem> {
+    let Some(key) = key else { return Ok(Before::New(None)) };
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let mut ended = std::pin::pin!(api.under_way.ended.notified());
+        ended.as_mut().enable();
+        if let Some(answer) = replay(api, key).await? {
+            return Ok(Before::Answered(answer));
+        }
+        if let Some(turn) = api.under_way.take((key.app, key.route, key.key.clone())) {
+            return Ok(Before::New(Some(turn)));
+        }
+        let message = "a request with this key is still being handled; its answer can be had soon";
+        timeout_at(patience, ended).await.map_err(|_| Problem::new(Code::IdempotencyInProgress, message))?;
+    }
+}
+
+async fn replay(api: &Api, key: &IdempotencyKey) -> Result<Option<Bytes>, Problem> {
     match api.store.before(std::slice::from_ref(key)).await?.pop() {
-        Some(Before::Same(answer)) => Ok(Some(answer)),
-        Some(Before::Other) => Err(reused()),
-        Some(Before::Nothing) | None => Ok(None),
+        Some(Stored::Same(answer)) => Ok(Some(answer)),
+        Some(Stored::Other) => Err(reused()),
+        Some(Stored::Nothing) | None => Ok(None),
     }
 }
 

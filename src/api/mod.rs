@@ -125,6 +125,8 @@ struct Shared {
     settings: Settings,
     metrics: Metrics,
     keys: KeyRing,
+    /// The idempotency keys that are being handled.
+    under_way: idempotency::UnderWay,
 }
 
 type Api = Arc<Shared>;
@@ -138,7 +140,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub fn router(state: State) -> Router {
     let State { dispatch, store, queue, clock, settings, metrics, built_in_keys } = state;
     let path = Arc::new(Path(dispatch));
-    assemble(Arc::new(Shared { path, store, queue, clock, settings, metrics, keys: KeyRing::new(built_in_keys) }))
+    assemble(Arc::new(Shared {
+        path,
+        store,
+        queue,
+        clock,
+        settings,
+        metrics,
+        keys: KeyRing::new(built_in_keys),
+        under_way: idempotency::UnderWay::default(),
+    }))
 }
 
 fn assemble(api: Api) -> Router {

@@ -115,7 +115,7 @@ fn complete(operation: &mut Operation) {
         codes.push(Code::PayloadTooLarge);
     }
     if has_key {
-        codes.push(Code::IdempotencyKeyReused);
+        codes.extend([Code::IdempotencyKeyReused, Code::IdempotencyInProgress]);
     }
     for code in &codes {
         let status = code.status().as_u16().to_string();

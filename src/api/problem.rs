@@ -58,6 +58,7 @@ codes! {
     NotFound = NOT_FOUND, "not_found", "There is no such thing";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
+    IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The first request with this idempotency key is being handled";
     Stale = PRECONDITION_FAILED, "stale", "It was changed in the meantime";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Too large for a provider";
@@ -281,7 +282,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match code {
             Code::KeyInvalid => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"herald\""))),
-            Code::StoreUnavailable | Code::NotReady => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            Code::StoreUnavailable | Code::NotReady | Code::IdempotencyInProgress => {
+                drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")));
+            }
             _ => {}
         }
         response

@@ -66,6 +66,43 @@ async fn a_batch_has_its_limits() {
     dev.post(path, &json!({"notifications": {}})).await.invalid("notifications", "invalid");
 }
 
+/// A batch may be eight times as large as most bodies; what is repeated outside of the items spoils all of it.
+#[tokio::test]
+async fn a_batch_may_be_large_and_not_larger() {
+    let dev = Dev::start();
+    let path = "/v1/notifications/batch";
+    let padded = |length: usize| {
+        let text = json!({ "notifications": [to("nobody")] }).to_string();
+        format!("{text}{}", " ".repeat(length - text.len()))
+    };
+    let full = dev.post_text(path, padded(8 << 20)).await.expect(202);
+    assert!(full["results"][0]["id"].is_string(), "{full}");
+    dev.post_text(path, padded((8 << 20) + 1)).await.problem(413, "body_too_large");
+    dev.put("/v1/users/ann/preferences", &json!({"timezone": "x".repeat(1 << 20)})).await.problem(413, "body_too_large");
+    let twice = r#"{"notifications": [], "notifications": [{"to": {"user_id": "nobody"}, "content": {"title": "t"}}]}"#;
+    dev.post_text(path, twice).await.problem(400, "bad_json");
+    assert_eq!(dev.items("/v1/notifications").await.len(), 1);
+}
+
+/// However deep it lies, a repeated member refuses its item and none beside it.
+#[tokio::test]
+async fn a_repeated_member_deep_within_refuses_its_item_only() {
+    let dev = Dev::start();
+    let items = [
+        r#"{"to": {"user_id": "ann"}, "content": {"title": "t", "data": {"k": "1", "k": "2"}}}"#,
+        r#"{"to": {"user_id": "ann"}, "content": {"title": "t"}, "apns": {"payload": {"x": [{"y": 1, "y": 1}]}}}"#,
+        r#"{"to": {"user_id": "ann"}, "content": {"title": "t"}, "idempotency_key": "a", "idempotency_key": "b"}"#,
+        r#"{"to": {"user_id": "ann"}, "content": {"title": "t"}}"#,
+    ];
+    let answer = dev.post_text("/v1/notifications/batch", format!(r#"{{"notifications": [{}]}}"#, items.join(","))).await.expect(202);
+    for index in 0..3 {
+        let error = &answer["results"][index]["error"];
+        assert_eq!((&error["status"], &error["code"]), (&json!(400), &json!("bad_json")), "{index}: {answer}");
+    }
+    assert!(answer["results"][3]["id"].is_string(), "{answer}");
+    assert_eq!(dev.items("/v1/notifications").await.len(), 1);
+}
+
 #[tokio::test]
 async fn items_may_carry_keys_of_their_own() {
     let dev = Dev::start();

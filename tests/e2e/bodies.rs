@@ -93,8 +93,7 @@ async fn bodies_are_compressed_both_ways() {
         assert!(packed.len() * 2 < plain.bytes().await.unwrap().len(), "{name}");
     }
     let request = dev.request(Method::POST, PATH).header("content-type", "application/json").header("content-encoding", "gzip");
-    let answer = dev.send(request.body("this is not gzip")).await;
-    assert_eq!(answer.status, 400, "{}", answer.body);
+    dev.send(request.body("this is not gzip")).await.problem(400, "bad_request");
 }
 
 /// A small body that unpacks to a huge one is stopped on the way.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::daemon::{Client, DEV_KEY, Dev, Process, Simulator, apns_token, herald};
 
 /// Runs a command to its end.
-async fn run(mut command: Command) -> Output {
+pub(crate) async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.stdin(std::process::Stdio::null()).output().unwrap()).await.unwrap()
 }
 
-fn command(dev: &Dev, line: &[&str]) -> Command {
+pub(crate) fn command(dev: &Dev, line: &[&str]) -> Command {
     let mut command = herald();
     command.args(line).env("HERALD_URL", &dev.url).env("HERALD_API_KEY", DEV_KEY);
     command
@@ -19,13 +19,13 @@ fn command(dev: &Dev, line: &[&str]) -> Command {
 
 /// Runs a command that prints JSON and must end with this status.
 #[track_caller]
-fn read(output: &Output, status: i32) -> Value {
+pub(crate) fn read(output: &Output, status: i32) -> Value {
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(status), "{out}\n{error}");
     serde_json::from_str(if status == 0 { &out } else { &error }).unwrap_or_else(|_| json!({"out": out, "error": error}))
 }
 
-async fn json_of(dev: &Dev, line: &[&str], status: i32) -> Value {
+pub(crate) async fn json_of(dev: &Dev, line: &[&str], status: i32) -> Value {
     let mut command = command(dev, line);
     command.args(["--output", "json"]);
     read(&run(command).await, status)

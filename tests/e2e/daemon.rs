@@ -40,7 +40,7 @@ impl Process {
     }
 
     /// The same, with somewhere for its log.
-    fn start_with_log(command: &mut Command, log: Stdio) -> Self {
+    pub(crate) fn start_with_log(command: &mut Command, log: Stdio) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = loop {
@@ -63,6 +63,13 @@ impl Process {
     /// Begins anew to look for the highest.
     pub(crate) fn forget_peak(&self) {
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    /// Lets no file of its grow beyond so many bytes from now on, as if the disk were full; `None` lets them.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let (pid, limit) = (self.child.id().to_string(), bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string()));
+        // only the soft limit, so that it can be lifted again
+        assert!(Command::new("prlimit").args(["--pid", &pid]).arg(format!("--fsize={limit}:unlimited")).status().unwrap().success());
     }
 
     /// Ends it without a warning.
@@ -132,6 +139,17 @@ impl Dev {
     pub(crate) async fn stop_and_read(self) -> String {
         assert!(self.process.terminate().await.success());
         String::from_utf8_lossy(&std::fs::read(self.dir.path().join(LOG)).unwrap()).into_owned()
+    }
+
+    /// Starts it so that a full disk is an error to it, not its end; see [`Process::limit_files`].
+    pub(crate) fn start_limitable() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = Self::command(dir.path());
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]).arg(plain.get_program()).args(plain.get_args()).env("RUST_LOG", "off");
+        let process = Process::start(&mut command);
+        let client = Client::new(&process.url, DEV_KEY);
+        Self { process, client, dir }
     }
 
     fn spawn(dir: &Path, env: &[(&str, &str)]) -> Process {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::clock::instant;
+use crate::clock::{in_seconds, instant, text as text_of};
 use crate::daemon::{Dev, apns_token};
 
 fn lines(devices: &[Value]) -> String {
@@ -34,6 +34,127 @@ async fn good_lines_are_taken_though_others_are_bad() {
     assert_eq!(dev.get("/v1/devices/known").await.expect(200)["locale"], "fr");
     assert_eq!(dev.get("/v1/devices/last").await.expect(200)["status"], "active");
     dev.get("/v1/devices/bad").await.problem(404, "not_found");
+}
+
+/// A line that cannot be held is passed over; those around it are taken.
+#[tokio::test]
+async fn a_line_has_a_length() {
+    let dev = Dev::start();
+    let device = |name: &str, length: usize| {
+        let mut text = json!({"device_id": name, "user_id": "ann", "platform": "android", "token": format!("well-{name}")}).to_string();
+        text.push_str(&" ".repeat(length.saturating_sub(text.len())));
+        format!("{text}\n")
+    };
+    let text = [device("a", 0), device("b", (64 << 10) + 1), device("c", 64 << 10), device("d", 1 << 20), device("e", 0)].concat();
+    for query in ["?dry_run=true", ""] {
+        let answer = dev.import(query, &text).await.expect(200);
+        assert_eq!((&answer["lines"], &answer["created"], &answer["failed"]), (&json!(5), &json!(3), &json!(2)), "{answer}");
+        let told: Vec<_> =
+            answer["errors"].as_array().unwrap().iter().map(|error| (&error["line"], &error["field"], &error["code"])).collect();
+        let too_long = |line: &Value| (line.clone(), json!(""), json!("line_too_long"));
+        assert_eq!(
+            told,
+            [too_long(&json!(2)), too_long(&json!(4))].iter().map(|(line, field, code)| (line, field, code)).collect::<Vec<_>>()
+        );
+    }
+    let devices = dev.items("/v1/users/ann/devices").await;
+    assert_eq!(devices.iter().map(|device| &device["device_id"]).collect::<Vec<_>>(), ["e", "c", "a"]);
+}
+
+/// All errors are counted; the first hundred are told, in the order of the lines, whether reading or writing found them.
+#[tokio::test]
+async fn the_first_errors_are_told_in_order() {
+    let dev = Dev::start();
+    let line = |number: u64| match number % 3 {
+        0 => "not json\n".to_owned(),
+        1 => lines(&[json!({"device_id": format!("d-{number}"), "user_id": "ann", "platform": "ios"})]),
+        _ => lines(&[json!({"user_id": "ann", "platform": "android", "token": "well-1"})]),
+    };
+    let text: String = (1..=150).map(line).collect();
+    for query in ["?dry_run=true", ""] {
+        let answer = dev.import(query, &text).await.expect(200);
+        assert_eq!((&answer["lines"], &answer["created"], &answer["failed"]), (&json!(150), &json!(0), &json!(150)), "{answer}");
+        let errors = answer["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 100, "{query}");
+        for (error, line) in errors.iter().zip(1_u64..) {
+            assert_eq!(error["line"], line, "{query}: {error}");
+            let expected = match line % 3 {
+                0 => ("", "bad_json"),
+                1 => ("token", "required"),
+                _ => ("device_id", "required"),
+            };
+            assert_eq!((&error["field"], &error["code"]), (&json!(expected.0), &json!(expected.1)), "{query}: {error}");
+            assert!(!error["message"].as_str().unwrap().is_empty(), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_line_cannot_be_is_named() {
+    let dev = Dev::start();
+    let good = json!({"device_id": "phone", "user_id": "ann", "platform": "android", "token": "well-1"});
+    let with = |name: &str, value: Value| {
+        let mut line = good.clone();
+        line[name] = value;
+        line
+    };
+    let without = |name: &str| {
+        let mut line = good.clone();
+        line.as_object_mut().unwrap().remove(name);
+        line
+    };
+    for (line, field, code) in [
+        (without("device_id"), "device_id", "required"),
+        (without("user_id"), "user_id", "required"),
+        (without("platform"), "platform", "required"),
+        (without("token"), "token", "required"),
+        (with("device_id", Value::Null), "device_id", "required"),
+        (with("device_id", json!("a b")), "device_id", "invalid"),
+        (with("timezone", json!("Mars/Olympus")), "timezone", "unknown_timezone"),
+        (with("tags", json!({"list": [1]})), "tags.list", "invalid"),
+        (with("status", json!("asleep")), "status", "invalid"),
+        (with("created_at", json!(text_of(in_seconds(3600)))), "created_at", "invalid"),
+        (with("last_seen_at", json!(text_of(in_seconds(3600)))), "last_seen_at", "invalid"),
+        (with("created_at", json!("2020-01-01T00:00:00")), "created_at", "invalid"),
+        (with("model", json!("a\u{0}b")), "model", "invalid"),
+    ] {
+        let answer = dev.import("", &lines(std::slice::from_ref(&line))).await.expect(200);
+        assert_eq!((&answer["created"], &answer["failed"]), (&json!(0), &json!(1)), "{line}: {answer}");
+        let errors = answer["errors"].as_array().unwrap();
+        assert!(errors.iter().any(|error| error["line"] == 1 && error["field"] == field && error["code"] == code), "{line}: {answer}");
+    }
+    let twice = r#"{"device_id": "phone", "user_id": "ann", "user_id": "ben", "platform": "android", "token": "well-1"}"#;
+    assert_eq!(dev.import("", twice).await.expect(200)["errors"][0]["code"], "bad_json");
+    dev.get("/v1/devices/phone").await.problem(404, "not_found");
+}
+
+/// A line is a registration like another: tags are replaced where given, and a device that changes hands starts clean.
+#[tokio::test]
+async fn an_import_changes_tags_and_users() {
+    let dev = Dev::start();
+    let path = "/v1/devices/tablet";
+    let body = json!({"user_id": "ann", "platform": "android", "token": "well-1", "locale": "fr", "tags": {"plan": "pro", "beta": "yes"}});
+    dev.put(path, &body).await.expect(201);
+    let import = async |line: Value| {
+        let answer = dev.import("", &lines(&[line])).await.expect(200);
+        assert_eq!((&answer["updated"], &answer["failed"]), (&json!(1), &json!(0)), "{answer}");
+        dev.get(path).await.expect(200)
+    };
+    let kept = import(json!({"device_id": "tablet", "locale": "de"})).await;
+    assert_eq!((&kept["tags"], &kept["locale"], &kept["user_id"]), (&body["tags"], &json!("de"), &json!("ann")));
+    let replaced = import(json!({"device_id": "tablet", "tags": {"plan": "free"}})).await;
+    assert_eq!(replaced["tags"], json!({"plan": "free"}));
+
+    let to_ann = json!({"to": {"device_ids": ["tablet"]}, "content": {"title": "t"}, "send_at": text_of(in_seconds(5))});
+    let waiting = dev.notify(&to_ann).await;
+    let moved = import(json!({"device_id": "tablet", "user_id": "ben"})).await;
+    assert_eq!((&moved["user_id"], &moved["tags"], &moved["status"]), (&json!("ben"), &json!({}), &json!("active")));
+    let done = dev.done(&waiting).await;
+    assert_eq!(done["reasons"]["suppressed"], json!({"user_changed": 1}), "{done}");
+    assert!(dev.pushes("well-1").await.is_empty(), "it was for the one before");
+    assert!(dev.items("/v1/users/ann/devices").await.is_empty());
+    let cleared = import(json!({"device_id": "tablet", "user_id": null, "locale": null})).await;
+    assert_eq!((&cleared["user_id"], &cleared["locale"]), (&Value::Null, &Value::Null));
 }
 
 #[tokio::test]

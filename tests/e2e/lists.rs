@@ -6,7 +6,7 @@ use crate::clock::{in_seconds, text};
 use crate::daemon::{Dev, apns_token};
 
 /// Walks a list to its end; the ids in order.
-async fn walk(dev: &Dev, path: &str, limit: usize, id: &str) -> Vec<String> {
+pub(crate) async fn walk(dev: &Dev, path: &str, limit: usize, id: &str) -> Vec<String> {
     let separator = if path.contains('?') { '&' } else { '?' };
     let mut next = format!("{path}{separator}limit={limit}");
     let mut ids = Vec::new();

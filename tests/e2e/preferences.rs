@@ -130,3 +130,36 @@ async fn contacts_are_kept_apart() {
         dev.put(path, &body).await.invalid(field, code);
     }
 }
+
+#[tokio::test]
+async fn a_version_guards_contacts() {
+    let dev = Dev::start();
+    let path = "/v1/users/ann/contacts";
+    let put = async |tag: &str, email: &str| {
+        let request = dev.request(Method::PUT, path).header("if-match", tag).json(&json!({ "email": email }));
+        dev.send(request).await
+    };
+    let read = async |tag: &str| dev.send(dev.request(Method::GET, path).header("if-none-match", tag)).await;
+    put("\"never\"", "a@example.com").await.problem(412, "stale");
+    assert_eq!(dev.get(path).await.expect(200), json!({"email": null, "phone": null}), "nothing was written");
+
+    let first = dev.put(path, &json!({"email": "a@example.com"})).await.header("etag").to_owned();
+    let same = read(&first).await;
+    assert_eq!((same.status.as_u16(), &same.body, same.header("etag")), (304, &json!(""), first.as_str()));
+    let second = put(&first, "b@example.com").await;
+    let tag = second.header("etag").to_owned();
+    assert_ne!(tag, first);
+    second.expect(200);
+    put(&first, "c@example.com").await.problem(412, "stale");
+    let now = read(&first).await;
+    assert_eq!(now.header("etag"), tag);
+    assert_eq!(now.expect(200)["email"], "b@example.com");
+    assert_eq!(read(&format!("{first}, {tag}")).await.status, 304);
+
+    // what was deleted and written again is another version
+    dev.delete(path).await.expect(204);
+    put(&tag, "d@example.com").await.problem(412, "stale");
+    dev.put(path, &json!({"email": "b@example.com"})).await.expect(200);
+    put(&tag, "d@example.com").await.problem(412, "stale");
+    put("*", "e@example.com").await.expect(200);
+}

@@ -2,9 +2,11 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::clock::{in_seconds, instant, now, text};
-use crate::daemon::{Client, Dev, apns_token, until};
+use crate::daemon::{Client, Dev, Simulator, apns_token, until};
 
 async fn sent(dev: &Client, device: &str, number: usize) -> String {
     dev.ios(device, "ann", &apns_token("a1", number)).await;
@@ -53,19 +55,56 @@ async fn receipts_count_once_and_imply_delivered() {
     }
 }
 
+/// The instants are the phone's own, the first of each kind; what was opened or dismissed had been delivered by then.
+#[tokio::test]
+async fn the_first_report_of_a_kind_says_when() {
+    let dev = Dev::start();
+    for (number, (kind, name)) in [("opened", "opened_at"), ("dismissed", "dismissed_at")].into_iter().enumerate() {
+        let device = format!("phone-{number}");
+        let id = sent(&dev, &device, number).await;
+        let before = dev.delivery(&id, &device).await;
+        for stamp in ["delivered_at", "opened_at", "dismissed_at"] {
+            assert_eq!(before[stamp], Value::Null, "{stamp}");
+        }
+        let mut first = receipt(&id, &device, kind);
+        first["at"] = before["sent_at"].clone();
+        assert_eq!(report(&dev, &[first]).await["accepted"], 1);
+        let mut later = receipt(&id, &device, "delivered");
+        later["at"] = json!(text(now()));
+        assert_eq!(report(&dev, &[receipt(&id, &device, kind), later]).await, json!({"accepted": 2, "rejected": []}));
+        let delivery = dev.delivery(&id, &device).await;
+        assert_eq!((&delivery[name], &delivery["delivered_at"]), (&before["sent_at"], &before["sent_at"]), "{delivery}");
+        let other = if kind == "opened" { "dismissed_at" } else { "opened_at" };
+        assert_eq!(delivery[other], Value::Null, "{delivery}");
+    }
+    // what was delivered first and opened later has both instants
+    let id = sent(&dev, "phone-2", 2).await;
+    let mut delivered = receipt(&id, "phone-2", "delivered");
+    delivered["at"] = dev.delivery(&id, "phone-2").await["sent_at"].clone();
+    report(&dev, &[delivered]).await;
+    report(&dev, &[receipt(&id, "phone-2", "opened")]).await;
+    let delivery = dev.delivery(&id, "phone-2").await;
+    assert_eq!(delivery["delivered_at"], delivery["sent_at"]);
+    assert!(instant(&delivery["opened_at"]) > instant(&delivery["delivered_at"]), "{delivery}");
+}
+
 /// An instant in the future or before the send becomes the time of arrival.
 #[tokio::test]
 async fn an_impossible_instant_becomes_the_time_of_arrival() {
     let dev = Dev::start();
     let before = now() - TimeDelta::seconds(1);
-    for (number, at) in [in_seconds(3600), in_seconds(-3600)].into_iter().enumerate() {
-        let device = format!("phone-{number}");
-        let id = sent(&dev, &device, number).await;
-        let mut opened = receipt(&id, &device, "opened");
-        opened["at"] = json!(text(at));
-        assert_eq!(report(&dev, &[opened]).await["accepted"], 1);
-        let told = instant(&dev.delivery(&id, &device).await["opened_at"]);
-        assert!(told >= before && told <= now() + TimeDelta::seconds(1), "{told} for {at}");
+    let mut number = 0;
+    for at in [in_seconds(3600), in_seconds(-3600), in_seconds(-40 * 86_400)] {
+        for kind in ["delivered", "opened", "dismissed"] {
+            let device = format!("phone-{number}");
+            let id = sent(&dev, &device, number).await;
+            let mut report_of = receipt(&id, &device, kind);
+            report_of["at"] = json!(text(at));
+            assert_eq!(report(&dev, &[report_of]).await["accepted"], 1, "{kind} at {at}");
+            let told = instant(&dev.delivery(&id, &device).await[format!("{kind}_at")]);
+            assert!(told >= before && told <= now() + TimeDelta::seconds(1), "{told} for {kind} at {at}");
+            number += 1;
+        }
     }
 }
 
@@ -152,4 +191,28 @@ async fn what_a_receipt_cannot_be_is_named() {
     ] {
         dev.post("/v1/receipts", &body).await.invalid(field, code);
     }
+}
+
+/// More than 30 days after the send nothing counts, whatever the phone says of when. No test waits so long: the send is made older.
+#[tokio::test]
+async fn a_report_a_month_after_the_send_is_too_late() {
+    let simulator = Simulator::start();
+    let key = simulator.key("send,read,manage");
+    let daemon = simulator.serve(&[]);
+    let client = Client::new(&daemon.url, &key);
+    let (old, new) = (sent(&client, "old", 1).await, sent(&client, "new", 2).await);
+    assert!(daemon.terminate().await.success());
+    let mut conn = SqliteConnectOptions::new().filename(simulator.dir.path().join("herald.db")).connect().await.unwrap();
+    let days = "UPDATE delivery SET at = at - CASE notification_id WHEN ?1 THEN 31 ELSE 29 END * 86400000000";
+    sqlx::query(days).bind(old.parse::<uuid::Uuid>().unwrap().as_bytes().to_vec()).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+
+    let daemon = simulator.serve(&[]);
+    let client = Client::new(&daemon.url, &key);
+    let mut future = receipt(&old, "old", "delivered");
+    future["at"] = json!(text(in_seconds(3600)));
+    let answer = report(&client, &[receipt(&old, "old", "opened"), receipt(&new, "new", "opened"), future]).await;
+    let too_late = |index: usize| json!({"index": index, "code": "too_late"});
+    assert_eq!(answer, json!({"accepted": 1, "rejected": [too_late(0), too_late(2)]}));
+    assert_eq!((counts(&client, &old).await, counts(&client, &new).await), ([0, 0, 0], [1, 1, 0]));
 }

@@ -130,14 +130,12 @@ impl Import {
         self.answer.failed += 1;
         let of_line = FieldError { field: String::new(), code: problem.code().as_str(), message: problem.detail().to_owned() };
         let errors = if problem.errors().is_empty() { std::slice::from_ref(&of_line) } else { problem.errors() };
-        let room = MAX_ERRORS.saturating_sub(self.answer.errors.len());
-        let errors = errors.iter().take(room);
-        self.answer.errors.extend(errors.map(|error| LineError {
-            line,
-            field: error.field.clone(),
-            code: error.code,
-            message: error.message.clone(),
-        }));
+        let errors =
+            errors.iter().map(|error| LineError { line, field: error.field.clone(), code: error.code, message: error.message.clone() });
+        // writing judges a line after those behind it were read
+        let place = self.answer.errors.partition_point(|known| known.line <= line);
+        self.answer.errors.splice(place..place, errors);
+        self.answer.errors.truncate(MAX_ERRORS);
     }
 
     async fn write(&mut self) -> Result<(), Problem> {

@@ -83,9 +83,10 @@ pub(super) async fn batch(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications/batch", &body)?;
-    if let Some(answer) = idempotency::replay(&api, key.as_ref()).await? {
-        return Ok(idempotency::replayed(accepted(answer)));
-    }
+    let _turn = match idempotency::before(&api, key.as_ref()).await? {
+        idempotency::Before::New(turn) => turn,
+        idempotency::Before::Answered(answer) => return Ok(idempotency::replayed(accepted(answer))),
+    };
     let request = json::read_envelope::<BatchRequest>(&body)?;
     let raw = request.notifications.ok_or_else(|| Problem::invalid_field("notifications", "required", "is required"))?;
     if raw.is_empty() || raw.len() > MAX_ITEMS {

@@ -64,9 +64,10 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;
-    if let Some(answer) = idempotency::replay(&api, key.as_ref()).await? {
-        return Ok(idempotency::replayed(accepted(answer)));
-    }
+    let _turn = match idempotency::before(&api, key.as_ref()).await? {
+        idempotency::Before::New(turn) => turn,
+        idempotency::Before::Answered(answer) => return Ok(idempotency::replayed(accepted(answer))),
+    };
     let reading = read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
     let prepared = api.path.prepare(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;

@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use uuid::Builder;
 
 use crate::api::auth::{BuiltInKey, KeyRing};
+use crate::api::idempotency::UnderWay;
 use crate::api::way_in::WayIn;
 use crate::api::{Settings, Shared, assemble};
 use crate::dispatch::accept::Prepared;
@@ -255,6 +256,7 @@ impl World {
             clock: shared_clock,
             settings: Settings { listen: address.to_owned(), ..Settings::default() },
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
+            under_way: UnderWay::default(),
             keys: KeyRing::new(vec![BuiltInKey::new(KEY, apps[0]), BuiltInKey::new("other-key", apps[1])]),
         };
         Self { router: assemble(Arc::new(shared)), clock, path, app: apps[0], other_app: apps[1], _folder: folder }
