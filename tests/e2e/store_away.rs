@@ -35,6 +35,19 @@ async fn a_store_that_does_not_answer_is_named() {
     dev.put("/v1/categories/news", &json!({})).await.expect(201);
 }
 
+/// Many who wait for a store that is away are told together: one after the other, the last would not be told in a minute.
+#[tokio::test]
+async fn nobody_waits_for_those_before() {
+    let dev = Dev::start();
+    let held = take(&dev).await;
+    let category = json!({});
+    let paths: Vec<String> = (0..40).map(|n| format!("/v1/categories/c{n}")).collect();
+    for answer in futures_util::future::join_all(paths.iter().map(|path| dev.put(path, &category))).await {
+        answer.problem(503, "store_unavailable");
+    }
+    held.close().await.unwrap();
+}
+
 /// Where nothing can be written, nothing is promised, and what can be read is.
 #[tokio::test]
 async fn what_cannot_be_written_is_refused_for_the_time_being() {

@@ -146,11 +146,14 @@ impl WriterTask {
 
     async fn transaction(&mut self, first: Box<dyn Job>, done: &mut Vec<Box<dyn Job>>) -> Result<()> {
         done.push(first);
-        let conn = match &mut self.conn {
-            Some(conn) => conn,
-            none => none.insert(self.options.connect().await.map_err(fault)?),
+        let conn = match begin(&mut self.conn, &self.options).await {
+            Ok(conn) => conn,
+            Err(error) => {
+                // whoever waits would wait as long again for the same answer, one after the other
+                done.extend(std::iter::from_fn(|| self.jobs.try_recv().ok()));
+                return Err(error);
+            }
         };
-        run(conn, "BEGIN IMMEDIATE; SAVEPOINT job").await?;
         let until = Instant::now() + SHARED_FOR;
         while let Some(job) = done.last_mut() {
             let tx = Tx { conn, now: micros(self.clock.now()) };
@@ -164,6 +167,15 @@ impl WriterTask {
         }
         run(conn, "RELEASE job; COMMIT").await
     }
+}
+
+async fn begin<'c>(conn: &'c mut Option<SqliteConnection>, options: &SqliteConnectOptions) -> Result<&'c mut SqliteConnection> {
+    let conn = match conn {
+        Some(conn) => conn,
+        none => none.insert(options.connect().await.map_err(fault)?),
+    };
+    run(conn, "BEGIN IMMEDIATE; SAVEPOINT job").await?;
+    Ok(conn)
 }
 
 async fn run(conn: &mut SqliteConnection, text: &'static str) -> Result<()> {
