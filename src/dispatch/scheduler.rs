@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::node::{GUARD, Node};
 use crate::domain::work::Stream;
-use crate::store::engine::{Ready, Room};
+use crate::store::engine::{Ready, Room, Sweep};
 use crate::{queue, store};
 
 /// How often it looks, unless it is woken.
@@ -44,9 +44,11 @@ async fn round(node: &Node) -> Result<(), Error> {
         if room.values().all(|free| *free == 0) {
             return Ok(());
         }
-        let direct = node.store.schedule(&room, GUARD).await?;
+        let mut sweep = Sweep { room, guard: GUARD, lapsed: true };
+        let direct = node.store.schedule(&sweep).await?;
         publish(node, &direct).await?;
-        let fan_outs = node.store.release(&less(room, &direct), GUARD).await?;
+        sweep.room = less(sweep.room, &direct);
+        let fan_outs = node.store.release(&sweep).await?;
         publish(node, &fan_outs).await?;
         let progress = !direct.entries.is_empty() || !fan_outs.entries.is_empty();
         if !progress || (!direct.more && !fan_outs.more) || node.stopping.is_cancelled() {

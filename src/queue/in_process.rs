@@ -136,6 +136,14 @@ impl Queue for InProcessQueue {
         Ok(self.streams().lines.get(&stream).map_or(0, |line| line.entries.len()))
     }
 
+    async fn ping(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn tidy(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn window(&self) -> usize {
         self.window
     }

@@ -45,6 +45,12 @@ pub trait Queue: Send + Sync {
     /// Entries in a stream, unread and pending.
     async fn len(&self, stream: Stream) -> Result<usize, Error>;
 
+    /// Answers when the queue can be read and written.
+    async fn ping(&self) -> Result<(), Error>;
+
+    /// Clears away what nobody can reach any more. The daemon calls it now and then.
+    async fn tidy(&self) -> Result<(), Error>;
+
     /// Entries that a stream should hold at most.
     fn window(&self) -> usize;
 }

@@ -4,6 +4,7 @@
 //! Every method is one transaction. All instants are the store's clock.
 
 pub mod category;
+pub mod dead_letter;
 pub mod device;
 pub mod engine;
 pub mod idempotency;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 use crate::domain::id::AppId;
 
 pub use category::Categories;
+pub use dead_letter::DeadLetters;
 pub use device::Devices;
 pub use engine::Engine;
 pub use idempotency::Replays;
@@ -64,9 +66,9 @@ impl Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
-pub trait Store: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts + Replays {}
+pub trait Store: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + People + Receipts + Replays {}
 
-impl<T: Apps + Categories + Devices + Engine + Keys + Notifications + People + Receipts + Replays> Store for T {}
+impl<T: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + People + Receipts + Replays> Store for T {}
 
 /// The apps and the store's own health.
 #[async_trait]

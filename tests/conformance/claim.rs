@@ -59,7 +59,7 @@ pub async fn what_is_handed_back_is_due_at_once(world: &mut World) {
 }
 
 /// Takes the only row so often without progress that its takes are spent.
-async fn spend(world: &World) -> WorkKey {
+pub async fn spend(world: &World) -> WorkKey {
     let work = world.only_taken().await;
     for takes in 2..=5 {
         world.pass(LEASE);

@@ -13,7 +13,7 @@ use herald::domain::id::{NotificationId, PersonPk, Target};
 use herald::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey, WorkKind};
 use herald::store::device::Registered;
 use herald::store::engine::{
-    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Verdict, day_of,
+    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Sweep, Verdict, day_of,
 };
 use herald::store::notification::NotificationView;
 
@@ -26,6 +26,15 @@ pub const DAY: Duration = Duration::from_hours(24);
 
 pub fn wide() -> Room {
     Stream::ALL.iter().map(|stream| (*stream, 10_000)).collect()
+}
+
+/// Everything that is due, whatever its stream.
+pub fn sweep() -> Sweep {
+    within(wide())
+}
+
+pub fn within(room: Room) -> Sweep {
+    Sweep { room, guard: GUARD, lapsed: true }
 }
 
 pub fn users(names: &[&str]) -> Targets {
@@ -133,12 +142,12 @@ impl World {
     }
 
     pub async fn scheduled(&self) -> Vec<WorkKey> {
-        let ready = self.store().schedule(&wide(), GUARD).await.unwrap();
+        let ready = self.store().schedule(&sweep()).await.unwrap();
         ready.entries.into_iter().map(|entry| entry.key).collect()
     }
 
     pub async fn released(&self) -> Vec<WorkKey> {
-        let ready = self.store().release(&wide(), GUARD).await.unwrap();
+        let ready = self.store().release(&sweep()).await.unwrap();
         ready.entries.into_iter().map(|entry| entry.key).collect()
     }
 

@@ -4,6 +4,7 @@
 
 mod accept;
 mod claim;
+mod dead_letters;
 mod kit;
 mod model;
 mod path;
@@ -71,7 +72,8 @@ every_store! {
         a_guard_never_moves_work_past_its_end,
         fan_outs_are_not_scheduled,
         what_accept_publishes_is_not_published_beside_it,
-        a_deferral_keeps_its_reason_until_it_is_taken;
+        a_deferral_keeps_its_reason_until_it_is_taken,
+        what_lapsed_can_be_held_back;
     claim:
         a_row_has_one_live_lease,
         what_is_unknown_or_over_is_not_claimed,
@@ -121,7 +123,15 @@ every_store! {
         hastening_needs_a_cancel,
         a_cancelled_audience_grows_no_more,
         a_fan_out_is_counted_as_it_is_recorded,
-        what_is_unknown_cannot_be_cancelled;
+        what_is_unknown_cannot_be_cancelled,
+        a_paused_run_is_not_taken,
+        what_was_published_of_a_paused_run_is_due_when_it_goes_on,
+        only_a_run_can_be_paused;
+    dead_letters:
+        what_died_is_listed_and_named,
+        the_last_to_die_is_listed_first,
+        a_dead_letter_that_is_retried_lives,
+        what_ended_is_no_dead_letter;
     registry:
         a_registration_creates_and_updates,
         a_new_device_needs_user_platform_and_token,
@@ -184,7 +194,6 @@ mod sqlite_only {
         a_newer_schema_is_refused,
         the_schema_can_be_made_without_a_daemon,
         what_is_no_database_is_refused,
-        paused_work_is_not_taken,
         an_unreadable_row_is_named,
         the_log_stays_short;
     }

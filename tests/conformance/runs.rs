@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use herald::domain::delivery::Ending;
+use herald::domain::delivery::{Ending, State};
 use herald::domain::device::{Change, DeviceChange};
 use herald::domain::id::{NotificationId, Target};
 use herald::domain::preferences::Preferences;
@@ -11,7 +11,7 @@ use herald::domain::work::{NewWork, Stream, TakenWork, Targets, WorkKind};
 use herald::store::engine::{AudiencePage, NewNotification, Record, Room, RunStatus};
 use herald::store::notification::NotificationStatus;
 
-use crate::kit::{GUARD, LEASE, SECOND, pairs, record, users};
+use crate::kit::{LEASE, SECOND, pairs, record, sweep, users, within};
 use crate::world::World;
 
 fn chunk(world: &World, page: &AudiencePage) -> Vec<NewWork> {
@@ -108,7 +108,7 @@ fn named(world: &World, start: Duration) -> NewNotification {
 pub async fn a_run_begins_and_ends(world: &mut World) {
     let id = world.accept(named(world, SECOND)).await;
     let status = async |world: &World, work: &TakenWork| world.answer(world.ask(work)).await.run.unwrap();
-    let ready = world.store().release(&crate::kit::wide(), GUARD).await.unwrap();
+    let ready = world.store().release(&sweep()).await.unwrap();
     assert!(ready.entries.is_empty());
     assert_eq!(world.view(id).await.status, NotificationStatus::Scheduled);
     world.pass(SECOND);
@@ -149,7 +149,7 @@ pub async fn runs_take_turns(world: &mut World) {
     let mut served = Vec::new();
     for _ in 0..6 {
         world.pass(Duration::from_millis(1));
-        let ready = world.store().release(&room, GUARD).await.unwrap();
+        let ready = world.store().release(&within(room.clone())).await.unwrap();
         assert!(!ready.entries.is_empty() && ready.entries.len() <= 2);
         assert!(ready.more);
         let of = ready.entries[0].key.notification;
@@ -161,7 +161,7 @@ pub async fn runs_take_turns(world: &mut World) {
     let mut first = served[..3].to_vec();
     first.sort();
     assert_eq!(first, ids);
-    let none = world.store().release(&Room::from([(Stream::High, 10)]), GUARD).await.unwrap();
+    let none = world.store().release(&within(Room::from([(Stream::High, 10)]))).await.unwrap();
     assert!(none.entries.is_empty());
 }
 
@@ -259,7 +259,7 @@ pub async fn a_fan_out_is_counted_as_it_is_recorded(world: &mut World) {
     (next.fan_out, next.stream, next.reason) = (true, Stream::Bulk, Some(WaitReason::Throttled));
     world.store().record(&record(&held, Vec::new(), vec![next])).await.unwrap();
     let view = world.view(id).await;
-    assert_eq!((view.counts.waiting, view.reasons[&herald::domain::delivery::State::Waiting]["throttled"]), (1, 1));
+    assert_eq!((view.counts.waiting, view.reasons[&State::Waiting]["throttled"]), (1, 1));
 }
 
 pub async fn what_is_unknown_cannot_be_cancelled(world: &mut World) {
@@ -268,4 +268,49 @@ pub async fn what_is_unknown_cannot_be_cancelled(world: &mut World) {
     assert!(!world.store().cancel(other, id).await.unwrap());
     assert!(!world.store().cancel(world.app, world.notification_id()).await.unwrap());
     assert_eq!(world.view(id).await.status, NotificationStatus::Accepted);
+}
+
+pub async fn a_paused_run_is_not_taken(world: &mut World) {
+    let id = world.accept(world.named_fan_out(vec![users(&["ann"])])).await;
+    let keys = world.released().await;
+    assert!(world.store().pause(world.app, id).await.unwrap());
+    assert!(world.claimed(&keys).await.is_empty());
+    let view = world.view(id).await;
+    assert_eq!((view.status, view.reasons[&State::Waiting]["paused"]), (NotificationStatus::Paused, 1));
+    world.pass(LEASE);
+    assert!(world.released().await.is_empty());
+    let change = world.store().run_changes(world.later(SECOND) - LEASE * 2).await.unwrap();
+    assert_eq!(change.iter().map(|change| (change.notification, change.status)).collect::<Vec<_>>(), [(id, RunStatus::Paused)]);
+    assert!(world.store().resume(world.app, id).await.unwrap());
+    assert_eq!(world.released().await, keys);
+    assert_eq!(world.claimed(&keys).await.len(), 1);
+    let change = world.store().run_changes(world.now()).await.unwrap();
+    assert_eq!(change.iter().map(|change| (change.notification, change.status)).collect::<Vec<_>>(), [(id, RunStatus::Running)]);
+}
+
+pub async fn what_was_published_of_a_paused_run_is_due_when_it_goes_on(world: &mut World) {
+    let id = world.accept(world.named_fan_out(vec![users(&["ann"]), users(&["bob"])])).await;
+    let keys = world.released().await;
+    let taken = world.claimed(&keys[..1]).await;
+    assert_eq!(taken.len(), 1);
+    assert!(world.store().pause(world.app, id).await.unwrap());
+    world.pass(SECOND);
+    assert!(world.store().resume(world.app, id).await.unwrap());
+    // what a worker holds stays where it is
+    assert_eq!(world.released().await, keys[1..]);
+}
+
+pub async fn only_a_run_can_be_paused(world: &mut World) {
+    let direct = world.accept(world.direct(users(&["ann"]))).await;
+    let unknown = world.notification_id();
+    for id in [direct, unknown] {
+        assert!(!world.store().pause(world.app, id).await.unwrap());
+        assert!(!world.store().resume(world.app, id).await.unwrap());
+    }
+    let cancelled = world.accept(world.named_fan_out(vec![users(&["ann"])])).await;
+    assert_eq!(world.released().await.len(), 1);
+    assert!(world.store().cancel(world.app, cancelled).await.unwrap());
+    assert!(!world.store().pause(world.app, cancelled).await.unwrap());
+    assert!(!world.store().resume(world.app, cancelled).await.unwrap());
+    assert_eq!(world.view(cancelled).await.status, NotificationStatus::Cancelled);
 }

@@ -6,12 +6,13 @@ use herald::domain::reason::WaitReason;
 use herald::domain::work::Stream;
 use herald::store::engine::Room;
 
-use crate::kit::{GUARD, SECOND, users, wide};
+use crate::kit::{GUARD, LEASE, SECOND, sweep, users, within};
 use crate::world::World;
+use herald::store::engine::Sweep;
 
 pub async fn what_is_due_is_ready_once_per_guard(world: &mut World) {
     let id = world.accept(world.direct(users(&["ann"]))).await;
-    let ready = world.store().schedule(&wide(), GUARD).await.unwrap();
+    let ready = world.store().schedule(&sweep()).await.unwrap();
     assert_eq!(ready.entries.len(), 1);
     assert_eq!((ready.entries[0].key.notification, ready.entries[0].stream, ready.more), (id, Stream::High, false));
     assert!(world.scheduled().await.is_empty());
@@ -37,10 +38,10 @@ pub async fn a_stream_gets_no_more_than_it_has_room_for(world: &mut World) {
         world.accept(normal).await;
     }
     let room = Room::from([(Stream::High, 3), (Stream::Normal, 0)]);
-    let ready = world.store().schedule(&room, GUARD).await.unwrap();
+    let ready = world.store().schedule(&within(room.clone())).await.unwrap();
     assert_eq!((ready.entries.len(), ready.more), (3, true));
     assert!(ready.entries.iter().all(|entry| entry.stream == Stream::High));
-    let ready = world.store().schedule(&wide(), GUARD).await.unwrap();
+    let ready = world.store().schedule(&sweep()).await.unwrap();
     assert_eq!((ready.entries.len(), ready.more), (7, false));
 }
 
@@ -53,7 +54,7 @@ pub async fn the_longest_due_comes_first(world: &mut World) {
     let room = Room::from([(Stream::High, 1)]);
     let mut order = Vec::new();
     for _ in 0..2 {
-        order.extend(world.store().schedule(&room, GUARD).await.unwrap().entries.into_iter().map(|entry| entry.key.notification));
+        order.extend(world.store().schedule(&within(room.clone())).await.unwrap().entries.into_iter().map(|entry| entry.key.notification));
     }
     assert_eq!(order, [second, first]);
 }
@@ -76,7 +77,7 @@ pub async fn a_guard_never_moves_work_past_its_end(world: &mut World) {
     let mut new = world.direct(users(&["ann"]));
     new.work[0].expires_at = world.later(Duration::from_secs(10));
     world.accept(new).await;
-    let ready = world.store().schedule(&wide(), GUARD).await.unwrap();
+    let ready = world.store().schedule(&sweep()).await.unwrap();
     assert_eq!(ready.entries.len(), 1);
     // expired and lost by the queue: it comes back after its guard, and does not fill the window meanwhile
     world.pass(Duration::from_secs(15));
@@ -114,4 +115,21 @@ pub async fn a_deferral_keeps_its_reason_until_it_is_taken(world: &mut World) {
     world.pass(Duration::from_hours(3));
     let again = world.only_taken().await;
     assert_eq!((again.key.work, again.reason, again.attempt, again.first), (next.id, next.reason, 2, false));
+}
+
+pub async fn what_lapsed_can_be_held_back(world: &mut World) {
+    world.accept(world.direct(users(&["ann"]))).await;
+    world.accept(world.named_fan_out(vec![users(&["bob"])])).await;
+    let mut keys = world.scheduled().await;
+    keys.extend(world.released().await);
+    assert_eq!(world.claimed(&keys).await.len(), 2);
+    world.pass(LEASE);
+    world.accept(world.direct(users(&["cem"]))).await;
+    let held_back = Sweep { lapsed: false, ..sweep() };
+    let fresh = world.store().schedule(&held_back).await.unwrap().entries;
+    assert!(fresh.len() == 1 && !keys.contains(&fresh[0].key), "what nobody held is not held back: {fresh:?}");
+    assert!(world.store().release(&held_back).await.unwrap().entries.is_empty());
+    let mut lapsed = world.scheduled().await;
+    lapsed.extend(world.released().await);
+    assert_eq!(lapsed, keys);
 }

@@ -11,7 +11,7 @@ use herald::domain::work::{TakenWork, WorkKey};
 use herald::store::engine::{Ask, Finished, Record};
 use tokio::time::Instant;
 
-use crate::kit::{GUARD, LEASE, iphone, submission, users, wide};
+use crate::kit::{LEASE, iphone, submission, sweep, users};
 use crate::world::World;
 
 const USERS: usize = 20_000;
@@ -103,6 +103,6 @@ async fn speed() {
         }
         println!("batches of {batch:4}  {:10} {}", "sum", each(sum));
     }
-    world.store().schedule(&wide(), GUARD).await.unwrap();
+    world.store().schedule(&sweep()).await.unwrap();
     world.close().await;
 }

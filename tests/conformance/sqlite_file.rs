@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use herald::domain::clock::Clock;
 use herald::store::Error;
-use herald::store::notification::NotificationStatus;
 use herald::store::sqlite::{OpenError, Options, SqliteStore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio_util::task::TaskTracker;
 
-use crate::kit::{LEASE, users};
+use crate::kit::users;
 use crate::world::World;
 
 fn path(world: &World) -> PathBuf {
@@ -57,22 +56,6 @@ pub async fn what_is_no_database_is_refused(world: &mut World) {
     let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
     let opened = SqliteStore::open(&Options::new(&path), clock, &TaskTracker::new()).await;
     assert!(matches!(opened, Err(OpenError::Database { .. } | OpenError::Migration(_))));
-}
-
-pub async fn paused_work_is_not_taken(world: &mut World) {
-    let id = world.accept(world.named_fan_out(vec![users(&["ann"])])).await;
-    let keys = world.released().await;
-    let mut conn = raw(world).await;
-    sqlx::query("UPDATE run SET status = 'paused'").execute(&mut conn).await.unwrap();
-    assert!(world.claimed(&keys).await.is_empty());
-    let view = world.view(id).await;
-    assert_eq!(view.status, NotificationStatus::Paused);
-    assert_eq!(view.reasons[&herald::domain::delivery::State::Waiting]["paused"], 1);
-    world.pass(LEASE);
-    assert!(world.released().await.is_empty());
-    sqlx::query("UPDATE run SET status = 'running'").execute(&mut conn).await.unwrap();
-    assert_eq!(world.released().await, keys);
-    assert_eq!(world.claimed(&keys).await.len(), 1);
 }
 
 pub async fn an_unreadable_row_is_named(world: &mut World) {

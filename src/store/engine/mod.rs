@@ -25,6 +25,18 @@ pub use recording::{Death, Finished, Record, Recorded, Shown};
 /// How many entries each stream has room for.
 pub type Room = BTreeMap<Stream, usize>;
 
+/// What may be made ready by a look at due work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// How many entries each stream has room for.
+    pub room: Room,
+    /// How far ahead rows are moved that are made ready.
+    pub guard: Duration,
+    /// Also rows whose lease lapsed. `false` holds them back: after the store was away or a clock stepped, a lease may have lapsed
+    /// though its holder lives and is about to record what it did.
+    pub lapsed: bool,
+}
+
 /// What the scheduler or a release made ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
@@ -71,12 +83,12 @@ pub trait Engine: Send + Sync {
     /// Step 1. Writes notifications, their runs and their work in one commit; answered in order.
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>>;
 
-    /// Step 3. Takes due, unleased, direct rows up to the room of their streams and moves them `guard` ahead.
-    async fn schedule(&self, room: &Room, guard: Duration) -> Result<Ready>;
+    /// Step 3. Takes due, unleased, direct rows up to the room of their streams and moves them a guard ahead.
+    async fn schedule(&self, sweep: &Sweep) -> Result<Ready>;
 
-    /// Step 4. Serves the least recently served run that is running or cancelled: moves its due, unleased rows `guard` ahead.
+    /// Step 4. Serves the least recently served run that is running or cancelled: moves its due, unleased rows a guard ahead.
     /// Also moves runs from scheduled to running when they start, and to done when nothing of them is left.
-    async fn release(&self, room: &Room, guard: Duration) -> Result<Ready>;
+    async fn release(&self, sweep: &Sweep) -> Result<Ready>;
 
     /// Step 6. Takes rows that have no live lease and no run that is paused or scheduled: epoch + 1, takes + 1, lease.
     async fn claim(&self, keys: &[WorkKey], lease: Duration) -> Result<Claim>;
@@ -105,6 +117,12 @@ pub trait Engine: Send + Sync {
     /// Cancels a notification: its run becomes cancelled (a direct one gets the row now), its `Expand` goes, its work is due now.
     /// Whether there is such a notification. One that is done stays done.
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool>;
+
+    /// Holds a run that is running; whether it is paused now. A direct notification has no run to hold.
+    async fn pause(&self, app: AppId, id: NotificationId) -> Result<bool>;
+
+    /// Lets a paused run go on: what was published of it and not taken is due at once. Whether it is running now.
+    async fn resume(&self, app: AppId, id: NotificationId) -> Result<bool>;
 
     /// Runs that were cancelled, paused or resumed at or after an instant.
     async fn run_changes(&self, since: Timestamp) -> Result<Vec<RunChange>>;

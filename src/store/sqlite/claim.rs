@@ -60,7 +60,7 @@ pub(super) const BURY: Tuples = Tuples {
         "), dead (id, work) AS MATERIALIZED (SELECT w.notification_id, w.id",
         asked!(),
         dead!(),
-        ") UPDATE work SET due_at = expires_at, guard_until = 0, lease_until = 0, reason = 'dead_letter' FROM dead \
+        ") UPDATE work SET due_at = expires_at, guard_until = 0, lease_until = 0, reason = 'dead_letter', died_at = (SELECT at FROM now) FROM dead \
          WHERE work.notification_id = +dead.id AND work.id = +dead.work"
     ),
 };

@@ -7,13 +7,13 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::engine::{
-    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, Room, RunChange, StoredNotification, Submission, Verdict, day_of,
+    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict, day_of,
 };
 use super::SqliteStore;
 use super::batch::{fetch_one, no_lead};
 use super::expand::Step;
 use super::row::Cells;
-use super::{accept, batch, cancel, claim, expand, record, release, schedule};
+use super::{accept, batch, cancel, claim, expand, pause, record, release, schedule};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::work::{NewWork, Pair, WorkKey};
@@ -32,14 +32,14 @@ impl Engine for SqliteStore {
         self.write(move |tx| Box::pin(accept::accept(tx, submissions))).await
     }
 
-    async fn schedule(&self, room: &Room, guard: Duration) -> Result<Ready> {
-        let room = room.clone();
-        self.write(move |tx| Box::pin(schedule::schedule(tx, room, guard))).await
+    async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {
+        let sweep = sweep.clone();
+        self.write(move |tx| Box::pin(schedule::schedule(tx, sweep))).await
     }
 
-    async fn release(&self, room: &Room, guard: Duration) -> Result<Ready> {
-        let room = room.clone();
-        self.write(move |tx| Box::pin(release::release(tx, room, guard))).await
+    async fn release(&self, sweep: &Sweep) -> Result<Ready> {
+        let sweep = sweep.clone();
+        self.write(move |tx| Box::pin(release::release(tx, sweep))).await
     }
 
     async fn claim(&self, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
@@ -82,6 +82,14 @@ impl Engine for SqliteStore {
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool> {
         self.write(move |tx| Box::pin(cancel::cancel(tx, app, id))).await
+    }
+
+    async fn pause(&self, app: AppId, id: NotificationId) -> Result<bool> {
+        self.write(move |tx| Box::pin(pause::pause(tx, app, id))).await
+    }
+
+    async fn resume(&self, app: AppId, id: NotificationId) -> Result<bool> {
+        self.write(move |tx| Box::pin(pause::resume(tx, app, id))).await
     }
 
     async fn run_changes(&self, since: Timestamp) -> Result<Vec<RunChange>> {

@@ -108,7 +108,7 @@ mod tests {
         };
         change("UPDATE _sqlx_migrations SET checksum = x'00'").await;
         assert!(matches!(inspect(&path).await, Err(OpenError::Migration(_))));
-        change("UPDATE _sqlx_migrations SET version = 9999").await;
+        change("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").await;
         assert!(matches!(inspect(&path).await, Err(OpenError::Newer { version: 9999, .. })));
     }
 }

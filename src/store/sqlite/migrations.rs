@@ -8,7 +8,10 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use super::{Condition, OpenError};
 
 /// The steps, as `migrations/sqlite` has them: number, name, text.
-pub(super) const STEPS: &[(i64, &str, &str)] = &[(1, "core", include_str!("../../../migrations/sqlite/0001_core.sql"))];
+pub(super) const STEPS: &[(i64, &str, &str)] = &[
+    (1, "core", include_str!("../../../migrations/sqlite/0001_core.sql")),
+    (2, "dead_letters", include_str!("../../../migrations/sqlite/0002_dead_letters.sql")),
+];
 
 fn migrator() -> Migrator {
     let steps = STEPS.iter().map(|(version, name, text)| {

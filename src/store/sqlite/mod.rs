@@ -11,6 +11,7 @@ mod category;
 mod checkpoint;
 mod claim;
 mod cursor;
+mod dead_letter;
 mod deaths;
 mod delivery_list;
 mod device;
@@ -30,6 +31,7 @@ mod lock;
 mod migrations;
 mod notification;
 mod open;
+mod pause;
 mod person;
 #[cfg(test)]
 mod plans;

@@ -5,8 +5,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, claim, deaths, delivery_list, engine, enroll, expand, facts, history, idempotency, migrations, notification, prune,
-    receipt, recipients, record, register, release, schedule, tally, targets, user_deliveries,
+    accept, cancel, claim, dead_letter, deaths, delivery_list, engine, enroll, expand, facts, history, idempotency, migrations,
+    notification, pause, prune, receipt, recipients, record, register, release, schedule, tally, targets, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -34,6 +34,10 @@ const TEXTS: &[&str] = &[
     cancel::DUE,
     cancel::DUE_UNLEASED,
     cancel::FIND,
+    dead_letter::LIST,
+    dead_letter::NAMES,
+    dead_letter::ONE,
+    dead_letter::RETRY,
     deaths::TOKENS,
     delivery_list::OVER,
     delivery_list::ROWS,
@@ -47,6 +51,9 @@ const TEXTS: &[&str] = &[
     history::REACHED,
     history::SHOWN,
     notification::LIST,
+    pause::PAUSE,
+    pause::RESUME,
+    pause::UNTAKEN,
     prune::EARLY,
     prune::KEYS,
     prune::SHOWN,

@@ -1,9 +1,7 @@
 //! Step 4: the work of fan-outs, one run at a time, the least recently served first; and the ends of runs.
 
-use std::time::Duration;
-
 use super::super::Result;
-use super::super::engine::{Ready, Room};
+use super::super::engine::{Ready, Sweep};
 use super::batch::{Binds, execute, fetch};
 use super::row::Cells;
 use super::schedule::{AT_ONCE, Due, publish};
@@ -15,11 +13,11 @@ const START: &str = "UPDATE run SET status = 'running' WHERE open = 1 AND status
 pub(super) const END: &str = "UPDATE run SET open = 0, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
                    WHERE open = 1 AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = run.notification_id)";
 
-/// Rows of a run that could be released now; `?2` to `?4` say which streams have room.
+/// Rows of a run that could be released now; `?2` to `?4` say which streams have room, `?5` whether a lapsed lease is enough.
 macro_rules! releasable {
     () => {
         "w.notification_id = r.notification_id AND w.fan_out = 1 AND w.due_at <= ?1 AND w.guard_until <= ?1 \
-         AND (w.lease_until <= ?1 OR w.expires_at > ?1) \
+         AND (w.lease_until <= ?1 OR w.expires_at > ?1) AND (?5 OR w.lease_until = 0 OR w.lease_until > ?1) \
          AND ((w.stream = 'high' AND ?2) OR (w.stream = 'normal' AND ?3) OR (w.stream = 'bulk' AND ?4))"
     };
 }
@@ -30,14 +28,14 @@ pub(super) const TURN: &str = concat!(
      WHERE stream IS NOT NULL ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(
-    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?5 AND w.stream = ?6 AND ",
+    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?6 AND w.stream = ?7 AND ",
     releasable!(),
-    " ORDER BY w.due_at LIMIT ?7"
+    " ORDER BY w.due_at LIMIT ?8"
 );
 const SERVED: &str = "UPDATE run SET served_at = ?2 WHERE notification_id = ?1";
 
 /// Serves one run and answers what of it is ready.
-pub(super) async fn release(mut tx: Tx<'_>, room: Room, guard: Duration) -> Result<Ready> {
+pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep) -> Result<Ready> {
     let at = |binds: &mut Binds| {
         binds.push(tx.now);
     };
@@ -47,7 +45,7 @@ pub(super) async fn release(mut tx: Tx<'_>, room: Room, guard: Duration) -> Resu
 
     let space = |stream: Stream| room.get(&stream).copied().unwrap_or_default();
     let streams = |binds: &mut Binds| {
-        binds.push(tx.now).push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0);
+        binds.push(tx.now).push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(lapsed);
     };
     let turns = fetch(tx.conn, TURN, streams).await?;
     let Some(first) = turns.first() else { return Ok(ready) };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Result;
-use super::super::engine::{Ready, Room};
+use super::super::engine::{Ready, Sweep};
 use super::batch::{Binds, Tuples, fetch, no_lead};
 use super::row::{Cells, span};
 use super::work::{bind_key, count};
@@ -17,7 +17,7 @@ pub(super) const AT_ONCE: usize = 1_000;
 /// A row that expired is due for ever: it is passed over while it is held or guarded.
 pub(super) const DUE: &str = "SELECT app, notification_id, id, lease_until > ?2, n FROM work \
                    WHERE fan_out = 0 AND stream = ?1 AND due_at <= ?2 AND guard_until <= ?2 \
-                   AND (lease_until <= ?2 OR expires_at > ?2) ORDER BY due_at LIMIT ?3";
+                   AND (lease_until <= ?2 OR expires_at > ?2) AND (?4 OR lease_until = 0 OR lease_until > ?2) ORDER BY due_at LIMIT ?3";
 pub(super) const GUARD: Tuples = Tuples {
     head: "UPDATE work SET due_at = min(?, expires_at), guard_until = ? WHERE (notification_id, id) IN (VALUES ",
     width: 2,
@@ -27,7 +27,7 @@ pub(super) const HELD: Tuples =
     Tuples { head: "UPDATE work SET due_at = min(lease_until, expires_at) WHERE (notification_id, id) IN (VALUES ", width: 2, tail: ")" };
 
 /// Makes rows ready up to the room of their streams.
-pub(super) async fn schedule(mut tx: Tx<'_>, room: Room, guard: Duration) -> Result<Ready> {
+pub(super) async fn schedule(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep) -> Result<Ready> {
     let mut ready = Ready::default();
     for stream in Stream::ALL.iter().copied() {
         let space = room.get(&stream).copied().unwrap_or_default().min(AT_ONCE);
@@ -35,7 +35,7 @@ pub(super) async fn schedule(mut tx: Tx<'_>, room: Room, guard: Duration) -> Res
             continue;
         }
         let due = fetch(tx.conn, DUE, |binds| {
-            binds.push(stream.as_str()).push(tx.now).push(count(space) + 1);
+            binds.push(stream.as_str()).push(tx.now).push(count(space) + 1).push(lapsed);
         });
         let due = Due::read(&due.await?, stream, space)?;
         ready.more |= due.more;
