@@ -53,11 +53,7 @@ pub(super) async fn fetch(conn: &mut PgConnection, text: &'static str, bind: imp
 }
 
 /// Runs a statement and answers its first row, if there is one.
-pub(super) async fn fetch_one(
-    conn: &mut PgConnection,
-    text: &'static str,
-    bind: impl FnOnce(&mut Binds) + Send,
-) -> Result<Option<PgRow>> {
+pub(super) async fn fetch_one(conn: &mut PgConnection, text: &'static str, bind: impl FnOnce(&mut Binds) + Send) -> Result<Option<PgRow>> {
     let mut binds = Binds::default();
     bind(&mut binds);
     answered(sqlx::query_with(text, binds.finish()?).fetch_optional(conn)).await

@@ -89,7 +89,11 @@ pub(super) async fn condition(conn: &mut PgConnection) -> Result<Condition, Open
     }
     let floor = sqlx::query("SELECT max(version) FROM schema_floor").fetch_one(conn).await.map_err(failed)?;
     let floor: Option<i64> = floor.try_get(0).map_err(failed)?;
-    if floor.is_some_and(|floor| floor <= known) { Ok(Condition::Newer { version, known }) } else { Err(OpenError::Newer { version, known }) }
+    if floor.is_some_and(|floor| floor <= known) {
+        Ok(Condition::Newer { version, known })
+    } else {
+        Err(OpenError::Newer { version, known })
+    }
 }
 
 #[cfg(test)]

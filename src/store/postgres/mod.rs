@@ -3,18 +3,31 @@
 //! Every write is one transaction, and every instant in it is that transaction's `now()`. Statements take whole batches as arrays,
 //! and find rows key by key: the connections plan without sequential scans, so that a plan made while a table was empty stays good.
 
+mod app;
 mod batch;
+mod category;
+mod dead_letter;
+mod device;
+mod device_row;
+mod enroll;
 mod facts;
 mod fault;
+mod key;
 mod migrations;
 mod open;
 mod partitions;
+mod person;
+mod prune;
+mod receipt;
+mod register;
+mod retention;
 mod row;
 mod tx;
 mod upkeep;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio_util::sync::DropGuard;
@@ -34,6 +47,8 @@ pub struct PostgresStore {
     partitions: Partitions,
     /// Counts are written to a shard of each node's own, so that nodes do not wait for each other.
     shard: i32,
+    /// For how long days are kept after their end.
+    retention: Option<Duration>,
     /// Time in place of the server's, for tests.
     clock: Option<Arc<dyn Clock>>,
     _ended: DropGuard,

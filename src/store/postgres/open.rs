@@ -46,6 +46,8 @@ pub struct Options {
     connect: PgConnectOptions,
     /// Connections of this node, at most.
     pub connections: u32,
+    /// For how long notifications and deliveries are kept after their day; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 impl Options {
@@ -55,7 +57,7 @@ impl Options {
     /// looked for in `PGPASSWORD` and `PGPASSFILE`.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         let connect: PgConnectOptions = url.parse().map_err(|_| OpenError::Url)?;
-        Ok(Self { connect, connections: 16 })
+        Ok(Self { connect, connections: 16, retention: None })
     }
 
     /// Where it is, without anything secret.
@@ -86,7 +88,9 @@ pub enum OpenError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A newer version of Herald took something away that this one needs.
-    #[error("the database has schema version {version}, and this herald, which knows versions up to {known}, cannot work with it any more: use the newer herald")]
+    #[error(
+        "the database has schema version {version}, and this herald, which knows versions up to {known}, cannot work with it any more: use the newer herald"
+    )]
     Newer {
         /// The version it has.
         version: i64,
@@ -99,11 +103,7 @@ pub enum OpenError {
 }
 
 /// See [`PostgresStore::open`].
-pub(super) async fn open(
-    options: &Options,
-    clock: Option<Arc<dyn Clock>>,
-    tasks: &TaskTracker,
-) -> Result<Arc<PostgresStore>, OpenError> {
+pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks: &TaskTracker) -> Result<Arc<PostgresStore>, OpenError> {
     migrate(options).await?;
     let connect = options.plain().options(SESSION);
     let pool = PgPoolOptions::new()
@@ -117,7 +117,8 @@ pub(super) async fn open(
     let ended = CancellationToken::new();
     tasks.spawn(upkeep::run(pool.clone(), ended.clone()));
     let shard = rand::random_range(0..SHARDS);
-    Ok(Arc::new(PostgresStore { pool, partitions: Partitions::default(), shard, clock, _ended: ended.drop_guard() }))
+    let (partitions, retention) = (Partitions::default(), options.retention);
+    Ok(Arc::new(PostgresStore { pool, partitions, shard, retention, clock, _ended: ended.drop_guard() }))
 }
 
 /// See [`PostgresStore::migrate`].
