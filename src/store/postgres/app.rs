@@ -10,9 +10,9 @@ use super::{PostgresStore, prune, retention};
 use crate::domain::id::AppId;
 
 /// In alphabetical order, so that nodes which start at the same time wait for each other in one direction only.
-const ADD: &str = "INSERT INTO app (name) SELECT DISTINCT new.name FROM unnest($1::text[]) AS new (name) \
+pub(super) const ADD: &str = "INSERT INTO app (name) SELECT DISTINCT new.name FROM unnest($1::text[]) AS new (name) \
                    WHERE NOT EXISTS (SELECT 1 FROM app a WHERE a.name = new.name) ORDER BY new.name ON CONFLICT (name) DO NOTHING";
-const NUMBERS: &str = "SELECT a.id FROM unnest($1::text[]) WITH ORDINALITY AS ask (name, n) \
+pub(super) const NUMBERS: &str = "SELECT a.id FROM unnest($1::text[]) WITH ORDINALITY AS ask (name, n) \
                        CROSS JOIN LATERAL (SELECT id FROM app WHERE app.name = ask.name LIMIT 1) a ORDER BY ask.n";
 /// Changes nothing, and is refused wherever nothing can be changed: by a standby, and by a database that was set read-only.
 const TOUCH: &str = "UPDATE app SET name = name WHERE false";

@@ -10,7 +10,7 @@ use super::PostgresStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::fault::Unsettled;
 use super::row::{Cells, to_document};
-use super::tx::{Tx, transaction};
+use super::tx::{Tx, reading, transaction};
 use crate::domain::category::Category;
 use crate::domain::id::AppId;
 
@@ -75,27 +75,27 @@ async fn put(tx: &mut Tx, app: AppId, name: &str, category: &Category, if_match:
             return Ok(if before.is_some() { Declaration::Updated(after) } else { Declaration::Created(after) });
         }
     }
-    Err(Error::Refused(Box::new(Unsettled)))
+    Err(Error::Unavailable(Box::new(Unsettled)))
 }
 
 #[async_trait]
 impl Categories for PostgresStore {
     async fn categories(&self, app: AppId) -> Result<Vec<(String, Category)>> {
-        let rows = transaction!(self, tx => fetch(&mut tx, ALL, |binds| {
+        let rows = reading!(self, conn => fetch(&mut conn, ALL, |binds| {
             binds.push(app.0);
         }));
         rows?.iter().map(|row| read(row).map(|declared| (declared.name, declared.category))).collect()
     }
 
     async fn declared(&self, app: AppId) -> Result<Vec<Declared>> {
-        let rows = transaction!(self, tx => fetch(&mut tx, NEWEST, |binds| {
+        let rows = reading!(self, conn => fetch(&mut conn, NEWEST, |binds| {
             binds.push(app.0);
         }));
         rows?.iter().map(read).collect()
     }
 
     async fn category(&self, app: AppId, name: &str) -> Result<Option<Declared>> {
-        transaction!(self, tx => one(&mut tx, ONE, app, name))
+        reading!(self, conn => one(&mut conn, ONE, app, name))
     }
 
     async fn put_category(&self, app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Result<Declaration> {

@@ -14,7 +14,7 @@ use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{Binds, count, execute, fetch};
 use super::row::{Cells, listed_at};
-use super::tx::{Tx, transaction};
+use super::tx::{Tx, reading, transaction};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::work::{Pair, Targets};
@@ -92,18 +92,18 @@ fn key(app: AppId, notification: NotificationId, work: WorkId) -> impl Fn(&mut B
     }
 }
 
-async fn page(tx: &mut Tx, app: AppId, before: (Option<Timestamp>, Uuid, i64), limit: usize) -> Result<Vec<DeadLetter>> {
-    let rows = fetch(tx, LIST, |binds| {
+async fn page(conn: &mut PgConnection, app: AppId, before: (Option<Timestamp>, Uuid, i64), limit: usize) -> Result<Vec<DeadLetter>> {
+    let rows = fetch(conn, LIST, |binds| {
         binds.push(app.0).push(before.0).push(before.1).push(before.2).push(count(limit));
     });
     let rows = rows.await?.iter().map(read).collect::<Result<Vec<_>>>()?;
-    named(tx, rows).await
+    named(conn, rows).await
 }
 
-async fn one(tx: &mut Tx, app: AppId, notification: NotificationId, work: WorkId) -> Result<Option<DeadLetter>> {
-    let rows = fetch(tx, ONE, key(app, notification, work)).await?;
+async fn one(conn: &mut PgConnection, app: AppId, notification: NotificationId, work: WorkId) -> Result<Option<DeadLetter>> {
+    let rows = fetch(conn, ONE, key(app, notification, work)).await?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(named(tx, rows).await?.pop())
+    Ok(named(conn, rows).await?.pop())
 }
 
 async fn retry(tx: &mut Tx, app: AppId, notification: NotificationId, work: WorkId) -> Result<bool> {
@@ -122,7 +122,7 @@ impl DeadLetters for PostgresStore {
             Some(Place(died_at, notification, work)) => (Some(listed_at(died_at)?), notification, work),
             None => (None, Uuid::max(), i64::MAX),
         };
-        let mut items = transaction!(self, tx => page(&mut tx, app, before, request.limit + 1))?;
+        let mut items = reading!(self, conn => page(&mut conn, app, before, request.limit + 1))?;
         let more = items.len() > request.limit;
         items.truncate(request.limit);
         let place = |last: &DeadLetter| to_text(&Place(last.died_at.timestamp_micros(), last.notification.0, last.work.0));
@@ -131,7 +131,7 @@ impl DeadLetters for PostgresStore {
     }
 
     async fn dead_letter(&self, app: AppId, notification: NotificationId, work: WorkId) -> Result<Option<DeadLetter>> {
-        transaction!(self, tx => one(&mut tx, app, notification, work))
+        reading!(self, conn => one(&mut conn, app, notification, work))
     }
 
     async fn retry_dead_letter(&self, app: AppId, notification: NotificationId, work: WorkId) -> Result<bool> {

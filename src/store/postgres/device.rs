@@ -13,7 +13,7 @@ use super::device_row::{self, device_columns};
 use super::enroll::enroll;
 use super::register::{is_there, register};
 use super::row::listed_at;
-use super::tx::transaction;
+use super::tx::{reading, transaction};
 use crate::domain::device::{Device, DeviceChange, Platform};
 use crate::domain::id::AppId;
 
@@ -56,7 +56,7 @@ impl Devices for PostgresStore {
     }
 
     async fn device(&self, app: AppId, name: &str) -> Result<Option<Device>> {
-        let row = transaction!(self, tx => fetch_one(&mut tx, BY_NAME, |binds| {
+        let row = reading!(self, conn => fetch_one(&mut conn, BY_NAME, |binds| {
             binds.push(app.0).push(name);
         }));
         row?.map_or(Ok(None), |row| device_row::read(&row))
@@ -66,7 +66,7 @@ impl Devices for PostgresStore {
         let place: Option<(i64, i64)> = page.after.as_deref().map(from_text).transpose()?;
         let (created_at, pk) = (place.map(|place| listed_at(place.0)).transpose()?, place.map_or(i64::MAX, |place| place.1));
         let text = if filter.user.is_some() { LIST_OF_USER } else { LIST };
-        let rows = transaction!(self, tx => fetch(&mut tx, text, |binds| {
+        let rows = reading!(self, conn => fetch(&mut conn, text, |binds| {
             binds.push(app.0).push(created_at).push(pk).push(filter.platform.map(Platform::as_str));
             binds.push(filter.status.map(status_text)).push(count(page.limit + 1));
             if let Some(user) = &filter.user {

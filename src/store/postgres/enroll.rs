@@ -24,7 +24,7 @@ pub(super) const HELD: &str = "SELECT ask.hash FROM unnest($2::bytea[]) AS ask (
 /// Locks them, in order: nobody else counts their devices meanwhile.
 pub(super) const OWNERS: &str = "SELECT p.pk, p.name FROM unnest($2::text[]) AS ask (name) \
                                  CROSS JOIN LATERAL (SELECT pk, name FROM person WHERE app = $1 AND name = ask.name LIMIT 1 FOR NO KEY UPDATE) p";
-pub(super) const ACTIVE: &str = "SELECT ask.pk, (SELECT count(*) FROM device d WHERE d.person_pk = ask.pk AND d.status = 'active') \
+pub(super) const ACTIVE: &str = "SELECT ask.pk, (SELECT count(*) FROM device d WHERE d.person_pk = ask.pk AND coalesce(d.status, '') = 'active') \
                                  FROM unnest($1::bigint[]) AS ask (pk)";
 const INSERT: &str = "INSERT INTO device (app, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, \
                       token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, \

@@ -9,7 +9,7 @@ use super::super::key::{ApiKey, Keys, Scope};
 use super::PostgresStore;
 use super::batch::{execute, fetch, fetch_one};
 use super::row::Cells;
-use super::tx::transaction;
+use super::tx::{reading, transaction};
 use crate::domain::id::AppId;
 
 const ADD: &str = "INSERT INTO api_key (id, app, name, hash, scopes, expires_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -28,14 +28,14 @@ impl Keys for PostgresStore {
     }
 
     async fn key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>> {
-        let row = transaction!(self, tx => fetch_one(&mut tx, BY_HASH, |binds| {
+        let row = reading!(self, conn => fetch_one(&mut conn, BY_HASH, |binds| {
             binds.push(hash.as_slice());
         }));
         row?.as_ref().map(read).transpose()
     }
 
     async fn keys(&self, app: AppId) -> Result<Vec<ApiKey>> {
-        let rows = transaction!(self, tx => fetch(&mut tx, BY_APP, |binds| {
+        let rows = reading!(self, conn => fetch(&mut conn, BY_APP, |binds| {
             binds.push(app.0);
         }));
         rows?.iter().map(read).collect()

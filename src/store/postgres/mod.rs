@@ -1,29 +1,52 @@
 //! The distributed store: PostgreSQL, shared by any number of nodes.
 //!
 //! Every write is one transaction, and every instant in it is that transaction's `now()`. Statements take whole batches as arrays,
-//! and find rows key by key: the connections plan without sequential scans, so that a plan made while a table was empty stays good.
+//! and find rows key by key: the connections plan without sequential scans, so that a plan made while a table was empty
+//! stays good. For the same reason a status is compared as `coalesce(status, '') = 'active'` where rows are found by another key: the planner
+//! would take the index of active devices for a short way to all of them.
 
+mod accept;
 mod app;
 mod batch;
+mod cancel;
 mod category;
+mod claim;
 mod dead_letter;
+mod deaths;
+mod delivery_list;
 mod device;
 mod device_row;
+mod engine;
 mod enroll;
+mod expand;
 mod facts;
 mod fault;
+mod history;
+mod idempotency;
 mod key;
 mod migrations;
+mod notification;
 mod open;
 mod partitions;
 mod person;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod receipt;
+mod recipients;
+mod record;
 mod register;
+mod release;
 mod retention;
 mod row;
+mod schedule;
+mod tally;
+mod targets;
 mod tx;
 mod upkeep;
+mod user_deliveries;
+mod waiting;
+mod work;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -24,7 +24,7 @@ const SHARDS: i32 = 32;
 ///
 /// * Rows are found key by key, whatever the planner thinks of tables that were empty a moment ago.
 /// * A statement, a lock or a caller that stands still does not hold others up for longer than a lease lasts.
-const SESSION: [(&str, &str); 13] = [
+pub(super) const SESSION: [(&str, &str); 13] = [
     ("timezone", "UTC"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -57,7 +57,12 @@ impl Options {
     /// looked for in `PGPASSWORD` and `PGPASSFILE`.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         let connect: PgConnectOptions = url.parse().map_err(|_| OpenError::Url)?;
-        Ok(Self { connect, connections: 16, retention: None })
+        Ok(Self::new(connect))
+    }
+
+    /// The database that these options of the library name.
+    pub(super) fn new(connect: PgConnectOptions) -> Self {
+        Self { connect, connections: 16, retention: None }
     }
 
     /// Where it is, without anything secret.
@@ -66,7 +71,7 @@ impl Options {
         format!("{}:{}/{}", connect.get_host(), connect.get_port(), connect.get_database().unwrap_or_else(|| connect.get_username()))
     }
 
-    fn plain(&self) -> PgConnectOptions {
+    pub(super) fn plain(&self) -> PgConnectOptions {
         let name = concat!("herald ", env!("CARGO_PKG_VERSION"));
         self.connect.clone().application_name(name).statement_cache_capacity(STATEMENTS).disable_statement_logging()
     }

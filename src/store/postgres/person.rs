@@ -10,7 +10,7 @@ use super::PostgresStore;
 use super::batch::{Binds, execute, fetch_one};
 use super::fault::Unsettled;
 use super::row::{Cells, to_document};
-use super::tx::{Tx, transaction};
+use super::tx::{Tx, reading, transaction};
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
 
@@ -64,7 +64,7 @@ pub(super) async fn ensure(tx: &mut Tx, app: AppId, name: &str) -> Result<Person
         }
         add(tx, &[(app, name.to_owned())]).await?;
     }
-    Err(Error::Refused(Box::new(Unsettled)))
+    Err(Error::Unavailable(Box::new(Unsettled)))
 }
 
 fn named(app: AppId, name: &str) -> impl FnOnce(&mut Binds) + Send + '_ {
@@ -76,7 +76,7 @@ fn named(app: AppId, name: &str) -> impl FnOnce(&mut Binds) + Send + '_ {
 #[async_trait]
 impl People for PostgresStore {
     async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
-        transaction!(self, tx => get(&mut tx, &PREFERENCES, app, user))
+        reading!(self, conn => get(&mut conn, &PREFERENCES, app, user))
     }
 
     async fn put_preferences(
@@ -93,7 +93,7 @@ impl People for PostgresStore {
     }
 
     async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
-        transaction!(self, tx => get(&mut tx, &CONTACTS, app, user))
+        reading!(self, conn => get(&mut conn, &CONTACTS, app, user))
     }
 
     async fn put_contacts(
@@ -158,5 +158,5 @@ async fn write(tx: &mut Tx, put: &Put<'_>) -> Result<Option<i64>> {
         .await?;
         return Ok(Some(version + 1));
     }
-    Err(Error::Refused(Box::new(Unsettled)))
+    Err(Error::Unavailable(Box::new(Unsettled)))
 }

@@ -4,12 +4,11 @@ use chrono::TimeDelta;
 
 use super::super::Result;
 use super::batch::{execute, nothing};
+use super::idempotency::KEY_LIFE;
 use super::receipt::FORGET_OLD;
 use super::tx::Tx;
 use crate::domain::notification::MAX_TTL_SECONDS;
 
-/// For how long an idempotency key is remembered.
-pub(super) const KEY_LIFE: TimeDelta = TimeDelta::hours(24);
 /// For how long a receipt waits for its send.
 pub(super) const EARLY_LIFE: TimeDelta = TimeDelta::hours(1);
 /// For how long a collapse key is remembered at a device.

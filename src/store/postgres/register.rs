@@ -28,7 +28,7 @@ pub(super) const HOLDER: &str =
     "SELECT pk FROM device WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
 pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = $5, version = version + 1 \
                     WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
-const UPDATE: &str = concat!(
+pub(super) const UPDATE: &str = concat!(
     "UPDATE device d SET person_since = CASE WHEN person_pk IS NOT DISTINCT FROM $2 THEN person_since ELSE $19 END, person_pk = $2, \
      status = $3, inactive_reason = $4, platform = $5, provider = $6, environment = $7, token = $8, token_hash = $9, token_seen_at = $10, \
      permission = $11, timezone = $12, locale = $13, app_version = $14, os_version = $15, model = $16, tags = $17::jsonb, created_at = $18, \
@@ -37,9 +37,9 @@ const UPDATE: &str = concat!(
 );
 const PERSON: &str = "SELECT pk FROM person WHERE pk = $1 FOR NO KEY UPDATE";
 pub(super) const ACTIVE: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM device WHERE person_pk = $1 AND status = 'active' LIMIT $2 + 1) active";
+    "SELECT count(*) FROM (SELECT 1 FROM device WHERE person_pk = $1 AND coalesce(status, '') = 'active' LIMIT $2 + 1) active";
 /// The rows are locked before they are compared, since their phones may be registering as well.
-pub(super) const CROWD: &str = "WITH active AS MATERIALIZED (SELECT pk, last_seen_at FROM device WHERE person_pk = $1 AND status = 'active' ORDER BY pk FOR UPDATE), \
+pub(super) const CROWD: &str = "WITH active AS MATERIALIZED (SELECT pk, last_seen_at FROM device WHERE person_pk = $1 AND coalesce(status, '') = 'active' ORDER BY pk FOR UPDATE), \
                      longest_unseen AS (SELECT pk FROM active ORDER BY last_seen_at DESC, pk = $2 DESC, pk DESC OFFSET $4) \
                      UPDATE device d SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = $3, version = version + 1 \
                      FROM longest_unseen WHERE d.pk = longest_unseen.pk";
@@ -80,7 +80,7 @@ pub(super) async fn register(
         })
         .await?;
     }
-    Err(Error::Refused(Box::new(Unsettled)))
+    Err(Error::Unavailable(Box::new(Unsettled)))
 }
 
 /// Locks a device's row; whether it is one, and no mere name.

@@ -20,7 +20,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 
 /// How often a transaction that stood in another's way is tried.
 const TRIES: u32 = 4;
 /// Connections of the pool that may prove broken, after a restart of the server, before a caller hears of it.
-const STALE: u32 = 40;
+pub(super) const STALE: u32 = 40;
 
 /// A transaction, and the instant at which it began by the store's clock.
 pub(super) struct Tx {
@@ -74,6 +74,11 @@ impl Tx {
         self.say("ROLLBACK; BEGIN").await
     }
 
+    /// Hands back a connection that was only read from, unless reading failed.
+    pub(super) fn done<T>(&mut self, read: &Result<T>) {
+        self.open = read.is_err();
+    }
+
     async fn say(&mut self, text: &'static str) -> Result<()> {
         answered(self.conn.execute(sqlx::raw_sql(text))).await.map(drop)
     }
@@ -88,6 +93,11 @@ impl PostgresStore {
     /// Begins a transaction that only reads, from one snapshot.
     pub(super) async fn snapshot(&self) -> Result<Tx> {
         self.begin_with(SNAPSHOT).await
+    }
+
+    /// A connection for statements that each see what is there when they begin. Without a transaction its clock is not read.
+    pub(super) async fn reader(&self) -> Result<Tx> {
+        Ok(Tx { conn: answered(self.pool.acquire()).await?, now: Timestamp::default(), open: true })
     }
 
     async fn begin_with(&self, text: &'static str) -> Result<Tx> {
@@ -114,7 +124,8 @@ impl PostgresStore {
     }
 }
 
-fn is_stale(error: &Error) -> bool {
+/// Whether a connection that had been idle turned out to be broken.
+pub(super) fn is_stale(error: &Error) -> bool {
     let Error::Unavailable(source) = error else { return false };
     source.downcast_ref::<sqlx::Error>().is_some_and(|error| is_broken(error) && !matches!(error, sqlx::Error::PoolTimedOut))
 }
@@ -145,4 +156,21 @@ macro_rules! transaction {
         }
     }};
 }
-pub(super) use transaction;
+
+/// Runs a body that only reads on a connection; again where the connection had been broken while it was idle.
+macro_rules! reading {
+    ($store:expr, $conn:ident => $body:expr) => {{
+        let mut tries = 0..$crate::store::postgres::tx::STALE;
+        loop {
+            let mut $conn = $store.reader().await?;
+            match $body.await {
+                Err(error) if $crate::store::postgres::tx::is_stale(&error) && tries.next().is_some() => {}
+                read => {
+                    $conn.done(&read);
+                    break read;
+                }
+            }
+        }
+    }};
+}
+pub(super) use {reading, transaction};
