@@ -3,9 +3,12 @@
 #![expect(unreachable_pub, reason = "a test has no outside")]
 
 mod accept;
+mod backing;
 mod claim;
 mod dead_letters;
 mod kit;
+#[path = "../memory/mod.rs"]
+mod memory;
 mod model;
 mod path;
 mod people;
@@ -42,11 +45,27 @@ macro_rules! cases {
     };
 }
 
+/// Every case against one store.
+macro_rules! one_store {
+    ($open:path; $($cases:tt)+) => {
+        cases! { $open; $($cases)+ }
+
+        #[test]
+        fn the_invariants_hold_after_every_step() {
+            crate::random::the_invariants_hold_after_every_step($open);
+        }
+    };
+}
+
 /// Every case against every store.
 macro_rules! every_store {
     ($($cases:tt)+) => {
+        mod in_memory {
+            one_store! { crate::world::World::memory; $($cases)+ }
+        }
+
         mod sqlite {
-            cases! { crate::world::World::sqlite; $($cases)+ }
+            one_store! { crate::world::World::sqlite; $($cases)+ }
         }
     };
 }
@@ -179,16 +198,18 @@ every_store! {
         an_early_receipt_is_forgotten_after_an_hour,
         receipts_of_a_fan_out_are_counted;
     restart:
-        after_a_restart_nobody_holds_anything,
         a_restart_does_not_wake_the_dead,
-        what_was_committed_is_there_after_a_restart,
-        a_caller_that_goes_away_does_not_undo_its_write;
+        what_was_committed_is_there_after_a_restart;
     path:
         a_notification_goes_all_the_way;
 }
 
-mod sqlite_only {
+/// Cases of a store that one process has to itself.
+mod embedded {
     cases! { crate::world::World::sqlite;
+    restart:
+        after_a_restart_nobody_holds_anything,
+        a_caller_that_goes_away_does_not_undo_its_write;
     sqlite_file:
         one_process_at_a_time,
         a_newer_schema_is_refused,
@@ -199,16 +220,41 @@ mod sqlite_only {
     }
 }
 
+/// Cases of a store that many processes share.
+macro_rules! shared_stores {
+    ($($cases:tt)+) => {
+        mod shared_in_memory {
+            cases! { crate::world::World::memory; $($cases)+ }
+        }
+    };
+}
+
+shared_stores! {
+    restart:
+        a_process_that_comes_voids_nothing;
+}
+
+/// Every case against one queue.
+macro_rules! one_queue {
+    ($new:path; $($case:ident),+) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                crate::queue::$case(&$new(100)).await;
+            }
+        )+
+    };
+}
+
 /// Every case against every queue.
 macro_rules! every_queue {
     ($($case:ident),+ $(,)?) => {
+        mod queue_in_memory {
+            one_queue! { crate::memory::queue::MemoryQueue::new; $($case),+ }
+        }
+
         mod in_process {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    crate::queue::$case(&herald::queue::in_process::InProcessQueue::new(100)).await;
-                }
-            )+
+            one_queue! { herald::queue::in_process::InProcessQueue::new; $($case),+ }
         }
     };
 }

@@ -9,6 +9,8 @@ use super::super::Error;
 const PASSING: [&str; 8] = ["08", "40", "53", "57", "58", "25006", "25P03", "55P03"];
 /// A serialisation failure and a deadlock: the same transaction can be tried again at once.
 const CONTENDED: [&str; 2] = ["40001", "40P01"];
+/// A lock that was not to be had in time, and a statement that took too long.
+const BUSY: [&str; 2] = ["55P03", "57014"];
 /// No partition was there for a row.
 const NO_PARTITION: &str = "23514";
 
@@ -51,6 +53,11 @@ pub(super) fn is_conflict(error: &Error) -> bool {
 /// Whether the transaction stood in another's way and can be tried again at once.
 pub(super) fn is_contended(error: &Error) -> bool {
     database(error).and_then(sqlx::error::DatabaseError::code).is_some_and(|code| CONTENDED.contains(&&*code))
+}
+
+/// Whether what is needed is in use, or takes longer than anybody is to wait.
+pub(super) fn is_busy(error: &Error) -> bool {
+    database(error).and_then(sqlx::error::DatabaseError::code).is_some_and(|code| BUSY.contains(&&*code))
 }
 
 /// Whether the partition of a row was dropped by another node.

@@ -6,26 +6,38 @@
 //! would take the index of active devices for a short way to all of them.
 
 mod accept;
+mod app;
 mod batch;
 mod cancel;
+mod category;
 mod claim;
+mod dead_letter;
 mod deaths;
 mod delivery_list;
+mod device;
+mod device_row;
 mod engine;
+mod enroll;
 mod expand;
 mod facts;
 mod fault;
 mod history;
 mod idempotency;
+mod key;
 mod migrations;
 mod notification;
 mod open;
 mod partitions;
+mod person;
 #[cfg(test)]
 mod plans;
+mod prune;
+mod receipt;
 mod recipients;
 mod record;
+mod register;
 mod release;
+mod retention;
 mod row;
 mod schedule;
 mod tally;
@@ -38,6 +50,7 @@ mod work;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio_util::sync::DropGuard;
@@ -57,6 +70,8 @@ pub struct PostgresStore {
     partitions: Partitions,
     /// Counts are written to a shard of each node's own, so that nodes do not wait for each other.
     shard: i32,
+    /// For how long days are kept after their end.
+    retention: Option<Duration>,
     /// Time in place of the server's, for tests.
     clock: Option<Arc<dyn Clock>>,
     _ended: DropGuard,

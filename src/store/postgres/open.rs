@@ -46,6 +46,8 @@ pub struct Options {
     connect: PgConnectOptions,
     /// Connections of this node, at most.
     pub connections: u32,
+    /// For how long notifications and deliveries are kept after their day; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 impl Options {
@@ -60,7 +62,7 @@ impl Options {
 
     /// The database that these options of the library name.
     pub(super) fn new(connect: PgConnectOptions) -> Self {
-        Self { connect, connections: 16 }
+        Self { connect, connections: 16, retention: None }
     }
 
     /// Where it is, without anything secret.
@@ -120,7 +122,8 @@ pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks
     let ended = CancellationToken::new();
     tasks.spawn(upkeep::run(pool.clone(), ended.clone()));
     let shard = rand::random_range(0..SHARDS);
-    Ok(Arc::new(PostgresStore { pool, partitions: Partitions::default(), shard, clock, _ended: ended.drop_guard() }))
+    let (partitions, retention) = (Partitions::default(), options.retention);
+    Ok(Arc::new(PostgresStore { pool, partitions, shard, retention, clock, _ended: ended.drop_guard() }))
 }
 
 /// See [`PostgresStore::migrate`].

@@ -12,7 +12,7 @@ use super::row::Cells;
 use super::tx::Tx;
 use crate::domain::id::NotificationId;
 
-/// Nodes make partitions one after the other: the number is arbitrary, and Herald's own.
+/// Nodes make and drop partitions one after the other: the number is arbitrary, and Herald's own.
 const LOCK: i64 = 0x6865_7261_6c64_0001;
 const MILLIS_OF_DAY: u64 = 86_400_000;
 
@@ -34,6 +34,25 @@ impl Partition {
     pub(super) fn of(id: NotificationId) -> Self {
         let millis = u64::try_from(id.0.as_u128() >> 80).unwrap_or_default();
         Self::Notifications(i64::try_from(millis / MILLIS_OF_DAY).unwrap_or_default())
+    }
+
+    /// The partition of that name.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (table, day) = name.split_once('_')?;
+        match (table, day.strip_prefix("minus_")) {
+            ("notification", None) => day.parse().ok().map(Self::Notifications),
+            ("delivery", None) => day.parse().ok().map(Self::Deliveries),
+            ("delivery", Some(day)) => format!("-{day}").parse().ok().map(Self::Deliveries),
+            _ => None,
+        }
+    }
+
+    /// Its day, since 1970.
+    pub(super) fn day(self) -> i64 {
+        match self {
+            Self::Notifications(day) => day,
+            Self::Deliveries(day) => i64::from(day),
+        }
     }
 
     fn table(self) -> &'static str {
@@ -71,7 +90,7 @@ impl Partition {
 }
 
 /// The smallest id of a day.
-fn first_id(day: i64) -> Uuid {
+pub(super) fn first_id(day: i64) -> Uuid {
     let millis = u128::from(u64::try_from(day).unwrap_or_default().saturating_mul(MILLIS_OF_DAY));
     Uuid::from_u128(millis << 80)
 }
@@ -96,15 +115,21 @@ impl Partitions {
 
 /// Makes partitions that are not there.
 pub(super) async fn make(tx: &mut Tx, wanted: &BTreeSet<Partition>) -> Result<()> {
-    super::batch::execute(tx, "SELECT pg_advisory_xact_lock($1)", |binds| {
-        binds.push(LOCK);
-    })
-    .await?;
+    lock(tx).await?;
     for partition in wanted {
         if !exists(tx, *partition).await? {
             answered(tx.execute(sqlx::raw_sql(AssertSqlSafe(partition.statement())))).await?;
         }
     }
+    Ok(())
+}
+
+/// Waits until no other node makes or drops partitions.
+pub(super) async fn lock(tx: &mut Tx) -> Result<()> {
+    super::batch::execute(tx, "SELECT pg_advisory_xact_lock($1)", |binds| {
+        binds.push(LOCK);
+    })
+    .await?;
     Ok(())
 }
 
@@ -126,6 +151,14 @@ mod tests {
         let Partition::Notifications(day) = Partition::of(id) else { panic!() };
         assert!(first_id(day) <= id.0 && id.0 < first_id(day + 1));
         assert_eq!(Partition::of(NotificationId(first_id(20_000))), Partition::Notifications(20_000));
+    }
+
+    #[test]
+    fn a_partition_is_known_by_its_name() {
+        for partition in [Partition::Notifications(20_000), Partition::Deliveries(20_000), Partition::Deliveries(-3)] {
+            assert_eq!(Partition::parse(&partition.name()), Some(partition));
+        }
+        assert_eq!(Partition::parse("notification_count"), None);
     }
 
     #[test]

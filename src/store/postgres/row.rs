@@ -1,5 +1,6 @@
 //! Rows to values, with an error that names what could not be read.
 
+use chrono::DateTime;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Type};
@@ -93,6 +94,11 @@ impl<'r> Cells<'r> {
     pub(super) fn maybe_document<T: DeserializeOwned>(&self, index: usize, column: &'static str) -> Result<Option<T>> {
         self.get::<Option<&str>>(index, column)?.map(|text| serde_json::from_str(text).map_err(|_| self.unreadable(column))).transpose()
     }
+}
+
+/// The instant of a place in a list, from its microseconds since 1970. The server's calendar is not as long as ours.
+pub(super) fn listed_at(micros: i64) -> Result<Timestamp> {
+    DateTime::from_timestamp_micros(micros).filter(|_| micros >= 0).ok_or(Error::ForeignCursor)
 }
 
 /// A document as text, to be bound with a cast to `json` or `jsonb`.

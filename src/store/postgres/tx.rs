@@ -10,7 +10,7 @@ use sqlx::{Executor, PgConnection, Postgres, Row};
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::answered;
-use super::fault::{is_broken, is_contended};
+use super::fault::{is_broken, is_conflict, is_contended};
 use crate::domain::Timestamp;
 
 /// How a transaction begins, with the clock.
@@ -135,14 +135,14 @@ pub(super) fn is_stale(error: &Error) -> bool {
 pub(super) struct Tries(u32);
 
 impl Tries {
-    /// Whether it is to be tried again after this.
+    /// Whether it is to be tried again after this: it stood in another's way, or a row came beside it that the next try will see.
     pub(super) fn again(&mut self, error: &Error) -> bool {
         self.0 += 1;
-        self.0 < TRIES && is_contended(error)
+        self.0 < TRIES && (is_contended(error) || is_conflict(error))
     }
 }
 
-/// Runs a body in a transaction `tx` and commits it; again where it stood in another's way.
+/// Runs a body in a transaction `tx` and commits it; again where it stood in another's way or met a row that was not there before.
 macro_rules! transaction {
     ($store:expr, $tx:ident => $body:expr) => {{
         let mut tries = $crate::store::postgres::tx::Tries::default();
