@@ -56,6 +56,7 @@ pub struct Options {
 
 impl Options {
     /// Listens on free ports of every address, and is known by this name.
+    #[must_use]
     pub fn reachable_as(mut self, host: String) -> Self {
         let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         (self.apns_listen, self.apns_sandbox_listen, self.fcm_listen) = (anywhere, anywhere, anywhere);
