@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::providers::{self, Provider};
 use crate::queue::Queue;
 use crate::queue::in_process::InProcessQueue;
 use crate::store::Store;
-use crate::store::sqlite::{Condition, Options, SqliteStore};
+use crate::store::postgres::{self, PostgresStore};
+use crate::store::sqlite::{self, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
 
@@ -140,14 +142,29 @@ pub async fn open_store(settings: &Settings, tasks: &TaskTracker) -> anyhow::Res
 
 /// Migrates the store of a configuration to this version; answers which it is.
 pub async fn migrate(settings: &Settings) -> anyhow::Result<i64> {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
-    SqliteStore::migrate(path).await.with_context(|| format!("database.url {}", path.display()))
+    match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrate(path).await.with_context(|| at(path)),
+        DatabaseUrl::Postgres(url) => PostgresStore::migrate(&postgres(settings, url)?).await.context("database.url"),
+    }
 }
 
 async fn open(settings: &Settings, clock: &Arc<dyn Clock>, tasks: &TaskTracker) -> anyhow::Result<Arc<dyn Store>> {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
-    let store = SqliteStore::open(&Options::new(path), Arc::clone(clock), tasks).await;
-    Ok(store.with_context(|| format!("database.url {}", path.display()))?)
+    Ok(match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => {
+            SqliteStore::open(&sqlite::Options::new(path), Arc::clone(clock), tasks).await.with_context(|| at(path))?
+        }
+        DatabaseUrl::Postgres(url) => PostgresStore::open(&postgres(settings, url)?, tasks).await.context("database.url")?,
+    })
+}
+
+fn at(path: &Path) -> String {
+    format!("database.url {}", path.display())
+}
+
+fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options> {
+    let mut options = postgres::Options::parse(url).context("database.url")?;
+    options.connections = settings.database.connections;
+    Ok(options)
 }
 
 fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
@@ -242,16 +259,38 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
 
 /// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
 async fn check_store(settings: &Settings) -> Finding {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
-    let note = match SqliteStore::inspect(path).await.with_context(|| format!("database.url {}", path.display())) {
-        Ok(Condition::Current) => None,
-        Ok(Condition::Absent) => Some("there is none yet, the daemon will make it".to_owned()),
-        Ok(Condition::Older { version, known }) => {
-            Some(format!("it has schema version {version}, the daemon will bring it to {known} when it starts"))
-        }
-        Err(error) => return Finding::of::<()>("store", Err(error)),
+    let note = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
+        DatabaseUrl::Postgres(url) => check_server(settings, url).await,
     };
-    Finding::good("store", note)
+    match note {
+        Ok(note) => Finding::good("store", note),
+        Err(error) => Finding::of::<()>("store", Err(error)),
+    }
+}
+
+fn note_of_file(condition: sqlite::Condition) -> Option<String> {
+    match condition {
+        sqlite::Condition::Current => None,
+        sqlite::Condition::Absent => Some("there is none yet, the daemon will make it".to_owned()),
+        sqlite::Condition::Older { version, known } => Some(older(version, known)),
+    }
+}
+
+async fn check_server(settings: &Settings, url: &str) -> anyhow::Result<Option<String>> {
+    let condition = PostgresStore::inspect(&postgres(settings, url)?).await.context("database.url")?;
+    Ok(match condition {
+        postgres::Condition::Current => None,
+        postgres::Condition::Older { version: 0, .. } => Some("it is empty, the daemon will make its tables".to_owned()),
+        postgres::Condition::Older { version, known } => Some(older(version, known)),
+        postgres::Condition::Newer { version, known } => {
+            Some(format!("it has schema version {version}, newer than this herald's {known}, which can still work with it"))
+        }
+    })
+}
+
+fn older(version: i64, known: i64) -> String {
+    format!("it has schema version {version}, the daemon will bring it to {known} when it starts")
 }
 
 async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {

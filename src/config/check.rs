@@ -31,6 +31,7 @@ fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     let ranges = [
         ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 300),
         ("server.body_timeout_seconds", settings.server.body_timeout_seconds, 1, 3600),
+        ("database.connections", u64::from(settings.database.connections), 4, 500),
         ("queue.window", as_u64(settings.queue.window), 100, 1_000_000),
         ("dispatch.lease_seconds", settings.dispatch.lease_seconds, 5, 300),
         ("dispatch.permits", as_u64(settings.dispatch.permits), 1, 100_000),

@@ -216,17 +216,29 @@ fn the_environment_can_give_a_provider_whole() {
 
 const LATER: &[Case] = &[
     (
-        "[database]\nurl = 'postgres://herald@db/herald'",
-        &[],
-        "herald.toml:2: database.url names PostgreSQL, which is not available in this version; sqlite://PATH is",
-    ),
-    (
         "[queue]\nurl = 'rediss://cache'",
         &[],
         "herald.toml:2: queue.url names Redis, which is not available in this version and never goes with SQLite; \"embedded\" does",
     ),
     ("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version"),
 ];
+
+#[test]
+fn a_server_is_named_with_its_user_and_database() {
+    for url in ["postgres://herald@db/herald", "postgresql://herald:p%40ss@db.example:6432/herald?sslmode=verify-full"] {
+        let settings = read(&format!("[database]\nurl = '{url}'"), &[]).unwrap();
+        assert_eq!(settings.database.url, DatabaseUrl::Postgres(url.to_owned()));
+        assert!(!format!("{settings:?}").contains("p%40ss"), "a password is never shown");
+    }
+    for (url, problem) in [
+        ("postgres://db/herald", "names no user; write postgres://USER@HOST/DATABASE"),
+        ("postgres://:hush@db/herald", "must be written postgres://USER@HOST/DATABASE"),
+        ("postgres://herald:hush@db", "must be written postgres://USER@HOST/DATABASE"),
+        ("mysql://herald:hush@db/herald", "must be written sqlite://PATH or postgres://USER@HOST/DATABASE"),
+    ] {
+        assert_eq!(problems(&format!("[database]\nurl = '{url}'"), &[]), [format!("herald.toml:2: database.url {problem}")]);
+    }
+}
 
 #[test]
 fn what_comes_later_is_refused_by_name() {
