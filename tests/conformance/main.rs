@@ -12,6 +12,8 @@ mod memory;
 mod model;
 mod path;
 mod people;
+mod postgres_database;
+mod postgres_server;
 mod queue;
 mod random;
 mod recording;
@@ -23,6 +25,7 @@ mod schedule;
 mod speed;
 mod sqlite_file;
 mod targets;
+mod together;
 mod user_deliveries;
 mod views;
 mod world;
@@ -66,6 +69,10 @@ macro_rules! every_store {
 
         mod sqlite {
             one_store! { crate::world::World::sqlite; $($cases)+ }
+        }
+
+        mod postgres {
+            one_store! { crate::world::World::postgres; $($cases)+ }
         }
     };
 }
@@ -167,6 +174,18 @@ every_store! {
         many_are_registered_in_one_go,
         many_at_once_are_as_one_after_the_other,
         devices_are_listed_newest_first;
+    together:
+        a_token_has_one_holder_whoever_brings_it,
+        a_device_that_many_register_is_one,
+        a_user_has_no_more_devices_than_allowed,
+        two_devices_can_swap_their_tokens,
+        the_same_list_can_be_imported_from_several_places,
+        phones_can_register_while_they_are_imported,
+        apps_are_made_once,
+        of_those_who_name_a_version_one_writes,
+        those_who_name_no_version_write_one_after_the_other,
+        a_receipt_that_many_bring_counts_once,
+        receipts_of_a_fan_out_count_once_whoever_brings_them;
     people:
         preferences_have_versions,
         contacts_are_apart_from_preferences,

@@ -19,8 +19,8 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 /// Locks those that are there, in order, so that batches of the same devices wait for each other in one direction only.
 pub(super) const THERE: &str = "SELECT d.pk, d.name FROM unnest($2::text[]) AS ask (name) \
                                 CROSS JOIN LATERAL (SELECT pk, name FROM device WHERE app = $1 AND name = ask.name LIMIT 1 FOR UPDATE) d";
-pub(super) const HELD: &str = "SELECT ask.hash FROM unnest($2::bytea[]) AS ask (hash) WHERE EXISTS (SELECT 1 FROM device d WHERE d.app = $1 \
-                               AND d.provider = ANY ('{apns,fcm,webpush}') AND d.token_hash = ask.hash AND d.status = 'active')";
+pub(super) const HELD: &str = "SELECT ask.hash FROM unnest($2::bytea[]) AS ask (hash) CROSS JOIN LATERAL (SELECT 1 FROM device WHERE app = $1 \
+                               AND provider = ANY ('{apns,fcm,webpush}') AND token_hash = ask.hash AND status = 'active' LIMIT 1) d";
 /// Locks them, in order: nobody else counts their devices meanwhile.
 pub(super) const OWNERS: &str = "SELECT p.pk, p.name FROM unnest($2::text[]) AS ask (name) \
                                  CROSS JOIN LATERAL (SELECT pk, name FROM person WHERE app = $1 AND name = ask.name LIMIT 1 FOR NO KEY UPDATE) p";

@@ -21,10 +21,11 @@ use crate::domain::Timestamp;
 use crate::domain::delivery::State;
 use crate::domain::id::{AppId, NotificationId};
 
-pub(super) const REPORTED: &str = "SELECT n.id, v.pk, n.start_at, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id), ask.n \
+pub(super) const REPORTED: &str = "SELECT n.id, v.pk, n.start_at, w.id IS NOT NULL, ask.n \
      FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS ask (id, name, n) \
      CROSS JOIN LATERAL (SELECT id, start_at FROM notification WHERE app = $1 AND id = ask.id LIMIT 1) n \
-     CROSS JOIN LATERAL (SELECT pk FROM device WHERE app = $1 AND name = ask.name LIMIT 1) v";
+     CROSS JOIN LATERAL (SELECT pk FROM device WHERE app = $1 AND name = ask.name LIMIT 1) v \
+     LEFT JOIN LATERAL (SELECT id FROM work WHERE notification_id = ask.id LIMIT 1) w ON true";
 pub(super) const STAMPS: &str = "SELECT d.day, d.notification_id, d.target, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at \
      FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS ask (day, id, target) \
      CROSS JOIN LATERAL (SELECT * FROM delivery WHERE day = ask.day AND notification_id = ask.id AND target = ask.target AND channel = 'push' \
