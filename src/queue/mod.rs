@@ -1,6 +1,8 @@
 //! The queue: what can be worked on now. A hint, never the truth: an entry may be lost, doubled or late without harm.
 
+mod address;
 pub mod in_process;
+pub mod redis;
 
 use std::time::Duration;
 
@@ -8,13 +10,14 @@ use async_trait::async_trait;
 
 pub use crate::domain::work::Entry;
 use crate::domain::work::Stream;
+pub use address::{RedisUrl, UrlError};
 
 /// An entry in a worker's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// What it refers to.
     pub entry: Entry,
-    /// The queue's own name for this entry (a Redis stream id), for the ack.
+    /// The queue's own name for this entry within its stream (a Redis stream id), for the ack.
     pub receipt: String,
 }
 
