@@ -12,6 +12,8 @@ mod people;
 mod queue;
 mod queue_model;
 mod queue_redis;
+mod queue_redis_faults;
+mod queue_redis_open;
 mod random;
 mod recording;
 mod registry;

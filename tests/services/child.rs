@@ -65,6 +65,6 @@ impl Drop for Server {
 }
 
 /// A port that nobody listened on a moment ago.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::child::{Server, free_port};
+use super::child::Server;
+pub(crate) use super::child::free_port;
 
 /// One server on a port of its own, which it keeps over restarts. It forgets everything with a restart, unless it is told to
 /// append to a file.

@@ -39,17 +39,12 @@ impl Listener {
     /// Waits until there is an entry, or for about `block`.
     pub(super) async fn wait(&self, server: &Server, shard: &Shard, block: Duration) -> Result<Read, Fault> {
         let Ok(mut state) = timeout(block, self.state.lock()).await else { return Ok(None) };
-        let State { reading, connection } = &mut *state;
-        let answer = if let Some(reading) = reading {
-            reading.await
-        } else {
-            let own = match connection.take() {
-                Some(connection) => connection,
-                None => server.own_connection().await?,
-            };
-            reading.insert(read(own, shard.read(block), block)).await
-        };
-        state.settle(server, answer)
+        let used = state.reading.is_none() && state.connection.is_some();
+        match state.read(server, shard, block).await {
+            // the server may have closed it long ago
+            Err(Fault::Refused { error, .. }) if used && error.is_unrecoverable_error() => state.read(server, shard, block).await,
+            answer => answer,
+        }
     }
 
     /// What a read has found that nobody waited for any more.
@@ -63,6 +58,19 @@ impl Listener {
 }
 
 impl State {
+    async fn read(&mut self, server: &Server, shard: &Shard, block: Duration) -> Result<Read, Fault> {
+        let answer = if let Some(reading) = &mut self.reading {
+            reading.await
+        } else {
+            let connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => server.own_connection().await?,
+            };
+            self.reading.insert(read(connection, shard.read(block), block)).await
+        };
+        self.settle(server, answer)
+    }
+
     fn settle(&mut self, server: &Server, answer: Result<(Connection, Read), Silence>) -> Result<Read, Fault> {
         self.reading = None;
         match answer {

@@ -46,6 +46,7 @@ pub struct RedisQueue {
     shards: Vec<(Shard, Listener)>,
     spare: Spare,
     window: usize,
+    forget_after: Duration,
     /// Which shard is asked first, in turns.
     turn: AtomicUsize,
 }
@@ -215,7 +216,7 @@ impl Queue for RedisQueue {
     async fn tidy(&self) -> Result<(), Error> {
         let mut cleared = 0;
         for (shard, _) in &self.shards {
-            cleared += shard.tidy(&self.server).await?;
+            cleared += shard.tidy(&self.server, self.forget_after).await?;
         }
         if cleared > 0 {
             tracing::warn!(entries = cleared, "entries of the queue that nobody held were cleared away");

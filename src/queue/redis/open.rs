@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -28,12 +29,14 @@ pub struct Options {
     pub window: usize,
     /// What its keys begin with, inside their hash tag. Every node of one Herald has the same.
     pub prefix: String,
+    /// How long a consumer with nothing pending has been idle before it is forgotten. Should it live, it comes back by itself.
+    pub forget_after: Duration,
 }
 
 impl Options {
     /// Herald's keys at these servers.
     pub fn new(url: RedisUrl, window: usize) -> Self {
-        Self { url, password_file: None, ca_file: None, window, prefix: "herald".to_owned() }
+        Self { url, password_file: None, ca_file: None, window, prefix: "herald".to_owned(), forget_after: Duration::from_hours(1) }
     }
 }
 
@@ -112,7 +115,14 @@ impl RedisQueue {
         let consumer = Uuid::new_v4().simple().to_string();
         let count = if options.url.is_cluster() { CLUSTER_SHARDS } else { 1 };
         let shards = (0..count).map(|number| (Shard::new(&options.prefix, number, &consumer), Listener::default())).collect();
-        Ok(Self { server, shards, spare: Spare::default(), window: options.window, turn: AtomicUsize::default() })
+        Ok(Self {
+            server,
+            shards,
+            spare: Spare::default(),
+            window: options.window,
+            forget_after: options.forget_after,
+            turn: AtomicUsize::default(),
+        })
     }
 
     /// Looks whether it could be opened.

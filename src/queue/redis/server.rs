@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, PoolConfig, PoolError, Runtime, Timeouts};
 use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
-    ScriptInvocation, TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisError, RedisResult, ScriptInvocation,
+    TlsCertificates,
 };
 use tokio::time::timeout;
 
@@ -105,16 +106,6 @@ impl Server {
         .await
     }
 
-    /// Asks several questions of one node in one go.
-    pub(super) async fn ask_all<T: FromRedisValue>(&self, questions: &Pipeline) -> Result<T, Fault> {
-        self.within_deadline(async {
-            let mut loan = self.borrow().await?;
-            let answer = questions.query_async(&mut loan.connection).await;
-            loan.settle(answer)
-        })
-        .await
-    }
-
     /// Calls a script, and teaches it to a server that does not know it yet.
     pub(super) async fn call<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Fault> {
         self.within_deadline(async {
@@ -130,7 +121,7 @@ impl Server {
         let connected = async {
             match &self.kind {
                 Kind::Single(pool) => Ok(Connection::Single(deadpool_redis::Connection::take(get(pool).await?))),
-                Kind::Cluster { client, .. } => Ok(Connection::Cluster(client.get_async_connection().await?)),
+                Kind::Cluster { client, .. } => Ok(Connection::Cluster(connect(client).await?)),
             }
         };
         self.within_deadline(connected).await
@@ -159,7 +150,7 @@ impl Server {
                 let connection = if let Some(connection) = present {
                     connection
                 } else {
-                    let connection = client.get_async_connection().await?;
+                    let connection = connect(client).await?;
                     lock(shared).get_or_insert(connection).clone()
                 };
                 Ok(Loan::shared(connection, shared))
@@ -198,6 +189,11 @@ fn pool(node: ConnectionInfo, certificates: Option<TlsCertificates>) -> RedisRes
         .runtime(Runtime::Tokio1)
         .build();
     built.map_err(|error| RedisError::from(io::Error::other(error)))
+}
+
+/// Boxed, since the way to a cluster is a large future and every question has it in it.
+async fn connect(client: &ClusterClient) -> RedisResult<ClusterConnection> {
+    Box::pin(client.get_async_connection()).await
 }
 
 async fn get(pool: &Pool) -> RedisResult<deadpool_redis::Connection> {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, Script, cmd, pipe};
+use redis::{Cmd, Script, cmd};
 
 use super::super::{Entry, Taken};
 use super::entry::{fields_of, parse, work_field};
@@ -12,13 +12,12 @@ use crate::domain::work::Stream;
 
 /// The one consumer group: every entry goes to one consumer of it.
 const GROUP: &str = "herald";
-/// Entries in one call, so that the server does not stop over it for long.
+/// Entries in one call, so that the server does not stop over it for long; and no script can hold more than some thousands.
 const AT_ONCE: usize = 500;
-/// How long a consumer with nothing pending has been idle before it is forgotten. Should it live, it comes back by itself.
-const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
 
 static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("publish.lua")));
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
+static ACK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ack.lua")));
 static TIDY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("tidy.lua")));
 
 /// Ids and fields of a stream's entries.
@@ -111,16 +110,15 @@ impl Shard {
 
     /// Ends entries of this shard.
     pub(super) async fn ack(&self, server: &Server, ended: &[(Stream, &str)]) -> Result<(), Fault> {
-        let mut questions = pipe();
-        questions.atomic();
-        for stream in Stream::ALL {
-            let ids: Vec<&str> = ended.iter().filter(|(of, _)| of == stream).map(|(_, id)| *id).collect();
-            if !ids.is_empty() {
-                let key = self.key(*stream);
-                questions.cmd("XACK").arg(&key).arg(GROUP).arg(&ids).ignore().cmd("XDEL").arg(&key).arg(&ids).ignore();
+        for ended in ended.chunks(AT_ONCE) {
+            let mut call = ACK.key(self.keys());
+            call.arg(GROUP);
+            for (stream, id) in ended {
+                call.arg(place_of(*stream)).arg(*id);
             }
+            server.call::<()>(&call).await?;
         }
-        server.ask_all(&questions).await
+        Ok(())
     }
 
     /// Entries that nobody has ended for `idle` since they were taken: they are this consumer's from now on.
@@ -152,11 +150,11 @@ impl Shard {
     }
 
     /// Clears away what nobody can reach any more; answers how many entries that were.
-    pub(super) async fn tidy(&self, server: &Server) -> Result<usize, Fault> {
+    pub(super) async fn tidy(&self, server: &Server, forget_after: Duration) -> Result<usize, Fault> {
         let mut cleared = 0;
         for stream in Stream::ALL {
             let mut call = TIDY.key(self.key(*stream));
-            call.arg(GROUP).arg(FORGOTTEN_AFTER.as_millis()).arg(&self.consumer);
+            call.arg(GROUP).arg(forget_after.as_millis()).arg(&self.consumer);
             cleared += server.call::<usize>(&call).await?;
         }
         Ok(cleared)
