@@ -10,6 +10,7 @@ mod model;
 mod path;
 mod people;
 mod queue;
+mod queue_cluster;
 mod queue_model;
 mod queue_redis;
 mod queue_redis_faults;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use herald::domain::work::Stream;
+use herald::domain::work::{Stream, WorkKey};
 use herald::queue::in_process::InProcessQueue;
 use herald::queue::{Entry, Queue, Taken};
 use proptest::prelude::*;
@@ -11,16 +11,20 @@ use proptest::test_runner::Config;
 
 use crate::queue::entry;
 
-const WINDOW: usize = 20;
+pub const WINDOW: usize = 20;
 
 /// A step; numbers choose among what there is.
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Publish { stream: usize, targets: Vec<usize> },
     Take { max: usize },
     Ack { from: usize, count: usize },
     Reclaim { max: usize },
     Tidy,
+}
+
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 10..60)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,15 +40,27 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What a queue should hold.
 #[derive(Default)]
-struct Model {
+pub struct Model {
     /// Whether what is taken still takes up room, and can be reclaimed: an embedded queue forgets it.
     keeps_taken: bool,
+    /// Whether a stream is several, which are in order each.
+    is_sharded: bool,
     next: u64,
     unread: BTreeMap<Stream, VecDeque<Entry>>,
     held: Vec<Taken>,
 }
 
 impl Model {
+    /// Of one server.
+    fn of_redis() -> Self {
+        Self { keeps_taken: true, ..Self::default() }
+    }
+
+    /// Of several.
+    pub fn of_a_cluster() -> Self {
+        Self { is_sharded: true, ..Self::of_redis() }
+    }
+
     fn len(&self, stream: Stream) -> usize {
         let pending = self.held.iter().filter(|held| self.keeps_taken && held.entry.stream == stream).count();
         self.unread.get(&stream).map_or(0, VecDeque::len) + pending
@@ -66,8 +82,10 @@ impl Model {
         assert!(targets <= max || (taken.len() == 1 && max > 0), "{max} targets of room: {taken:?}");
         assert!(!taken.is_empty() || max == 0 || self.unread.values().all(VecDeque::is_empty), "something was there");
         for one in taken {
-            let first = self.unread.get_mut(&one.entry.stream).and_then(VecDeque::pop_front);
-            assert_eq!(first, Some(one.entry), "a stream is in order");
+            let unread = self.unread.entry(one.entry.stream).or_default();
+            let place = unread.iter().position(|entry| *entry == one.entry);
+            assert!(place.is_some_and(|place| place == 0 || self.is_sharded), "a stream is in order: {one:?} of {unread:?}");
+            unread.retain(|entry| *entry != one.entry);
             assert!(!self.keeps_taken || self.held.iter().all(|held| name(held) != name(one)), "a receipt is one entry's");
         }
         self.held.extend_from_slice(taken);
@@ -83,9 +101,9 @@ impl Model {
     }
 }
 
-/// What the queue calls an entry; receipts are told apart within their stream.
-fn name(taken: &Taken) -> (Stream, &str) {
-    (taken.entry.stream, &taken.receipt)
+/// What the queue calls an entry; receipts are told apart within their stream and shard.
+fn name(taken: &Taken) -> (Stream, WorkKey, &str) {
+    (taken.entry.stream, taken.entry.key, &taken.receipt)
 }
 
 async fn run(queue: &dyn Queue, model: &mut Model, step: Step) {
@@ -105,7 +123,7 @@ async fn run(queue: &dyn Queue, model: &mut Model, step: Step) {
     }
 }
 
-async fn play(queue: &dyn Queue, mut model: Model, steps: Vec<Step>) {
+pub async fn play(queue: &dyn Queue, mut model: Model, steps: Vec<Step>) {
     for step in steps {
         run(queue, &mut model, step).await;
     }
@@ -122,15 +140,15 @@ proptest! {
     #![proptest_config(Config { cases: 48, failure_persistence: None, max_shrink_iters: 400, ..Config::default() })]
 
     #[test]
-    fn an_embedded_queue_is_its_model(steps in proptest::collection::vec(step(), 10..60)) {
+    fn an_embedded_queue_is_its_model(steps in steps()) {
         runtime().block_on(play(&InProcessQueue::new(WINDOW), Model::default(), steps));
     }
 
     #[test]
-    fn a_queue_in_redis_is_its_model(steps in proptest::collection::vec(step(), 10..60)) {
+    fn a_queue_in_redis_is_its_model(steps in steps()) {
         runtime().block_on(async {
             let queue = crate::queue_redis::open(WINDOW).await;
-            play(&queue, Model { keeps_taken: true, ..Model::default() }, steps).await;
+            play(&queue, Model::of_redis(), steps).await;
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A running server; killed when dropped.
 pub(super) struct Server {
     child: Child,
-    log: PathBuf,
 }
 
 impl Server {
@@ -27,21 +26,12 @@ impl Server {
             let program = command.get_program().display();
             panic!("{program} cannot be started: {error}; run the tests through scripts/with-services")
         });
-        let mut server = Self { child, log: log.to_owned() };
-        server.until("it answers", |child| {
-            assert!(child.try_wait().unwrap().is_none(), "it ended before it answered");
+        let mut server = Self { child };
+        until(&format!("{} answers, see {}", command.get_program().display(), log.display()), || {
+            assert!(server.child.try_wait().unwrap().is_none(), "{}", std::fs::read_to_string(log).unwrap_or_default());
             is_ready()
         });
         server
-    }
-
-    fn until(&mut self, what: &str, mut look: impl FnMut(&mut Child) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !look(&mut self.child) {
-            let told = || std::fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}:\n{}", told());
-            std::thread::sleep(LOOK_EVERY);
-        }
     }
 
     /// Sends it a signal, by name.
@@ -53,7 +43,7 @@ impl Server {
     /// Asks it to stop and waits until it has.
     pub(super) fn stop(mut self) {
         self.signal("INT");
-        self.until("it has stopped", |child| child.try_wait().unwrap().is_some());
+        until("a server has stopped", || self.child.try_wait().unwrap().is_some());
     }
 }
 
@@ -61,6 +51,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// Looks until it is so.
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

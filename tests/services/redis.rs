@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::child::Server;
 pub(crate) use super::child::free_port;
+use super::child::{Server, until};
 
 /// One server on a port of its own, which it keeps over restarts. It forgets everything with a restart, unless it is told to
 /// append to a file.
@@ -83,6 +83,46 @@ impl Redis {
     /// Runs one command and answers what came back, as it came.
     pub(crate) fn run(&self, words: &[&str]) -> String {
         say(self.port, words).unwrap()
+    }
+}
+
+/// Three servers that are one cluster, each with a third of the keys and nobody to take its place.
+pub(crate) struct Cluster {
+    /// The servers.
+    pub(crate) nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    /// Starts one.
+    pub(crate) fn start() -> Self {
+        let bus: Vec<String> = (0..3).map(|_| free_port().to_string()).collect();
+        let start =
+            |bus: &String| Redis::start_with(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", bus]);
+        let nodes: Vec<Redis> = bus.iter().map(start).collect();
+        for (node, range) in nodes.iter().zip([["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
+            assert_eq!(node.run(&["CLUSTER", "ADDSLOTSRANGE", range[0], range[1]]), "+OK\r\n");
+        }
+        for (node, bus) in nodes.iter().zip(&bus).skip(1) {
+            assert_eq!(nodes[0].run(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), bus]), "+OK\r\n");
+        }
+        let cluster = Self { nodes };
+        cluster.until_whole();
+        cluster
+    }
+
+    /// Waits until every node knows every other.
+    pub(crate) fn until_whole(&self) {
+        for node in &self.nodes {
+            until("the cluster is whole", || {
+                let info = node.run(&["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            });
+        }
+    }
+
+    /// Its nodes, as Herald is told.
+    pub(crate) fn url(&self) -> String {
+        self.nodes.iter().map(Redis::url).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -54,10 +54,11 @@ pub struct RedisQueue {
 impl RedisQueue {
     /// The shard of an entry.
     fn shard_of(&self, entry: &Entry) -> usize {
-        // ids are random in their low bits; the work's number parts the chunks of one notification
         let number = entry.key.notification.0.as_u64_pair().1.wrapping_add(entry.key.work.0.cast_unsigned());
+        // multiplied so that numbers that lie close do not fall together; the high bits are the best mixed
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let shards = self.shards.len() as u64;
-        usize::try_from(number.checked_rem(shards).unwrap_or_default()).unwrap_or_default()
+        usize::try_from(mixed.checked_rem(shards).unwrap_or_default()).unwrap_or_default()
     }
 
     /// Parts things by the shard of their entries.

@@ -88,12 +88,6 @@ pub enum OpenError {
         /// Where.
         url: RedisUrl,
     },
-    /// Several servers are named that know nothing of each other.
-    #[error("{url} is no cluster: name one server")]
-    NoCluster {
-        /// Where.
-        url: RedisUrl,
-    },
 }
 
 /// What can be known of a server before it is used.
@@ -155,10 +149,8 @@ async fn look(server: &Server) -> Result<Looked, OpenError> {
         if parse_version(version).is_some_and(|version| version < OLDEST) {
             return Err(OpenError::Old { url: url(), version: version.to_owned() });
         }
-        match (value(info, "cluster_enabled"), server.url().is_cluster()) {
-            (Some("1"), false) => return Err(OpenError::OneOfMany { url: url() }),
-            (Some("0"), true) => return Err(OpenError::NoCluster { url: url() }),
-            _ => {}
+        if value(info, "cluster_enabled") == Some("1") && !server.url().is_cluster() {
+            return Err(OpenError::OneOfMany { url: url() });
         }
         match value(info, "maxmemory_policy") {
             Some("noeviction") => {}

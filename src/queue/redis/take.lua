@@ -64,15 +64,10 @@ local function next_line()
 end
 
 local served
-local is_short = 0
-while room > 0 do
-    local line = next_line()
-    if not line then
-        break
-    end
+local line = next_line()
+while line and room > 0 do
     local targets = math.max(tonumber(peek(line)[2][2] or 1) or 1, 1)
     if targets > room and (served or not alone) then
-        is_short = 1
         break
     end
     served = line.charged
@@ -80,7 +75,9 @@ while room > 0 do
     line.at = line.at + 1
     line.count = line.count + 1
     room = room - targets
+    line = next_line()
 end
+local is_short = line and 1 or 0
 if not served then
     return { is_short, {} }
 end
