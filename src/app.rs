@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, BuiltInKey};
-use crate::config::{self, DatabaseUrl, Settings};
+use crate::config::{self, DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::node::Parts;
@@ -21,8 +21,9 @@ use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
 use crate::providers::fcm::FcmProvider;
 use crate::providers::{self, Provider};
-use crate::queue::Queue;
 use crate::queue::in_process::InProcessQueue;
+use crate::queue::redis::{Looked, RedisQueue};
+use crate::queue::{self, Queue};
 use crate::store::Store;
 use crate::store::sqlite::{Condition, Options, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
@@ -62,7 +63,7 @@ impl Daemon {
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
-        let queue: Arc<dyn Queue> = Arc::new(InProcessQueue::new(settings.queue.window));
+        let queue = open_queue(&settings).await?;
         let apps = apps(&settings, &*store, &context(&settings, life)).await?;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
@@ -150,6 +151,21 @@ async fn open(settings: &Settings, clock: &Arc<dyn Clock>, tasks: &TaskTracker) 
     Ok(store.with_context(|| format!("database.url {}", path.display()))?)
 }
 
+async fn open_queue(settings: &Settings) -> anyhow::Result<Arc<dyn Queue>> {
+    match redis_options(settings) {
+        None => Ok(Arc::new(InProcessQueue::new(settings.queue.window))),
+        Some(options) => Ok(Arc::new(RedisQueue::open(&options).await.context("queue.url")?)),
+    }
+}
+
+/// How Redis is opened, where it is the queue.
+fn redis_options(settings: &Settings) -> Option<queue::redis::Options> {
+    let queue = &settings.queue;
+    let QueueUrl::Redis(url) = &queue.url else { return None };
+    let (password_file, ca_file) = (queue.password_file.clone(), queue.ca_file.clone());
+    Some(queue::redis::Options { password_file, ca_file, ..queue::redis::Options::new(url.clone(), queue.window) })
+}
+
 fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
     providers::Context {
@@ -226,7 +242,7 @@ impl Finding {
 pub async fn check(settings: &Settings) -> Vec<Finding> {
     let life = Lifecycle::new();
     let context = context(settings, &life);
-    let mut findings = vec![check_store(settings).await, Finding::good("queue", None)];
+    let mut findings = vec![check_store(settings).await, check_queue(settings).await];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
             let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
@@ -252,6 +268,16 @@ async fn check_store(settings: &Settings) -> Finding {
         Err(error) => return Finding::of::<()>("store", Err(error)),
     };
     Finding::good("store", note)
+}
+
+/// Only looks, as at the store.
+async fn check_queue(settings: &Settings) -> Finding {
+    let Some(options) = redis_options(settings) else { return Finding::good("queue", None) };
+    match RedisQueue::inspect(&options).await.context("queue.url") {
+        Ok(Looked::Fit) => Finding::good("queue", None),
+        Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
+        Err(error) => Finding::of::<()>("queue", Err(error)),
+    }
 }
 
 async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {

@@ -119,7 +119,7 @@ impl RedisUrl {
     }
 
     /// Whether the servers speak TLS.
-    pub(super) fn is_tls(&self) -> bool {
+    pub fn is_tls(&self) -> bool {
         self.tls
     }
 

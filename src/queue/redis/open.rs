@@ -53,12 +53,13 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Nothing can be connected so.
-    #[error("{url} cannot be used: {reason}")]
+    #[error("{url} cannot be used")]
     Unusable {
         /// Where.
         url: RedisUrl,
         /// Why.
-        reason: String,
+        #[source]
+        source: redis::RedisError,
     },
     /// It did not answer.
     #[error(transparent)]
@@ -132,7 +133,7 @@ fn connect(options: &Options) -> Result<Server, OpenError> {
         Some(path) => options.url.clone().with_password(String::from_utf8_lossy(&read(path)?).trim_end_matches(['\r', '\n'])),
         None => options.url.clone(),
     };
-    Server::new(url, roots).map_err(|error| OpenError::Unusable { url: options.url.clone(), reason: error.to_string() })
+    Server::new(url, roots).map_err(|source| OpenError::Unusable { url: options.url.clone(), source })
 }
 
 async fn look(server: &Server) -> Result<Looked, OpenError> {
