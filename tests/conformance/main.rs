@@ -15,6 +15,7 @@ mod queue_model;
 mod queue_redis;
 mod queue_redis_faults;
 mod queue_redis_open;
+mod queue_speed;
 mod random;
 mod recording;
 mod registry;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use herald::app;
+use herald::config::{self, QueueUrl, Settings};
 use herald::queue::redis::{Looked, OpenError, Options, RedisQueue};
 use herald::queue::{Queue, RedisUrl};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -40,6 +42,27 @@ async fn a_server_that_hides_its_settings_is_believed() {
     let options = options(&format!("redis://herald:any@127.0.0.1:{}", redis.port()));
     assert_eq!(RedisQueue::inspect(&options).await.unwrap(), Looked::Hidden);
     RedisQueue::open(&options).await.unwrap().ping().await.unwrap();
+    let renamed = Redis::start_with(&["--rename-command", "INFO", ""]);
+    assert_eq!(RedisQueue::inspect(&self::options(&renamed.url())).await.unwrap(), Looked::Hidden);
+}
+
+/// What `herald check` says of the queue.
+async fn finding(url: &str) -> app::Finding {
+    let queue = config::Queue { url: QueueUrl::Redis(RedisUrl::parse(url).unwrap()), ..config::Queue::default() };
+    let findings = app::check(&Settings { queue, ..Settings::default() }).await;
+    findings.into_iter().find(|finding| finding.what == "queue").unwrap()
+}
+
+#[tokio::test]
+async fn a_check_says_whether_the_queue_is_fit() {
+    let redis = Redis::start();
+    assert_eq!(finding(&redis.url()).await.fault, None);
+    redis.run(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]);
+    let fault = finding(&redis.url()).await.fault.unwrap();
+    assert!(fault.starts_with("queue.url: redis://127.0.0.1") && fault.contains("set noeviction"), "{fault}");
+    redis.run(&["ACL", "SETUSER", "herald", "on", "nopass", "~*", "+@all", "-info"]);
+    let hidden = finding(&format!("redis://herald:any@127.0.0.1:{}", redis.port())).await;
+    assert!(hidden.fault.is_none() && hidden.note.is_some_and(|note| note.contains("maxmemory-policy")));
 }
 
 #[tokio::test]

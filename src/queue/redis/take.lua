@@ -9,7 +9,7 @@
 
 -- What a target costs its stream: the inverse of the weights 8 : 4 : 1.
 local COSTS = { 1, 2, 8 }
--- Entries looked at in one go.
+-- Entries looked at in one go, at most.
 local PAGE = 100
 
 local group, consumer, room, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
@@ -44,8 +44,9 @@ end
 -- The first unread entry that is not spoken for.
 local function peek(line)
     if line.at > #line.page and not line.is_ended then
-        line.page, line.at = redis.call('XRANGE', line.stream, '(' .. line.last, '+', 'COUNT', PAGE), 1
-        line.is_ended = #line.page < PAGE
+        local count = math.min(math.max(room, 1), PAGE)
+        line.page, line.at = redis.call('XRANGE', line.stream, '(' .. line.last, '+', 'COUNT', count), 1
+        line.is_ended = #line.page < count
         if #line.page > 0 then
             line.last = line.page[#line.page][1]
         end
