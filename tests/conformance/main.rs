@@ -15,6 +15,12 @@ mod people;
 mod postgres_database;
 mod postgres_server;
 mod queue;
+mod queue_cluster;
+mod queue_model;
+mod queue_redis;
+mod queue_redis_faults;
+mod queue_redis_open;
+mod queue_speed;
 mod random;
 mod recording;
 mod registry;
@@ -22,6 +28,9 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+#[expect(dead_code, reason = "shared with other test binaries")]
+#[path = "../services/mod.rs"]
+mod services;
 mod speed;
 mod sqlite_file;
 mod targets;
@@ -275,6 +284,15 @@ macro_rules! every_queue {
         mod in_process {
             one_queue! { herald::queue::in_process::InProcessQueue::new; $($case),+ }
         }
+
+        mod redis {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    crate::queue::$case(&crate::queue_redis::open(100).await).await;
+                }
+            )+
+        }
     };
 }
 
@@ -289,4 +307,10 @@ every_queue! {
     every_waiting_taker_is_served,
     a_take_ends_without_entries,
     what_was_ended_is_not_found_again,
+    an_entry_can_be_ended_twice,
+    an_entry_that_is_published_twice_is_harmless,
+    a_taker_that_goes_away_takes_nothing_with_it,
+    an_idle_stream_saves_nothing_up,
+    many_are_published_and_taken_at_once,
+    a_queue_that_is_well_says_so,
 }
