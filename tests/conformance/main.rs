@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test has no outside")]
 
 mod accept;
+mod backing;
 mod claim;
 mod dead_letters;
 mod kit;
@@ -47,6 +48,11 @@ macro_rules! every_store {
     ($($cases:tt)+) => {
         mod sqlite {
             cases! { crate::world::World::sqlite; $($cases)+ }
+
+            #[test]
+            fn the_invariants_hold_after_every_step() {
+                crate::random::the_invariants_hold_after_every_step(crate::world::World::sqlite);
+            }
         }
     };
 }
@@ -179,16 +185,18 @@ every_store! {
         an_early_receipt_is_forgotten_after_an_hour,
         receipts_of_a_fan_out_are_counted;
     restart:
-        after_a_restart_nobody_holds_anything,
         a_restart_does_not_wake_the_dead,
-        what_was_committed_is_there_after_a_restart,
-        a_caller_that_goes_away_does_not_undo_its_write;
+        what_was_committed_is_there_after_a_restart;
     path:
         a_notification_goes_all_the_way;
 }
 
-mod sqlite_only {
+/// Cases of a store that one process has to itself.
+mod embedded {
     cases! { crate::world::World::sqlite;
+    restart:
+        after_a_restart_nobody_holds_anything,
+        a_caller_that_goes_away_does_not_undo_its_write;
     sqlite_file:
         one_process_at_a_time,
         a_newer_schema_is_refused,

@@ -1,4 +1,4 @@
-//! What a new process finds.
+//! What a new process finds; of the leases of the one before, and of their lapse.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use crate::kit::users;
 use crate::world::World;
 
 fn path(world: &World) -> PathBuf {
-    world.sqlite.folder.path().join("herald.db")
+    world.folder().join("herald.db")
 }
 
 async fn raw(world: &World) -> SqliteConnection {
@@ -29,7 +29,7 @@ async fn open_again(world: &World) -> Result<Arc<SqliteStore>, OpenError> {
 pub async fn one_process_at_a_time(world: &mut World) {
     let Err(OpenError::InUse { path }) = open_again(world).await else { panic!("it was opened twice") };
     assert!(path.ends_with("herald.db.lock"));
-    assert!(matches!(SqliteStore::migrate(&world.sqlite.folder.path().join("herald.db")).await, Err(OpenError::InUse { .. })));
+    assert!(matches!(SqliteStore::migrate(&world.folder().join("herald.db")).await, Err(OpenError::InUse { .. })));
     world.restart().await;
     world.store().ping().await.unwrap();
 }
@@ -44,14 +44,14 @@ pub async fn a_newer_schema_is_refused(world: &mut World) {
 }
 
 pub async fn the_schema_can_be_made_without_a_daemon(world: &mut World) {
-    let path = world.sqlite.folder.path().join("fresh.db");
+    let path = world.folder().join("fresh.db");
     let version = SqliteStore::migrate(&path).await.unwrap();
     assert!(version >= 1);
     assert_eq!(SqliteStore::migrate(&path).await.unwrap(), version);
 }
 
 pub async fn what_is_no_database_is_refused(world: &mut World) {
-    let path = world.sqlite.folder.path().join("text.db");
+    let path = world.folder().join("text.db");
     std::fs::write(&path, "this is a text, long enough to be no header of a database at all, and then some more of it").unwrap();
     let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
     let opened = SqliteStore::open(&Options::new(&path), clock, &TaskTracker::new()).await;
@@ -73,6 +73,6 @@ pub async fn the_log_stays_short(world: &mut World) {
         world.accept(world.direct(users(&["ann"]))).await;
     }
     world.close().await;
-    let log = world.sqlite.folder.path().join("herald.db-wal");
+    let log = world.folder().join("herald.db-wal");
     assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0);
 }

@@ -1,5 +1,6 @@
 //! A store under a clock that the test moves, and how it is opened again.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,10 +10,9 @@ use herald::domain::Timestamp;
 use herald::domain::clock::Clock;
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::store::Store;
-use herald::store::sqlite::{Options, SqliteStore};
-use tempfile::TempDir;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
+
+use crate::backing::{Backing, Sqlite};
 
 /// A clock that stands still until it is moved.
 pub struct ManualClock(AtomicI64);
@@ -27,21 +27,9 @@ impl Clock for ManualClock {
     }
 }
 
-/// An embedded store in a folder of its own.
-pub struct Sqlite {
-    pub folder: TempDir,
-    tasks: TaskTracker,
-}
-
-impl Sqlite {
-    fn options(&self) -> Options {
-        Options::new(self.folder.path().join("herald.db"))
-    }
-}
-
 /// One store, one app and a clock.
 pub struct World {
-    pub sqlite: Sqlite,
+    backing: Box<dyn Backing>,
     store: Option<Arc<dyn Store>>,
     pub clock: Arc<ManualClock>,
     pub app: AppId,
@@ -50,10 +38,14 @@ pub struct World {
 
 impl World {
     pub async fn sqlite() -> Self {
-        let sqlite = Sqlite { folder: tempfile::tempdir().unwrap(), tasks: TaskTracker::new() };
+        Self::of(Box::new(Sqlite::new())).await
+    }
+
+    /// A world whose store has these rows.
+    pub async fn of(backing: Box<dyn Backing>) -> Self {
         let start = Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(start.timestamp_micros())));
-        let mut world = Self { sqlite, store: None, clock, app: AppId(0), made: Mutex::new(0) };
+        let mut world = Self { backing, store: None, clock, app: AppId(0), made: Mutex::new(0) };
         world.open().await;
         world.app = world.store().ensure_apps(&["demo".to_owned()]).await.unwrap()[0];
         world
@@ -61,8 +53,17 @@ impl World {
 
     async fn open(&mut self) {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let store = SqliteStore::open(&self.sqlite.options(), clock, &self.sqlite.tasks).await.unwrap();
-        self.store = Some(store);
+        self.store = Some(self.backing.open(clock).await);
+    }
+
+    /// A restart voids every lease, since only one process can have the store.
+    pub fn is_embedded(&self) -> bool {
+        self.backing.is_embedded()
+    }
+
+    /// The folder of the embedded store.
+    pub fn folder(&self) -> &Path {
+        self.backing.folder().unwrap()
     }
 
     pub fn store(&self) -> &dyn Store {
@@ -76,9 +77,7 @@ impl World {
     /// Ends the process that has the store, in good order.
     pub async fn close(&mut self) {
         self.store = None;
-        self.sqlite.tasks.close();
-        self.sqlite.tasks.wait().await;
-        self.sqlite.tasks.reopen();
+        self.backing.close().await;
     }
 
     /// The same data in a new process.
