@@ -10,6 +10,8 @@ use herald::store::sqlite::{Options, SqliteStore};
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
+use crate::memory::{MemoryStore, Rows};
+
 /// Rows that outlive the process that has them.
 #[async_trait]
 pub trait Backing: Send + Sync {
@@ -62,5 +64,22 @@ impl Backing for Sqlite {
 
     fn folder(&self) -> Option<&Path> {
         Some(self.folder.path())
+    }
+}
+
+/// The store in memory: rows that any number of processes share.
+#[derive(Default)]
+pub struct Memory(Rows);
+
+#[async_trait]
+impl Backing for Memory {
+    async fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(Arc::clone(&self.0), clock))
+    }
+
+    async fn close(&self) {}
+
+    fn is_embedded(&self) -> bool {
+        false
     }
 }

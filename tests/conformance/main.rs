@@ -7,6 +7,8 @@ mod backing;
 mod claim;
 mod dead_letters;
 mod kit;
+#[path = "../memory/mod.rs"]
+mod memory;
 mod model;
 mod path;
 mod people;
@@ -43,16 +45,27 @@ macro_rules! cases {
     };
 }
 
+/// Every case against one store.
+macro_rules! one_store {
+    ($open:path; $($cases:tt)+) => {
+        cases! { $open; $($cases)+ }
+
+        #[test]
+        fn the_invariants_hold_after_every_step() {
+            crate::random::the_invariants_hold_after_every_step($open);
+        }
+    };
+}
+
 /// Every case against every store.
 macro_rules! every_store {
     ($($cases:tt)+) => {
-        mod sqlite {
-            cases! { crate::world::World::sqlite; $($cases)+ }
+        mod in_memory {
+            one_store! { crate::world::World::memory; $($cases)+ }
+        }
 
-            #[test]
-            fn the_invariants_hold_after_every_step() {
-                crate::random::the_invariants_hold_after_every_step(crate::world::World::sqlite);
-            }
+        mod sqlite {
+            one_store! { crate::world::World::sqlite; $($cases)+ }
         }
     };
 }
@@ -205,6 +218,20 @@ mod embedded {
         an_unreadable_row_is_named,
         the_log_stays_short;
     }
+}
+
+/// Cases of a store that many processes share.
+macro_rules! shared_stores {
+    ($($cases:tt)+) => {
+        mod shared_in_memory {
+            cases! { crate::world::World::memory; $($cases)+ }
+        }
+    };
+}
+
+shared_stores! {
+    restart:
+        a_process_that_comes_voids_nothing;
 }
 
 /// Every case against every queue.

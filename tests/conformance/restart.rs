@@ -34,6 +34,21 @@ pub async fn after_a_restart_nobody_holds_anything(world: &mut World) {
     assert!(world.store().renew(&[(held.key, held.epoch)], LEASE).await.unwrap().is_empty());
 }
 
+pub async fn a_process_that_comes_voids_nothing(world: &mut World) {
+    world.accept(world.direct(users(&["held"]))).await;
+    let held = world.only_taken().await;
+    world.accept(world.direct(users(&["published"]))).await;
+    let published = world.scheduled().await;
+
+    world.restart().await;
+    assert!(world.scheduled().await.is_empty());
+    assert!(world.claimed(&[held.key]).await.is_empty());
+    assert_eq!(world.store().renew(&[(held.key, held.epoch)], LEASE).await.unwrap(), [held.key]);
+    assert_eq!(world.claimed(&published).await.len(), 1);
+    world.pass(LEASE);
+    assert_eq!(world.claimed(&[held.key]).await[0].epoch, 2);
+}
+
 pub async fn a_restart_does_not_wake_the_dead(world: &mut World) {
     world.accept(world.direct(users(&["ann"]))).await;
     let key = world.only_taken().await.key;

@@ -12,7 +12,7 @@ use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::store::Store;
 use uuid::Uuid;
 
-use crate::backing::{Backing, Sqlite};
+use crate::backing::{Backing, Memory, Sqlite};
 
 /// A clock that stands still until it is moved.
 pub struct ManualClock(AtomicI64);
@@ -39,6 +39,10 @@ pub struct World {
 impl World {
     pub async fn sqlite() -> Self {
         Self::of(Box::new(Sqlite::new())).await
+    }
+
+    pub async fn memory() -> Self {
+        Self::of(Box::new(Memory::default())).await
     }
 
     /// A world whose store has these rows.

@@ -1,0 +1,79 @@
+//! Devices as callers read and write them.
+
+use std::cmp::Reverse;
+
+use async_trait::async_trait;
+use herald::domain::device::{Device, DeviceChange};
+use herald::domain::id::{AppId, DevicePk};
+use herald::store::device::{DeviceFilter, Devices, Registered};
+use herald::store::{Page, PageRequest, Result};
+
+use super::MemoryStore;
+use super::page::page;
+use super::registration::Verb;
+use super::state::State;
+
+impl State {
+    /// A registered device with its user's present name.
+    pub fn told(&self, pk: DevicePk) -> Device {
+        let device = self.device(pk).unwrap().clone();
+        let user = device.person.and_then(|person| self.people.get(&person)).map(|person| person.name.clone());
+        Device { user, ..device }
+    }
+
+    fn find(&self, app: AppId, name: &str) -> Option<Device> {
+        let pk = self.device_names.get(&(app, name.to_owned()))?;
+        self.device(*pk).map(|device| self.told(device.pk))
+    }
+
+    fn forget(&mut self, app: AppId, name: &str) -> bool {
+        let Some(device) = self.find(app, name) else { return false };
+        self.devices.remove(&device.pk);
+        self.device_names.remove(&(app, name.to_owned()));
+        true
+    }
+}
+
+#[async_trait]
+impl Devices for MemoryStore {
+    async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered> {
+        Ok(self.commit(|state, now| state.register(app, name, change, (Verb::Put, if_match, now))))
+    }
+
+    async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
+        Ok(self.commit(|state, now| {
+            let put = |(name, change): (String, DeviceChange)| state.register(app, &name, change, (Verb::Put, None, now));
+            changes.into_iter().map(put).collect()
+        }))
+    }
+
+    async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>> {
+        Ok(self.commit(|state, now| {
+            let known = state.find(app, name).is_some();
+            known.then(|| state.register(app, name, change, (Verb::Patch, if_match, now)))
+        }))
+    }
+
+    async fn device(&self, app: AppId, name: &str) -> Result<Option<Device>> {
+        Ok(self.read(|state, _| state.find(app, name)))
+    }
+
+    async fn devices(&self, app: AppId, filter: &DeviceFilter, request: &PageRequest) -> Result<Page<Device>> {
+        let wanted = |device: &Device| {
+            filter.platform.is_none_or(|platform| device.platform == platform)
+                && filter.status.is_none_or(|status| device.status == status)
+                && filter.user.as_ref().is_none_or(|user| device.user.as_ref() == Some(user))
+        };
+        let rows = self.read(|state, _| {
+            let devices = state.devices.iter().filter(|(_, row)| row.app == app && row.device.is_some()).map(|(pk, _)| state.told(*pk));
+            let mut rows: Vec<_> = devices.filter(wanted).map(|device| (Reverse((device.created_at, device.pk)), device)).collect();
+            rows.sort_by_key(|(place, _)| *place);
+            rows
+        });
+        page(rows, request)
+    }
+
+    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
+        Ok(self.commit(|state, _| state.forget(app, name)))
+    }
+}

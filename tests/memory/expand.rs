@@ -1,0 +1,69 @@
+//! Audiences page by page.
+
+use herald::domain::Timestamp;
+use herald::domain::device::{Device, DeviceStatus};
+use herald::domain::id::{AppId, DevicePk};
+use herald::domain::work::{NewWork, Pair, WorkKey, WorkKind};
+use herald::store::Result;
+use herald::store::engine::{AudiencePage, Cursor, RunStatus};
+
+use super::state::{DeviceRow, State};
+
+fn active(row: &DeviceRow) -> Option<&Device> {
+    row.device.as_ref().filter(|device| device.status == DeviceStatus::Active)
+}
+
+impl State {
+    /// Where an expansion stands: it begins with the devices that are there when its first page is read.
+    fn stand(&self, key: WorkKey) -> Option<Cursor> {
+        let row = self.work.get(&(key.notification, key.work)).filter(|row| row.work.kind == WorkKind::Expand)?;
+        let run = self.runs.get(&key.notification)?;
+        let greatest = self.devices.iter().filter(|(_, device)| device.app == row.app).map(|(pk, _)| pk.0).max();
+        Some(run.cursor.unwrap_or(Cursor { after: 0, hi: greatest.unwrap_or_default() }))
+    }
+
+    pub fn read_page(&self, key: WorkKey, limit: usize) -> Option<AudiencePage> {
+        let from = self.stand(key)?;
+        let beyond = self.devices.iter().filter(|(pk, row)| row.app == key.app && pk.0 > from.after && pk.0 <= from.hi);
+        let rows: Vec<(&DevicePk, &DeviceRow)> = beyond.take(limit).collect();
+        let last = rows.len() < limit;
+        let to = rows.last().filter(|_| !last).map_or(from.hi, |(pk, _)| pk.0);
+        let devices = rows.into_iter().filter_map(|(_, row)| active(row)).map(|device| (pair(device), self.zone(device))).collect();
+        Some(AudiencePage { from, devices, to, last })
+    }
+
+    fn zone(&self, device: &Device) -> Option<String> {
+        let of_person = || self.people.get(&device.person?)?.preferences.as_ref()?.timezone.clone();
+        device.timezone.clone().or_else(of_person)
+    }
+
+    pub fn commit_page(&mut self, key: WorkKey, epoch: i64, page: &AudiencePage, (chunks, now): (&[NewWork], Timestamp)) -> Result<bool> {
+        let expands = self.fenced(key, epoch).is_some_and(|row| row.work.kind == WorkKind::Expand);
+        let Some(run) = self.runs.get_mut(&key.notification) else { return Ok(false) };
+        let where_it_began = run.cursor.map_or(page.from.after == 0, |cursor| cursor == page.from);
+        if !expands || !where_it_began || run.status == RunStatus::Cancelled {
+            return Ok(false);
+        }
+        run.cursor = Some(Cursor { after: page.to, hi: page.from.hi });
+        let taken: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
+        run.targeted = run.targeted.map(|targeted| targeted + taken as u64);
+        for chunk in chunks {
+            self.add_work((key.app, key.notification), chunk, (true, now))?;
+        }
+        if page.last {
+            self.work.remove(&(key.notification, key.work));
+        } else if let Some(row) = self.work.get_mut(&(key.notification, key.work)) {
+            row.takes = 0;
+        }
+        Ok(true)
+    }
+
+    pub fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Vec<Pair> {
+        let beyond = self.devices.iter().filter(|(pk, row)| row.app == app && pk.0 > after);
+        beyond.filter_map(|(_, row)| active(row)).map(pair).take(limit).collect()
+    }
+}
+
+fn pair(device: &Device) -> Pair {
+    Pair { device: device.pk, person: device.person }
+}

@@ -1,0 +1,76 @@
+//! A store in memory that is plain enough to be believed: maps under one lock, each method computed on them at once.
+//!
+//! It shares no code with the stores that are shipped, and is held to the same conformance suite: what differs from it is wrong there,
+//! or here. Any number of handles may share the same rows, as nodes share a database; opening one voids no lease.
+
+mod accept;
+mod claim;
+mod dead_letters;
+mod deliveries;
+mod devices;
+mod engine;
+mod expand;
+mod page;
+mod ready;
+mod receipts;
+mod record;
+mod registration;
+mod registry;
+mod runs;
+pub mod state;
+mod targets;
+mod views;
+mod waiting;
+
+use std::sync::Arc;
+
+use herald::domain::Timestamp;
+use herald::domain::clock::Clock;
+use herald::store::{Error, Result};
+use parking_lot::Mutex;
+
+use self::state::State;
+
+/// Rows that any number of stores have in common.
+pub type Rows = Arc<Mutex<State>>;
+
+/// A store over rows in memory. All instants are its clock's.
+pub struct MemoryStore {
+    rows: Rows,
+    clock: Arc<dyn Clock>,
+}
+
+impl MemoryStore {
+    pub fn new(rows: Rows, clock: Arc<dyn Clock>) -> Self {
+        Self { rows, clock }
+    }
+
+    /// One transaction.
+    fn commit<T>(&self, write: impl FnOnce(&mut State, Timestamp) -> T) -> T {
+        write(&mut self.rows.lock(), self.clock.now())
+    }
+
+    /// One transaction that may be refused, and then leaves no trace.
+    fn try_commit<T>(&self, write: impl FnOnce(&mut State, Timestamp) -> Result<T>) -> Result<T> {
+        let mut rows = self.rows.lock();
+        let before = rows.clone();
+        let written = write(&mut rows, self.clock.now());
+        if written.is_err() {
+            *rows = before;
+        }
+        written
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&State, Timestamp) -> T) -> T {
+        read(&self.rows.lock(), self.clock.now())
+    }
+}
+
+/// A row of the same key is there.
+#[derive(Debug, thiserror::Error)]
+#[error("a row of {0} with the same key is there")]
+struct Conflict(&'static str);
+
+fn conflict(table: &'static str) -> Error {
+    Error::Refused(Box::new(Conflict(table)))
+}

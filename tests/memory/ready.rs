@@ -1,0 +1,106 @@
+//! Steps 3 and 4.
+
+use herald::domain::Timestamp;
+use herald::domain::id::{NotificationId, WorkId};
+use herald::domain::work::{Entry, Stream, WorkKey};
+use herald::store::engine::{Ready, RunStatus, Sweep};
+
+use super::state::{Row, State};
+
+/// Rows that one call makes ready in each stream.
+const AT_ONCE: usize = 1_000;
+
+/// Whether a row can be made ready, or is held and only to be looked at again.
+fn is_ready(row: &Row, sweep: &Sweep, now: Timestamp) -> bool {
+    let held = row.is_held(now);
+    let guarded = row.guard_until.is_some_and(|until| until > now);
+    // one that expired is due for ever, and passed over while it is held
+    let over = held && row.work.expires_at <= now;
+    let held_back = !sweep.lapsed && row.lease_until.is_some() && !held;
+    row.work.due_at <= now && !guarded && !over && !held_back
+}
+
+impl State {
+    pub fn schedule(&mut self, sweep: &Sweep, now: Timestamp) -> Ready {
+        let mut ready = Ready::default();
+        for stream in Stream::ALL {
+            let space = sweep.room.get(stream).copied().unwrap_or_default().min(AT_ONCE);
+            let due = |row: &Row| !row.work.fan_out && row.work.stream == *stream && is_ready(row, sweep, now);
+            let rows = self.longest_due(due);
+            if space > 0 {
+                self.make_ready(rows, space, (sweep, now), &mut ready);
+            }
+        }
+        ready
+    }
+
+    pub fn release(&mut self, sweep: &Sweep, now: Timestamp) -> Ready {
+        self.begin_and_end_runs(now);
+        let has_room = |row: &Row| sweep.room.get(&row.work.stream).is_some_and(|free| *free > 0);
+        let mut turns = Vec::new();
+        for (id, run) in &self.runs {
+            let due = self.works_on(*id).filter(|(_, row)| row.work.fan_out && has_room(row) && is_ready(row, sweep, now));
+            let first = due.min_by_key(|(work, row)| (row.work.due_at, *work));
+            if let Some((_, row)) = first.filter(|_| run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled)) {
+                turns.push((run.served_at, *id, row.work.stream));
+            }
+        }
+        let mut ready = Ready::default();
+        let Some((_, id, stream)) = turns.iter().min().copied() else { return ready };
+        let space = sweep.room.get(&stream).copied().unwrap_or_default().div_ceil(turns.len()).min(AT_ONCE);
+        let due = |key: NotificationId, row: &Row| key == id && row.work.stream == stream && row.work.fan_out;
+        let rows = self.work.iter().filter(|((key, _), row)| due(*key, row) && is_ready(row, sweep, now));
+        let mut rows: Vec<_> = rows.map(|(key, row)| (row.work.due_at, *key)).collect();
+        rows.sort_unstable();
+        self.make_ready(rows, space, (sweep, now), &mut ready);
+        ready.more |= turns.len() > 1;
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.served_at = now;
+        }
+        ready
+    }
+
+    fn begin_and_end_runs(&mut self, now: Timestamp) {
+        let working: Vec<NotificationId> = self.work.keys().map(|(id, _)| *id).collect();
+        for (id, run) in self.runs.iter_mut().filter(|(_, run)| run.open) {
+            if run.status == RunStatus::Scheduled && run.start_at <= now {
+                run.status = RunStatus::Running;
+            }
+            if working.binary_search(id).is_err() {
+                run.open = false;
+                if run.status != RunStatus::Cancelled {
+                    run.status = RunStatus::Done;
+                }
+            }
+        }
+    }
+
+    fn longest_due(&self, due: impl Fn(&Row) -> bool) -> Vec<(Timestamp, (NotificationId, WorkId))> {
+        let mut rows: Vec<_> = self.work.iter().filter(|(_, row)| due(row)).map(|(key, row)| (row.work.due_at, *key)).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Moves free rows a guard ahead and held ones to the end of their lease.
+    fn make_ready(
+        &mut self,
+        rows: Vec<(Timestamp, (NotificationId, WorkId))>,
+        space: usize,
+        (sweep, now): (&Sweep, Timestamp),
+        ready: &mut Ready,
+    ) {
+        ready.more |= rows.len() > space;
+        for (_, key) in rows.into_iter().take(space) {
+            let Some(row) = self.work.get_mut(&key) else { continue };
+            if let Some(until) = row.lease_until.filter(|until| *until > now) {
+                row.work.due_at = until.min(row.work.expires_at);
+                continue;
+            }
+            let until = now + sweep.guard;
+            row.make_due(until);
+            row.guard_until = Some(until);
+            let key = WorkKey { app: row.app, notification: key.0, work: key.1 };
+            ready.entries.push(Entry { key, stream: row.work.stream, targets: row.work.targets.len() });
+        }
+    }
+}

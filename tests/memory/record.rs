@@ -1,0 +1,115 @@
+//! Step 11.
+
+use std::collections::BTreeSet;
+
+use herald::domain::Timestamp;
+use herald::domain::delivery::Delivery;
+use herald::domain::device::{Device, DeviceStatus};
+use herald::domain::id::NotificationId;
+use herald::store::Result;
+use herald::store::engine::{Death, Record, Recorded, RunStatus, Shown};
+
+use super::state::{DeliveryRow, State};
+
+impl State {
+    pub fn record(&mut self, record: &Record, now: Timestamp) -> Result<Recorded> {
+        let mut recorded = Recorded::default();
+        for delivery in &record.deliveries {
+            recorded.inserted += usize::from(self.insert(delivery));
+        }
+        let mut followed: BTreeSet<NotificationId> = BTreeSet::new();
+        let (outlived, meant): (Vec<&Death>, Vec<&Death>) = record.deaths.iter().partition(|death| self.has_other_token(death));
+        for death in meant {
+            recorded.inserted += usize::from(self.insert(&death.delivery));
+            recorded.deactivated += usize::from(self.deactivate(death, now));
+        }
+        for death in outlived {
+            self.look_again(death, now)?;
+        }
+        followed.extend(record.deaths.iter().map(|death| death.delivery.notification));
+        for shown in &record.shown {
+            self.show(shown, now);
+        }
+        for finished in &record.finished {
+            let key = finished.key;
+            if self.fenced(key, finished.epoch).is_none() {
+                continue;
+            }
+            self.work.remove(&(key.notification, key.work));
+            recorded.ended.push(key);
+            for next in &finished.follow_ups {
+                self.add_work((key.app, key.notification), next, (false, now))?;
+                followed.insert(key.notification);
+            }
+        }
+        for id in followed {
+            self.hasten_unheld(id, now);
+        }
+        Ok(recorded)
+    }
+
+    /// Inserts a delivery unless its target has one, and counts it if it was.
+    fn insert(&mut self, delivery: &Delivery) -> bool {
+        let key = (delivery.day, delivery.notification, delivery.target);
+        if self.deliveries.contains_key(&key) {
+            return false;
+        }
+        self.deliveries.insert(key, DeliveryRow { delivery: delivery.clone(), receipts: [None; 3] });
+        self.count(delivery.notification, delivery.ending.state().as_str(), delivery.ending.reason().unwrap_or_default());
+        true
+    }
+
+    pub fn count(&mut self, id: NotificationId, state: &'static str, reason: &str) {
+        if self.runs.get(&id).is_some_and(|run| run.fan_out) {
+            *self.counts.entry((id, state, reason.to_owned())).or_default() += 1;
+        }
+    }
+
+    fn judged<'s>(&'s mut self, death: &Death) -> Option<&'s mut Device> {
+        let pk = death.delivery.target.as_device()?;
+        self.devices.get_mut(&pk)?.device.as_mut()
+    }
+
+    fn has_other_token(&self, death: &Death) -> bool {
+        let device = death.delivery.target.as_device().and_then(|pk| self.device(pk));
+        device.is_some_and(|device| device.token_hash != death.token_hash)
+    }
+
+    fn deactivate(&mut self, death: &Death, now: Timestamp) -> bool {
+        let meant = |device: &&mut Device| {
+            let same = device.token_hash == death.token_hash && device.token_seen_at <= death.since;
+            same && device.status == DeviceStatus::Active
+        };
+        let (Some(reason), Some(device)) = (death.deactivate, self.judged(death).filter(meant)) else { return false };
+        (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(reason));
+        device.updated_at = now;
+        device.version += 1;
+        true
+    }
+
+    /// The target's next try, under the fence, unless somebody reached it meanwhile.
+    fn look_again(&mut self, death: &Death, now: Timestamp) -> Result<()> {
+        let delivery = &death.delivery;
+        let (key, epoch) = death.work;
+        let reached = self.deliveries.contains_key(&(delivery.day, delivery.notification, delivery.target));
+        if reached || self.fenced(key, epoch).is_none() {
+            return Ok(());
+        }
+        self.add_work((key.app, key.notification), &death.otherwise, (false, now))
+    }
+
+    fn show(&mut self, shown: &Shown, now: Timestamp) {
+        let kept = self.shown.entry((shown.device, shown.key_hash)).or_insert((shown.notification, now));
+        *kept = (kept.0.max(shown.notification), now);
+    }
+
+    /// What follows the work of a cancelled run is due now, whatever its reason.
+    fn hasten_unheld(&mut self, id: NotificationId, now: Timestamp) {
+        if self.run_status(id) != Some(RunStatus::Cancelled) {
+            return;
+        }
+        for row in self.works_on_mut(id).filter(|row| !row.is_held(now)) {
+            row.work.due_at = row.work.due_at.min(now);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Apps, API keys, categories, people and what was answered before.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use herald::domain::Timestamp;
+use herald::domain::category::Category;
+use herald::domain::id::AppId;
+use herald::domain::notification::MAX_TTL_SECONDS;
+use herald::domain::preferences::{Contacts, Preferences};
+use herald::store::category::{Declaration, Declared};
+use herald::store::engine::IdempotencyKey;
+use herald::store::idempotency::Before;
+use herald::store::key::ApiKey;
+use herald::store::person::Versioned;
+use herald::store::{Apps, Categories, Keys, People, Replays, Result};
+use uuid::Uuid;
+
+use super::state::{Person, State};
+use super::{MemoryStore, conflict};
+
+impl State {
+    fn put_category(&mut self, (app, name): (AppId, &str), category: &Category, if_match: Option<i64>, now: Timestamp) -> Declaration {
+        let key = (app, name.to_owned());
+        let before = self.categories.get(&key).cloned();
+        if if_match.is_some() && if_match != before.as_ref().map(|before| before.version) {
+            return Declaration::Stale;
+        }
+        let present = now.timestamp_micros();
+        let version = before.as_ref().map_or(present, |before| present.max(before.version + 1));
+        let created_at = before.as_ref().map_or(now, |before| before.created_at);
+        let after = Declared { name: name.to_owned(), category: category.clone(), version, created_at };
+        self.categories.insert(key, after.clone());
+        if before.is_some() { Declaration::Updated(after) } else { Declaration::Created(after) }
+    }
+
+    fn person(&self, app: AppId, user: &str) -> Option<&Person> {
+        self.people.get(self.person_names.get(&(app, user.to_owned()))?)
+    }
+
+    /// A person's row, made where there is none.
+    fn person_mut(&mut self, app: AppId, user: &str) -> &mut Person {
+        let pk = self.ensure_person(app, user);
+        self.people.get_mut(&pk).unwrap()
+    }
+
+    fn prune(&mut self, now: Timestamp) {
+        self.forget_keys(now);
+        let shown_life = TimeDelta::seconds(i64::from(MAX_TTL_SECONDS));
+        self.shown.retain(|_, (_, at)| *at + shown_life > now);
+        self.forget_early(now);
+    }
+}
+
+#[async_trait]
+impl Apps for MemoryStore {
+    async fn ensure_apps(&self, names: &[String]) -> Result<Vec<AppId>> {
+        Ok(self.commit(|state, _| {
+            let number = |name: &String| {
+                let next = state.apps.values().map(|app| app.0).max().unwrap_or_default() + 1;
+                *state.apps.entry(name.clone()).or_insert(AppId(next))
+            };
+            names.iter().map(number).collect()
+        }))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn prune(&self) -> Result<()> {
+        self.commit(State::prune);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Keys for MemoryStore {
+    async fn create_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<()> {
+        self.try_commit(|state, _| {
+            if state.keys.values().any(|(known, _)| *known == hash) || state.keys.contains_key(&key.id) {
+                return Err(conflict("api_key"));
+            }
+            state.keys.insert(key.id, (hash, key.clone()));
+            Ok(())
+        })
+    }
+
+    async fn key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>> {
+        Ok(self.read(|state, _| state.keys.values().find(|(known, _)| *known == hash).map(|(_, key)| key.clone())))
+    }
+
+    async fn keys(&self, app: AppId) -> Result<Vec<ApiKey>> {
+        let of_app = |state: &State| state.keys.values().map(|(_, key)| key.clone()).filter(|key| key.app == app).collect::<Vec<_>>();
+        let mut keys = self.read(|state, _| of_app(state));
+        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
+        Ok(keys)
+    }
+
+    async fn delete_key(&self, app: AppId, id: Uuid) -> Result<bool> {
+        Ok(self.commit(|state, _| {
+            let known = state.keys.get(&id).is_some_and(|(_, key)| key.app == app);
+            known && state.keys.remove(&id).is_some()
+        }))
+    }
+}
+
+#[async_trait]
+impl Categories for MemoryStore {
+    async fn categories(&self, app: AppId) -> Result<Vec<(String, Category)>> {
+        let mut all: BTreeMap<String, Category> = BTreeMap::new();
+        all.extend(self.declared(app).await?.into_iter().map(|declared| (declared.name, declared.category)));
+        Ok(all.into_iter().collect())
+    }
+
+    async fn declared(&self, app: AppId) -> Result<Vec<Declared>> {
+        let of_app = |state: &State| {
+            let all = state.categories.iter().filter(|((of, _), _)| *of == app).map(|(_, declared)| declared.clone());
+            all.collect::<Vec<_>>()
+        };
+        let mut all = self.read(|state, _| of_app(state));
+        all.sort_by(|a, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
+        Ok(all)
+    }
+
+    async fn category(&self, app: AppId, name: &str) -> Result<Option<Declared>> {
+        Ok(self.read(|state, _| state.categories.get(&(app, name.to_owned())).cloned()))
+    }
+
+    async fn put_category(&self, app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Result<Declaration> {
+        Ok(self.commit(|state, now| state.put_category((app, name), category, if_match, now)))
+    }
+
+    async fn delete_category(&self, app: AppId, name: &str) -> Result<bool> {
+        Ok(self.commit(|state, _| state.categories.remove(&(app, name.to_owned())).is_some()))
+    }
+}
+
+#[async_trait]
+impl People for MemoryStore {
+    async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
+        Ok(self.read(|state, _| {
+            let person = state.person(app, user);
+            let version = person.map_or(0, |person| person.preferences_version);
+            Versioned { value: person.and_then(|person| person.preferences.clone()).unwrap_or_default(), version }
+        }))
+    }
+
+    async fn put_preferences(
+        &self,
+        app: AppId,
+        user: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Preferences>>> {
+        Ok(self.commit(|state, _| {
+            let old = state.person(app, user).map_or(0, |person| person.preferences_version);
+            if if_match.is_some_and(|version| version != old) {
+                return None;
+            }
+            let person = state.person_mut(app, user);
+            (person.preferences, person.preferences_version) = (Some(preferences.clone()), old + 1);
+            Some(Versioned { value: preferences.clone(), version: old + 1 })
+        }))
+    }
+
+    async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
+        Ok(self.read(|state, _| {
+            let person = state.person(app, user);
+            let version = person.map_or(0, |person| person.contacts_version);
+            Versioned { value: person.and_then(|person| person.contacts.clone()).unwrap_or_default(), version }
+        }))
+    }
+
+    async fn put_contacts(
+        &self,
+        app: AppId,
+        user: &str,
+        contacts: &Contacts,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Contacts>>> {
+        Ok(self.commit(|state, _| {
+            let old = state.person(app, user).map_or(0, |person| person.contacts_version);
+            if if_match.is_some_and(|version| version != old) {
+                return None;
+            }
+            let person = state.person_mut(app, user);
+            (person.contacts, person.contacts_version) = (Some(contacts.clone()), old + 1);
+            Some(Versioned { value: contacts.clone(), version: old + 1 })
+        }))
+    }
+
+    async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool> {
+        Ok(self.commit(|state, _| {
+            let had_some = state.person(app, user).is_some_and(|person| person.contacts.is_some());
+            if had_some {
+                let person = state.person_mut(app, user);
+                (person.contacts, person.contacts_version) = (None, person.contacts_version + 1);
+            }
+            had_some
+        }))
+    }
+}
+
+#[async_trait]
+impl Replays for MemoryStore {
+    async fn before(&self, keys: &[IdempotencyKey]) -> Result<Vec<Before>> {
+        Ok(self.read(|state, now| keys.iter().map(|key| state.before(key, now)).collect()))
+    }
+}
