@@ -234,16 +234,27 @@ shared_stores! {
         a_process_that_comes_voids_nothing;
 }
 
+/// Every case against one queue.
+macro_rules! one_queue {
+    ($new:path; $($case:ident),+) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                crate::queue::$case(&$new(100)).await;
+            }
+        )+
+    };
+}
+
 /// Every case against every queue.
 macro_rules! every_queue {
     ($($case:ident),+ $(,)?) => {
+        mod queue_in_memory {
+            one_queue! { crate::memory::queue::MemoryQueue::new; $($case),+ }
+        }
+
         mod in_process {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    crate::queue::$case(&herald::queue::in_process::InProcessQueue::new(100)).await;
-                }
-            )+
+            one_queue! { herald::queue::in_process::InProcessQueue::new; $($case),+ }
         }
     };
 }
