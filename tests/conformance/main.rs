@@ -10,6 +10,7 @@ mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod model;
+mod numbers;
 mod path;
 mod people;
 mod queue;
@@ -23,6 +24,9 @@ mod schedule;
 mod speed;
 mod sqlite_file;
 mod targets;
+mod twin_record;
+mod twin_steps;
+mod twins;
 mod user_deliveries;
 mod views;
 mod world;
@@ -202,6 +206,11 @@ every_store! {
         what_was_committed_is_there_after_a_restart;
     path:
         a_notification_goes_all_the_way;
+}
+
+#[test]
+fn sqlite_answers_as_the_store_in_memory() {
+    twins::answer_the_same(world::World::memory, world::World::sqlite);
 }
 
 /// Cases of a store that one process has to itself.
