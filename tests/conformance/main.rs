@@ -184,6 +184,7 @@ every_store! {
         unresolved_names_count_as_they_would_resolve,
         only_targets_are_counted_and_listed_while_they_wait,
         a_scheduled_one_says_so,
+        a_reason_that_nobody_waits_for_is_not_told,
         targets_are_listed_waiting_first,
         unresolved_targets_are_listed_by_name,
         a_deleted_device_is_listed_without_its_name,
