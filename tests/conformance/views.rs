@@ -65,7 +65,7 @@ pub async fn unresolved_names_count_as_they_would_resolve(world: &mut World) {
     world.device("bobs second", Some("bob")).await;
     assert_eq!(world.view(id).await.counts.waiting, 5);
     let sent = world.delivery(id, Target::device(phone.pk), Ending::Sent);
-    world.store().record(&herald::store::engine::Record { deliveries: vec![sent], ..Default::default() }).await.unwrap();
+    world.store().record(&Record { deliveries: vec![sent], ..Default::default() }).await.unwrap();
     let view = world.view(id).await;
     assert_eq!((view.counts.waiting, view.counts.sent, view.status), (4, 1, NotificationStatus::Sending));
     assert!(!view.reasons.contains_key(&State::Waiting));
