@@ -76,7 +76,7 @@ impl Daemon {
             clock: Arc::clone(&clock),
             ids: Arc::new(SystemIds::new()),
             rng: Arc::new(SystemRng),
-            tasks: life.tasks().clone(),
+            tasks: Arc::new(life.tasks().clone()),
             stopping: life.soft().clone(),
             stopped: life.hard().clone(),
             settings: settings.dispatch.clone(),

@@ -10,6 +10,7 @@ mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod model;
+mod numbers;
 mod path;
 mod people;
 mod postgres_database;
@@ -35,6 +36,9 @@ mod speed;
 mod sqlite_file;
 mod targets;
 mod together;
+mod twin_record;
+mod twin_steps;
+mod twins;
 mod user_deliveries;
 mod views;
 mod world;
@@ -208,6 +212,7 @@ every_store! {
         unresolved_names_count_as_they_would_resolve,
         only_targets_are_counted_and_listed_while_they_wait,
         a_scheduled_one_says_so,
+        a_reason_that_nobody_waits_for_is_not_told,
         targets_are_listed_waiting_first,
         unresolved_targets_are_listed_by_name,
         a_deleted_device_is_listed_without_its_name,
@@ -230,6 +235,16 @@ every_store! {
         what_was_committed_is_there_after_a_restart;
     path:
         a_notification_goes_all_the_way;
+}
+
+#[test]
+fn sqlite_answers_as_the_store_in_memory() {
+    twins::answer_the_same(world::World::memory, world::World::sqlite);
+}
+
+#[test]
+fn postgres_answers_as_the_store_in_memory() {
+    twins::answer_the_same(world::World::memory, world::World::postgres);
 }
 
 /// Cases of a store that one process has to itself.
