@@ -30,11 +30,12 @@ pub struct Answered {
 }
 
 /// Reads what is to be known of all targets of these jobs. Jobs of apps that the configuration no longer has wait until it has them again.
-pub async fn read(node: &Node, jobs: Vec<Arc<Job>>, now: Timestamp) -> Result<Vec<Answered>, store::Error> {
+pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, store::Error> {
     let asks: Vec<Ask> = jobs.iter().map(|job| ask(job)).collect();
-    let answers = node.store.read_targets(&asks).await?;
+    let first_lapse = jobs.iter().map(|job| job.deadline()).min().unwrap_or_default();
+    let answers = node.read(first_lapse, || node.store.read_targets(&asks)).await?;
     // not from before: behind a store that takes a second to answer nothing would ever be sent
-    let read_at = node.clock.monotonic();
+    let (now, read_at) = (node.now(), node.monotonic());
     let mut answered = Vec::with_capacity(jobs.len());
     for (job, answer) in jobs.into_iter().zip(answers) {
         let id = job.message.id;

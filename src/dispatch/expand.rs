@@ -1,11 +1,15 @@
 //! An audience becomes work: page by page in the order of device numbers, cut into chunks of one zone, under the work's epoch.
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use super::explain::peek;
 use super::job::Job;
 use super::node::Node;
+use super::outage::tell;
 use crate::domain::Timestamp;
 use crate::domain::decision::Push;
 use crate::domain::due;
@@ -20,31 +24,31 @@ use crate::store::engine::AudiencePage;
 /// Devices of one page.
 const PAGE: usize = 20_000;
 
-/// Takes page after page until the audience is done, the lease grows short, or someone else has the work.
+/// Takes page after page until the audience is done, the lease grows short, or someone else has the work. After a panic it goes on from its cursor.
 pub async fn run(node: Arc<Node>, job: Arc<Job>) {
-    if let Err(error) = pages(&node, &job).await {
-        tracing::warn!(error = %error, notification.id = %job.message.id, "an audience cannot be read further; it goes on from its cursor");
+    match AssertUnwindSafe(pages(&node, &job)).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tell(&error, "an audience cannot be read further; it goes on from its cursor"),
+        Err(_) => tracing::error!(notification.id = %job.message.id, "an audience made its worker panic; it goes on from its cursor"),
     }
     node.held.remove(&job);
-    if let Err(error) = node.queue.ack(std::slice::from_ref(&job.entry)).await {
-        tracing::warn!(error = %error, "an entry cannot be acked; it comes back and is forgotten then");
-    }
+    node.ack(std::slice::from_ref(&job.entry)).await;
 }
 
 async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
     let key = job.work.key;
     let excepted = excepted(node, job).await?;
     loop {
-        let Some(mut page) = node.store.read_page(key, PAGE).await? else { return Ok(()) };
+        let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, PAGE)).await? else { return Ok(()) };
         page.devices.retain(|(pair, _)| !excepted.contains(&pair.device));
         let chunks = cut(node, job, &page);
-        let hit = node.store.commit_page(key, job.work.epoch, &page, &chunks).await?;
+        let hit = node.heard(node.store.commit_page(key, job.work.epoch, &page, &chunks).await)?;
         node.wake.notify_one();
         if !hit || page.last {
             return Ok(());
         }
-        if node.stopping.is_cancelled() || node.clock.monotonic() + node.settings.send_timeout() >= job.deadline() {
-            return node.store.hand_back(&[(key, job.work.epoch)]).await;
+        if node.stopping.is_cancelled() || node.monotonic() + node.settings.send_timeout() >= job.deadline() {
+            return node.heard(node.store.hand_back(&[(key, job.work.epoch)]).await);
         }
     }
 }

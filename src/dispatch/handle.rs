@@ -15,7 +15,7 @@ pub use super::explain::{Explained, Question, Who};
 use super::lane::LaneKey;
 use super::node::{Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
-use super::{job, preview, recorder, scheduler, stop, worker};
+use super::{job, preview, reclaim, recorder, scheduler, stop, worker};
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
@@ -54,6 +54,7 @@ impl Dispatch {
         spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
         spawn(Box::pin(stop::watch(Arc::clone(&node))));
         spawn(Box::pin(job::renew(Arc::clone(&node))));
+        spawn(Box::pin(reclaim::run(Arc::clone(&node))));
         for _ in 0..worker::WORKERS {
             spawn(Box::pin(worker::run(Arc::clone(&node))));
         }

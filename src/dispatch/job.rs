@@ -9,12 +9,14 @@ use chrono::TimeDelta;
 use parking_lot::Mutex;
 
 use super::message::Message;
-use super::node::Node;
+use super::node::{BACKOFF, Node};
+use super::outage::tell;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
 use crate::domain::reason::WaitReason;
-use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKind};
+use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey, WorkKind};
 use crate::queue::Taken;
+use crate::store;
 use crate::store::engine::RunStatus;
 
 /// How often leases are renewed, at most; a third of the lease where that is less.
@@ -172,7 +174,7 @@ fn millis(instant: Duration) -> u64 {
 
 /// Work in this node's hands, by row.
 #[derive(Default)]
-pub struct Held(Mutex<HashMap<crate::domain::work::WorkKey, Arc<Job>>>);
+pub struct Held(Mutex<HashMap<WorkKey, Arc<Job>>>);
 
 impl Held {
     /// Adds a job.
@@ -194,11 +196,16 @@ impl Held {
     }
 
     /// All of it, with its epochs.
-    pub fn all(&self) -> Vec<(crate::domain::work::WorkKey, i64)> {
+    pub fn all(&self) -> Vec<(WorkKey, i64)> {
         self.0.lock().values().map(|job| (job.work.key, job.work.epoch)).collect()
     }
 
-    fn extend(&self, keys: &[crate::domain::work::WorkKey], deadline: Duration) {
+    /// Whether this row is here, under a lease that surely holds at this monotonic instant.
+    pub fn is_live(&self, key: WorkKey, now: Duration) -> bool {
+        self.0.lock().get(&key).is_some_and(|job| now < job.deadline())
+    }
+
+    fn extend(&self, keys: &[WorkKey], deadline: Duration) {
         let held = self.0.lock();
         for job in keys.iter().filter_map(|key| held.get(key)) {
             job.deadline.store(millis(deadline), Ordering::Relaxed);
@@ -208,22 +215,32 @@ impl Held {
 
 /// Renews the leases of work still held, until the node stops for good.
 pub async fn renew(node: Arc<Node>) {
-    let lease = node.settings.lease();
-    let every = RENEW_EVERY.min(lease / 3);
+    let every = RENEW_EVERY.min(node.settings.lease() / 3);
+    let mut wait = every;
     loop {
         tokio::select! {
             () = node.hard_stop.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
+            () = node.renew.notified() => {}
+            () = tokio::time::sleep(wait) => {}
         }
-        let held = node.held.all();
-        if held.is_empty() {
-            continue;
-        }
-        // a late answer is an old lease: it counts from before the question
-        let asked_at = node.clock.monotonic();
-        match node.store.renew(&held, lease).await {
-            Ok(keys) => node.held.extend(&keys, asked_at + lease),
-            Err(error) => tracing::warn!(error = %error, "leases cannot be renewed; work is taken again when they lapse"),
-        }
+        wait = match renew_held(&node).await {
+            Ok(()) => every,
+            Err(error) => {
+                tell(&error, "leases cannot be renewed; work is taken again when they lapse");
+                BACKOFF
+            }
+        };
     }
+}
+
+async fn renew_held(node: &Node) -> store::Result<()> {
+    let (held, lease) = (node.held.all(), node.settings.lease());
+    if held.is_empty() {
+        return Ok(());
+    }
+    // a late answer is an old lease: it counts from before the question
+    let asked_at = node.monotonic();
+    let keys = node.heard(node.store.renew(&held, lease).await)?;
+    node.held.extend(&keys, asked_at + lease);
+    Ok(())
 }

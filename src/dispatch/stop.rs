@@ -9,8 +9,10 @@ use chrono::TimeDelta;
 use parking_lot::RwLock;
 
 use super::node::Node;
+use super::outage::tell;
 use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
+use crate::store;
 use crate::store::engine::{RunChange, RunStatus};
 
 /// How often a node looks.
@@ -49,28 +51,33 @@ impl StopSet {
 
 /// The cancel's own update does not see work that was committed beside it.
 async fn hasten(node: &Node, change: RunChange) {
-    match node.store.hasten(change.app, change.notification).await {
+    match node.heard(node.store.hasten(change.app, change.notification).await) {
         Ok(()) => node.wake.notify_one(),
-        Err(error) => tracing::warn!(error = %error, "what waits of a cancelled notification ends when it is due"),
+        Err(error) => tell(&error, "what waits of a cancelled notification ends when it is due"),
     }
 }
 
-/// Watches the runs until the node stops.
+/// Watches the runs, and the store's clock, until the node stops.
 pub async fn watch(node: std::sync::Arc<Node>) {
-    let mut since = node.clock.now();
+    let mut since = node.now();
     while node.pause(EVERY).await {
-        let looked_at = node.clock.now();
-        match node.store.run_changes(since - OVERLAP).await {
-            Ok(changes) => {
-                since = looked_at;
-                for change in changes {
-                    if node.stopped.note(change) && change.status == RunStatus::Cancelled {
-                        hasten(&node, change).await;
-                    }
-                }
-                node.stopped.forget_before(looked_at - REMEMBERED);
-            }
-            Err(error) => tracing::warn!(error = %error, "the runs cannot be read; what was cancelled elsewhere is noticed later"),
+        if let Err(error) = look(&node, &mut since).await {
+            tell(&error, "the runs cannot be read; what was cancelled elsewhere is noticed later");
         }
     }
+}
+
+async fn look(node: &Node, since: &mut Timestamp) -> store::Result<()> {
+    node.look_at_clock().await?;
+    let looked_at = node.now();
+    // a clock that was set back makes instants anew
+    let changes = node.heard_read(node.store.run_changes(looked_at.min(*since) - OVERLAP).await)?;
+    *since = looked_at;
+    for change in changes {
+        if node.stopped.note(change) && change.status == RunStatus::Cancelled {
+            hasten(node, change).await;
+        }
+    }
+    node.stopped.forget_before(looked_at - REMEMBERED);
+    Ok(())
 }

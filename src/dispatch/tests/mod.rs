@@ -1,0 +1,9 @@
+//! The path over an embedded store whose faults are chosen, a queue in the process, and a provider that does as it is told.
+
+mod away;
+pub(super) mod clock;
+mod lapse;
+mod provider;
+mod queue;
+mod store;
+pub(super) mod world;
