@@ -9,6 +9,7 @@ use super::job::Job;
 use super::message::Message;
 use super::node::{BACKOFF, Node};
 use super::outage::tell;
+use super::poison;
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::work::{TakenWork, WorkKey};
 use crate::queue::Taken;
@@ -41,6 +42,7 @@ pub async fn claim(node: &Node, taken: Vec<Taken>) -> Vec<Arc<Job>> {
     let (mut over, open): (Vec<Taken>, Vec<Taken>) = taken.into_iter().partition(|taken| node.held.is_live(taken.entry.key, now));
     let keys: Vec<WorkKey> = open.iter().map(|taken| taken.entry.key).collect();
     let Some((work, deadline)) = claim_together_or_alone(node, &keys).await else { return Vec::new() };
+    let work = poison::weed(node, work).await;
     let mut entries: HashMap<WorkKey, Taken> = open.into_iter().map(|taken| (taken.entry.key, taken)).collect();
     let messages = messages(node, &work, deadline).await;
     let mut jobs = Vec::with_capacity(work.len());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
+use super::directory::App;
 use super::explain::peek;
 use super::job::Job;
 use super::node::Node;
@@ -19,7 +20,7 @@ use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
 use crate::domain::zone::effective_zone;
 use crate::store;
-use crate::store::engine::AudiencePage;
+use crate::store::engine::{AudiencePage, RunStatus};
 
 /// Devices of one page.
 const PAGE: usize = 20_000;
@@ -37,11 +38,20 @@ pub async fn run(node: Arc<Node>, job: Arc<Job>) {
 
 async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
     let key = job.work.key;
-    let excepted = excepted(node, job).await?;
+    let Some(app) = node.directory.app(key.app) else {
+        tracing::error!(app.id = key.app.0, notification.id = %job.message.id, "the audience of an app that is not configured waits until it is");
+        return Ok(());
+    };
+    let excepted = excepted(node, app, job).await?;
     loop {
+        match node.stopped.get(job.message.id) {
+            Some(RunStatus::Paused) => return node.heard(node.store.hand_back(&[(key, job.work.epoch)]).await),
+            Some(_) => return Ok(()),
+            None => {}
+        }
         let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, PAGE)).await? else { return Ok(()) };
         page.devices.retain(|(pair, _)| !excepted.contains(&pair.device));
-        let chunks = cut(node, job, &page);
+        let chunks = cut(node, app, job, &page);
         let hit = node.heard(node.store.commit_page(key, job.work.epoch, &page, &chunks).await)?;
         node.wake.notify_one();
         if !hit || page.last {
@@ -54,15 +64,17 @@ async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
 }
 
 /// The devices that the sender left out: they are no targets, so they are never counted as such.
-async fn excepted(node: &Node, job: &Job) -> Result<HashSet<DevicePk>, store::Error> {
+async fn excepted(node: &Node, app: &App, job: &Job) -> Result<HashSet<DevicePk>, store::Error> {
     let names = &job.message.notification.except_devices;
-    let Some(app) = node.directory.app(job.work.key.app).filter(|_| !names.is_empty()) else { return Ok(HashSet::new()) };
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
     let candidates = peek(node, app, Targets::Devices(names.clone()), false).await?;
     Ok(candidates.into_iter().filter_map(|candidate| candidate.target.as_device()).collect())
 }
 
 /// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.
-fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
+fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     let mut zones: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
     for (pair, zone) in &page.devices {
         zones.entry(zone.as_deref()).or_default().push(*pair);
@@ -70,7 +82,7 @@ fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     let now = node.now();
     let mut chunks = Vec::new();
     for (zone, pairs) in zones {
-        let (due_at, expires_at) = times(node, job, zone, now);
+        let (due_at, expires_at) = times(app, job, zone, now);
         for pairs in pairs.chunks(MAX_TARGETS) {
             chunks.push(NewWork {
                 id: node.ids.work(),
@@ -89,10 +101,9 @@ fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
 }
 
 /// When the devices of a zone are due, and when it is over for them.
-fn times(node: &Node, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timestamp, Timestamp) {
+fn times(app: &App, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timestamp, Timestamp) {
     let message = &job.message;
     let When::Local { .. } = message.notification.when else { return (now, message.expires_at) };
-    let Some(app) = node.directory.app(job.work.key.app) else { return (now, message.expires_at) };
     let zone = effective_zone(zone, None, app.defaults.timezone);
     let push = Push::of(&message.notification, None, message.start_at);
     // who is to be left out is due at once, so that it is recorded

@@ -19,7 +19,7 @@ use super::{job, preview, reclaim, recorder, scheduler, stop, worker};
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
-use crate::store::engine::{Finished, Record, RunChange, RunStatus, Submission, Verdict};
+use crate::store::engine::{Finished, Record, RunStatus, Submission, Verdict};
 
 /// The running path of this node.
 pub struct Dispatch {
@@ -81,9 +81,10 @@ impl Dispatch {
 
     /// Cancels what has not been sent; whether there is such a notification.
     pub async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error> {
-        let known = self.node.store.cancel(app, id).await?;
+        let asked_at = self.node.monotonic();
+        let known = self.node.heard(self.node.store.cancel(app, id).await)?;
         if known {
-            self.node.stopped.note(RunChange { app, notification: id, status: RunStatus::Cancelled, changed_at: self.node.now() });
+            self.node.stopped.note(app, id, RunStatus::Cancelled, asked_at);
             self.node.wake.notify_one();
         }
         Ok(known)

@@ -11,13 +11,14 @@ use parking_lot::Mutex;
 use super::message::Message;
 use super::node::{BACKOFF, Node};
 use super::outage::tell;
+use super::poison;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
 use crate::domain::reason::WaitReason;
-use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey, WorkKind};
+use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey};
 use crate::queue::Taken;
 use crate::store;
-use crate::store::engine::RunStatus;
+use crate::store::engine::{Finished, Record, RunStatus};
 
 /// How often leases are renewed, at most; a third of the lease where that is less.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
@@ -137,23 +138,23 @@ impl Job {
         Some(self.follow_up_rows(ids, now, stopped))
     }
 
+    /// Lets go of it as it was taken, to be looked at again: a new row takes its place, so that the take does not count.
+    pub async fn put_back(&self, node: &Node, due: Timestamp) -> store::Result<()> {
+        let follow_up = poison::again(&self.work, self.work.targets.clone(), &*node.ids, due);
+        let finished = vec![Finished { key: self.work.key, epoch: self.work.epoch, follow_ups: vec![follow_up] }];
+        node.heard(node.store.record(&Record { finished, ..Record::default() }).await)?;
+        node.held.remove(self);
+        node.ack(std::slice::from_ref(&self.entry)).await;
+        Ok(())
+    }
+
     /// The row of one target, due now: for one whose device has another token by now.
     pub fn due_now(&self, ids: &dyn Ids, pair: Pair, now: Timestamp, attempt: u32) -> NewWork {
         self.row(ids, vec![pair], FollowUpRow { due: now, attempt, reason: None })
     }
 
     fn row(&self, ids: &dyn Ids, pairs: Vec<Pair>, FollowUpRow { due, attempt, reason }: FollowUpRow) -> NewWork {
-        NewWork {
-            id: ids.work(),
-            kind: WorkKind::Send,
-            stream: self.work.stream,
-            fan_out: self.work.fan_out,
-            targets: Targets::Pairs(pairs),
-            attempt,
-            reason,
-            due_at: due.min(self.work.expires_at),
-            expires_at: self.work.expires_at,
-        }
+        NewWork { attempt, reason, ..poison::again(&self.work, Targets::Pairs(pairs), ids, due) }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod message;
 pub mod node;
 pub mod outage;
 pub mod plan;
+pub mod poison;
 pub mod preview;
 pub mod reclaim;
 pub mod recorder;

@@ -69,6 +69,11 @@ async fn take(node: &Node) -> Option<Vec<Taken>> {
 /// Works on what was taken, until all of its sends are started.
 pub async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) {
     let jobs = claim::claim(node, taken).await;
+    work_on_jobs(node, jobs).await;
+}
+
+/// Steps 7 to 10.
+pub async fn work_on_jobs(node: &Arc<Node>, jobs: Vec<Arc<Job>>) {
     let (expanding, mut sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
     for job in expanding {
         node.tasks.spawn(expand::run(Arc::clone(node), job));
@@ -136,8 +141,7 @@ async fn start_fresh(node: &Arc<Node>, one: Answered) -> Result<(), store::Error
 async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, read_at }: Answered) -> Result<(), store::Error> {
     if answer.run == Some(RunStatus::Paused) {
         // its run was paused after the claim's snapshot
-        give_back(node, &job).await?;
-        return Ok(());
+        return job.put_back(node, node.now()).await;
     }
     let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
     job.open(answer.candidates.len());
@@ -204,13 +208,6 @@ fn unsent(context: &Context<'_>, target: Target, person: Option<PersonPk>, endin
         detail: None,
         at: context.now,
     }
-}
-
-async fn give_back(node: &Node, job: &Job) -> Result<(), store::Error> {
-    node.heard(node.store.hand_back(&[(job.work.key, job.work.epoch)]).await)?;
-    node.held.remove(job);
-    node.ack(std::slice::from_ref(&job.entry)).await;
-    Ok(())
 }
 
 /// Leases that are not renewed lapse, and the rows come back. What is known of them by then is recorded all the same.

@@ -3,7 +3,9 @@
 mod away;
 pub(super) mod clock;
 mod lapse;
+mod poison;
 mod provider;
 mod queue;
+mod stop;
 mod store;
 pub(super) mod world;

@@ -25,14 +25,14 @@ use crate::domain::clock::{Ids, Rng};
 use crate::domain::content::Content;
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushToken};
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::{InQuietHours, Overrides};
 use crate::providers::Provider;
 use crate::queue::{Queue, Taken};
 use crate::store::engine::{Item, Submission};
 use crate::store::notification::{Counts, NotificationStatus, NotificationView};
 use crate::store::sqlite::{Options, SqliteStore};
-use crate::store::{Apps, Devices, Engine, Notifications, Store};
+use crate::store::{Apps, DeadLetters, Devices, Engine, Notifications, PageRequest, Store};
 use crate::system::SystemIds;
 
 pub(in crate::dispatch) const LEASE: Duration = Duration::from_secs(30);
@@ -100,9 +100,16 @@ impl World {
 
     /// A node of which nothing runs by itself.
     pub(in crate::dispatch) fn hand(&self) -> Hand {
+        self.hand_with_permits(Settings::default().permits)
+    }
+
+    /// One that has so many sends under way at most.
+    pub(in crate::dispatch) fn hand_with_permits(&self, permits: usize) -> Hand {
+        let mut parts = self.parts();
+        parts.settings.permits = permits;
         let (events, recorded) = mpsc::channel(recorder::CAPACITY);
         let (accepted, pending) = mpsc::channel(commit::CAPACITY);
-        Hand { node: Arc::new(Node::new(self.parts(), events, accepted)), events: recorded, accepted: pending }
+        Hand { node: Arc::new(Node::new(parts, events, accepted)), events: recorded, accepted: pending }
     }
 
     /// Registers an iPhone for each of these users, by their names.
@@ -138,6 +145,13 @@ impl World {
         id
     }
 
+    /// Writes a notification to everybody.
+    pub(in crate::dispatch) async fn accept_for_all(&self) -> NotificationId {
+        let (id, submission) = self.submission_to(To::All).await;
+        self.store.accept(vec![submission]).await.unwrap();
+        id
+    }
+
     /// A node that may take what lapsed, as any that runs for a while.
     pub(in crate::dispatch) async fn settled(&self) -> Hand {
         let hand = self.hand();
@@ -167,6 +181,12 @@ impl World {
 
     pub(in crate::dispatch) async fn is_done(&self, id: NotificationId) -> bool {
         matches!(self.view(id).await.status, NotificationStatus::Done | NotificationStatus::Cancelled)
+    }
+
+    /// The rows that are dead.
+    pub(in crate::dispatch) async fn dead(&self) -> Vec<(NotificationId, WorkId)> {
+        let page = self.store.dead_letters(self.app, &PageRequest { limit: 500, after: None }).await.unwrap();
+        page.items.into_iter().map(|letter| (letter.notification, letter.work)).collect()
     }
 }
 
