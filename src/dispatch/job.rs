@@ -15,7 +15,7 @@ use super::poison;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
 use crate::domain::reason::WaitReason;
-use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey};
+use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey, WorkKind};
 use crate::queue::Taken;
 use crate::store;
 use crate::store::engine::{Finished, Record, RunStatus};
@@ -127,10 +127,15 @@ impl Job {
         drop(self.named.set(pairs));
     }
 
-    /// The rows for all that is not over, if it is known: what waits goes on waiting, the rest is due now. Outcomes that are still to be
-    /// written are found when these rows are taken.
+    /// The rows for all that is not over: what waits goes on waiting, the rest is due now. Outcomes that are still to be written are found
+    /// when these rows are taken. `None` for an audience, and where an outcome could not be written: the row stays.
     pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Vec<NewWork>> {
-        let named = self.named.get().filter(|_| !self.is_spoiled())?;
+        if self.work.kind == WorkKind::Expand || self.is_spoiled() {
+            return None;
+        }
+        let Some(named) = self.named.get() else {
+            return Some(vec![poison::again(&self.work, self.work.targets.clone(), ids, now)]);
+        };
         let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
         for pair in named.iter().filter(|pair| !waiting.contains(pair)) {
             self.follow(FollowUp { pair: *pair, due: now, attempt: self.work.attempt, reason: self.work.reason });
@@ -189,6 +194,11 @@ impl Held {
         if held.get(&job.work.key).is_some_and(|present| present.work.epoch == job.work.epoch) {
             held.remove(&job.work.key);
         }
+    }
+
+    /// Whether a job is still here.
+    pub fn holds(&self, job: &Job) -> bool {
+        self.0.lock().get(&job.work.key).is_some_and(|present| present.work.epoch == job.work.epoch)
     }
 
     /// All jobs.

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod draft;
 pub mod expand;
 pub mod explain;
+pub mod hand_back;
 pub mod handle;
 pub mod hold_back;
 pub mod job;
@@ -25,6 +26,7 @@ pub mod preview;
 pub mod reclaim;
 pub mod recorder;
 pub mod render;
+pub mod role;
 pub mod scheduler;
 pub mod send;
 pub mod stop;
@@ -86,4 +88,4 @@ impl Default for RetrySettings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -103,6 +103,8 @@ pub struct Node {
     pub wake: Notify,
     /// Has leases renewed before their time.
     pub renew: Notify,
+    /// Cancelled once the recorder has written the last that it was told.
+    pub flushed: CancellationToken,
     /// To the recorder.
     pub events: mpsc::Sender<Event>,
     /// To the committer of accepted requests.
@@ -141,6 +143,7 @@ impl Node {
             settings: parts.settings,
             wake: Notify::new(),
             renew: Notify::new(),
+            flushed: CancellationToken::new(),
             events,
             accepted,
         }

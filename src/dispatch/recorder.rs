@@ -89,6 +89,7 @@ impl Batch {
 
 /// Writes events until the path lets go of them.
 pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
+    let _flushed = node.flushed.clone().drop_guard();
     let mut waiting = Vec::with_capacity(BATCH);
     while next_batch(&node, &mut events, &mut waiting).await {
         let batch = Batch::of(&node, &mut waiting);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::node::{GUARD, Node};
 use super::outage::tell;
 use crate::domain::work::Stream;
+use crate::store::PageRequest;
 use crate::store::engine::{Ready, Room, Sweep};
 use crate::{queue, store};
 
@@ -17,6 +18,8 @@ const AWAY: Duration = Duration::from_secs(1);
 const RECEIPTS_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old is cleared away.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// Dead letters of an app that are counted, at most: one is an alarm.
+const COUNTED: usize = 500;
 
 /// What a round may meet.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +123,14 @@ async fn prune(node: &Node) {
     match node.heard_read(node.store.backlog().await) {
         Ok(rows) => metrics::gauge!("herald_work_rows").set(f64::from(u32::try_from(rows).unwrap_or(u32::MAX))),
         Err(error) => tell(&error, "the backlog cannot be counted"),
+    }
+    for app in node.directory.apps() {
+        let page = PageRequest { limit: COUNTED, after: None };
+        match node.heard_read(node.store.dead_letters(app.id, &page).await) {
+            Ok(dead) => metrics::gauge!("herald_dead_letters", "app" => app.name.clone())
+                .set(f64::from(u32::try_from(dead.items.len()).unwrap_or(u32::MAX))),
+            Err(error) => tell(&error, "the dead letters cannot be counted"),
+        }
     }
     if let Err(error) = node.heard(node.store.prune().await) {
         tell(&error, "what is old cannot be cleared away");

@@ -2,10 +2,11 @@
 
 mod away;
 pub(super) mod clock;
+mod end;
 mod lapse;
 mod poison;
 mod provider;
 mod queue;
 mod stop;
-mod store;
+pub(crate) mod store;
 pub(super) mod world;

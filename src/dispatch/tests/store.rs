@@ -30,7 +30,7 @@ use crate::store::{
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::dispatch) enum Fault {
+pub(crate) enum Fault {
     /// The store is away; nothing was done.
     Before,
     /// The connection broke after the call took effect.
@@ -42,7 +42,7 @@ pub(in crate::dispatch) enum Fault {
 type Hooks = BTreeMap<&'static str, Box<dyn FnOnce() + Send>>;
 
 /// The store, the faults that its next calls suffer, and the calls it had, each by the name of the method.
-pub(in crate::dispatch) struct TestStore {
+pub(crate) struct TestStore {
     inner: Arc<dyn Store>,
     faults: Mutex<BTreeMap<&'static str, VecDeque<Fault>>>,
     away: Mutex<bool>,
@@ -51,27 +51,27 @@ pub(in crate::dispatch) struct TestStore {
 }
 
 impl TestStore {
-    pub(super) fn new(inner: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
         Self { inner, faults: Mutex::default(), away: Mutex::new(false), calls: Mutex::default(), hooks: Mutex::default() }
     }
 
     /// The next calls of a method fail, one fault each.
-    pub(in crate::dispatch) fn fail(&self, method: &'static str, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn fail(&self, method: &'static str, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().unwrap().entry(method).or_default().extend(faults);
     }
 
     /// Every call fails while it is away.
-    pub(in crate::dispatch) fn goes(&self, away: bool) {
+    pub(crate) fn goes(&self, away: bool) {
         *self.away.lock().unwrap() = away;
     }
 
     /// Something happens right before the next call of a method.
-    pub(in crate::dispatch) fn before(&self, method: &'static str, happens: impl FnOnce() + Send + 'static) {
+    pub(crate) fn before(&self, method: &'static str, happens: impl FnOnce() + Send + 'static) {
         self.hooks.lock().unwrap().insert(method, Box::new(happens));
     }
 
     /// How often a method was called.
-    pub(in crate::dispatch) fn calls(&self, method: &'static str) -> usize {
+    pub(crate) fn calls(&self, method: &'static str) -> usize {
         self.calls.lock().unwrap().get(method).copied().unwrap_or_default()
     }
 
