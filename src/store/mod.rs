@@ -12,6 +12,7 @@ pub mod key;
 pub mod notification;
 pub mod person;
 pub mod receipt;
+mod rules;
 pub mod sqlite;
 
 use async_trait::async_trait;

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::super::engine::{Item, ItemVerdict, Narrowed, NewNotification, RunStatus, Submission, Verdict};
-use super::super::idempotency::Before;
+use super::super::engine::{Narrowed, NewNotification, RunStatus, Submission, Verdict};
+use super::super::rules::keys::{Keys, keys_of};
 use super::super::{Error, Result};
 use super::batch::{Binds, Tuples, no_lead};
 use super::fault::is_conflict;
-use super::idempotency::Keys;
+use super::idempotency;
 use super::row::{Cells, micros, to_document};
 use super::work::{self, Row};
 use super::writer::Tx;
@@ -26,9 +26,9 @@ pub(super) const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHE
 /// Writes what is new of the submissions and answers them in order.
 pub(super) async fn accept(mut tx: Tx<'_>, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
     let asked: Vec<_> = submissions.iter().flat_map(keys_of).collect();
-    let mut keys = Keys::find(tx.conn, tx.now, &asked).await?;
+    let mut keys = idempotency::find(tx.conn, tx.now, &asked).await?;
     let mut fresh = Vec::new();
-    let verdicts = submissions.iter().map(|submission| judge(submission, &mut keys, &mut fresh)).collect();
+    let verdicts = submissions.iter().map(|submission| keys.judge(submission, &mut fresh)).collect();
     match write(&mut tx, &keys, &fresh).await {
         Err(error) if is_conflict(&error) => {}
         written => return written.map(|()| verdicts),
@@ -41,32 +41,6 @@ pub(super) async fn accept(mut tx: Tx<'_>, submissions: Vec<Submission>) -> Resu
     Ok(verdicts)
 }
 
-fn keys_of(submission: &Submission) -> impl Iterator<Item = &super::super::engine::IdempotencyKey> {
-    submission.key.iter().chain(submission.items.iter().filter_map(|item| item.key.as_ref()))
-}
-
-fn judge<'s>(submission: &'s Submission, keys: &mut Keys, fresh: &mut Vec<&'s NewNotification>) -> Verdict {
-    match keys.before(submission.key.as_ref()) {
-        Before::Same(answer) => return Verdict::Replayed(answer),
-        Before::Other => return Verdict::Reused,
-        Before::Nothing => {}
-    }
-    let mut one = |item: &'s Item| match keys.before(item.key.as_ref()) {
-        Before::Same(answer) => ItemVerdict::Replayed(answer),
-        Before::Other => ItemVerdict::Reused,
-        Before::Nothing => {
-            keys.remember(item.key.as_ref(), &item.answer);
-            fresh.push(&item.notification);
-            ItemVerdict::Accepted
-        }
-    };
-    let verdicts: Vec<ItemVerdict> = submission.items.iter().map(&mut one).collect();
-    if submission.key.is_some() {
-        keys.remember(submission.key.as_ref(), &(submission.answer)(&verdicts));
-    }
-    Verdict::New(verdicts)
-}
-
 async fn known(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<HashSet<NotificationId>> {
     let bind = |binds: &mut Binds, notification: &&NewNotification| {
         binds.push(notification.app.0).push(notification.id.0.as_bytes().as_slice());
@@ -76,7 +50,7 @@ async fn known(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<HashSet<No
 }
 
 async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Result<()> {
-    keys.write(tx).await?;
+    idempotency::remember(tx, keys).await?;
     let rows: Vec<(&NewNotification, [Option<String>; 2])> =
         fresh.iter().map(|new| Ok((*new, [labels(new)?, narrowed(new)?]))).collect::<Result<_, Error>>()?;
     let bind = |binds: &mut Binds, (new, [labels, narrowed]): &(&NewNotification, [Option<String>; 2])| {

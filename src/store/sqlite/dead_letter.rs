@@ -9,10 +9,10 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::super::dead_letter::{DeadLetter, DeadLetters};
+use super::super::rules::cursor::{from_text, to_text};
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch};
-use super::cursor::{from_text, to_text};
 use super::json::List;
 use super::row::{Cells, micros};
 use super::work::count;

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::Result;
 use super::super::engine::Death;
+use super::super::rules::resolve::Look;
+use super::super::rules::words::inactive_reason_text;
 use super::batch::{execute, fetch};
-use super::device_row::inactive_reason_text;
 use super::facts::{self, Care};
-use super::history::{Look, with_delivery};
+use super::history::with_delivery;
 use super::json::List;
 use super::row::{Cells, micros};
 use super::work::{self, Row, bind_held};

@@ -2,26 +2,23 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::notification::{DeliveryFilter, DeliveryView};
+use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::delivery_view::{Cursor, Ended, Filter, Labels, Waiting, beginning};
+use super::super::rules::place::WorkRow;
+use super::super::rules::tally::Head;
+use super::super::rules::words;
 use super::super::{Page, Result};
 use super::batch::{fetch, fetch_one};
-use super::cursor::{from_text, to_text};
-use super::device_row as words;
 use super::json::List;
-use super::notification::Head;
-use super::row::Cells;
-use super::tally::waits_for;
-use super::waiting::{Place, WorkRow, places, waiting_columns};
+use super::row::{Cells, instant};
+use super::waiting::{places, waiting_columns, work_row};
 use super::work::count;
-use crate::domain::collapse;
 use crate::domain::delivery::State;
-use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::{AppId, NotificationId, PersonPk, Target};
-use crate::domain::reason::{SuppressReason, WaitReason};
+use crate::domain::id::{AppId, PersonPk};
 
 pub(super) const ROWS: &str = concat!(
     "SELECT ",
@@ -65,16 +62,9 @@ pub(super) struct Ask<'a> {
     pub(super) now: i64,
 }
 
-/// Where a list goes on: after a place of a work row, or after a target that is over.
-#[derive(Serialize, Deserialize)]
-enum Cursor {
-    Waiting(i64, String, i64),
-    Over(i64),
-}
-
 /// One page.
 pub(super) async fn list(conn: &mut SqliteConnection, ask: &Ask<'_>, after: Option<&str>) -> Result<Page<DeliveryView>> {
-    let start = after.map_or(Ok(Cursor::Waiting(i64::MIN, String::new(), i64::MIN)), from_text)?;
+    let start = after.map_or(Ok(beginning()), from_text)?;
     let person = match &ask.filter.user {
         None => None,
         Some(name) => Some(person(conn, ask.app, name).await?.unwrap_or(PersonPk(0))),
@@ -84,7 +74,7 @@ pub(super) async fn list(conn: &mut SqliteConnection, ask: &Ask<'_>, after: Opti
     match start {
         Cursor::Over(target) => over = target,
         Cursor::Waiting(id, name, target) if ask.filter.state.is_none_or(|state| state == State::Waiting) => {
-            found = waiting(conn, ask, person, (id, name, target)).await?;
+            found = waiting(conn, ask, person, (id, &name, target)).await?;
         }
         Cursor::Waiting(..) => {}
     }
@@ -117,143 +107,72 @@ async fn waiting(
     conn: &mut SqliteConnection,
     ask: &Ask<'_>,
     person: Option<PersonPk>,
-    (mut row, name, target): (i64, String, i64),
+    after: (i64, &str, i64),
 ) -> Result<Vec<(Cursor, DeliveryView)>> {
     let heads = HashMap::from([(ask.head.id, ask.head)]);
-    let mut found: Vec<(WorkRowRef, Place)> = Vec::new();
-    let first = row;
+    let filter = Filter { head: ask.head, asked: ask.filter, person, after, now: instant(ask.now).unwrap_or_default() };
+    let mut found: Vec<Waiting> = Vec::new();
+    let mut from = after.0;
     loop {
         let rows = fetch(conn, ROWS, |binds| {
-            binds.push(ask.head.id.0.as_bytes().as_slice()).push(row);
+            binds.push(ask.head.id.0.as_bytes().as_slice()).push(from);
         });
-        let rows: Vec<WorkRow> = rows.await?.iter().map(WorkRow::read).collect::<Result<_>>()?;
+        let rows: Vec<WorkRow> = rows.await?.iter().map(|row| work_row(row, ask.now)).collect::<Result<_>>()?;
         let all = places(conn, &rows, &heads).await?;
         for (work, places) in rows.iter().zip(all) {
-            let held = work.lease_until > ask.now;
-            let reason = waits_for(ask.head, work.reason, ask.now).filter(|_| !held);
-            let shown = WorkRowRef {
-                notification: work.notification,
-                id: work.id,
-                reason,
-                due_at: work.due_at,
-                made_at: work.made_at,
-                attempt: work.attempt,
-            };
-            let wanted = |place: &Place| {
-                let after = work.id > first || (place.name.as_str(), raw(place)) > (name.as_str(), target);
-                after && person.is_none_or(|person| place.person == Some(person) || named(place, ask.filter))
-            };
-            if ask.filter.reason.is_none() || ask.filter.reason.as_deref() == reason.map(WaitReason::as_str) {
-                found.extend(places.into_iter().filter(wanted).map(|place| (shown, place)));
-            }
+            found.extend(filter.of_row(work, places));
         }
         let Some(last) = rows.last().filter(|last| rows.len() == 20 && last.id < i64::MAX && found.len() <= ask.limit) else { break };
-        row = last.id + 1;
+        from = last.id + 1;
     }
     found.truncate(ask.limit + 1);
-    describe(conn, found).await
+    let labels = labels(conn, &found).await?;
+    Ok(found.into_iter().map(|waiting| waiting.view(&labels)).collect())
 }
 
-fn raw(place: &Place) -> i64 {
-    place.target.map_or(i64::MIN, Target::raw)
-}
-
-fn named(place: &Place, filter: &DeliveryFilter) -> bool {
-    place.is_user && filter.user.as_deref() == Some(place.name.as_str())
-}
-
-/// What a waiting target's view takes from its row.
-#[derive(Clone, Copy)]
-struct WorkRowRef {
-    notification: NotificationId,
-    id: i64,
-    reason: Option<WaitReason>,
-    due_at: crate::domain::Timestamp,
-    made_at: crate::domain::Timestamp,
-    attempt: u32,
-}
-
-async fn describe(conn: &mut SqliteConnection, found: Vec<(WorkRowRef, Place)>) -> Result<Vec<(Cursor, DeliveryView)>> {
-    let targets = found.iter().filter(|(_, place)| place.is_device).filter_map(|(_, place)| place.target?.as_device());
-    let list = List::of(targets.map(|pk| pk.0));
+async fn labels(conn: &mut SqliteConnection, found: &[Waiting]) -> Result<Labels> {
+    let mut labels = Labels::default();
+    let list = List::of(found.iter().filter_map(Waiting::device));
     let rows = fetch(conn, NAMES, |binds| {
         binds.push(&list);
     });
-    let mut devices: HashMap<i64, (String, Platform, ProviderKind)> = HashMap::new();
     for row in &rows.await? {
         let cells = Cells::new(row, "device", 0);
         let device = (cells.get(1, "name")?, cells.word(2, "platform", words::platform)?, cells.word(3, "provider", words::provider)?);
-        devices.insert(cells.get(0, "pk")?, device);
+        labels.devices.insert(cells.get(0, "pk")?, device);
     }
-    let list = List::of(found.iter().filter_map(|(_, place)| place.person).map(|pk| pk.0));
+    let list = List::of(found.iter().filter_map(Waiting::person));
     let rows = fetch(conn, USERS, |binds| {
         binds.push(&list);
     });
-    let mut users: HashMap<i64, String> = HashMap::new();
     for row in &rows.await? {
         let cells = Cells::new(row, "person", 0);
-        users.insert(cells.get(0, "pk")?, cells.get(1, "name")?);
+        labels.users.insert(cells.get(0, "pk")?, cells.get(1, "name")?);
     }
-    let view = |(work, place): (WorkRowRef, Place)| {
-        let device = devices.get(&raw(&place)).filter(|_| place.is_device);
-        let user = place.person.and_then(|person| users.get(&person.0).cloned());
-        let view = DeliveryView {
-            notification: work.notification,
-            device: device.map(|(name, _, _)| name.clone()),
-            user: user.or_else(|| place.is_user.then(|| place.name.clone())),
-            platform: device.map(|(_, platform, _)| *platform),
-            provider: device.map(|(_, _, provider)| *provider),
-            state: State::Waiting,
-            reason: work.reason.map(|reason| reason.as_str().to_owned()),
-            attempts: work.attempt,
-            message_id: None,
-            detail: None,
-            next_attempt_at: Some(work.due_at),
-            updated_at: work.made_at,
-            sent_at: None,
-            delivered_at: None,
-            opened_at: None,
-            dismissed_at: None,
-        };
-        (Cursor::Waiting(work.id, place.name.clone(), raw(&place)), view)
-    };
-    Ok(found.into_iter().map(view).collect())
+    Ok(labels)
 }
 
 /// Reads a row of [`delivery_columns`].
 pub(super) fn ended(row: &SqliteRow) -> Result<DeliveryView> {
     let cells = Cells::new(row, "delivery", 0);
-    let state = cells.word(5, "state", State::parse)?;
-    let reason: Option<String> = cells.get(6, "reason")?;
-    let nobody = reason.as_deref() == Some(SuppressReason::NoActiveDevice.as_str());
-    let at = cells.instant(10, "at")?;
-    let notification = cells.notification(14, "notification_id")?;
-    let target: i64 = cells.get(0, "target")?;
-    let provider = cells.maybe_word(4, "provider", words::provider)?.filter(|_| !nobody);
-    // Apple has it under the id that it was given, which can be told again
-    let apns_id = || Target::from_raw(target).as_device().map(|device| collapse::apns_id(notification, device).to_string());
-    let message_id = match provider {
-        Some(ProviderKind::Apns) if state == State::Sent => apns_id(),
-        _ => cells.get(8, "message_id")?,
-    };
-    Ok(DeliveryView {
-        notification,
-        device: cells.get::<Option<String>>(1, "target")?.filter(|_| !nobody),
+    let ended = Ended {
+        notification: cells.notification(14, "notification_id")?,
+        target: cells.get(0, "target")?,
+        device: cells.get(1, "target")?,
         user: cells.get(2, "person_pk")?,
-        platform: cells.maybe_word(3, "platform", words::platform)?.filter(|_| !nobody),
-        provider,
-        state,
-        reason,
+        platform: cells.maybe_word(3, "platform", words::platform)?,
+        provider: cells.maybe_word(4, "provider", words::provider)?,
+        state: cells.word(5, "state", State::parse)?,
+        reason: cells.get(6, "reason")?,
         attempts: cells.count(7, "attempts")?,
-        message_id,
+        message_id: cells.get(8, "message_id")?,
         detail: cells.get(9, "detail")?,
-        next_attempt_at: None,
-        updated_at: [11, 12, 13].into_iter().try_fold(at, |last, n| {
-            Ok::<_, super::super::Error>(cells.maybe_instant(n, "delivered_at")?.map_or(last, |at| at.max(last)))
-        })?,
-        sent_at: (state == State::Sent).then_some(at),
-        delivered_at: cells.maybe_instant(11, "delivered_at")?,
-        opened_at: cells.maybe_instant(12, "opened_at")?,
-        dismissed_at: cells.maybe_instant(13, "dismissed_at")?,
-    })
+        at: cells.instant(10, "at")?,
+        receipts: [
+            cells.maybe_instant(11, "delivered_at")?,
+            cells.maybe_instant(12, "opened_at")?,
+            cells.maybe_instant(13, "dismissed_at")?,
+        ],
+    };
+    Ok(ended.view())
 }

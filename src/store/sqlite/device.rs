@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 
 use super::super::device::{DeviceFilter, Devices, Registered};
+use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::registration::Verb;
+use super::super::rules::words::status_text;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{execute, fetch, fetch_one};
-use super::cursor::{from_text, to_text};
 use super::device_row::{self, device_columns};
 use super::enroll::enroll;
 use super::register::register;
-use super::registration::Verb;
 use super::row::micros;
 use super::writer::Tx;
 use crate::domain::device::{Device, DeviceChange};
@@ -72,7 +73,7 @@ impl Devices for SqliteStore {
         let mut tx = self.read().await?;
         let rows = fetch(&mut tx, text, |binds| {
             binds.push(app.0).push(created_at).push(pk).push(filter.platform.map(crate::domain::device::Platform::as_str));
-            binds.push(filter.status.map(device_row::status_text)).push(i64::try_from(page.limit).unwrap_or(500) + 1);
+            binds.push(filter.status.map(status_text)).push(i64::try_from(page.limit).unwrap_or(500) + 1);
             binds.push(filter.user.as_deref());
         });
         let mut items = Vec::with_capacity(page.limit);

@@ -6,12 +6,12 @@ use std::hash::Hash;
 
 use super::super::Result;
 use super::super::device::Registered;
+use super::super::rules::registration::{Address, Verb, check, wants};
+use super::super::rules::words::{hash, inactive_reason_text, permission_text, status_text, token_text};
 use super::batch::{Binds, Tuples, fetch_list, no_lead};
-use super::device_row::{self, inactive_reason_text, permission_text, status_text, token_text};
 use super::json::List;
 use super::person;
 use super::register::{changed, register};
-use super::registration::{Address, Verb, check, wants};
 use super::row::{micros, to_document};
 use super::writer::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, MAX_ACTIVE_DEVICES, TokenHash};
@@ -68,7 +68,7 @@ impl Crowd {
         for (name, _) in numbers(tx, app, &names).await? {
             names.remove(&name);
         }
-        let mut tokens = singles(changes.iter().filter_map(|(_, change)| change.token.as_ref().map(device_row::hash)));
+        let mut tokens = singles(changes.iter().filter_map(|(_, change)| change.token.as_ref().map(hash)));
         for held in held(tx, app, &tokens).await? {
             tokens.remove(&held);
         }
@@ -87,7 +87,7 @@ impl Crowd {
             Change::Set(user) => Some(*self.owners.get(user)?),
             Change::Keep | Change::Clear => None,
         };
-        let is_new = self.names.contains(name) && self.tokens.contains(&device_row::hash(change.token.as_ref()?));
+        let is_new = self.names.contains(name) && self.tokens.contains(&hash(change.token.as_ref()?));
         check(None, change).ok().filter(|_| is_new).map(|address| (address, owner))
     }
 }

@@ -6,10 +6,10 @@ use sqlx::SqliteConnection;
 
 use super::super::Result;
 use super::super::engine::{Answer, Ask};
+use super::super::rules::resolve::{Look, mark, mark_shown, to_look_at, to_look_for};
 use super::batch::fetch_list;
 use super::json::List;
 use crate::domain::id::{NotificationId, PersonPk, Target};
-use crate::domain::work::Targets;
 
 pub(super) const DELIVERED: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS n, value ->> 1 AS day, unhex(value ->> 2) AS id, value -> 3 AS targets \
                          FROM json_each(?1)) \
@@ -22,16 +22,6 @@ pub(super) const SHOWN: &str = "WITH ask AS MATERIALIZED (SELECT value ->> 0 AS 
                      FROM json_each(?1)) \
                      SELECT json_group_array(json_array(ask.n, s.device_pk, hex(s.notification_id))) FROM ask CROSS JOIN json_each(ask.targets) t CROSS JOIN shown s \
                      ON s.device_pk = t.value AND s.key_hash = ask.hash";
-
-/// Targets of one notification.
-pub(super) struct Look {
-    /// The notification.
-    pub(super) notification: NotificationId,
-    /// Its day.
-    pub(super) day: i32,
-    /// The targets.
-    pub(super) targets: Vec<Target>,
-}
 
 /// Which of the targets have a delivery, look by look.
 pub(super) async fn with_delivery(conn: &mut SqliteConnection, looks: &[(usize, Look)]) -> Result<HashSet<(usize, Target)>> {
@@ -67,37 +57,12 @@ pub(super) async fn reached(
     Ok(reached)
 }
 
-/// Marks what stands for a user who got it already under what the name stood for then: another device, or none.
-async fn renamed(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
-    let named = asks.iter().enumerate().filter(|(_, ask)| ask.check_deliveries && matches!(ask.targets, Targets::Users(_)));
-    let looks: Vec<_> = named.map(|(n, ask)| (n, ask.key.notification, ask.day)).collect();
-    let reached = reached(conn, &looks).await?;
-    for (n, (ask, answer)) in asks.iter().zip(answers).enumerate().filter(|_| !reached.is_empty()) {
-        for candidate in &mut answer.candidates {
-            let stands_for_one = ask.latest_only || candidate.target.as_device().is_none();
-            let before = candidate.person.and_then(|person| reached.get(&(n, person)));
-            candidate.delivered |= before.is_some_and(|as_nobody| *as_nobody || stands_for_one);
-        }
-    }
-    Ok(())
-}
-
 /// Marks the candidates that have a delivery, where that was asked.
 pub(super) async fn delivered(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
-    let asked = asks.iter().zip(answers.iter()).enumerate().filter(|(_, (ask, _))| ask.check_deliveries);
-    let looks: Vec<(usize, Look)> = asked
-        .map(|(n, (ask, answer))| {
-            let targets = answer.candidates.iter().map(|candidate| candidate.target).collect();
-            (n, Look { notification: ask.key.notification, day: ask.day, targets })
-        })
-        .collect();
-    let found = with_delivery(conn, &looks).await?;
-    for (n, answer) in answers.iter_mut().enumerate().filter(|_| !found.is_empty()) {
-        for candidate in &mut answer.candidates {
-            candidate.delivered = found.contains(&(n, candidate.target));
-        }
-    }
-    renamed(conn, asks, answers).await
+    let found = with_delivery(conn, &to_look_at(asks, answers)).await?;
+    let reached = reached(conn, &to_look_for(asks)).await?;
+    mark(asks, answers, &found, &reached);
+    Ok(())
 }
 
 /// Fills in what was shown under the collapse keys, where there are any.
@@ -120,10 +85,6 @@ pub(super) async fn shown(conn: &mut SqliteConnection, asks: &[Ask], answers: &m
     });
     let found: HashMap<(usize, Target), NotificationId> =
         rows.await?.into_iter().map(|(n, device, id)| ((n, Target::from_raw(device)), id)).collect();
-    for (n, answer) in answers.iter_mut().enumerate().filter(|_| !found.is_empty()) {
-        for candidate in &mut answer.candidates {
-            candidate.shown = found.get(&(n, candidate.target)).copied();
-        }
-    }
+    mark_shown(answers, &found);
     Ok(())
 }

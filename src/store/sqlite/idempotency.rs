@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 use super::super::Result;
 use super::super::engine::IdempotencyKey;
 use super::super::idempotency::{Before, Replays};
+use super::super::rules::keys::Keys;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, no_lead};
 use super::prune::KEY_LIFE;
@@ -26,60 +27,33 @@ pub(super) const REMEMBER: Tuples = Tuples {
     tail: " ON CONFLICT (app, route, key) DO UPDATE SET body_hash = excluded.body_hash, answer = excluded.answer, at = excluded.at",
 };
 
-/// The keys of a batch that are known, and those that it adds.
-#[derive(Default)]
-pub(super) struct Keys {
-    known: HashMap<(i64, String, String), ([u8; 32], Bytes)>,
-    new: Vec<(IdempotencyKey, Bytes)>,
+/// Reads what is known of `keys`; what is older than its life is not.
+pub(super) async fn find(conn: &mut SqliteConnection, now: i64, keys: &[&IdempotencyKey]) -> Result<Keys> {
+    let oldest = now.saturating_sub(KEY_LIFE);
+    let lead = |binds: &mut Binds| {
+        binds.push(oldest);
+    };
+    let bind = |binds: &mut Binds, key: &&IdempotencyKey| {
+        binds.push(key.app.0).push(key.route).push(&key.key);
+    };
+    let mut known = HashMap::new();
+    for row in FIND.fetch(conn, keys, lead, bind).await? {
+        let cells = Cells::new(&row, "idempotency", 0);
+        let answer: Vec<u8> = cells.get(4, "answer")?;
+        let key = (cells.get(0, "app")?, cells.get(1, "route")?, cells.get(2, "key")?);
+        known.insert(key, (cells.hash(3, "body_hash")?, Bytes::from(answer)));
+    }
+    Ok(Keys::new(known))
 }
 
-impl Keys {
-    /// Reads what is known of `keys`; what is older than its life is not.
-    pub(super) async fn find(conn: &mut SqliteConnection, now: i64, keys: &[&IdempotencyKey]) -> Result<Self> {
-        let oldest = now.saturating_sub(KEY_LIFE);
-        let lead = |binds: &mut Binds| {
-            binds.push(oldest);
-        };
-        let bind = |binds: &mut Binds, key: &&IdempotencyKey| {
-            binds.push(key.app.0).push(key.route).push(&key.key);
-        };
-        let mut known = HashMap::new();
-        for row in FIND.fetch(conn, keys, lead, bind).await? {
-            let cells = Cells::new(&row, "idempotency", 0);
-            let answer: Vec<u8> = cells.get(4, "answer")?;
-            let key = (cells.get(0, "app")?, cells.get(1, "route")?, cells.get(2, "key")?);
-            known.insert(key, (cells.hash(3, "body_hash")?, Bytes::from(answer)));
-        }
-        Ok(Self { known, new: Vec::new() })
-    }
-
-    /// What came before under a key, in the table or earlier in this batch.
-    pub(super) fn before(&self, key: Option<&IdempotencyKey>) -> Before {
-        let Some(key) = key else { return Before::Nothing };
-        match self.known.get(&name(key)) {
-            None => Before::Nothing,
-            Some((hash, answer)) if *hash == key.body_hash => Before::Same(answer.clone()),
-            Some(_) => Before::Other,
-        }
-    }
-
-    /// Remembers what is answered under a key.
-    pub(super) fn remember(&mut self, key: Option<&IdempotencyKey>, answer: &Bytes) {
-        if let Some(key) = key {
-            self.known.insert(name(key), (key.body_hash, answer.clone()));
-            self.new.push((key.clone(), answer.clone()));
-        }
-    }
-
-    /// Writes what was remembered.
-    pub(super) async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let now = tx.now;
-        let bind = |binds: &mut Binds, (key, answer): &(IdempotencyKey, Bytes)| {
-            binds.push(key.app.0).push(key.route).push(&key.key).push(key.body_hash.as_slice()).push(answer.as_ref()).push(now);
-        };
-        REMEMBER.execute(tx.conn, &self.new, no_lead, bind).await?;
-        Ok(())
-    }
+/// Writes what is to be remembered.
+pub(super) async fn remember(tx: &mut Tx<'_>, keys: &Keys) -> Result<()> {
+    let now = tx.now;
+    let bind = |binds: &mut Binds, (key, answer): &(IdempotencyKey, Bytes)| {
+        binds.push(key.app.0).push(key.route).push(&key.key).push(key.body_hash.as_slice()).push(answer.as_ref()).push(now);
+    };
+    REMEMBER.execute(tx.conn, keys.added(), no_lead, bind).await?;
+    Ok(())
 }
 
 #[async_trait]
@@ -87,12 +61,8 @@ impl Replays for SqliteStore {
     async fn before(&self, keys: &[IdempotencyKey]) -> Result<Vec<Before>> {
         let mut reader = self.hot.reader().await?;
         let asked: Vec<&IdempotencyKey> = keys.iter().collect();
-        let known = Keys::find(&mut reader, self.now(), &asked).await?;
+        let known = find(&mut reader, self.now(), &asked).await?;
         reader.done();
         Ok(keys.iter().map(|key| known.before(Some(key))).collect())
     }
-}
-
-fn name(key: &IdempotencyKey) -> (i64, String, String) {
-    (key.app.0, key.route.to_owned(), key.key.clone())
 }

@@ -1,22 +1,20 @@
 //! Notifications as callers read them.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::super::engine::{Narrowed, RunStatus, day_of};
-use super::super::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationStatus, NotificationView, Notifications};
+use super::super::engine::RunStatus;
+use super::super::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView, Notifications};
+use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::tally::Head;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{fetch, fetch_one};
-use super::cursor::{from_text, to_text};
 use super::row::{Cells, micros};
-use super::tally::{Tally, tally};
+use super::tally::tally;
 use super::work::count;
 use super::{delivery_list, user_deliveries};
-use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
 
 macro_rules! head {
@@ -35,66 +33,20 @@ pub(super) const LIST: &str = concat!(
 /// Pages that a list looks through for one that its filters leave: then it answers what it has, and where to go on.
 const LOOKS: usize = 20;
 
-/// A notification without its content and counts.
-pub(super) struct Head {
-    pub(super) id: NotificationId,
-    category: Option<String>,
-    labels: BTreeMap<String, String>,
-    pub(super) fan_out: bool,
-    accepted_at: Timestamp,
-    pub(super) start_at: Timestamp,
-    /// Where its run is, if it has one.
-    pub(super) run: Option<RunStatus>,
-    /// Devices taken so far from an expanding audience.
-    pub(super) targeted: Option<u64>,
-    /// Which devices are no targets.
-    pub(super) narrowed: Narrowed,
-}
-
-impl Head {
-    fn read(row: &SqliteRow) -> Result<Self> {
-        let cells = Cells::new(row, "notification", 0);
-        let targeted = if cells.is_null(7) { None } else { Some(cells.count(7, "targeted")?) };
-        Ok(Self {
-            id: cells.notification(0, "id")?,
-            category: cells.get(1, "category")?,
-            labels: cells.maybe_document(2, "labels")?.unwrap_or_default(),
-            fan_out: cells.get(3, "fan_out")?,
-            accepted_at: cells.instant(4, "accepted_at")?,
-            start_at: cells.instant(5, "start_at")?,
-            run: cells.maybe_word(6, "status", RunStatus::parse)?,
-            targeted,
-            narrowed: cells.maybe_document(8, "narrowed")?.unwrap_or_default(),
-        })
-    }
-
-    /// Days since 1970 of its start.
-    pub(super) fn day(&self) -> i32 {
-        day_of(self.start_at)
-    }
-
-    fn status(&self, tally: &Tally, now: i64) -> NotificationStatus {
-        match self.run {
-            Some(RunStatus::Cancelled) => NotificationStatus::Cancelled,
-            _ if !tally.has_work => NotificationStatus::Done,
-            Some(RunStatus::Paused) => NotificationStatus::Paused,
-            _ if micros(self.start_at) > now && tally.over() == 0 => NotificationStatus::Scheduled,
-            _ if tally.leased || tally.over() > 0 => NotificationStatus::Sending,
-            _ => NotificationStatus::Accepted,
-        }
-    }
-
-    fn view(self, tally: Tally, now: i64) -> NotificationView {
-        NotificationView {
-            id: self.id,
-            status: self.status(&tally, now),
-            category: self.category,
-            labels: self.labels,
-            accepted_at: self.accepted_at,
-            counts: tally.counts,
-            reasons: tally.reasons,
-        }
-    }
+fn read(row: &SqliteRow) -> Result<Head> {
+    let cells = Cells::new(row, "notification", 0);
+    let targeted = if cells.is_null(7) { None } else { Some(cells.count(7, "targeted")?) };
+    Ok(Head {
+        id: cells.notification(0, "id")?,
+        category: cells.get(1, "category")?,
+        labels: cells.maybe_document(2, "labels")?.unwrap_or_default(),
+        fan_out: cells.get(3, "fan_out")?,
+        accepted_at: cells.instant(4, "accepted_at")?,
+        start_at: cells.instant(5, "start_at")?,
+        run: cells.maybe_word(6, "status", RunStatus::parse)?,
+        targeted,
+        narrowed: cells.maybe_document(8, "narrowed")?.unwrap_or_default(),
+    })
 }
 
 /// The head of one.
@@ -102,16 +54,11 @@ pub(super) async fn head(conn: &mut SqliteConnection, app: AppId, id: Notificati
     let row = fetch_one(conn, ONE, |binds| {
         binds.push(app.0).push(id.0.as_bytes().as_slice());
     });
-    row.await?.as_ref().map(Head::read).transpose()
+    row.await?.as_ref().map(read).transpose()
 }
 
 async fn views(conn: &mut SqliteConnection, heads: Vec<Head>, now: i64) -> Result<Vec<NotificationView>> {
-    let mut tallies = tally(conn, &heads, now).await?;
-    Ok(heads
-        .into_iter()
-        .map(|head| (tallies.remove(&head.id).unwrap_or_default(), head))
-        .map(|(tally, head)| head.view(tally, now))
-        .collect())
+    Ok(tally(conn, &heads, now).await?.views(heads))
 }
 
 #[async_trait]
@@ -132,7 +79,7 @@ impl Notifications for SqliteStore {
                 binds.push(app.0).push(before.as_slice()).push(filter.category.as_deref()).push(filter.from.map(micros));
                 binds.push(filter.to.map(micros)).push(count(page.limit));
             });
-            let heads: Vec<Head> = rows.await?.iter().map(Head::read).collect::<Result<_>>()?;
+            let heads: Vec<Head> = rows.await?.iter().map(read).collect::<Result<_>>()?;
             let end = heads.len() < page.limit;
             if let Some(last) = heads.last() {
                 before = last.id.0.as_bytes().to_vec();

@@ -7,21 +7,19 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::receipt::{Receipt, ReceiptKind, ReceiptVerdict, Receipts};
+use super::super::rules::booking::{Book, DeliveryKey, Push, kind, word};
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch, no_lead};
-use super::facts::{Count, raise};
+use super::facts::raise;
 use super::json::List;
 use super::prune::EARLY_LIFE;
-use super::row::{Cells, micros};
-use super::tally::RECEIPTS;
+use super::row::{Cells, instant, micros};
 use super::writer::Tx;
+use crate::domain::Timestamp;
 use crate::domain::delivery::State;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::AppId;
 
-/// After so many microseconds a report is too late.
-const TOO_LATE: i64 = 30 * 86_400 * 1_000_000;
-
-/// What is known of a reported push, in the order of [`Push::read`].
+/// What is known of a reported push, in the order of [`read`].
 macro_rules! push_columns {
     () => {
         "n.id, v.pk, n.start_at / 86400000000, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
@@ -63,23 +61,6 @@ pub(super) const BOOK: Tuples = Tuples {
            WHERE delivery.day = +new.day AND delivery.notification_id = +new.id AND delivery.target = +new.target AND delivery.channel = 'push'",
 };
 
-/// A push that was reported.
-struct Push {
-    key: (i64, NotificationId, i64),
-    state: Option<State>,
-    at: i64,
-    stamps: [Option<i64>; 3],
-    start_at: i64,
-    has_work: bool,
-}
-
-/// Stamps of deliveries as they become, and how many are new of each kind.
-#[derive(Default)]
-struct Book {
-    stamps: BTreeMap<(i64, NotificationId, i64), [Option<i64>; 3]>,
-    new: BTreeMap<Count<'static>, i64>,
-}
-
 #[async_trait]
 impl Receipts for SqliteStore {
     async fn receive(&self, app: AppId, receipts: &[Receipt]) -> Result<Vec<ReceiptVerdict>> {
@@ -102,26 +83,27 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
     });
     let mut pushes: BTreeMap<usize, Push> = BTreeMap::new();
     for row in &rows.await? {
-        pushes.insert(Cells::new(row, "notification", 0).count(10, "id")?, Push::read(row)?);
+        pushes.insert(Cells::new(row, "notification", 0).count(10, "id")?, read(row)?);
     }
+    let now = instant(tx.now).unwrap_or_default();
     let mut book = Book::default();
     let mut early = Vec::new();
     let mut verdicts = Vec::with_capacity(receipts.len());
     for (n, receipt) in receipts.iter().enumerate() {
-        let at = receipt.at.map(micros);
+        let at = receipt.at;
         verdicts.push(match pushes.get(&n) {
-            Some(push) if push.state == Some(State::Sent) => book.enter(push, receipt.kind, at, tx.now),
-            Some(push) if push.may_be_under_way(tx.now) => {
+            Some(push) if push.state == Some(State::Sent) => book.enter(push, receipt.kind, at, now),
+            Some(push) if push.may_be_under_way(now) => {
                 early.push((push.key, receipt.kind, at));
                 ReceiptVerdict::Early
             }
             _ => ReceiptVerdict::UnknownDelivery,
         });
     }
-    book.write(&mut tx).await?;
+    write(&mut tx, &book).await?;
     let now = tx.now;
-    let bind = |binds: &mut Binds, ((_, id, device), kind, at): &((i64, NotificationId, i64), ReceiptKind, Option<i64>)| {
-        binds.push(id.0.as_bytes().as_slice()).push(*device).push(word(*kind)).push(app.0).push(*at).push(now);
+    let bind = |binds: &mut Binds, ((_, id, device), kind, at): &(DeliveryKey, ReceiptKind, Option<Timestamp>)| {
+        binds.push(id.0.as_bytes().as_slice()).push(*device).push(word(*kind)).push(app.0).push(at.map(micros)).push(now);
     };
     KEEP.execute(tx.conn, &early, no_lead, bind).await?;
     Ok(verdicts)
@@ -134,16 +116,16 @@ async fn settle(mut tx: Tx<'_>) -> Result<usize> {
     let mut settled = 0;
     for row in &rows {
         let cells = Cells::new(row, "receipt_early", 0);
-        let push = Push::read(row)?;
+        let push = read(row)?;
         let kind = cells.word(10, "kind", kind)?;
-        let seen_at: i64 = cells.get(12, "seen_at")?;
-        if push.state == Some(State::Sent) && book.enter(&push, kind, cells.get(11, "at")?, seen_at) == ReceiptVerdict::Accepted {
+        let seen_at = cells.instant(12, "seen_at")?;
+        if push.state == Some(State::Sent) && book.enter(&push, kind, cells.maybe_instant(11, "at")?, seen_at) == ReceiptVerdict::Accepted {
             settled += 1;
         }
         over.push((push.key, kind));
     }
-    book.write(&mut tx).await?;
-    let bind = |binds: &mut Binds, ((_, id, device), kind): &((i64, NotificationId, i64), ReceiptKind)| {
+    write(&mut tx, &book).await?;
+    let bind = |binds: &mut Binds, ((_, id, device), kind): &(DeliveryKey, ReceiptKind)| {
         binds.push(id.0.as_bytes().as_slice()).push(*device).push(word(*kind));
     };
     FORGET.execute(tx.conn, &over, no_lead, bind).await?;
@@ -154,64 +136,26 @@ async fn settle(mut tx: Tx<'_>) -> Result<usize> {
     Ok(settled)
 }
 
-impl Push {
-    fn read(row: &SqliteRow) -> Result<Self> {
-        let cells = Cells::new(row, "delivery", 0);
-        Ok(Self {
-            key: (cells.get(2, "day")?, cells.notification(0, "notification_id")?, cells.get(1, "target")?),
-            state: cells.maybe_word(3, "state", State::parse)?,
-            at: cells.get::<Option<i64>>(4, "at")?.unwrap_or_default(),
-            stamps: [cells.get(5, "delivered_at")?, cells.get(6, "opened_at")?, cells.get(7, "dismissed_at")?],
-            start_at: cells.get(8, "start_at")?,
-            has_work: cells.get(9, "notification_id")?,
-        })
-    }
-
-    /// Whether it may have reached the device before the send was booked: nothing is sent before the notification begins.
-    fn may_be_under_way(&self, now: i64) -> bool {
-        self.state.is_none() && self.has_work && self.start_at <= now
-    }
+fn read(row: &SqliteRow) -> Result<Push> {
+    let cells = Cells::new(row, "delivery", 0);
+    Ok(Push {
+        key: (cells.get(2, "day")?, cells.notification(0, "notification_id")?, cells.get(1, "target")?),
+        state: cells.maybe_word(3, "state", State::parse)?,
+        at: cells.maybe_instant(4, "at")?,
+        stamps: [cells.maybe_instant(5, "delivered_at")?, cells.maybe_instant(6, "opened_at")?, cells.maybe_instant(7, "dismissed_at")?],
+        start_at: cells.instant(8, "start_at")?,
+        has_work: cells.get(9, "notification_id")?,
+    })
 }
 
-impl Book {
-    /// Enters a report of a push that was sent. An instant that cannot be is that of the arrival.
-    fn enter(&mut self, push: &Push, kind: ReceiptKind, reported: Option<i64>, arrival: i64) -> ReceiptVerdict {
-        let at = reported.filter(|at| (push.at..=arrival).contains(at)).unwrap_or(arrival);
-        if at.saturating_sub(push.at) > TOO_LATE {
-            return ReceiptVerdict::TooLate;
-        }
-        let stamps = self.stamps.entry(push.key).or_insert(push.stamps);
-        let implied = [true, kind == ReceiptKind::Opened, kind == ReceiptKind::Dismissed];
-        for ((stamp, word), implied) in stamps.iter_mut().zip(RECEIPTS).zip(implied) {
-            if implied && stamp.is_none() {
-                *stamp = Some(at);
-                *self.new.entry((push.key.1, word, "")).or_default() += 1;
-            }
-        }
-        ReceiptVerdict::Accepted
-    }
-
-    async fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let rows: Vec<_> = self.stamps.iter().collect();
-        let bind = |binds: &mut Binds, ((day, id, target), stamps): &(&(i64, NotificationId, i64), &[Option<i64>; 3])| {
-            binds.push(*day).push(id.0.as_bytes().as_slice()).push(*target);
-            stamps.iter().for_each(|stamp| {
-                binds.push(*stamp);
-            });
-        };
-        BOOK.execute(tx.conn, &rows, no_lead, bind).await?;
-        raise(tx, &self.new).await
-    }
-}
-
-fn word(kind: ReceiptKind) -> &'static str {
-    match kind {
-        ReceiptKind::Delivered => "delivered",
-        ReceiptKind::Opened => "opened",
-        ReceiptKind::Dismissed => "dismissed",
-    }
-}
-
-fn kind(text: &str) -> Option<ReceiptKind> {
-    [ReceiptKind::Delivered, ReceiptKind::Opened, ReceiptKind::Dismissed].into_iter().find(|kind| word(*kind) == text)
+async fn write(tx: &mut Tx<'_>, book: &Book) -> Result<()> {
+    let rows: Vec<_> = book.stamps().collect();
+    let bind = |binds: &mut Binds, ((day, id, target), stamps): &(&DeliveryKey, &[Option<Timestamp>; 3])| {
+        binds.push(*day).push(id.0.as_bytes().as_slice()).push(*target);
+        stamps.iter().for_each(|stamp| {
+            binds.push(stamp.map(micros));
+        });
+    };
+    BOOK.execute(tx.conn, &rows, no_lead, bind).await?;
+    raise(tx, book.counts()).await
 }

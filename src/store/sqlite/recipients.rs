@@ -7,10 +7,12 @@ use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::super::engine::Recipient;
+use super::super::rules::resolve::{Named, Person};
+use super::super::rules::words::token;
 use super::super::{Error, Result};
 use super::batch::fetch_list;
-use super::device_row::token;
 use super::json::List;
+use super::row::instant;
 use crate::domain::device::{Environment, Permission, Platform, ProviderKind, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::preferences::Preferences;
@@ -57,26 +59,6 @@ struct Found {
     person_since: Option<i64>,
 }
 
-/// A user's active devices, each with the instant it was last seen.
-pub(super) struct Person {
-    /// The store's number.
-    pub(super) pk: PersonPk,
-    /// The devices.
-    pub(super) devices: Vec<(Recipient, i64)>,
-}
-
-/// A named device.
-pub(super) struct Named {
-    /// The store's number.
-    pub(super) pk: DevicePk,
-    /// Whose it is.
-    pub(super) person: Option<PersonPk>,
-    /// Since when, in microseconds since 1970.
-    pub(super) person_since: i64,
-    /// What a push needs, if it is active.
-    pub(super) recipient: Option<Recipient>,
-}
-
 /// Reads rows and parses each person's preferences once.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -92,7 +74,7 @@ impl Reader {
             let pk = PersonPk(found.person.ok_or_else(|| found.unreadable("person_pk"))?);
             let person = people.entry(name).or_insert_with(|| Person { pk, devices: Vec::new() });
             if found.pk.is_some() {
-                let seen = found.last_seen_at.unwrap_or_default();
+                let seen = found.last_seen_at.and_then(instant).unwrap_or_default();
                 person.devices.push((self.recipient(found)?, seen));
             }
         }
@@ -106,7 +88,7 @@ impl Reader {
             let name = std::mem::take(&mut found.name);
             let pk = DevicePk(found.pk.ok_or_else(|| found.unreadable("pk"))?);
             let person = found.owner.map(PersonPk);
-            let person_since = found.person_since.unwrap_or_default();
+            let person_since = found.person_since.and_then(instant).unwrap_or_default();
             let recipient = if found.active == Some(1) { Some(self.recipient(found)?) } else { None };
             devices.insert(name, Named { pk, person, person_since, recipient });
         }

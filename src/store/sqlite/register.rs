@@ -1,13 +1,14 @@
 //! A registration as a write: the device, and what it does to others.
 
 use super::super::device::Registered;
+use super::super::rules::registration::{Address, Verb, apply, check, wants};
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch_one};
 use super::device::BY_NAME;
-use super::device_row::{self, inactive_reason_text, permission_text, status_text, token_text};
+use super::device_row;
 use super::fault::Gone;
 use super::person;
-use super::registration::{Address, Verb, apply, check, wants};
 use super::row::{Cells, instant, micros, to_document};
 use super::writer::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};

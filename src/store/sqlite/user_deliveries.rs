@@ -6,9 +6,9 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::notification::DeliveryView;
+use super::super::rules::cursor::{from_text, to_text};
 use super::super::{Page, PageRequest, Result};
 use super::batch::{Binds, fetch, fetch_one};
-use super::cursor::{from_text, to_text};
 use super::delivery_list::{delivery_columns, device_and_person, ended, person};
 use super::row::Cells;
 use super::work::count;

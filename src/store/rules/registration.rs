@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::device::Registered;
-use super::device_row::{hash, provider_of};
+use super::words::{hash, provider_of};
 use crate::domain::Timestamp;
 use crate::domain::device::{
     Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken, TagChange,
@@ -12,7 +12,7 @@ use crate::domain::id::{DevicePk, PersonPk};
 
 /// How the change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(in crate::store) enum Verb {
     /// A registration.
     Put,
     /// A change of single fields.
@@ -20,7 +20,7 @@ pub(super) enum Verb {
 }
 
 /// The parts that decide whether the change can be made at all.
-pub(super) struct Address {
+pub(in crate::store) struct Address {
     /// Who carries pushes to it after the change.
     provider: ProviderKind,
     /// The address after the change.
@@ -28,7 +28,7 @@ pub(super) struct Address {
 }
 
 /// Checks what can be refused, before anything is written.
-pub(super) fn check(old: Option<&Device>, change: &DeviceChange) -> Result<Address, Registered> {
+pub(in crate::store) fn check(old: Option<&Device>, change: &DeviceChange) -> Result<Address, Registered> {
     if old.is_none() && change.user.is_keep() {
         return Err(Registered::Missing("user_id"));
     }
@@ -40,7 +40,13 @@ pub(super) fn check(old: Option<&Device>, change: &DeviceChange) -> Result<Addre
 }
 
 /// The device after the change; whether it is active is decided beside the others.
-pub(super) fn apply(old: Option<&Device>, change: DeviceChange, address: Address, person: Option<PersonPk>, now: Timestamp) -> Device {
+pub(in crate::store) fn apply(
+    old: Option<&Device>,
+    change: DeviceChange,
+    address: Address,
+    person: Option<PersonPk>,
+    now: Timestamp,
+) -> Device {
     let imported = change.imported.unwrap_or_default();
     let token_hash = hash(&address.token);
     let kept = |field: fn(&Device) -> &Option<String>| old.and_then(|device| field(device).clone());
@@ -114,7 +120,7 @@ fn tags(old: BTreeMap<String, serde_json::Value>, change: TagChange) -> BTreeMap
 }
 
 /// Whether the device asks to be active after the change; `None`: it stays as it is.
-pub(super) fn wants(old: Option<&Device>, change: &DeviceChange, verb: Verb) -> Option<DeviceStatus> {
+pub(in crate::store) fn wants(old: Option<&Device>, change: &DeviceChange, verb: Verb) -> Option<DeviceStatus> {
     let Some(imported) = &change.imported else {
         return (verb == Verb::Put || change.token.is_some()).then_some(DeviceStatus::Active);
     };

@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use super::super::{Error, Result};
 
 /// A place in a list as text.
-pub(super) fn to_text<T: Serialize>(place: &T) -> Result<String> {
+pub(in crate::store) fn to_text<T: Serialize>(place: &T) -> Result<String> {
     let bytes = serde_json::to_vec(place).map_err(|error| Error::Refused(Box::new(error)))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// The place that a text stands for.
-pub(super) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T> {
+pub(in crate::store) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::ForeignCursor)?;
     serde_json::from_slice(&bytes).map_err(|_| Error::ForeignCursor)
 }

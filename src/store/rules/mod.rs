@@ -1,0 +1,11 @@
+//! What every store decides in the same way once it has read the rows: no statement, no connection, no clock.
+
+pub(super) mod booking;
+pub(super) mod cursor;
+pub(super) mod delivery_view;
+pub(super) mod keys;
+pub(super) mod place;
+pub(super) mod registration;
+pub(super) mod resolve;
+pub(super) mod tally;
+pub(super) mod words;
