@@ -94,3 +94,23 @@ async fn every_role_does_its_part() {
     assert!(worker.submit(world.submission(&["ann"]).await.1).await.is_err(), "no api, no requests");
     drop((api, scheduler, worker));
 }
+
+/// Any number of nodes that all look for due work: each piece is sent once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_several_schedulers_see_is_sent_once() {
+    let world = World::new().await;
+    world.iphones(&["ann"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..100 {
+        ids.push(world.accept(&["ann"]).await);
+    }
+    let nodes: Vec<_> = (0..3).map(|_| Dispatch::start(world.parts(), Roles::ALL)).collect();
+    for id in ids {
+        until("it is sent", async || world.is_done(id).await.then_some(())).await;
+    }
+    let mut started = world.provider.started();
+    started.sort_unstable();
+    started.dedup();
+    assert_eq!((started.len(), world.provider.started().len()), (100, 100));
+    drop(nodes);
+}
