@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, BuiltInKey};
@@ -15,6 +16,7 @@ use crate::config::{self, DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::node::Parts;
+use crate::dispatch::role::Roles;
 use crate::domain::clock::{Clock, Rng};
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
@@ -48,7 +50,9 @@ pub struct Daemon {
     address: SocketAddr,
     life: Lifecycle,
     dispatch: Arc<Dispatch>,
-    /// Connections of callers, apart from the path: they end first.
+    /// Ends the serving of callers.
+    closing: CancellationToken,
+    /// Connections of callers, apart from the path.
     callers: TaskTracker,
     /// The store's own tasks: they end last.
     keeping: TaskTracker,
@@ -56,7 +60,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// Opens the store, binds the listener and starts every task in the life's set; answers once it serves.
-    pub async fn start(settings: Settings, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
+    pub async fn start(settings: Settings, roles: Roles, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind(settings.server.listen).await.with_context(|| format!("server.listen {}", settings.server.listen))?;
         let address = listener.local_addr()?;
@@ -69,7 +73,7 @@ impl Daemon {
         let apps = apps(&settings, &*store, &context(&settings, life)).await?;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
-        let dispatch = Dispatch::start(Parts {
+        let parts = Parts {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
             directory,
@@ -81,7 +85,8 @@ impl Daemon {
             stopped: life.hard().clone(),
             settings: settings.dispatch.clone(),
             retry: settings.retry.clone(),
-        });
+        };
+        let dispatch = Dispatch::start(parts, roles);
         let server = api::Settings {
             listen: settings.server.listen.to_string(),
             header_timeout_seconds: settings.server.header_timeout_seconds,
@@ -95,10 +100,12 @@ impl Daemon {
             settings: server.clone(),
             metrics: metrics.render(),
             built_in_keys,
+            stopping: life.soft().clone(),
         };
-        let router = api::router(state).merge(extras.routes.unwrap_or_default());
-        drop(callers.spawn(api::serve(listener, router, server, life.soft().clone(), callers.clone())));
-        Ok(Self { address, life: life.clone(), dispatch, callers, keeping })
+        let router = if roles.api { api::router(state) } else { api::probes(state) }.merge(extras.routes.unwrap_or_default());
+        let closing = CancellationToken::new();
+        drop(callers.spawn(api::serve(listener, router, server, closing.clone(), callers.clone())));
+        Ok(Self { address, life: life.clone(), dispatch, closing, callers, keeping })
     }
 
     /// Where it listens.
@@ -106,20 +113,22 @@ impl Daemon {
         self.address
     }
 
-    /// Waits until the life has ended and everything is handed back and closed: callers first, then what is under way, then the store.
+    /// Waits until the life has ended and everything is handed back and closed: what is under way first, while `/ready` tells callers to
+    /// go elsewhere, then the callers, then the store.
     pub async fn stopped(self) -> anyhow::Result<()> {
-        let Self { life, dispatch, callers, keeping, .. } = self;
+        let Self { life, dispatch, closing, callers, keeping, .. } = self;
         life.soft().cancelled().await;
-        callers.close();
         let drained = async {
-            callers.wait().await;
             while !dispatch.is_idle() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
+            closing.cancel();
+            callers.close();
+            callers.wait().await;
         };
         tokio::select! {
             () = drained => {}
-            () = life.hard().cancelled() => {}
+            () = life.hard().cancelled() => closing.cancel(),
         }
         let handed_back = dispatch.hand_back().await;
         life.hard().cancel();

@@ -4,6 +4,7 @@ mod kit;
 
 mod conventions;
 mod keys;
+mod operations;
 mod people;
 mod reads;
 mod sends;

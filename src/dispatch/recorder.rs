@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::job::{FollowUp, Job};
-use super::node::{Node, Permit};
+use super::node::{BACKOFF, Node, Permit};
+use super::outage::Causes;
 use crate::domain::delivery::Delivery;
 use crate::queue::Taken;
 use crate::store;
@@ -17,9 +18,6 @@ use crate::store::engine::{Death, Finished, Record, Shown};
 const BATCH: usize = 1000;
 /// How long the first event of a commit waits for company.
 const LINGER: Duration = Duration::from_millis(10);
-/// The waits between tries while the store is away.
-const RETRY: Duration = Duration::from_millis(200);
-
 /// Events under way to the recorder, at most; a permit is held by each send among them.
 pub const CAPACITY: usize = 8192;
 
@@ -57,7 +55,7 @@ struct Batch {
 impl Batch {
     fn of(node: &Node, events: &mut Vec<Event>) -> Self {
         let mut batch = Self::default();
-        let now = node.clock.now();
+        let now = node.now();
         for Event { job, what, permit } in events.drain(..) {
             match what {
                 What::Ended(delivery, shown) => {
@@ -91,6 +89,7 @@ impl Batch {
 
 /// Writes events until the path lets go of them.
 pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
+    let _flushed = node.flushed.clone().drop_guard();
     let mut waiting = Vec::with_capacity(BATCH);
     while next_batch(&node, &mut events, &mut waiting).await {
         let batch = Batch::of(&node, &mut waiting);
@@ -128,7 +127,7 @@ async fn write(node: &Node, batch: &Batch) -> bool {
         None => false,
         Some(Ok(())) => true,
         Some(Err(error)) => {
-            tracing::error!(error = %describe(&error), "a batch of outcomes was refused; each is tried alone");
+            tracing::error!(error = %Causes(&error), "a batch of outcomes was refused; each is tried alone");
             write_each(node, batch).await
         }
     }
@@ -137,20 +136,18 @@ async fn write(node: &Node, batch: &Batch) -> bool {
 /// Writes until the store is there; `None` when the node stops for good before that.
 async fn attempt(node: &Node, record: &Record) -> Option<Result<(), store::Error>> {
     loop {
-        match node.store.record(record).await {
+        match node.heard(node.store.record(record).await) {
             Ok(recorded) => {
                 metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
                 metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
                 return Some(Ok(()));
             }
-            Err(error) if error.is_transient() => {
-                tracing::warn!(error = %error, "outcomes cannot be written; they are kept and tried again");
-                tokio::select! {
-                    biased;
-                    () = node.hard_stop.cancelled() => return None,
-                    () = tokio::time::sleep(RETRY) => {}
-                }
-            }
+            // outcomes are kept, and with them the permits: while it is away not more is sent than that
+            Err(error) if error.is_transient() => tokio::select! {
+                biased;
+                () = node.hard_stop.cancelled() => return None,
+                () = tokio::time::sleep(BACKOFF) => {}
+            },
             Err(error) => return Some(Err(error)),
         }
     }
@@ -166,7 +163,7 @@ async fn write_each(node: &Node, batch: &Batch) -> bool {
             None => return false,
             Some(Ok(())) => {}
             Some(Err(error)) => {
-                tracing::error!(error = %describe(&error), notification.id = %id, "an outcome was refused; its work is taken again");
+                tracing::error!(error = %Causes(&error), notification.id = %id, "an outcome was refused; its work is taken again");
                 batch.jobs.iter().filter(|job| job.message.id == id).for_each(|job| job.spoil());
             }
         }
@@ -178,14 +175,10 @@ async fn write_each(node: &Node, batch: &Batch) -> bool {
         match attempt(node, &alone).await {
             None => return false,
             Some(Ok(())) => {}
-            Some(Err(error)) => tracing::error!(error = %describe(&error), "what follows an outcome was refused"),
+            Some(Err(error)) => tracing::error!(error = %Causes(&error), "what follows an outcome was refused"),
         }
     }
     true
-}
-
-fn describe(error: &store::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// Lets go of what was written: permits, jobs, queue entries.
@@ -202,9 +195,5 @@ async fn finish(node: &Node, batch: Batch) {
     if !batch.record.finished.iter().all(|work| work.follow_ups.is_empty()) || !batch.record.deaths.is_empty() {
         node.wake.notify_one();
     }
-    if !acks.is_empty()
-        && let Err(error) = node.queue.ack(&acks).await
-    {
-        tracing::warn!(error = %error, "entries cannot be acked; they come back and are forgotten then");
-    }
+    node.ack(&acks).await;
 }

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use uuid::Builder;
@@ -26,6 +27,7 @@ use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, FieldError, Rejected, To};
 use crate::dispatch::handle::{Explained, LaneView, Preview, Question, RenderedPreview, Who};
+use crate::dispatch::tests::store::TestStore;
 use crate::domain::Timestamp;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
@@ -221,10 +223,13 @@ impl Reply {
 
 pub(super) struct World {
     pub(super) router: Router,
+    pub(super) shared: Arc<Shared>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) path: Arc<FakePath>,
     pub(super) app: AppId,
     pub(super) other_app: AppId,
+    pub(super) stopping: CancellationToken,
+    pub(super) store: Arc<TestStore>,
     _folder: TempDir,
 }
 
@@ -240,7 +245,8 @@ impl World {
         let clock = Arc::new(ManualClock(AtomicI64::new(start.timestamp_micros())));
         let shared_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let options = Options::new(folder.path().join("herald.db"));
-        let store: Arc<dyn Store> = SqliteStore::open(&options, Arc::clone(&shared_clock), &TaskTracker::new()).await.unwrap();
+        let faulty = Arc::new(TestStore::new(SqliteStore::open(&options, Arc::clone(&shared_clock), &TaskTracker::new()).await.unwrap()));
+        let store: Arc<dyn Store> = Arc::clone(&faulty) as _;
         let apps = store.ensure_apps(&["demo".to_owned(), "other".to_owned()]).await.unwrap();
         let path = Arc::new(FakePath {
             store: Arc::clone(&store),
@@ -249,17 +255,30 @@ impl World {
             made: AtomicU64::new(0),
             drafts: Mutex::default(),
         });
+        let stopping = CancellationToken::new();
         let shared = Shared {
             path: Arc::clone(&path) as _,
-            store,
+            store: Arc::clone(&store),
             queue: Arc::new(InProcessQueue::new(100)),
             clock: shared_clock,
             settings: Settings { listen: address.to_owned(), ..Settings::default() },
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
             under_way: UnderWay::default(),
+            stopping: stopping.clone(),
             keys: KeyRing::new(vec![BuiltInKey::new(KEY, apps[0]), BuiltInKey::new("other-key", apps[1])]),
         };
-        Self { router: assemble(Arc::new(shared)), clock, path, app: apps[0], other_app: apps[1], _folder: folder }
+        let shared = Arc::new(shared);
+        Self {
+            router: assemble(Arc::clone(&shared)),
+            shared,
+            clock,
+            path,
+            app: apps[0],
+            other_app: apps[1],
+            stopping,
+            store: faulty,
+            _folder: folder,
+        }
     }
 
     /// Sends a request as it is.
