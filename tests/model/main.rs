@@ -10,7 +10,8 @@
 //! one transaction after the other, but for reads and cancels, which may be older than their commit where a scenario says so.
 //! Not in here: pace, the window, hold-back, collapse keys, receipts, idempotency keys, chunks that are split.
 //!
-//! `HERALD_MODEL=long` lets more faults come together, and walks at random where there are too many states to see all of them.
+//! `cargo test --test model -- --nocapture` says how much was explored. With `HERALD_MODEL=long` more faults come together, and the
+//! walks at random are longer; that takes long, and some GB of memory.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod action;

@@ -9,16 +9,15 @@ use crate::settle;
 /// The scenario finds nothing as it is, and with the mistake it finds that the invariant is broken.
 #[expect(clippy::print_stdout, reason = "how much had to be explored says how deep the mistake lies")]
 fn assert_found(mistake: Mistake, scenario: Scenario, invariant: &'static str) {
-    let right = scenario.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    right.assert_properties();
-    let wrong = scenario.with(mistake).checker().finish_when(HasDiscoveries::AllOf([invariant].into())).spawn_bfs().join();
-    let states = wrong.unique_state_count();
-    let path = wrong.discovery(invariant).unwrap_or_else(|| panic!("{mistake:?} was not found in {states} states"));
-    println!(
-        "{mistake:?}: found after {states} of {} states, {} steps: {invariant}",
-        right.unique_state_count(),
-        path.into_actions().len()
-    );
+    scenario.clone().checker().spawn_bfs().join().assert_properties();
+    let wrong = scenario.with(mistake);
+    let seen = wrong.clone().checker().finish_when(HasDiscoveries::AllOf([invariant].into())).spawn_bfs().join();
+    let states = seen.unique_state_count();
+    let path = seen.discovery(invariant).unwrap_or_else(|| panic!("{mistake:?} was not found in {states} states"));
+    let holds = wrong.property(invariant).condition;
+    // the path may go on from the first state that is wrong
+    let steps = path.into_states().iter().take_while(|state| holds(&wrong, state)).count();
+    println!("{mistake:?}: {states} states, {steps} steps: {invariant}");
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Sent {
     }
 }
 
-/// A protocol that is wrong in one place.
+/// A protocol that is wrong in one place. The last four are, or were, in the code: see `docs/decisions/0004-the-protocol-of-work.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// Plans are written whatever the row's epoch is.
