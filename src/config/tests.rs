@@ -238,9 +238,7 @@ fn a_queue_is_embedded_or_in_redis() {
     assert_eq!(problems("", &variable), [format!("HERALD__QUEUE__URL: {SHARED}")]);
 }
 
-const LATER: &[Case] = &[
-    ("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version"),
-];
+const LATER: &[Case] = &[("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version")];
 
 #[test]
 fn a_server_is_named_with_its_user_and_database() {
