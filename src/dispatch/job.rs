@@ -127,6 +127,11 @@ impl Job {
         drop(self.named.set(pairs));
     }
 
+    /// Whether it is for this target.
+    pub fn names(&self, pair: Pair) -> bool {
+        self.named.get().is_some_and(|named| named.contains(&pair))
+    }
+
     /// The rows for all that is not over: what waits goes on waiting, the rest is due now. Outcomes that are still to be written are found
     /// when these rows are taken. `None` for an audience, and where an outcome could not be written: the row stays.
     pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Vec<NewWork>> {
@@ -151,11 +156,6 @@ impl Job {
         node.held.remove(self);
         node.ack(std::slice::from_ref(&self.entry)).await;
         Ok(())
-    }
-
-    /// The row of one target, due now: for one whose device has another token by now.
-    pub fn due_now(&self, ids: &dyn Ids, pair: Pair, now: Timestamp, attempt: u32) -> NewWork {
-        self.row(ids, vec![pair], FollowUpRow { due: now, attempt, reason: None })
     }
 
     fn row(&self, ids: &dyn Ids, pairs: Vec<Pair>, FollowUpRow { due, attempt, reason }: FollowUpRow) -> NewWork {

@@ -232,8 +232,6 @@ impl Attempt {
             token_hash: self.sending.recipient.token_hash,
             since,
             deactivate,
-            work: (self.job.work.key, self.job.work.epoch),
-            otherwise: self.job.due_now(&*self.node.ids, self.pair(), self.node.now(), attempts),
         }))
     }
 

@@ -9,7 +9,7 @@ async fn a_node_does_what_its_roles_say() {
     let cluster = Cluster::start(&[]);
     let api = cluster.node("api");
     let client = cluster.client(&api);
-    client.ios("phone", "ann", &crate::client::apns_token("c0", 1)).await;
+    client.ios("phone", "ann", &crate::daemon::apns_token("c0", 1)).await;
     let later = client.notify(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}, "send_at": (chrono::Utc::now() + chrono::TimeDelta::seconds(1)).to_rfc3339()})).await;
     let worker = cluster.node("worker");
     let now = client.send_and_wait(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}})).await;

@@ -38,7 +38,7 @@ async fn what_is_handed_back_goes_on_at_once() {
     let cluster = Cluster::start(&[("HERALD__DISPATCH__GRACE_SECONDS", "1"), ("HERALD__DISPATCH__LEASE_SECONDS", "120")]);
     let api = cluster.node("api,scheduler");
     let client = cluster.client(&api);
-    let token = crate::client::apns_token("a1", 1);
+    let token = crate::daemon::apns_token("a1", 1);
     client.ios("slow", "ann", &token).await;
     let rule = json!({"provider": "apns", "token_prefix": token, "delay_ms": 8000, "times": 1});
     cluster.simulator.client.behave(json!([rule])).await;

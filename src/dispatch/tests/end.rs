@@ -50,10 +50,12 @@ async fn the_last_outcomes_are_written_first() {
     // both answers are known and nobody has written them
     until("both have answered", async || (world.provider.started().len() == 2 && hand.events.len() == 3).then_some(())).await;
     let node = Arc::clone(&hand.node);
-    let ending = hand.node.tasks.spawn(async move { hand_back::hand_back(&node).await });
-    hand.node.hard_stop.cancelled().await;
-    recorder::run(Arc::clone(&hand.node), hand.events).await;
-    assert_eq!(ending.await.unwrap().unwrap(), 0, "nothing is left to hand back");
+    let recording = async {
+        hand.node.hard_stop.cancelled().await;
+        recorder::run(Arc::clone(&hand.node), hand.events).await;
+    };
+    let (handed_back, ()) = tokio::join!(hand_back::hand_back(&node), recording);
+    assert_eq!(handed_back.unwrap(), 0, "nothing is left to hand back");
     assert!(world.is_done(id).await);
     assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (2, 2));
 }

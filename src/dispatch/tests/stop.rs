@@ -34,15 +34,14 @@ async fn what_a_node_holds_of_a_paused_run_goes_back() {
     let id = expanded(&world, &node).await;
     let taken = world.ready(&node).await;
     world.provider.answers(false);
-    let worker = Arc::clone(&node);
-    let working = node.tasks.spawn(async move { worker::work_on(&worker, taken).await });
-    until("one is under way", async || (world.provider.started().len() == 1).then_some(())).await;
-
-    assert!(world.store.pause(world.app, id).await.unwrap());
-    look(&node).await;
-    assert_eq!(node.stopped.get(id), Some(RunStatus::Paused));
-    world.provider.answers(true);
-    working.await.unwrap();
+    let pausing = async {
+        until("one is under way", async || (world.provider.started().len() == 1).then_some(())).await;
+        assert!(world.store.pause(world.app, id).await.unwrap());
+        look(&node).await;
+        assert_eq!(node.stopped.get(id), Some(RunStatus::Paused));
+        world.provider.answers(true);
+    };
+    tokio::join!(worker::work_on(&node, taken), pausing);
     until("the rest is put back", async || node.held.all().is_empty().then_some(())).await;
     let counts = world.counts(id).await;
     assert_eq!((counts.sent, counts.waiting, world.provider.started().len()), (1, 2, 1));

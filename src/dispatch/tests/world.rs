@@ -90,7 +90,7 @@ impl World {
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::clone(&self.ids),
             rng: Arc::new(Even),
-            tasks: TaskTracker::new(),
+            tasks: Arc::new(TaskTracker::new()),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
             settings: Settings { lease_seconds: LEASE.as_secs(), ..Settings::default() },
@@ -193,14 +193,14 @@ impl World {
 impl Hand {
     /// The node, with outcomes written and leases renewed by themselves.
     pub(in crate::dispatch) fn recording(self) -> Arc<Node> {
-        self.node.tasks.spawn(recorder::run(Arc::clone(&self.node), self.events));
-        self.node.tasks.spawn(job::renew(Arc::clone(&self.node)));
+        self.node.tasks.spawn(Box::pin(recorder::run(Arc::clone(&self.node), self.events)));
+        self.node.tasks.spawn(Box::pin(job::renew(Arc::clone(&self.node))));
         self.node
     }
 
     /// The node, with requests written by themselves.
     pub(in crate::dispatch) fn committing(self) -> Arc<Node> {
-        self.node.tasks.spawn(commit::run(Arc::clone(&self.node), self.accepted));
+        self.node.tasks.spawn(Box::pin(commit::run(Arc::clone(&self.node), self.accepted)));
         self.node
     }
 }

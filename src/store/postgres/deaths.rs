@@ -1,20 +1,16 @@
 //! Verdicts over tokens: a device that has another token by now was not meant.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::super::Result;
 use super::super::engine::Death;
-use super::super::rules::resolve::Look;
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{Binds, execute, fetch};
-use super::history::with_delivery;
 use super::row::Cells;
 use super::tx::Tx;
-use super::work::{self, Row, bind_held, in_order, key_of};
 use crate::domain::Timestamp;
 use crate::domain::device::{InactiveReason, TokenHash};
 use crate::domain::id::DevicePk;
-use crate::domain::work::WorkKey;
 
 /// The devices are locked, so that a registration comes wholly before the verdict or wholly after it.
 pub(super) const TOKENS: &str = "SELECT d.pk, d.token_hash FROM unnest($1::bigint[]) AS ask (pk) CROSS JOIN LATERAL \
@@ -22,10 +18,6 @@ pub(super) const TOKENS: &str = "SELECT d.pk, d.token_hash FROM unnest($1::bigin
 pub(super) const DEACTIVATE: &str = "UPDATE device d SET status = 'inactive', inactive_reason = dead.reason, updated_at = $1, version = d.version + 1 \
                           FROM unnest($2::bigint[], $3::bytea[], $4::timestamptz[], $5::text[]) AS dead (pk, hash, since, reason) \
                           WHERE d.pk = dead.pk AND d.token_hash = dead.hash AND d.token_seen_at <= dead.since AND coalesce(d.status, '') = 'active'";
-pub(super) const FENCE: &str = "SELECT w.notification_id, w.id, w.app FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS held (id, work, epoch) \
-                     CROSS JOIN LATERAL (SELECT w.notification_id, w.id, w.app, w.epoch FROM work w \
-                     WHERE w.notification_id = held.id AND w.id = held.work LIMIT 1 FOR UPDATE) w WHERE w.epoch = held.epoch";
-
 /// Verdicts that are to be written, in two kinds.
 #[derive(Default)]
 pub(super) struct Judged<'r> {
@@ -84,31 +76,4 @@ pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<usize> {
         binds.push(dead.values().map(|(_, reason)| inactive_reason_text(*reason)).collect::<Vec<&str>>());
     };
     Ok(usize::try_from(execute(tx, DEACTIVATE, bind).await?).unwrap_or(usize::MAX))
-}
-
-/// The next tries of targets whose device has a newer token: under the fence, and not where somebody reached it meanwhile.
-pub(super) async fn follow_up(tx: &mut Tx, again: &[&Death]) -> Result<()> {
-    if again.is_empty() {
-        return Ok(());
-    }
-    let mut held: Vec<(WorkKey, i64)> = again.iter().map(|death| death.work).collect();
-    held.sort_unstable();
-    held.dedup();
-    let mut mine = HashSet::new();
-    for row in &fetch(tx, FENCE, |binds| bind_held(binds, &in_order(&held))).await? {
-        mine.insert(key_of(&Cells::new(row, "work", 1))?);
-    }
-    let look = |death: &&Death| {
-        let delivery = &death.delivery;
-        Look { notification: delivery.notification, day: delivery.day, targets: vec![delivery.target] }
-    };
-    let looks: Vec<(usize, Look)> = again.iter().map(look).enumerate().collect();
-    let reached = with_delivery(tx, &looks).await?;
-    let is_open = |n: usize, death: &Death| mine.contains(&death.work.0) && !reached.contains(&(n, death.delivery.target));
-    let mut rows = Vec::new();
-    for (_, death) in again.iter().enumerate().filter(|(n, death)| is_open(*n, death)) {
-        let key = death.work.0;
-        rows.push(Row { app: key.app, notification: key.notification, work: &death.otherwise, first: false, guard_until: None });
-    }
-    work::insert(tx, rows).await
 }

@@ -7,12 +7,13 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::super::Result;
+use super::super::{Error, Result};
 use super::super::engine::{
     Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict, day_of,
 };
 use super::PostgresStore;
 use super::batch::{fetch, fetch_one, nothing};
+use super::fault::Gone;
 use super::row::Cells;
 use super::tx::{reading, transaction};
 use super::{accept, cancel, claim, expand, record, release, schedule, targets};
@@ -22,10 +23,18 @@ use crate::domain::work::{NewWork, Pair, WorkKey};
 
 pub(super) const NOTIFICATIONS: &str = "SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) \
                              CROSS JOIN LATERAL (SELECT * FROM notification n WHERE n.app = ask.app AND n.id = ask.id LIMIT 1) n";
+const NOW: &str = "SELECT now()";
 const BACKLOG: &str = "SELECT count(*) FROM work";
 
 #[async_trait]
 impl Engine for PostgresStore {
+    async fn now(&self) -> Result<Timestamp> {
+        match &self.clock {
+            Some(clock) => Ok(clock.now()),
+            None => reading!(self, conn => now(&mut conn)),
+        }
+    }
+
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
         accept::accept(self, &submissions).await
     }
@@ -99,6 +108,11 @@ impl Engine for PostgresStore {
     async fn backlog(&self) -> Result<u64> {
         reading!(self, conn => backlog(&mut conn))
     }
+}
+
+async fn now(conn: &mut PgConnection) -> Result<Timestamp> {
+    let row = fetch_one(conn, NOW, nothing).await?.ok_or_else(|| Error::Refused(Box::new(Gone)))?;
+    Cells::new(&row, "now", 0).instant(0, "now")
 }
 
 async fn notifications(conn: &mut PgConnection, ids: &[(AppId, NotificationId)]) -> Result<Vec<StoredNotification>> {

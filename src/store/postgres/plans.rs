@@ -36,7 +36,6 @@ const TEXTS: &[&str] = &[
     dead_letter::ONE,
     dead_letter::RETRY,
     deaths::DEACTIVATE,
-    deaths::FENCE,
     deaths::TOKENS,
     delivery_list::NAMES,
     delivery_list::OVER,

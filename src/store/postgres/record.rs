@@ -58,12 +58,11 @@ async fn write(tx: &mut Tx, shard: i32, record: &Record, care: Care) -> Result<R
     let inserted = facts::insert(tx, shard, &facts.collect::<Vec<&Delivery>>(), care).await?;
     let deactivated = deaths::deactivate(tx, &judged.meant).await?;
     shown(tx, &record.shown).await?;
-    deaths::follow_up(tx, &judged.again).await?;
     let ended = end(tx, &record.finished).await?;
-    let mut followed = follow_up(tx, &record.finished, &ended).await?;
-    followed.extend(judged.again.iter().map(|death| death.delivery.notification.0));
+    let followed = follow_up(tx, &record.finished, &ended).await?;
     hasten(tx, followed).await?;
-    Ok(Recorded { inserted, ended, deactivated })
+    let outlived = judged.again.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
+    Ok(Recorded { inserted, ended, deactivated, outlived })
 }
 
 async fn shown(tx: &mut Tx, shown: &[Shown]) -> Result<()> {
