@@ -5,6 +5,7 @@ mod kit;
 mod conventions;
 mod keys;
 mod operations;
+mod path;
 mod people;
 mod reads;
 mod sends;

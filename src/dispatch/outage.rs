@@ -54,7 +54,7 @@ impl Outage {
         drop(state);
         if tells {
             let away_seconds = now.saturating_sub(since).as_secs();
-            tracing::warn!(what = self.what, error = %Causes(error), away_seconds, calls, "it cannot be reached; it is asked again and again");
+            tracing::warn!(error = %Causes(error), away_seconds, calls, "the {} cannot be reached; it is asked again and again", self.what);
         }
     }
 
@@ -63,7 +63,7 @@ impl Outage {
         let Some(Away { since, calls, is_told, .. }) = self.state.lock().away.take() else { return false };
         if is_told {
             let away_seconds = now.saturating_sub(since).as_secs();
-            tracing::warn!(what = self.what, away_seconds, calls, "it is back again");
+            tracing::warn!(away_seconds, calls, "the {} is back again", self.what);
         }
         true
     }
