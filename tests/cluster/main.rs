@@ -2,6 +2,9 @@
 //!
 //! The short form runs with the other tests; `scripts/chaos` runs the long one (`HERALD_CHAOS=long`).
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test has the machine's clock and tasks of its own")]
+#![expect(clippy::print_stdout, reason = "what was counted is of interest")]
+#![expect(clippy::format_collect, reason = "a test may be slow")]
 
 mod away;
 #[path = "../e2e/client.rs"]

@@ -29,10 +29,7 @@ const BACKLOG: &str = "SELECT count(*) FROM work";
 #[async_trait]
 impl Engine for PostgresStore {
     async fn now(&self) -> Result<Timestamp> {
-        match &self.clock {
-            Some(clock) => Ok(clock.now()),
-            None => reading!(self, conn => now(&mut conn)),
-        }
+        if let Some(clock) = &self.clock { Ok(clock.now()) } else { reading!(self, conn => now(&mut conn)) }
     }
 
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
