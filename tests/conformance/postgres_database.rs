@@ -79,7 +79,9 @@ async fn template() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
-    files.iter().for_each(|file| std::fs::read(file).unwrap().hash(&mut schema));
+    for file in &files {
+        std::fs::read(file).unwrap().hash(&mut schema);
+    }
     let name = format!("herald_template_{:016x}", schema.finish());
     let mut conn = on_server(LOCK.to_owned()).await;
     let there = format!("SELECT 1 FROM pg_database WHERE datname = '{name}'");

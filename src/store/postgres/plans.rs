@@ -114,7 +114,7 @@ const TEXTS: &[&str] = &[
 
 /// Values that a text expects.
 fn values(text: &str) -> usize {
-    (1..).take_while(|n| text.contains(&format!("${n}"))).count()
+    (1..100).take_while(|n| text.contains(&format!("${n}"))).count()
 }
 
 async fn plan(conn: &mut PgConnection, text: &str) -> Vec<String> {
