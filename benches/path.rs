@@ -75,7 +75,7 @@ impl Bench {
             clock,
             ids: Arc::new(SystemIds::new()),
             rng,
-            tasks,
+            tasks: Arc::new(tasks),
             stopping: stop.clone(),
             stopped: stop.clone(),
             settings: Settings::default(),

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, BuiltInKey};
-use crate::config::{self, DatabaseUrl, Settings};
+use crate::config::{self, DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::node::Parts;
@@ -22,8 +22,9 @@ use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
 use crate::providers::fcm::FcmProvider;
 use crate::providers::{self, Provider};
-use crate::queue::Queue;
 use crate::queue::in_process::InProcessQueue;
+use crate::queue::redis::{Looked, RedisQueue};
+use crate::queue::{self, Queue};
 use crate::store::Store;
 use crate::store::postgres::{self, PostgresStore};
 use crate::store::sqlite::{self, SqliteStore};
@@ -64,7 +65,7 @@ impl Daemon {
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
-        let queue: Arc<dyn Queue> = Arc::new(InProcessQueue::new(settings.queue.window));
+        let queue = open_queue(&settings).await?;
         let apps = apps(&settings, &*store, &context(&settings, life)).await?;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
@@ -75,7 +76,7 @@ impl Daemon {
             clock: Arc::clone(&clock),
             ids: Arc::new(SystemIds::new()),
             rng: Arc::new(SystemRng),
-            tasks: life.tasks().clone(),
+            tasks: Arc::new(life.tasks().clone()),
             stopping: life.soft().clone(),
             stopped: life.hard().clone(),
             settings: settings.dispatch.clone(),
@@ -167,6 +168,21 @@ fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options>
     Ok(options)
 }
 
+async fn open_queue(settings: &Settings) -> anyhow::Result<Arc<dyn Queue>> {
+    match redis_options(settings) {
+        None => Ok(Arc::new(InProcessQueue::new(settings.queue.window))),
+        Some(options) => Ok(Arc::new(RedisQueue::open(&options).await.context("queue.url")?)),
+    }
+}
+
+/// How Redis is opened, where it is the queue.
+fn redis_options(settings: &Settings) -> Option<queue::redis::Options> {
+    let queue = &settings.queue;
+    let QueueUrl::Redis(url) = &queue.url else { return None };
+    let (password_file, ca_file) = (queue.password_file.clone(), queue.ca_file.clone());
+    Some(queue::redis::Options { password_file, ca_file, ..queue::redis::Options::new(url.clone(), queue.window) })
+}
+
 fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
     providers::Context {
@@ -243,7 +259,7 @@ impl Finding {
 pub async fn check(settings: &Settings) -> Vec<Finding> {
     let life = Lifecycle::new();
     let context = context(settings, &life);
-    let mut findings = vec![check_store(settings).await, Finding::good("queue", None)];
+    let mut findings = vec![check_store(settings).await, check_queue(settings).await];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
             let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
@@ -291,6 +307,16 @@ async fn check_server(settings: &Settings, url: &str) -> anyhow::Result<Option<S
 
 fn older(version: i64, known: i64) -> String {
     format!("it has schema version {version}, the daemon will bring it to {known} when it starts")
+}
+
+/// Only looks, as at the store.
+async fn check_queue(settings: &Settings) -> Finding {
+    let Some(options) = redis_options(settings) else { return Finding::good("queue", None) };
+    match RedisQueue::inspect(&options).await.context("queue.url") {
+        Ok(Looked::Fit) => Finding::good("queue", None),
+        Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
+        Err(error) => Finding::of::<()>("queue", Err(error)),
+    }
 }
 
 async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {

@@ -5,9 +5,12 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::dispatch::node::Tasks;
 
 /// How long tasks may take to end after the hard cancellation before the process leaves without them.
 const LAST_MOMENT: Duration = Duration::from_secs(5);
@@ -27,6 +30,12 @@ pub enum Hangup {
     Stops,
     /// Is noted in the log: the process is a daemon.
     IsNoted,
+}
+
+impl Tasks for TaskTracker {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(Self::spawn(self, task));
+    }
 }
 
 impl Lifecycle {

@@ -50,7 +50,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let folder = Folder::open(arguments.data_dir)?;
     let is_new = !folder.is_filled();
-    let simulator = Harness::start().await?;
+    let simulator = Harness::start(None).await?;
     let settings = settings(&simulator.simulator, &folder.path, arguments.listen).await?;
     telemetry::start_log(&settings.log)?;
     let life = Lifecycle::new();
@@ -100,9 +100,14 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    /// Known to other machines by the name `host`, or to this one only.
+    pub(super) async fn start(host: Option<String>) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
         let options = Options::new(Arc::new(|| SystemClock.now()), tasks.clone(), CancellationToken::new());
+        let options = match host {
+            Some(host) => options.reachable_as(host),
+            None => options,
+        };
         Ok(Self { simulator: Simulator::start(options).await?, tasks })
     }
 

@@ -135,44 +135,6 @@ fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
     if is_whole { Ok(DatabaseUrl::Postgres(url.to_owned())) } else { Err(FORM) }
 }
 
-/// `[queue]`: the ready window.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Queue {
-    /// Which queue.
-    pub url: QueueUrl,
-    /// Entries that are ready at once; the rest waits in the store. 100 to 1 000 000.
-    pub window: usize,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self { url: QueueUrl::Embedded, window: 10_000 }
-    }
-}
-
-/// Which queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueUrl {
-    /// In the process.
-    Embedded,
-}
-
-impl<'de> Deserialize<'de> for QueueUrl {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let url = String::deserialize(from)?;
-        if url == "embedded" {
-            return Ok(Self::Embedded);
-        }
-        if url.starts_with("redis://") || url.starts_with("rediss://") {
-            return Err(D::Error::custom(
-                "names Redis, which is not available in this version and never goes with SQLite; \"embedded\" does",
-            ));
-        }
-        Err(D::Error::custom("must be \"embedded\""))
-    }
-}
-
 /// `[limits]`: how often a caller may call, each with a burst of twice as many.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

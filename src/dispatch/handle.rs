@@ -47,7 +47,7 @@ impl Dispatch {
         let (events, recorded) = mpsc::channel(recorder::CAPACITY);
         let (accepted, pending) = mpsc::channel(commit::CAPACITY);
         let node = Arc::new(Node::new(parts, events, accepted));
-        let spawn = |task: BoxFuture<'static, ()>| drop(node.tasks.spawn(task));
+        let spawn = |task: BoxFuture<'static, ()>| node.tasks.spawn(task);
         spawn(Box::pin(commit::run(Arc::clone(&node), pending)));
         spawn(Box::pin(recorder::run(Arc::clone(&node), recorded)));
         spawn(Box::pin(scheduler::run(Arc::clone(&node))));

@@ -1,6 +1,6 @@
 //! A job: work in this node's hands, from the claim until its row is gone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Job {
     /// The rows that take this one's place: grouped, so that what waits together costs one row.
     pub fn follow_up_rows(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Vec<NewWork> {
         let follow_ups = std::mem::take(&mut *self.follow_ups.lock());
-        let mut groups: HashMap<_, (Timestamp, Vec<Pair>)> = HashMap::new();
+        let mut groups: BTreeMap<_, (Timestamp, Vec<Pair>)> = BTreeMap::new();
         for follow_up in follow_ups {
             // what is cancelled waits for nothing
             let due = if stopped == Some(RunStatus::Cancelled) { now } else { follow_up.due };
@@ -172,7 +172,7 @@ fn millis(instant: Duration) -> u64 {
 
 /// Work in this node's hands, by row.
 #[derive(Default)]
-pub struct Held(Mutex<HashMap<crate::domain::work::WorkKey, Arc<Job>>>);
+pub struct Held(Mutex<BTreeMap<crate::domain::work::WorkKey, Arc<Job>>>);
 
 impl Held {
     /// Adds a job.
@@ -212,6 +212,7 @@ pub async fn renew(node: Arc<Node>) {
     let every = RENEW_EVERY.min(lease / 3);
     loop {
         tokio::select! {
+            biased;
             () = node.hard_stop.cancelled() => return,
             () = tokio::time::sleep(every) => {}
         }

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::commit::Pending;
 use super::directory::Directory;
@@ -26,6 +26,12 @@ use crate::store::Store;
 /// How long published work has to be taken before the scheduler publishes it again.
 pub const GUARD: Duration = Duration::from_secs(30);
 
+/// Where the path's tasks run: whoever made it can wait for them all, or end them wherever they are.
+pub trait Tasks: Send + Sync {
+    /// Starts a task.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}
+
 /// What the path is made of. Nothing of it is made by the path.
 pub struct Parts {
     /// The truth.
@@ -41,7 +47,7 @@ pub struct Parts {
     /// Chance.
     pub rng: Arc<dyn Rng>,
     /// Every task of the path lives in here.
-    pub tasks: TaskTracker,
+    pub tasks: Arc<dyn Tasks>,
     /// Stop taking work; finish what is under way.
     pub stopping: CancellationToken,
     /// Stop.
@@ -67,7 +73,7 @@ pub struct Node {
     /// Chance.
     pub rng: Arc<dyn Rng>,
     /// Every task of the path lives in here.
-    pub tasks: TaskTracker,
+    pub tasks: Arc<dyn Tasks>,
     /// Stop taking work; finish what is under way.
     pub stopping: CancellationToken,
     /// Stop.
@@ -136,6 +142,7 @@ impl Node {
     /// Waits, unless the node stops meanwhile; whether to go on.
     pub async fn pause(&self, wait: Duration) -> bool {
         tokio::select! {
+            biased;
             () = self.stopping.cancelled() => false,
             () = tokio::time::sleep(wait) => true,
         }

@@ -146,6 +146,7 @@ async fn attempt(node: &Node, record: &Record) -> Option<Result<(), store::Error
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "outcomes cannot be written; they are kept and tried again");
                 tokio::select! {
+                    biased;
                     () = node.hard_stop.cancelled() => return None,
                     () = tokio::time::sleep(RETRY) => {}
                 }

@@ -30,6 +30,7 @@ pub async fn run(node: Arc<Node>) {
             tracing::warn!(error = %error, "due work cannot be made ready; it is tried again");
         }
         tokio::select! {
+            biased;
             () = node.stopping.cancelled() => return,
             () = node.wake.notified() => {}
             () = tokio::time::sleep(EVERY) => {}

@@ -71,6 +71,7 @@ pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, permit: Perm
     let lane = node.lanes.get(key);
     let attempt = Attempt { node, job, sending, lane, provider };
     let run = tokio::select! {
+        biased;
         run = AssertUnwindSafe(attempt.run()).catch_unwind() => run,
         // its work has been handed back: whoever takes it next repeats it with the same ids
         () = attempt.node.hard_stop.cancelled() => return,

@@ -1,6 +1,6 @@
 //! Steps 5 to 10: takes ready work, claims it, reads what is to be known of its targets, and starts their sends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,6 +51,7 @@ async fn take(node: &Node) -> Option<Vec<Taken>> {
         }
         match node.permits.available_permits().min(AT_ONCE) {
             0 => tokio::select! {
+                biased;
                 () = node.stopping.cancelled() => return None,
                 permit = node.permits.acquire() => drop(permit.ok()?),
             },
@@ -58,6 +59,7 @@ async fn take(node: &Node) -> Option<Vec<Taken>> {
         }
     };
     tokio::select! {
+        biased;
         () = node.stopping.cancelled() => None,
         taken = node.queue.take(room, WAIT) => match taken {
             Ok(taken) => Some(taken),
@@ -74,7 +76,7 @@ async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) -> Result<(), store::Error
     let (jobs, now) = hold(node, taken).await?;
     let (expanding, mut sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
     for job in expanding {
-        node.tasks.spawn(expand::run(Arc::clone(node), job));
+        node.tasks.spawn(Box::pin(expand::run(Arc::clone(node), job)));
     }
     if sending.is_empty() {
         return Ok(());
@@ -97,7 +99,7 @@ async fn claim(node: &Node, taken: Vec<Taken>) -> Result<(Vec<Arc<Job>>, Timesta
     // a late answer is an old lease: it counts from before the question
     let deadline = node.clock.monotonic() + lease;
     let claim = node.store.claim(&keys, lease).await?;
-    let mut entries: HashMap<WorkKey, Taken> = taken.into_iter().map(|taken| (taken.entry.key, taken)).collect();
+    let mut entries: BTreeMap<WorkKey, Taken> = taken.into_iter().map(|taken| (taken.entry.key, taken)).collect();
     let messages = messages(node, &claim.work).await?;
     let mut jobs = Vec::with_capacity(claim.work.len());
     for work in claim.work {
@@ -232,11 +234,12 @@ async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, unti
     while node.clock.monotonic() <= until {
         let Some(sending) = rest.next() else { return };
         let permit = tokio::select! {
+            biased;
             () = node.hard_stop.cancelled() => return,
             permit = Arc::clone(&node.permits).acquire_owned() => permit,
         };
         let Ok(permit) = permit else { return };
-        node.tasks.spawn(send::send(Arc::clone(node), Arc::clone(job), sending, permit));
+        node.tasks.spawn(Box::pin(send::send(Arc::clone(node), Arc::clone(job), sending, permit)));
     }
     let now = node.now();
     for sending in rest {

@@ -10,11 +10,18 @@ mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod model;
+mod numbers;
 mod path;
 mod people;
 mod postgres_database;
 mod postgres_server;
 mod queue;
+mod queue_cluster;
+mod queue_model;
+mod queue_redis;
+mod queue_redis_faults;
+mod queue_redis_open;
+mod queue_speed;
 mod random;
 mod recording;
 mod registry;
@@ -22,10 +29,16 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+#[expect(dead_code, reason = "shared with other test binaries")]
+#[path = "../services/mod.rs"]
+mod services;
 mod speed;
 mod sqlite_file;
 mod targets;
 mod together;
+mod twin_record;
+mod twin_steps;
+mod twins;
 mod user_deliveries;
 mod views;
 mod world;
@@ -199,6 +212,7 @@ every_store! {
         unresolved_names_count_as_they_would_resolve,
         only_targets_are_counted_and_listed_while_they_wait,
         a_scheduled_one_says_so,
+        a_reason_that_nobody_waits_for_is_not_told,
         targets_are_listed_waiting_first,
         unresolved_targets_are_listed_by_name,
         a_deleted_device_is_listed_without_its_name,
@@ -221,6 +235,16 @@ every_store! {
         what_was_committed_is_there_after_a_restart;
     path:
         a_notification_goes_all_the_way;
+}
+
+#[test]
+fn sqlite_answers_as_the_store_in_memory() {
+    twins::answer_the_same(world::World::memory, world::World::sqlite);
+}
+
+#[test]
+fn postgres_answers_as_the_store_in_memory() {
+    twins::answer_the_same(world::World::memory, world::World::postgres);
 }
 
 /// Cases of a store that one process has to itself.
@@ -275,6 +299,15 @@ macro_rules! every_queue {
         mod in_process {
             one_queue! { herald::queue::in_process::InProcessQueue::new; $($case),+ }
         }
+
+        mod redis {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    crate::queue::$case(&crate::queue_redis::open(100).await).await;
+                }
+            )+
+        }
     };
 }
 
@@ -289,4 +322,10 @@ every_queue! {
     every_waiting_taker_is_served,
     a_take_ends_without_entries,
     what_was_ended_is_not_found_again,
+    an_entry_can_be_ended_twice,
+    an_entry_that_is_published_twice_is_harmless,
+    a_taker_that_goes_away_takes_nothing_with_it,
+    an_idle_stream_saves_nothing_up,
+    many_are_published_and_taken_at_once,
+    a_queue_that_is_well_says_so,
 }

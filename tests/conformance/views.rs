@@ -6,8 +6,10 @@ use std::time::Duration;
 use herald::domain::delivery::{Ending, State};
 use herald::domain::id::{NotificationId, Target};
 use herald::domain::reason::{SuppressReason, WaitReason};
+use herald::domain::work::NewWork;
 use herald::store::PageRequest;
-use herald::store::engine::{Narrowed, NewNotification};
+
+use herald::store::engine::{Narrowed, NewNotification, Record};
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationStatus, NotificationView};
 
 use crate::kit::{SECOND, devices, pairs, record, users};
@@ -63,7 +65,7 @@ pub async fn unresolved_names_count_as_they_would_resolve(world: &mut World) {
     world.device("bobs second", Some("bob")).await;
     assert_eq!(world.view(id).await.counts.waiting, 5);
     let sent = world.delivery(id, Target::device(phone.pk), Ending::Sent);
-    world.store().record(&herald::store::engine::Record { deliveries: vec![sent], ..Default::default() }).await.unwrap();
+    world.store().record(&Record { deliveries: vec![sent], ..Default::default() }).await.unwrap();
     let view = world.view(id).await;
     assert_eq!((view.counts.waiting, view.counts.sent, view.status), (4, 1, NotificationStatus::Sending));
     assert!(!view.reasons.contains_key(&State::Waiting));
@@ -139,6 +141,19 @@ pub async fn targets_are_listed_waiting_first(world: &mut World) {
         assert_eq!(names(&of), expected[at..=at]);
     }
     assert!(by(DeliveryFilter { user: Some("stranger".to_owned()), ..DeliveryFilter::default() }).await.is_empty());
+}
+
+pub async fn a_reason_that_nobody_waits_for_is_not_told(world: &mut World) {
+    let phone = world.device("phone", Some("ann")).await;
+    let id = world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let again = NewWork { reason: Some(WaitReason::Throttled), ..world.work(pairs(&[&phone])) };
+    world.store().record(&record(&work, Vec::new(), vec![again])).await.unwrap();
+    assert_eq!(world.view(id).await.reasons[&State::Waiting]["throttled"], 1);
+    // a fact that came late: the row is still there
+    let sent = Record { deliveries: vec![world.delivery(id, Target::device(phone.pk), Ending::Sent)], ..Record::default() };
+    world.store().record(&sent).await.unwrap();
+    assert_eq!(world.view(id).await.reasons.get(&State::Waiting), None);
 }
 
 pub async fn unresolved_targets_are_listed_by_name(world: &mut World) {

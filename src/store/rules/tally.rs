@@ -93,7 +93,7 @@ impl Tally {
             _ => match State::parse(state) {
                 None => return,
                 Some(state) => {
-                    if !reason.is_empty() {
+                    if !reason.is_empty() && n > 0 {
                         *self.reasons.entry(state).or_default().entry(reason.to_owned()).or_default() += n;
                     }
                     match state {
