@@ -227,12 +227,7 @@ impl Attempt {
     fn dead(&self, why: FailReason, reason: Reason, Verdict { since, attempts, deactivate }: Verdict) -> What {
         let mut delivery = self.delivery(Ending::Failed(why), attempts);
         delivery.detail = Some(reason);
-        What::Dead(Box::new(Death {
-            delivery,
-            token_hash: self.sending.recipient.token_hash,
-            since,
-            deactivate,
-        }))
+        What::Dead(Box::new(Death { delivery, token_hash: self.sending.recipient.token_hash, since, deactivate }))
     }
 
     fn wait(&self, now: Timestamp, due: Timestamp, reason: WaitReason) -> What {

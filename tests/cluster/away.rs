@@ -71,7 +71,7 @@ async fn post(client: &Client, key: &str, body: &Value) -> Option<Vec<String>> {
         }
         _ => {
             assert!(!answer.header("retry-after").is_empty(), "{}", answer.body);
-            answer.problem(503, "unavailable");
+            answer.problem(503, "store_unavailable");
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
         }
@@ -150,7 +150,7 @@ async fn a_postgres_that_restarts_loses_nothing() {
     .await;
     let answer = client.post("/v1/notifications/batch", &batch(&[1])).await;
     assert!(!answer.header("retry-after").is_empty(), "{}", answer.body);
-    answer.problem(503, "unavailable");
+    answer.problem(503, "store_unavailable");
     tokio::time::sleep(Duration::from_secs(scaled(3, 30) as u64)).await;
     cluster.postgres.start_again();
     until("it is ready again", async || (readiness(&client).await.0 == 200).then_some(())).await;

@@ -90,7 +90,12 @@ pub async fn record(twin: &mut Twin, work: &TakenWork, (choices, finish, twice):
     let mut told = twin.told(&answer);
     for _ in 0..=u8::from(twice) {
         let recorded = store.record(&record).await.unwrap();
-        told += &twin.told(&(recorded.inserted, sorted(recorded.ended.into_iter()), recorded.deactivated, sorted(recorded.outlived.into_iter())));
+        told += &twin.told(&(
+            recorded.inserted,
+            sorted(recorded.ended.into_iter()),
+            recorded.deactivated,
+            sorted(recorded.outlived.into_iter()),
+        ));
     }
     told
 }

@@ -7,10 +7,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::super::{Error, Result};
 use super::super::engine::{
     Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict, day_of,
 };
+use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{fetch, fetch_one, nothing};
 use super::fault::Gone;

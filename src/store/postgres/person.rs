@@ -29,6 +29,8 @@ struct Document {
     get: &'static str,
     lock: &'static str,
     put: &'static str,
+    /// It says in which zone the person lives.
+    has_zone: bool,
 }
 
 const PREFERENCES: Document = Document {
@@ -36,12 +38,14 @@ const PREFERENCES: Document = Document {
     get: "SELECT pk, preferences::text, preferences_version FROM person WHERE app = $1 AND name = $2",
     lock: "SELECT pk, preferences_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
     put: "UPDATE person SET preferences = $2::json, preferences_version = $3, timezone = $4 WHERE pk = $1",
+    has_zone: true,
 };
 const CONTACTS: Document = Document {
     column: "contacts",
     get: "SELECT pk, contacts::text, contacts_version FROM person WHERE app = $1 AND name = $2",
     lock: "SELECT pk, contacts_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
     put: "UPDATE person SET contacts = $2::json, contacts_version = $3 WHERE pk = $1",
+    has_zone: false,
 };
 const DELETE_CONTACTS: &str = "UPDATE person SET contacts = NULL, contacts_version = contacts_version + 1 \
                                WHERE app = $1 AND name = $2 AND contacts IS NOT NULL";
@@ -87,7 +91,7 @@ impl People for PostgresStore {
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Preferences>>> {
         let text = to_document(preferences)?;
-        let put = Put { document: &PREFERENCES, app, user, text: &text, zone: Some(preferences.timezone.as_deref()), if_match };
+        let put = Put { document: &PREFERENCES, app, user, text: &text, zone: preferences.timezone.as_deref(), if_match };
         let version = transaction!(self, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: preferences.clone(), version }))
     }
@@ -130,8 +134,7 @@ struct Put<'a> {
     app: AppId,
     user: &'a str,
     text: &'a str,
-    /// The zone that the document names, where it is one that can.
-    zone: Option<Option<&'a str>>,
+    zone: Option<&'a str>,
     if_match: Option<i64>,
 }
 
@@ -151,8 +154,8 @@ async fn write(tx: &mut Tx, put: &Put<'_>) -> Result<Option<i64>> {
         let pk: i64 = cells.get(0, "pk")?;
         execute(tx, put.document.put, |binds| {
             binds.push(pk).push(put.text).push(version + 1);
-            if let Some(zone) = put.zone {
-                binds.push(zone);
+            if put.document.has_zone {
+                binds.push(put.zone);
             }
         })
         .await?;

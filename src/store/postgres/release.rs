@@ -32,9 +32,9 @@ pub(super) const TURN: &str = concat!(
 pub(super) const LOCK: &str =
     "SELECT 1 FROM run WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
 pub(super) const DUE: &str = concat!(
-    "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE w.notification_id = $4 AND w.fan_out AND w.stream = $5 AND ",
+    "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE w.notification_id = $5 AND w.fan_out AND w.stream = $6 AND ",
     ready!(),
-    " ORDER BY w.due_at LIMIT $6 FOR UPDATE SKIP LOCKED) ",
+    " ORDER BY w.due_at LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
     publish!()
 );
 pub(super) const SERVED: &str = "UPDATE run SET served_at = $2 WHERE notification_id = $1";
@@ -76,12 +76,12 @@ async fn serve(tx: &mut Tx, sweep: &Sweep, (run, stream): (Uuid, Stream), share:
     let now = tx.now;
     let rows = fetch(tx, DUE, |binds| {
         binds.push(now).push(sweep.lapsed).push(until(now, sweep));
-        binds.push(run).push(stream.as_str()).push(count(share));
+        binds.push(count(share)).push(run).push(stream.as_str());
     });
     let rows = rows.await?;
     let served = execute(tx, SERVED, |binds| {
         binds.push(run).push(now);
     });
     served.await?;
-    Ok(Ready { entries: free(&rows, stream)?, more: rows.len() == share })
+    free(&rows, stream)
 }

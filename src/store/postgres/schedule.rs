@@ -23,21 +23,22 @@ macro_rules! ready {
          AND ($2 OR w.lease_until = '-infinity' OR w.lease_until > $1)"
     };
 }
-/// What is done with the rows of `due`: free ones move a guard ahead, to `$3`; held ones to the end of their lease.
+/// What is done with the first `$4` rows of `due`, which has one more if there are more: free ones move a guard ahead, to `$3`; held ones
+/// to the end of their lease.
 macro_rules! publish {
     () => {
         "UPDATE work SET due_at = least(CASE WHEN work.lease_until > $1 THEN work.lease_until ELSE $3 END, work.expires_at), \
          guard_until = CASE WHEN work.lease_until > $1 THEN work.guard_until ELSE $3 END \
-         FROM due WHERE work.notification_id = due.notification_id AND work.id = due.id \
-         RETURNING work.notification_id, work.id, work.app, work.lease_until > $1, work.n, due.due_at"
+         FROM (SELECT * FROM due ORDER BY due_at LIMIT $4) due WHERE work.notification_id = due.notification_id AND work.id = due.id \
+         RETURNING work.notification_id, work.id, work.app, work.lease_until > $1, work.n, due.due_at, (SELECT count(*) FROM due) > $4"
     };
 }
 pub(super) use {publish, ready};
 
 pub(super) const DUE: &str = concat!(
-    "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE NOT w.fan_out AND w.stream = $4 AND ",
+    "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE NOT w.fan_out AND w.stream = $5 AND ",
     ready!(),
-    " ORDER BY w.due_at LIMIT $5 FOR UPDATE SKIP LOCKED) ",
+    " ORDER BY w.due_at LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
     publish!()
 );
 
@@ -52,11 +53,12 @@ pub(super) async fn schedule(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
             continue;
         }
         let rows = fetch(tx, DUE, |binds| {
-            binds.push(now).push(sweep.lapsed).push(guard).push(stream.as_str()).push(count(space));
+            binds.push(now).push(sweep.lapsed).push(guard).push(count(space)).push(stream.as_str());
         });
         let rows = rows.await?;
-        ready.more |= rows.len() == space;
-        ready.entries.extend(free(&rows, stream)?);
+        let due = free(&rows, stream)?;
+        ready.more |= due.more;
+        ready.entries.extend(due.entries);
     }
     Ok(ready)
 }
@@ -66,16 +68,17 @@ pub(super) fn until(now: Timestamp, sweep: &Sweep) -> Timestamp {
     now + TimeDelta::from_std(sweep.guard).unwrap_or(TimeDelta::MAX)
 }
 
-/// Of the rows that were due those in nobody's hands, the longest due first.
-pub(super) fn free(rows: &[PgRow], stream: Stream) -> Result<Vec<Entry>> {
-    let mut free = Vec::with_capacity(rows.len());
+/// Of the rows that were due those in nobody's hands, the longest due first, and whether there were more.
+pub(super) fn free(rows: &[PgRow], stream: Stream) -> Result<Ready> {
+    let (mut free, mut more) = (Vec::with_capacity(rows.len()), false);
     for row in rows {
-        let cells = Cells::new(row, "work", 0);
+        let cells = Cells::new(row, "work", 1);
+        more = cells.get(6, "more")?;
         if !cells.get::<bool>(3, "lease_until")? {
             let entry = Entry { key: key_of(&cells)?, stream, targets: cells.small(4, "n")? };
             free.push((cells.instant(5, "due_at")?, entry));
         }
     }
     free.sort_unstable_by_key(|(due_at, entry)| (*due_at, entry.key));
-    Ok(free.into_iter().map(|(_, entry)| entry).collect())
+    Ok(Ready { entries: free.into_iter().map(|(_, entry)| entry).collect(), more })
 }
