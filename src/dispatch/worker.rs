@@ -45,18 +45,20 @@ pub async fn run(node: Arc<Node>) {
 
 /// Step 5. `None` when the node stops.
 async fn take(node: &Node) -> Option<Vec<Taken>> {
-    let room = loop {
-        if node.stopping.is_cancelled() {
-            return None;
-        }
-        match node.permits.available_permits().min(AT_ONCE) {
-            0 => tokio::select! {
-                biased;
-                () = node.stopping.cancelled() => return None,
-                permit = node.permits.acquire() => drop(permit.ok()?),
-            },
-            room => break room,
-        }
+    if node.stopping.is_cancelled() {
+        return None;
+    }
+    let room = match node.permits.available_permits().min(AT_ONCE) {
+        0 => tokio::select! {
+            biased;
+            () = node.stopping.cancelled() => return None,
+            permit = node.permits.acquire() => {
+                drop(permit.ok()?);
+                // what is free is not looked at again: two workers that wait would hand the one permit to each other for ever
+                1
+            }
+        },
+        room => room,
     };
     tokio::select! {
         biased;
