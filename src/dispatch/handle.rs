@@ -12,6 +12,7 @@ use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
+use super::job::Rest;
 use super::lane::LaneKey;
 use super::node::{Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
@@ -123,7 +124,10 @@ impl Dispatch {
         let jobs = node.held.jobs();
         for job in &jobs {
             match job.rest(&*node.ids, node.now(), node.stopped.get(job.message.id)) {
-                Some(follow_ups) => known.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups }),
+                Some(Rest { endings, follow_ups }) => {
+                    known.deliveries.extend(endings);
+                    known.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups });
+                }
                 None => unknown.push((job.work.key, job.work.epoch)),
             }
         }

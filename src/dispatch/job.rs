@@ -12,6 +12,7 @@ use super::message::Message;
 use super::node::Node;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
+use crate::domain::delivery::Delivery;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKind};
 use crate::queue::Taken;
@@ -33,6 +34,22 @@ pub struct FollowUp {
     pub reason: Option<WaitReason>,
 }
 
+/// All targets of a job.
+struct Named {
+    /// Those with a device.
+    pairs: Vec<Pair>,
+    /// How those without one ended: no row can name them.
+    endings: Vec<Delivery>,
+}
+
+/// What a node that stops lets go of.
+pub struct Rest {
+    /// How targets ended that no row can name; written before or not.
+    pub endings: Vec<Delivery>,
+    /// The rows of all others.
+    pub follow_ups: Vec<NewWork>,
+}
+
 /// Work, its notification, and what became of its targets so far.
 pub struct Job {
     /// The row as claimed.
@@ -47,8 +64,8 @@ pub struct Job {
     deadline: AtomicU64,
     open: AtomicUsize,
     spoiled: AtomicBool,
-    /// Its targets, once all of them have been named and those without a device have ended.
-    named: OnceLock<Vec<Pair>>,
+    /// Its targets, once all of them have been named.
+    named: OnceLock<Named>,
     follow_ups: Mutex<Vec<FollowUp>>,
 }
 
@@ -119,20 +136,20 @@ impl Job {
         self.spoiled.load(Ordering::Relaxed)
     }
 
-    /// All its targets are named: what of them has no outcome can be told from then on.
-    pub fn name(&self, pairs: Vec<Pair>) {
-        drop(self.named.set(pairs));
+    /// All its targets are named, those with a device and how those without one ended: what of them has no outcome can be told from then on.
+    pub fn name(&self, pairs: Vec<Pair>, endings: Vec<Delivery>) {
+        drop(self.named.set(Named { pairs, endings }));
     }
 
     /// The rows for all that is not over, if it is known: what waits goes on waiting, the rest is due now. Outcomes that are still to be
     /// written are found when these rows are taken.
-    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Vec<NewWork>> {
-        let named = self.named.get().filter(|_| !self.is_spoiled())?;
+    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Rest> {
+        let Named { pairs, endings } = self.named.get().filter(|_| !self.is_spoiled())?;
         let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
-        for pair in named.iter().filter(|pair| !waiting.contains(pair)) {
+        for pair in pairs.iter().filter(|pair| !waiting.contains(pair)) {
             self.follow(FollowUp { pair: *pair, due: now, attempt: self.work.attempt, reason: self.work.reason });
         }
-        Some(self.follow_up_rows(ids, now, stopped))
+        Some(Rest { endings: endings.clone(), follow_ups: self.follow_up_rows(ids, now, stopped) })
     }
 
     /// The row of one target, due now: for one whose device has another token by now.

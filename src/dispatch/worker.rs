@@ -202,6 +202,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
     job.open(answer.candidates.len());
     let mut sendings = Vec::new();
     let mut pairs = Vec::with_capacity(answer.candidates.len());
+    let mut endings = Vec::new();
     for candidate in answer.candidates {
         let (target, person) = (candidate.target, candidate.person);
         let pair = target.as_device().map(|device| Pair { device, person });
@@ -211,7 +212,11 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         }
         let what = match step {
             Step::Skip => What::Nothing,
-            Step::End(ending) => What::Ended(unsent(&context, target, person, ending), None),
+            Step::End(ending) => {
+                let delivery = unsent(&context, target, person, ending);
+                endings.extend(pair.is_none().then(|| delivery.clone()));
+                What::Ended(delivery, None)
+            }
             Step::Wait { due, reason } => match pair {
                 Some(pair) => What::Again(FollowUp { pair, due, attempt: job.work.attempt, reason: Some(reason) }),
                 None => What::Nothing,
@@ -223,7 +228,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         };
         tell(node, Some(Arc::clone(&job)), what, None).await;
     }
-    job.name(pairs);
+    job.name(pairs, endings);
     hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
     // all its targets are named now: the count that the job was made with
     tell(node, Some(job), What::Nothing, None).await;

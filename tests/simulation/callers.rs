@@ -68,7 +68,16 @@ impl Callers {
     }
 
     fn send(&self, process: &Process) {
-        let draft = self.draft();
+        self.submit(process, self.draft());
+    }
+
+    /// A send of something plain.
+    pub fn send_to(&self, process: &Process, to: To) {
+        let lifetime = Some(Lifetime::Seconds(60));
+        self.submit(process, Draft { to, lifetime, ..plain() });
+    }
+
+    fn submit(&self, process: &Process, draft: Draft) {
         let (sim, dispatch, number) = (Arc::clone(&self.sim), Arc::clone(&process.dispatch), process.number);
         process.life.tasks().spawn(Box::pin(async move {
             match submit(&sim, &dispatch, draft).await {
@@ -163,21 +172,36 @@ impl Callers {
         Draft {
             to,
             latest_device_only: chance.one_in(6),
-            except_devices: Vec::new(),
-            category: None,
             priority: chance.pick(&priorities).copied().flatten(),
-            content: Content { title: Some("title".to_owned()), ..Content::default() },
-            platforms: BTreeMap::new(),
-            localized: BTreeMap::new(),
-            labels: BTreeMap::new(),
             silent: chance.one_in(8),
             when: chance.one_in(5).then(later),
             lifetime: Some(lifetime),
             collapse_key: chance.one_in(4).then(|| format!("key {}", chance.below(3))),
             in_quiet_hours: if chance.one_in(4) { InQuietHours::Drop } else { InQuietHours::Defer },
-            overrides: Overrides::default(),
-            test: false,
+            ..plain()
         }
+    }
+}
+
+/// A draft to everybody that says nothing it need not say.
+fn plain() -> Draft {
+    Draft {
+        to: To::All,
+        latest_device_only: false,
+        except_devices: Vec::new(),
+        category: None,
+        priority: None,
+        content: Content { title: Some("title".to_owned()), ..Content::default() },
+        platforms: BTreeMap::new(),
+        localized: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        silent: false,
+        when: None,
+        lifetime: None,
+        collapse_key: None,
+        in_quiet_hours: InQuietHours::Defer,
+        overrides: Overrides::default(),
+        test: false,
     }
 }
 

@@ -20,6 +20,7 @@ mod planted;
 mod provider;
 mod queue;
 mod run;
+mod scenarios;
 mod sim;
 mod store;
 mod trace;

@@ -26,6 +26,9 @@ pub struct Network {
 impl Network {
     /// Before a call takes effect.
     pub async fn there(&self, call: &str) -> Result<(), NoAnswer> {
+        if let Some(wait) = self.sim.holds_up(call) {
+            sleep(wait).await;
+        }
         self.linger(call).await;
         self.perhaps_die(call, "before").await;
         if self.sim.strikes(self.sim.weather.failing_calls) {

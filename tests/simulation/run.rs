@@ -37,12 +37,17 @@ pub fn run(seed: u64, flaw: Option<Flaw>) -> Result<Outcome, Box<Wrong>> {
         let sim = Sim::new(seed, flaw);
         sim.note(format_args!("{:?}", sim.weather));
         play(&sim).await;
-        let book = sim.book();
-        match book.wrong() {
-            Some(what) => Err(Box::new(Wrong { what: what.to_owned(), trace: sim.trace.text() })),
-            None => Ok(Outcome { hash: sim.trace.hash(), pushes: book.pushed(), repeats: book.repeats, took: sim.elapsed() }),
-        }
+        outcome(&sim)
     })
+}
+
+/// What a run came to.
+pub fn outcome(sim: &Sim) -> Result<Outcome, Box<Wrong>> {
+    let book = sim.book();
+    match book.wrong() {
+        Some(what) => Err(Box::new(Wrong { what: what.to_owned(), trace: sim.trace.text() })),
+        None => Ok(Outcome { hash: sim.trace.hash(), pushes: book.pushed(), repeats: book.repeats, took: sim.elapsed() }),
+    }
 }
 
 async fn play(sim: &Arc<Sim>) {
@@ -62,13 +67,18 @@ async fn play(sim: &Arc<Sim>) {
     if let Some(process) = cluster.any() {
         callers.resume_all(process).await;
     }
+    end(sim, &mut cluster, &mut disasters).await;
+}
+
+/// Lets everything end, where nothing goes wrong any more.
+pub async fn end(sim: &Arc<Sim>, cluster: &mut Cluster, disasters: &mut Disasters) {
     let until = sim.elapsed() + CALM;
     while sim.book().wrong().is_none() && !is_over(sim) {
         if sim.elapsed() > until {
             let left = left(sim);
             sim.book().fail(format!("something never ends: {left}"));
         }
-        disasters.end(sim, &mut cluster);
+        disasters.end(sim, cluster);
         sleep(Duration::from_millis(250)).await;
     }
     for process in cluster.living() {

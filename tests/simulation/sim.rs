@@ -32,15 +32,23 @@ pub struct Sim {
     pub flaw: Option<Flaw>,
     book: Mutex<Book>,
     is_calm: AtomicBool,
+    /// The next call of this name, and how long it is on its way.
+    held_up: Mutex<Option<(&'static str, Duration)>>,
     /// Until when the store cannot be reached.
     away_until: Mutex<Duration>,
 }
 
 impl Sim {
+    /// The run of a seed.
     pub fn new(seed: u64, flaw: Option<Flaw>) -> Arc<Self> {
         let chance = Arc::new(Chance::of(seed));
-        let start = chrono::Utc.with_ymd_and_hms(2026, 11, 2, 21, 59, 30).unwrap();
         let weather = Weather::of(&chance);
+        Self::under(weather, chance, flaw)
+    }
+
+    /// A run under this weather.
+    pub fn under(weather: Weather, chance: Arc<Chance>, flaw: Option<Flaw>) -> Arc<Self> {
+        let start = chrono::Utc.with_ymd_and_hms(2026, 11, 2, 21, 59, 30).unwrap();
         Arc::new(Self {
             wall: Arc::new(WallClock::starting_at(start)),
             trace: Trace::default(),
@@ -51,6 +59,7 @@ impl Sim {
             weather,
             chance,
             is_calm: AtomicBool::new(false),
+            held_up: Mutex::default(),
             away_until: Mutex::default(),
         })
     }
@@ -89,6 +98,16 @@ impl Sim {
     pub fn outage(&self) -> Option<Duration> {
         let left = self.away_until.lock().saturating_sub(self.elapsed());
         (!left.is_zero() && !self.is_calm()).then_some(left)
+    }
+
+    /// The next call of this name is so long on its way.
+    pub fn hold_up_next(&self, call: &'static str, wait: Duration) {
+        *self.held_up.lock() = Some((call, wait));
+    }
+
+    /// For how long a call is held up, if it is.
+    pub fn holds_up(&self, call: &str) -> Option<Duration> {
+        self.held_up.lock().take_if(|(name, _)| *name == call).map(|(_, wait)| wait)
     }
 
     /// Whether a fault of this rarity happens now.

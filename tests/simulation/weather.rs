@@ -36,6 +36,29 @@ pub struct Weather {
 }
 
 impl Weather {
+    /// Nothing goes wrong.
+    pub fn fair(nodes: u64, permits: usize) -> Self {
+        Self {
+            nodes,
+            permits,
+            window: 20,
+            failing_calls: 0,
+            slow_calls: 0,
+            deadly_calls: 0,
+            queue_faults: 0,
+            bad_sends: 0,
+            kills: 0,
+            freezes: 0,
+            stops: 0,
+            outages: 0,
+            flushes: 0,
+            steps: 0,
+            leaps: 0,
+            fallbacks: 0,
+            stormy: Duration::ZERO,
+        }
+    }
+
     /// The weather that this chance makes.
     pub fn of(chance: &Chance) -> Self {
         // half of the kinds are absent from a run
