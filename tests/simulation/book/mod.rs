@@ -63,6 +63,7 @@ pub struct Book {
     /// Entries that the queue itself doubled.
     doubled: usize,
     stepped_at: Option<Duration>,
+    fell_back_at: Option<Duration>,
     /// Answered with a 202.
     promised: BTreeSet<NotificationId>,
     pub repeats: usize,
@@ -82,6 +83,7 @@ impl Book {
             longest: weather.window + nodes * (weather.window + weather.window / 2),
             doubled: 0,
             stepped_at: None,
+            fell_back_at: None,
             promised: BTreeSet::new(),
             repeats: 0,
         }
@@ -117,7 +119,7 @@ impl Book {
         self.blames.add((at, at), Blame::Everything, "fallback");
         self.works = Works::of(state);
         self.people.fell_back(at, state);
-        self.pushes.fell_back();
+        self.fell_back_at = Some(at);
         self.promised.clear();
     }
 

@@ -52,10 +52,6 @@ impl Pushes {
         Self { sent: Vec::new(), latest: BTreeMap::new(), recorded: BTreeMap::new(), permits }
     }
 
-    pub fn fell_back(&mut self) {
-        self.recorded.clear();
-    }
-
     pub fn recorded(&mut self, at: Duration, record: &Record) {
         let outcomes = record.deliveries.iter().map(|delivery| (delivery, true));
         let verdicts = record.deaths.iter().map(|death| (&death.delivery, false));
@@ -158,6 +154,10 @@ impl Book {
         let (id, device) = begun.of;
         if self.people.was_stopped(id, begun.since) {
             return Err("it was cancelled or paused".to_owned());
+        }
+        if self.fell_back_at.is_some_and(|at| at >= self.people.accepted_at(id)) {
+            // its work may be claimed a second time for the first time, and whoever does that looks for no deliveries
+            return Ok(());
         }
         let recorded = self.pushes.recorded.get(&(id, Target::device(device)));
         if recorded.is_some_and(|at| *at < begun.since) { Err("it has a delivery".to_owned()) } else { Ok(()) }

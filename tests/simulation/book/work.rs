@@ -30,6 +30,8 @@ pub struct Works {
     /// Every target that was ever in a row by number.
     targets: BTreeMap<NotificationId, BTreeSet<Target>>,
     names: BTreeMap<NotificationId, BTreeSet<Name>>,
+    /// The store forgot what it had.
+    fell_back: bool,
     /// Whose each device was when work was made for it.
     owners: BTreeMap<(NotificationId, DevicePk), BTreeSet<Option<PersonPk>>>,
 }
@@ -50,9 +52,9 @@ fn names(targets: &Targets) -> Vec<Name> {
 }
 
 impl Works {
-    /// What is known where nothing was seen of how it came about.
+    /// What is known after the store fell back to a state.
     pub fn of(state: &State) -> Self {
-        let mut works = Self::default();
+        let mut works = Self { fell_back: true, ..Self::default() };
         for id in state.notifications.keys() {
             works.learn(*id, state);
         }
@@ -125,7 +127,9 @@ impl Works {
             return Err(format!("{lost:?} of {id} neither waits nor has a delivery"));
         }
         let (taken, targeted) = (known.targets.len() as u64, state.runs.get(&id).and_then(|run| run.targeted));
-        if targeted.is_some_and(|targeted| targeted != taken) {
+        // what was recorded of work that the store forgot comes before that work is made again
+        let recounts = |targeted: u64| if self.fell_back { targeted <= taken } else { targeted == taken };
+        if !targeted.is_none_or(recounts) {
             return Err(format!("{id} counts {targeted:?} targets of its audience, and has {taken}"));
         }
         let counted: u64 = state.counts.iter().filter(|((of, _, _), _)| *of == id).map(|(_, n)| n).sum();
