@@ -11,6 +11,7 @@ use herald::dispatch::directory::{App, Directory};
 use herald::dispatch::draft::{Draft, To};
 use herald::dispatch::handle::Dispatch;
 use herald::dispatch::node::Parts;
+use herald::dispatch::role::Roles;
 use herald::dispatch::{RetrySettings, Settings};
 use herald::domain::clock::{Clock, Rng};
 use herald::domain::content::Content;
@@ -81,7 +82,7 @@ impl Bench {
             settings: Settings::default(),
             retry: RetrySettings { provider_floors: false, ..RetrySettings::default() },
         };
-        Self { dispatch: Dispatch::start(parts), simulator, app, stop, _folder: folder }
+        Self { dispatch: Dispatch::start(parts, Roles::ALL), simulator, app, stop, _folder: folder }
     }
 
     async fn submit(&self, to: To) {

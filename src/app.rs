@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, BuiltInKey};
-use crate::config::{self, DatabaseUrl, Settings};
+use crate::config::{self, DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::node::Parts;
+use crate::dispatch::role::Roles;
 use crate::domain::clock::{Clock, Rng};
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
@@ -21,10 +24,12 @@ use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
 use crate::providers::fcm::FcmProvider;
 use crate::providers::{self, Provider};
-use crate::queue::Queue;
 use crate::queue::in_process::InProcessQueue;
+use crate::queue::redis::{Looked, RedisQueue};
+use crate::queue::{self, Queue};
 use crate::store::Store;
-use crate::store::sqlite::{Condition, Options, SqliteStore};
+use crate::store::postgres::{self, PostgresStore};
+use crate::store::sqlite::{self, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
 
@@ -45,7 +50,9 @@ pub struct Daemon {
     address: SocketAddr,
     life: Lifecycle,
     dispatch: Arc<Dispatch>,
-    /// Connections of callers, apart from the path: they end first.
+    /// Ends the serving of callers.
+    closing: CancellationToken,
+    /// Connections of callers, apart from the path.
     callers: TaskTracker,
     /// The store's own tasks: they end last.
     keeping: TaskTracker,
@@ -53,7 +60,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// Opens the store, binds the listener and starts every task in the life's set; answers once it serves.
-    pub async fn start(settings: Settings, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
+    pub async fn start(settings: Settings, roles: Roles, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind(settings.server.listen).await.with_context(|| format!("server.listen {}", settings.server.listen))?;
         let address = listener.local_addr()?;
@@ -62,11 +69,11 @@ impl Daemon {
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
-        let queue: Arc<dyn Queue> = Arc::new(InProcessQueue::new(settings.queue.window));
+        let queue = open_queue(&settings).await?;
         let apps = apps(&settings, &*store, &context(&settings, life)).await?;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
-        let dispatch = Dispatch::start(Parts {
+        let parts = Parts {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
             directory,
@@ -78,7 +85,8 @@ impl Daemon {
             stopped: life.hard().clone(),
             settings: settings.dispatch.clone(),
             retry: settings.retry.clone(),
-        });
+        };
+        let dispatch = Dispatch::start(parts, roles);
         let server = api::Settings {
             listen: settings.server.listen.to_string(),
             header_timeout_seconds: settings.server.header_timeout_seconds,
@@ -92,10 +100,12 @@ impl Daemon {
             settings: server.clone(),
             metrics: metrics.render(),
             built_in_keys,
+            stopping: life.soft().clone(),
         };
-        let router = api::router(state).merge(extras.routes.unwrap_or_default());
-        drop(callers.spawn(api::serve(listener, router, server, life.soft().clone(), callers.clone())));
-        Ok(Self { address, life: life.clone(), dispatch, callers, keeping })
+        let router = if roles.api { api::router(state) } else { api::probes(state) }.merge(extras.routes.unwrap_or_default());
+        let closing = CancellationToken::new();
+        drop(callers.spawn(api::serve(listener, router, server, closing.clone(), callers.clone())));
+        Ok(Self { address, life: life.clone(), dispatch, closing, callers, keeping })
     }
 
     /// Where it listens.
@@ -103,20 +113,22 @@ impl Daemon {
         self.address
     }
 
-    /// Waits until the life has ended and everything is handed back and closed: callers first, then what is under way, then the store.
+    /// Waits until the life has ended and everything is handed back and closed: what is under way first, while `/ready` tells callers to
+    /// go elsewhere, then the callers, then the store.
     pub async fn stopped(self) -> anyhow::Result<()> {
-        let Self { life, dispatch, callers, keeping, .. } = self;
+        let Self { life, dispatch, closing, callers, keeping, .. } = self;
         life.soft().cancelled().await;
-        callers.close();
         let drained = async {
-            callers.wait().await;
             while !dispatch.is_idle() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
+            closing.cancel();
+            callers.close();
+            callers.wait().await;
         };
         tokio::select! {
             () = drained => {}
-            () = life.hard().cancelled() => {}
+            () = life.hard().cancelled() => closing.cancel(),
         }
         let handed_back = dispatch.hand_back().await;
         life.hard().cancel();
@@ -140,14 +152,44 @@ pub async fn open_store(settings: &Settings, tasks: &TaskTracker) -> anyhow::Res
 
 /// Migrates the store of a configuration to this version; answers which it is.
 pub async fn migrate(settings: &Settings) -> anyhow::Result<i64> {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
-    SqliteStore::migrate(path).await.with_context(|| format!("database.url {}", path.display()))
+    match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrate(path).await.with_context(|| at(path)),
+        DatabaseUrl::Postgres(url) => PostgresStore::migrate(&postgres(settings, url)?).await.context("database.url"),
+    }
 }
 
 async fn open(settings: &Settings, clock: &Arc<dyn Clock>, tasks: &TaskTracker) -> anyhow::Result<Arc<dyn Store>> {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
-    let store = SqliteStore::open(&Options::new(path), Arc::clone(clock), tasks).await;
-    Ok(store.with_context(|| format!("database.url {}", path.display()))?)
+    Ok(match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => {
+            SqliteStore::open(&sqlite::Options::new(path), Arc::clone(clock), tasks).await.with_context(|| at(path))?
+        }
+        DatabaseUrl::Postgres(url) => PostgresStore::open(&postgres(settings, url)?, tasks).await.context("database.url")?,
+    })
+}
+
+fn at(path: &Path) -> String {
+    format!("database.url {}", path.display())
+}
+
+fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options> {
+    let mut options = postgres::Options::parse(url).context("database.url")?;
+    options.connections = settings.database.connections;
+    Ok(options)
+}
+
+async fn open_queue(settings: &Settings) -> anyhow::Result<Arc<dyn Queue>> {
+    match redis_options(settings) {
+        None => Ok(Arc::new(InProcessQueue::new(settings.queue.window))),
+        Some(options) => Ok(Arc::new(RedisQueue::open(&options).await.context("queue.url")?)),
+    }
+}
+
+/// How Redis is opened, where it is the queue.
+fn redis_options(settings: &Settings) -> Option<queue::redis::Options> {
+    let queue = &settings.queue;
+    let QueueUrl::Redis(url) = &queue.url else { return None };
+    let (password_file, ca_file) = (queue.password_file.clone(), queue.ca_file.clone());
+    Some(queue::redis::Options { password_file, ca_file, ..queue::redis::Options::new(url.clone(), queue.window) })
 }
 
 fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
@@ -226,7 +268,7 @@ impl Finding {
 pub async fn check(settings: &Settings) -> Vec<Finding> {
     let life = Lifecycle::new();
     let context = context(settings, &life);
-    let mut findings = vec![check_store(settings).await, Finding::good("queue", None)];
+    let mut findings = vec![check_store(settings).await, check_queue(settings).await];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
             let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
@@ -242,16 +284,48 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
 
 /// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
 async fn check_store(settings: &Settings) -> Finding {
-    let DatabaseUrl::Sqlite(path) = &settings.database.url;
-    let note = match SqliteStore::inspect(path).await.with_context(|| format!("database.url {}", path.display())) {
-        Ok(Condition::Current) => None,
-        Ok(Condition::Absent) => Some("there is none yet, the daemon will make it".to_owned()),
-        Ok(Condition::Older { version, known }) => {
-            Some(format!("it has schema version {version}, the daemon will bring it to {known} when it starts"))
-        }
-        Err(error) => return Finding::of::<()>("store", Err(error)),
+    let note = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
+        DatabaseUrl::Postgres(url) => check_server(settings, url).await,
     };
-    Finding::good("store", note)
+    match note {
+        Ok(note) => Finding::good("store", note),
+        Err(error) => Finding::of::<()>("store", Err(error)),
+    }
+}
+
+fn note_of_file(condition: sqlite::Condition) -> Option<String> {
+    match condition {
+        sqlite::Condition::Current => None,
+        sqlite::Condition::Absent => Some("there is none yet, the daemon will make it".to_owned()),
+        sqlite::Condition::Older { version, known } => Some(older(version, known)),
+    }
+}
+
+async fn check_server(settings: &Settings, url: &str) -> anyhow::Result<Option<String>> {
+    let condition = PostgresStore::inspect(&postgres(settings, url)?).await.context("database.url")?;
+    Ok(match condition {
+        postgres::Condition::Current => None,
+        postgres::Condition::Older { version: 0, .. } => Some("it is empty, the daemon will make its tables".to_owned()),
+        postgres::Condition::Older { version, known } => Some(older(version, known)),
+        postgres::Condition::Newer { version, known } => {
+            Some(format!("it has schema version {version}, newer than this herald's {known}, which can still work with it"))
+        }
+    })
+}
+
+fn older(version: i64, known: i64) -> String {
+    format!("it has schema version {version}, the daemon will bring it to {known} when it starts")
+}
+
+/// Only looks, as at the store.
+async fn check_queue(settings: &Settings) -> Finding {
+    let Some(options) = redis_options(settings) else { return Finding::good("queue", None) };
+    match RedisQueue::inspect(&options).await.context("queue.url") {
+        Ok(Looked::Fit) => Finding::good("queue", None),
+        Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
+        Err(error) => Finding::of::<()>("queue", Err(error)),
+    }
 }
 
 async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {

@@ -189,6 +189,25 @@ async fn a_key_is_printed_alone_once_it_is_made() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_is_listed_shown_and_retried() {
+    let letter = json!({ "id": "x1", "notification_id": "n1", "device_id": "phone", "user_id": null, "takes": 5, "attempts": 0,
+        "died_at": "2026-11-02T09:00:00Z", "expires_at": "2026-11-03T09:00:00Z" });
+    let daemon = Daemon::start(move |_, path, _| match path {
+        "/v1/dead-letters?limit=7" => (200, json!({ "items": [letter], "next_cursor": null, "has_more": false })),
+        _ => (200, letter.clone()),
+    })
+    .await;
+    let listed = daemon.run(&["dead-letter", "list", "--limit", "7"]).await;
+    assert!(stdout(&listed).lines().nth(1).is_some_and(|line| line.starts_with("x1") && line.contains("phone")), "{}", stdout(&listed));
+    let shown = daemon.run(&["dead-letter", "show", "x1"]).await;
+    assert!(stdout(&shown).contains("TAKES         5\n"), "{}", stdout(&shown));
+    let retried = daemon.run(&["dead-letter", "retry", "x1", "--output", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&stdout(&retried)).unwrap()["id"], "x1");
+    let asked: Vec<_> = daemon.asked().into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    assert_eq!(asked, ["GET /v1/dead-letters?limit=7", "GET /v1/dead-letters/x1", "POST /v1/dead-letters/x1/retry"]);
+}
+
+#[tokio::test]
 async fn wrong_usage_ends_with_2_and_a_failure_with_1() {
     let cases: &[(&[&str], i32, &str)] = &[
         (&["send", "--title", "nobody"], 2, "--to-device"),

@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +16,6 @@ use utoipa_axum::routes;
 use super::Api;
 use super::auth::{Caller, ToRead};
 use super::problem::Problem;
-use crate::domain::work::Stream;
 
 /// How long store and queue may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,6 +39,8 @@ async fn health() -> Json<Status> {
 }
 
 /// Whether store and queue answer
+///
+/// A daemon that is to stop is not ready, while it finishes what is under way.
 #[utoipa::path(
     get,
     path = "/ready",
@@ -49,13 +51,15 @@ async fn health() -> Json<Status> {
     )
 )]
 async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
-    let (store, queue) =
-        tokio::join!(tokio::time::timeout(PATIENCE, api.store.ping()), tokio::time::timeout(PATIENCE, api.queue.len(Stream::High)),);
+    if api.stopping.is_cancelled() {
+        return Err(Problem::stopping());
+    }
+    let (store, queue) = tokio::join!(timeout(PATIENCE, api.store.ping()), timeout(PATIENCE, api.queue.ping()));
     let mut away = Vec::new();
     if !matches!(store, Ok(Ok(()))) {
         away.push("store");
     }
-    if !matches!(queue, Ok(Ok(_))) {
+    if !matches!(queue, Ok(Ok(()))) {
         away.push("queue");
     }
     if away.is_empty() { Ok(Json(Status { status: "ready" })) } else { Err(Problem::not_ready(&away)) }

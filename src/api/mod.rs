@@ -9,6 +9,7 @@ mod body;
 mod categories;
 mod checks;
 mod contacts;
+mod dead_letters;
 mod devices;
 mod etag;
 mod explain;
@@ -39,6 +40,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -114,6 +116,8 @@ pub struct State {
     pub metrics: Metrics,
     /// Keys beside those in the store.
     pub built_in_keys: Vec<BuiltInKey>,
+    /// Cancelled once the process is to stop.
+    pub stopping: CancellationToken,
 }
 
 /// What every handler has.
@@ -125,6 +129,7 @@ struct Shared {
     settings: Settings,
     metrics: Metrics,
     keys: KeyRing,
+    stopping: CancellationToken,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
 }
@@ -138,18 +143,29 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The router of all routes.
 pub fn router(state: State) -> Router {
-    let State { dispatch, store, queue, clock, settings, metrics, built_in_keys } = state;
-    let path = Arc::new(Path(dispatch));
-    assemble(Arc::new(Shared {
-        path,
-        store,
-        queue,
-        clock,
-        settings,
-        metrics,
-        keys: KeyRing::new(built_in_keys),
-        under_way: idempotency::UnderWay::default(),
-    }))
+    assemble(state.shared())
+}
+
+/// The router of a node that does not serve the API: `/health`, `/ready` and `/metrics` only.
+pub fn probes(state: State) -> Router {
+    let api = state.shared();
+    dress(openapi::probes(), &api).with_state(api)
+}
+
+impl State {
+    fn shared(self) -> Api {
+        Arc::new(Shared {
+            path: Arc::new(Path(self.dispatch)),
+            store: self.store,
+            queue: self.queue,
+            clock: self.clock,
+            settings: self.settings,
+            metrics: self.metrics,
+            keys: KeyRing::new(self.built_in_keys),
+            stopping: self.stopping,
+            under_way: idempotency::UnderWay::default(),
+        })
+    }
 }
 
 fn assemble(api: Api) -> Router {
@@ -158,16 +174,19 @@ fn assemble(api: Api) -> Router {
         tracing::error!(%error, "the OpenAPI document cannot be written");
         Router::new()
     });
+    dress(routes.merge(pages), &api).with_state(api)
+}
+
+/// What is around every route, and what is said where there is none.
+fn dress(routes: Router<Api>, api: &Api) -> Router<Api> {
     let worth_it = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     routes
-        .merge(pages)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(RequestDecompressionLayer::new())
         .layer(CompressionLayer::new().quality(COMPRESSION).compress_when(worth_it))
-        .layer(from_fn_with_state(Arc::clone(&api), request_id::around))
-        .with_state(api)
+        .layer(from_fn_with_state(Arc::clone(api), request_id::around))
 }
 
 async fn no_such_route() -> Problem {

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
-use super::{Api, app, categories, contacts, devices, explain, health, keys, lanes, notifications, preferences, receipts};
+use super::{Api, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts};
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
@@ -37,6 +37,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(contacts::routes())
         .merge(categories::routes())
         .merge(lanes::routes())
+        .merge(dead_letters::routes())
         .merge(keys::routes())
         .merge(app::routes())
         .merge(health::routes());
@@ -50,6 +51,11 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         }
     }
     (router, document)
+}
+
+/// What a node without the API serves: for machines that watch over it.
+pub(super) fn probes() -> Router<Api> {
+    health::routes().split_for_parts().0
 }
 
 /// `/openapi.json` and `/docs`.

@@ -6,10 +6,11 @@ use http::request::Parts;
 use uuid::Uuid;
 
 use super::Api;
+use super::dead_letters;
 use super::problem::Problem;
 use super::request_id;
 use crate::domain::device::ProviderKind;
-use crate::domain::id::NotificationId;
+use crate::domain::id::{NotificationId, WorkId};
 use crate::domain::name::{NameError, check_category_id, check_device_id, check_user_id};
 
 macro_rules! names {
@@ -57,6 +58,20 @@ impl FromRequestParts<Api> for KeyPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
         own_id(parts, "API key").await.map(Self)
+    }
+}
+
+/// `{id}` of a dead letter.
+pub(super) struct DeadLetterPath(pub(super) NotificationId, pub(super) WorkId);
+
+impl FromRequestParts<Api> for DeadLetterPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let text = text(parts).await.unwrap_or_default();
+        let (notification, work) = dead_letters::from_text(&text).ok_or_else(|| Problem::not_found("dead letter"))?;
+        request_id::about(notification.0);
+        Ok(Self(notification, work))
     }
 }
 

@@ -214,6 +214,11 @@ impl Problem {
         Self { away: away.to_vec(), ..Self::new(Code::NotReady, format!("{} does not answer", away.join(" and "))) }
     }
 
+    /// 503 of `/ready` while the daemon stops.
+    pub(crate) fn stopping() -> Self {
+        Self::new(Code::NotReady, "the daemon is stopping")
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.code
     }

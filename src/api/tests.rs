@@ -4,6 +4,8 @@ mod kit;
 
 mod conventions;
 mod keys;
+mod operations;
+mod path;
 mod people;
 mod reads;
 mod sends;

@@ -10,6 +10,9 @@ const TICK_MICROS: f64 = 10_000.0;
 /// How sqlx names the threads that run SQLite, as far as Linux keeps a name.
 const STORE_THREADS: &str = "sqlx-sqlite";
 
+/// How the servers' processes are named.
+const SERVERS: [&str; 2] = ["(postgres)", "(redis-server)"];
+
 /// CPU microseconds since each process began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cpu {
@@ -21,9 +24,16 @@ pub(super) struct Cpu {
 
 impl Cpu {
     pub(super) fn read(children: &Children) -> anyhow::Result<Self> {
-        let whole = process(&children.daemon_pid.to_string())?;
-        let store = threads(children.daemon_pid)?;
-        Ok(Self { daemon: whole - store, store, simulator: process(&children.simulator_pid.to_string())?, load: process("self")? })
+        let (mut daemon, mut store) = (0.0, 0.0);
+        for node in &children.nodes {
+            let threads = threads(*node)?;
+            daemon += process(&node.to_string())? - threads;
+            store += threads;
+        }
+        if children.has_servers {
+            store += servers()?;
+        }
+        Ok(Self { daemon, store, simulator: process(&children.simulator_pid.to_string())?, load: process("self")? })
     }
 
     pub(super) fn since(self, before: &Self) -> Self {
@@ -46,6 +56,18 @@ fn process(pid: &str) -> anyhow::Result<f64> {
     let path = format!("/proc/{pid}/stat");
     let stat = std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
     micros(&stat).with_context(|| format!("{path} is not as expected"))
+}
+
+/// Every process of PostgreSQL and Redis. Backends that end meanwhile take what they used with them into their parent's count.
+fn servers() -> anyhow::Result<f64> {
+    let mut sum = 0.0;
+    for entry in std::fs::read_dir("/proc")? {
+        let Ok(stat) = std::fs::read_to_string(entry?.path().join("stat")) else { continue };
+        if SERVERS.iter().any(|name| stat.contains(name)) {
+            sum += micros(&stat).unwrap_or_default();
+        }
+    }
+    Ok(sum)
 }
 
 /// The store's threads of a process.

@@ -17,6 +17,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::Timestamp;
+use crate::domain::clock::Clock;
+
+/// A steady load.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// Requests per second.
+    pub(super) per_second: u32,
+    /// Over so many connections, one request at a time on each.
+    pub(super) connections: usize,
+}
 
 /// Speaks to the daemon.
 #[derive(Clone)]
@@ -64,18 +74,33 @@ impl Client {
         Ok(ids)
     }
 
-    /// Sends at a steady rate; each id and when its 202 came.
+    /// Sends at a steady rate over several connections; each id and when its 202 came.
     pub(super) async fn post_paced(
         &self,
         bodies: Vec<String>,
-        per_second: u32,
-        now: impl Fn() -> Timestamp,
+        pace: Pace,
+        clock: &Arc<dyn Clock>,
     ) -> anyhow::Result<Vec<(String, Timestamp)>> {
-        let (mut sender, started) = (self.connect().await?, Instant::now());
-        let mut answered = Vec::with_capacity(bodies.len());
-        for (number, body) in (0_u32..).zip(bodies) {
-            sleep_until(started + Duration::from_secs(1) * number / per_second).await;
-            answered.push((self.one(&mut sender, body).await?, now()));
+        let started = Instant::now();
+        let mut shares: Vec<Vec<(u32, String)>> = (0..pace.connections).map(|_| Vec::new()).collect();
+        for ((number, body), share) in (0_u32..).zip(bodies).zip((0..pace.connections).cycle()) {
+            shares.get_mut(share).context("a connection")?.push((number, body));
+        }
+        let mut tasks = JoinSet::new();
+        for share in shares {
+            let (client, clock) = (self.clone(), Arc::clone(clock));
+            tasks.spawn(async move {
+                let (mut sender, mut answered) = (client.connect().await?, Vec::with_capacity(share.len()));
+                for (number, body) in share {
+                    sleep_until(started + Duration::from_secs(1) * number / pace.per_second).await;
+                    answered.push((client.one(&mut sender, body).await?, clock.now()));
+                }
+                anyhow::Ok(answered)
+            });
+        }
+        let mut answered = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            answered.extend(done??);
         }
         Ok(answered)
     }

@@ -16,13 +16,15 @@ pub struct Report {
     pub phases: Vec<Phase>,
     /// From the 202 to the provider's answer, at a gentle load.
     pub latency: Latencies,
+    /// The same at half of the rate that was measured for one push each, with that rate.
+    pub half_load: (u32, Latencies),
     /// Pushes that reached a device twice: none, on a machine that works.
     pub repeats: u64,
 }
 
 impl Phase {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.items as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }
 }
@@ -31,7 +33,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "devices registered   {:>10.0} /s", self.import_per_second)?;
         writeln!(f)?;
-        writeln!(f, "load           items       /s  | CPU us per item: daemon  store    sum | simulator   load | daemon peak")?;
+        writeln!(f, "load           items       /s  | CPU us per item: daemon  store    sum | simulator   load | largest node")?;
         for phase in &self.phases {
             let cpu = &phase.cpu;
             writeln!(
@@ -55,6 +57,8 @@ impl fmt::Display for Report {
         )?;
         let Latencies { p50, p95, p99 } = self.latency;
         writeln!(f, "202 to the provider's answer at a gentle load: p50 {p50:.1} ms, p95 {p95:.1} ms, p99 {p99:.1} ms")?;
+        let (rate, Latencies { p50, p95, p99 }) = self.half_load;
+        writeln!(f, "the same at half load, {rate} /s: p50 {p50:.1} ms, p95 {p95:.1} ms, p99 {p99:.1} ms")?;
         write!(f, "repeats at the simulator: {}", self.repeats)
     }
 }

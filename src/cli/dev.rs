@@ -19,6 +19,7 @@ use super::ending::Ending;
 use super::output::Output;
 use crate::app::{Daemon, Extras};
 use crate::config::{self, DatabaseUrl, Remote, Settings};
+use crate::dispatch::role::Roles;
 use crate::domain::clock::Clock;
 use crate::lifecycle::{Hangup, Lifecycle};
 use crate::simulator::{Options, Simulator};
@@ -50,14 +51,14 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let folder = Folder::open(arguments.data_dir)?;
     let is_new = !folder.is_filled();
-    let simulator = Harness::start().await?;
+    let simulator = Harness::start(None).await?;
     let settings = settings(&simulator.simulator, &folder.path, arguments.listen).await?;
     telemetry::start_log(&settings.log)?;
     let life = Lifecycle::new();
     life.listen(Duration::from_secs(settings.dispatch.grace_seconds), Hangup::Stops).context("signals cannot be listened to")?;
     let api_key = if arguments.listen.ip().is_loopback() { KEY.to_owned() } else { format!("herald_{}", Uuid::new_v4().simple()) };
     let extras = Extras { api_key: Some((demo::APP.to_owned(), api_key.clone())), routes: Some(simulator.simulator.control_router()) };
-    let daemon = Daemon::start(settings, &life, extras).await?;
+    let daemon = Daemon::start(settings, Roles::ALL, &life, extras).await?;
     let url = format!("http://{}", reachable(daemon.address()));
     let remote = Remote { url: url.clone(), api_key: Some(api_key.clone()) };
     if is_new {
@@ -100,9 +101,14 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    /// Known to other machines by the name `host`, or to this one only.
+    pub(super) async fn start(host: Option<String>) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
         let options = Options::new(Arc::new(|| SystemClock.now()), tasks.clone(), CancellationToken::new());
+        let options = match host {
+            Some(host) => options.reachable_as(host),
+            None => options,
+        };
         Ok(Self { simulator: Simulator::start(options).await?, tasks })
     }
 

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod client;
 mod completions;
+mod dead_letter;
 mod demo;
 mod dev;
 mod device;
@@ -59,6 +60,7 @@ enum Command {
     Device(device::Arguments),
     Key(key::Arguments),
     Lane(lane::Arguments),
+    DeadLetter(dead_letter::Arguments),
     Explain(explain::Arguments),
     Migrate(migrate::Arguments),
     Check(check::Arguments),
@@ -90,6 +92,7 @@ impl Command {
             Self::Device(arguments) => Box::pin(device::run(arguments, output)).await,
             Self::Key(arguments) => Box::pin(key::run(arguments, output)).await,
             Self::Lane(arguments) => Box::pin(lane::run(arguments, output)).await,
+            Self::DeadLetter(arguments) => Box::pin(dead_letter::run(arguments, output)).await,
             Self::Explain(arguments) => Box::pin(explain::run(arguments, output)).await,
             Self::Migrate(arguments) => Box::pin(migrate::run(arguments, output)).await,
             Self::Check(arguments) => Box::pin(check::run(arguments, output)).await,

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use super::ending::{Ending, WrongUsage};
 use super::output::Output;
 use crate::app::{Daemon, Extras};
-use crate::config;
+use crate::config::{self, QueueUrl};
+use crate::dispatch::role::Roles;
 use crate::lifecycle::{Hangup, Lifecycle};
 use crate::telemetry;
 
@@ -21,14 +22,14 @@ pub(super) struct Arguments {
     /// The configuration [default: config/herald.toml where it is there].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What this node does; with the embedded queue one node does everything.
+    /// What this node does; with the embedded queue one node does everything. /health, /ready and /metrics are served in any case.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES", default_values_t = Role::ALL)]
     role: Vec<Role>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Role {
-    /// Serves HTTP.
+    /// Serves the API.
     Api,
     /// Sends.
     Worker,
@@ -40,17 +41,22 @@ impl Role {
     const ALL: [Self; 3] = [Self::Api, Self::Worker, Self::Scheduler];
 }
 
+fn roles(named: &[Role]) -> Roles {
+    Roles { api: named.contains(&Role::Api), worker: named.contains(&Role::Worker), scheduler: named.contains(&Role::Scheduler) }
+}
+
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
-    if !Role::ALL.iter().all(|role| arguments.role.contains(role)) {
+    let roles = roles(&arguments.role);
+    let settings = config::load(arguments.config.as_deref())?;
+    if settings.queue.url == QueueUrl::Embedded && roles != Roles::ALL {
         let message =
             "the embedded queue is in the process, so that one node has all roles: leave --role out, or name api,worker,scheduler";
         return Err(WrongUsage(message.to_owned()).into());
     }
-    let settings = config::load(arguments.config.as_deref())?;
     telemetry::start_log(&settings.log)?;
     let life = Lifecycle::new();
     life.listen(Duration::from_secs(settings.dispatch.grace_seconds), Hangup::IsNoted).context("signals cannot be listened to")?;
-    let daemon = Daemon::start(settings, &life, Extras::default()).await?;
+    let daemon = Daemon::start(settings, roles, &life, Extras::default()).await?;
     output.line(&format!("ready http://{}", daemon.address()));
     tracing::info!(address = %daemon.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     daemon.stopped().await?;

@@ -19,9 +19,12 @@ use crate::simulator::Simulator;
 /// They check what the real ones check, misbehave on demand and count every push; /simulator/pushes shows them.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Where the control view listens. The look-alikes take free ports of loopback.
+    /// Where the control view listens. The look-alikes take free ports of loopback, unless --host is given.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
+    /// The name under which daemons on other machines reach the look-alikes, which then take free ports of every address.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// Write a configuration with `[apps.demo]` that fits, and beside it the keys and the certificate it names.
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
@@ -30,7 +33,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let life = Lifecycle::new();
     life.listen(Duration::ZERO, Hangup::Stops).context("signals cannot be listened to")?;
-    let harness = Harness::start().await?;
+    let harness = Harness::start(arguments.host.clone()).await?;
     if let Some(file) = &arguments.write_config {
         write(&harness.simulator, file).await.with_context(|| format!("{} cannot be written", file.display()))?;
     }

@@ -1,7 +1,8 @@
 //! What types cannot say: ranges, and settings that must fit each other.
 
 use super::Settings;
-use super::sections::App;
+use super::queue::QueueUrl;
+use super::sections::{App, DatabaseUrl};
 use crate::domain::quiet_hours::QuietInterval;
 use crate::providers::InitError;
 
@@ -14,6 +15,7 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     if tracing_subscriber::EnvFilter::try_new(&settings.log.level).is_err() {
         report("log.level", "must be error, warn, info, debug or trace, or directives as info,herald::dispatch=debug".to_owned());
     }
+    check_queue(settings, report);
     let (dispatch, retry) = (&settings.dispatch, &settings.retry);
     if dispatch.send_timeout_seconds > dispatch.lease_seconds / 2 {
         report("dispatch.send_timeout_seconds", format!("must be at most half of dispatch.lease_seconds ({})", dispatch.lease_seconds));
@@ -26,11 +28,30 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     }
 }
 
+/// A setting without effect is refused, since whoever wrote it counts on it.
+fn check_queue(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
+    let queue = &settings.queue;
+    let (has_password, is_tls) = match &queue.url {
+        QueueUrl::Embedded => (false, false),
+        QueueUrl::Redis(url) => (url.has_password(), url.is_tls()),
+    };
+    if let (QueueUrl::Redis(_), DatabaseUrl::Sqlite(_)) = (&queue.url, &settings.database.url) {
+        report("queue.url", "names Redis, which does not go with SQLite: nodes share PostgreSQL, see database.url".to_owned());
+    }
+    if queue.password_file.is_some() && (has_password || queue.url == QueueUrl::Embedded) {
+        report("queue.password_file", "goes with a queue.url that names Redis without a password".to_owned());
+    }
+    if queue.ca_file.is_some() && !is_tls {
+        report("queue.ca_file", "goes with a queue.url of rediss:// only".to_owned());
+    }
+}
+
 fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     let as_u64 = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let ranges = [
         ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 300),
         ("server.body_timeout_seconds", settings.server.body_timeout_seconds, 1, 3600),
+        ("database.connections", u64::from(settings.database.connections), 4, 500),
         ("queue.window", as_u64(settings.queue.window), 100, 1_000_000),
         ("dispatch.lease_seconds", settings.dispatch.lease_seconds, 5, 300),
         ("dispatch.permits", as_u64(settings.dispatch.permits), 1, 100_000),

@@ -7,6 +7,7 @@ mod check;
 mod environment;
 mod failure;
 mod problem;
+mod queue;
 mod read;
 mod sections;
 #[cfg(test)]
@@ -26,7 +27,8 @@ use crate::dispatch;
 
 pub use environment::Remote;
 pub use problem::{Error, Place, Problem};
-pub use sections::{App, Apps, Database, DatabaseUrl, Fallback, Limits, Log, Queue, QueueUrl, Rate, Server};
+pub use queue::{Queue, QueueUrl};
+pub use sections::{App, Apps, Database, DatabaseUrl, Fallback, Limits, Log, Rate, Server};
 
 use read::Found;
 use tree::{Node, Origin, Way};

@@ -1,6 +1,7 @@
 //! The sections that no module below owns.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -69,19 +70,38 @@ impl Default for Log {
 }
 
 /// `[database]`: the store.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// Which store.
     pub url: DatabaseUrl,
+    /// Connections of this node to PostgreSQL, at most; 4 to 500.
+    pub connections: u32,
     encryption_key_file: Option<NotYet>,
 }
 
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: DatabaseUrl::default(), connections: 16, encryption_key_file: None }
+    }
+}
+
 /// Which store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// One file; `sqlite://herald.db` is relative to the working directory, `sqlite:///var/lib/herald.db` is not.
     Sqlite(PathBuf),
+    /// A database of a server, with the whole URL; it may hold a password.
+    Postgres(String),
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
 }
 
 impl Default for DatabaseUrl {
@@ -94,53 +114,25 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let url = String::deserialize(from)?;
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Err(D::Error::custom("names PostgreSQL, which is not available in this version; sqlite://PATH is"));
+            return postgres(&url).map_err(D::Error::custom);
         }
         match url.strip_prefix("sqlite://") {
             Some("") => Err(D::Error::custom("names no file; write sqlite://PATH")),
             Some(path) if path.contains('?') => Err(D::Error::custom("takes no parameters; write sqlite://PATH")),
             Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
-            None => Err(D::Error::custom("must be written sqlite://PATH")),
+            None => Err(D::Error::custom("must be written sqlite://PATH or postgres://USER@HOST/DATABASE")),
         }
     }
 }
 
-/// `[queue]`: the ready window.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Queue {
-    /// Which queue.
-    pub url: QueueUrl,
-    /// Entries that are ready at once; the rest waits in the store. 100 to 1 000 000.
-    pub window: usize,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self { url: QueueUrl::Embedded, window: 10_000 }
-    }
-}
-
-/// Which queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueUrl {
-    /// In the process.
-    Embedded,
-}
-
-impl<'de> Deserialize<'de> for QueueUrl {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let url = String::deserialize(from)?;
-        if url == "embedded" {
-            return Ok(Self::Embedded);
-        }
-        if url.starts_with("redis://") || url.starts_with("rediss://") {
-            return Err(D::Error::custom(
-                "names Redis, which is not available in this version and never goes with SQLite; \"embedded\" does",
-            ));
-        }
-        Err(D::Error::custom("must be \"embedded\""))
-    }
+/// A user has to be named: the library would take another one for granted.
+fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
+    const FORM: &str = "must be written postgres://USER@HOST/DATABASE";
+    let uri: http::Uri = url.parse().map_err(|_| FORM)?;
+    let authority = uri.authority().ok_or(FORM)?.as_str();
+    let (user, _) = authority.rsplit_once('@').ok_or("names no user; write postgres://USER@HOST/DATABASE")?;
+    let is_whole = !user.is_empty() && !user.starts_with(':') && !authority.ends_with('@') && uri.path().len() > 1;
+    if is_whole { Ok(DatabaseUrl::Postgres(url.to_owned())) } else { Err(FORM) }
 }
 
 /// `[limits]`: how often a caller may call, each with a burst of twice as many.

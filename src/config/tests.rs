@@ -28,7 +28,7 @@ fn nothing_at_all_is_the_embedded_default() {
     assert_eq!(shown(&settings), shown(&Settings::default()));
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.database.url, DatabaseUrl::Sqlite("herald.db".into()));
-    assert_eq!(settings.queue, Queue { url: QueueUrl::Embedded, window: 10_000 });
+    assert_eq!(settings.queue, Queue { url: QueueUrl::Embedded, password_file: None, ca_file: None, window: 10_000 });
 }
 
 #[test]
@@ -214,19 +214,48 @@ fn the_environment_can_give_a_provider_whole() {
     assert_eq!((apns.key_id.as_str(), apns.team_id.as_str()), ("1234567890", "0123456789"), "digits stay text");
 }
 
-const LATER: &[Case] = &[
-    (
-        "[database]\nurl = 'postgres://herald@db/herald'",
-        &[],
-        "herald.toml:2: database.url names PostgreSQL, which is not available in this version; sqlite://PATH is",
-    ),
-    (
-        "[queue]\nurl = 'rediss://cache'",
-        &[],
-        "herald.toml:2: queue.url names Redis, which is not available in this version and never goes with SQLite; \"embedded\" does",
-    ),
-    ("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version"),
-];
+const SHARED: &str = "queue.url names Redis, which does not go with SQLite: nodes share PostgreSQL, see database.url";
+const FORM: &str = "queue.url must be \"embedded\", or be written redis://HOST:PORT, or rediss://HOST:PORT for TLS; \
+                    several nodes of a cluster with commas between them";
+
+#[test]
+fn a_queue_is_embedded_or_in_redis() {
+    let cases = [
+        ("[queue]\nurl = 'rediss://:secret@cache'", SHARED),
+        ("[queue]\nurl = 'redis://one:7000,two:7000'", SHARED),
+        ("[queue]\nurl = ['redis://one:7000', 'redis://two:7000']", SHARED),
+        ("[queue]\nurl = 'http://secret'", FORM),
+        ("[queue]\nurl = ''", FORM),
+        ("[queue]\nurl = 3", "queue.url is a whole number, must be text, or a list of a cluster's nodes"),
+        ("[queue]\nurl = 'redis://cache/?secret'", "queue.url takes a user, a password, hosts, ports and a database only"),
+        ("[queue]\npassword_file = '/dev/null'", "queue.password_file goes with a queue.url that names Redis without a password"),
+        ("[queue]\nca_file = '/dev/null'", "queue.ca_file goes with a queue.url of rediss:// only"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(problems(text, &[]), [format!("herald.toml:2: {expected}")], "{text}");
+    }
+    let variable = [("HERALD__QUEUE__URL", "redis://one,two")];
+    assert_eq!(problems("", &variable), [format!("HERALD__QUEUE__URL: {SHARED}")]);
+}
+
+const LATER: &[Case] = &[("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version")];
+
+#[test]
+fn a_server_is_named_with_its_user_and_database() {
+    for url in ["postgres://herald@db/herald", "postgresql://herald:p%40ss@db.example:6432/herald?sslmode=verify-full"] {
+        let settings = read(&format!("[database]\nurl = '{url}'"), &[]).unwrap();
+        assert_eq!(settings.database.url, DatabaseUrl::Postgres(url.to_owned()));
+        assert!(!format!("{settings:?}").contains("p%40ss"), "a password is never shown");
+    }
+    for (url, problem) in [
+        ("postgres://db/herald", "names no user; write postgres://USER@HOST/DATABASE"),
+        ("postgres://:hush@db/herald", "must be written postgres://USER@HOST/DATABASE"),
+        ("postgres://herald:hush@db", "must be written postgres://USER@HOST/DATABASE"),
+        ("mysql://herald:hush@db/herald", "must be written sqlite://PATH or postgres://USER@HOST/DATABASE"),
+    ] {
+        assert_eq!(problems(&format!("[database]\nurl = '{url}'"), &[]), [format!("herald.toml:2: database.url {problem}")]);
+    }
+}
 
 #[test]
 fn what_comes_later_is_refused_by_name() {

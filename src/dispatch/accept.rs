@@ -46,7 +46,8 @@ pub struct Prepared {
 pub async fn prepare(node: &Node, app: &App, draft: Draft) -> Result<Prepared, Rejected> {
     let (new, message) = compose(node, app, draft).await?;
     let prepared = Prepared { id: new.id, accepted_at: new.accepted_at, scheduled: new.start_at > new.accepted_at, notification: new };
-    if !prepared.scheduled {
+    // where nothing is recorded nothing is sent: it would be kept in vain
+    if !prepared.scheduled && !node.events.is_closed() {
         node.messages.keep(Arc::new(message));
     }
     Ok(prepared)

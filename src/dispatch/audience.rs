@@ -3,15 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::directory::{App, CategoryMap};
 use super::job::Job;
 use super::node::Node;
 use crate::domain::Timestamp;
 use crate::store;
-use crate::store::engine::{Answer, Ask, RunChange};
+use crate::store::engine::{Answer, Ask};
 
 /// How old what was read of a person and a device may be when a request for it starts.
 pub const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// How often work of an app that this node's configuration does not have is looked at again; another node may have it.
+const UNCONFIGURED: TimeDelta = TimeDelta::minutes(1);
 
 /// A job and what was read for it.
 pub struct Answered {
@@ -30,20 +35,22 @@ pub struct Answered {
 }
 
 /// Reads what is to be known of all targets of these jobs. Jobs of apps that the configuration no longer has wait until it has them again.
-pub async fn read(node: &Node, jobs: Vec<Arc<Job>>, now: Timestamp) -> Result<Vec<Answered>, store::Error> {
+pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, store::Error> {
     let asks: Vec<Ask> = jobs.iter().map(|job| ask(job)).collect();
-    let answers = node.store.read_targets(&asks).await?;
+    let asked_at = node.monotonic();
+    let first_lapse = jobs.iter().map(|job| job.deadline()).min().unwrap_or_default();
+    let answers = node.read(first_lapse, || node.store.read_targets(&asks)).await?;
     // not from before: behind a store that takes a second to answer nothing would ever be sent
-    let read_at = node.clock.monotonic();
+    let (now, read_at) = (node.now(), node.monotonic());
     let mut answered = Vec::with_capacity(jobs.len());
     for (job, answer) in jobs.into_iter().zip(answers) {
         let id = job.message.id;
         if let Some(status) = answer.run {
-            node.stopped.note(RunChange { app: job.work.key.app, notification: id, status, changed_at: now });
+            node.stopped.note(job.work.key.app, id, status, asked_at);
         }
         let Some(app) = node.directory.app(job.work.key.app).cloned() else {
             tracing::error!(app.id = job.work.key.app.0, notification.id = %id, "work of an app that is not configured waits until it is");
-            node.held.remove(&job);
+            job.put_back(node, now + UNCONFIGURED).await?;
             continue;
         };
         let categories = node.directory.categories(app.id).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::node::Node;
+use super::outage::Causes;
 use crate::domain::work::{Stream, WorkKey};
 use crate::queue::Entry;
 use crate::store;
@@ -24,6 +25,11 @@ pub struct Pending {
     pub reply: oneshot::Sender<Result<Verdict, store::Error>>,
 }
 
+/// The store was away, and this was among what was to be written.
+#[derive(Debug, thiserror::Error)]
+#[error("a request was not written with others")]
+struct NotWritten(#[source] Arc<store::Error>);
+
 /// Commits requests, as many as wait, until the path lets go of them.
 pub async fn run(node: Arc<Node>, mut pending: mpsc::Receiver<Pending>) {
     let mut group = Vec::new();
@@ -31,21 +37,38 @@ pub async fn run(node: Arc<Node>, mut pending: mpsc::Receiver<Pending>) {
         let ready = publishable(&node, &mut group).await;
         let (submissions, replies): (Vec<_>, Vec<_>) = group.drain(..).map(|pending| (pending.submission, pending.reply)).unzip();
         let fan_out = submissions.iter().any(|submission| submission.items.iter().any(|item| item.notification.fan_out));
-        let verdicts = together_or_alone(&node, submissions).await;
-        let published = accepted_only(ready, &verdicts);
-        for (reply, verdict) in replies.into_iter().zip(verdicts) {
-            if reply.send(verdict).is_err() {
-                tracing::debug!("a caller went away before its 202");
+        match together_or_alone(&node, submissions).await {
+            Ok(verdicts) => {
+                let published = accepted_only(ready, &verdicts);
+                replies.into_iter().zip(verdicts).for_each(|(reply, verdict)| answer(reply, verdict));
+                publish(&node, &published).await;
+                if fan_out {
+                    node.wake.notify_one();
+                }
+            }
+            Err(error) => {
+                // who came meanwhile would wait as long for the same answer
+                let waiting = std::iter::from_fn(|| pending.try_recv().ok()).map(|pending| pending.reply);
+                let error = Arc::new(error);
+                replies.into_iter().chain(waiting).for_each(|reply| answer(reply, Err(not_written(&error))));
             }
         }
-        if !published.is_empty()
-            && let Err(error) = node.queue.publish(&published).await
-        {
-            tracing::warn!(error = %error, "work cannot be published; its guard brings it back");
-        }
-        if fan_out {
-            node.wake.notify_one();
-        }
+    }
+}
+
+fn answer(reply: oneshot::Sender<Result<Verdict, store::Error>>, verdict: Result<Verdict, store::Error>) {
+    if reply.send(verdict).is_err() {
+        tracing::debug!("a caller went away before its answer");
+    }
+}
+
+fn not_written(error: &Arc<store::Error>) -> store::Error {
+    store::Error::Unavailable(Box::new(NotWritten(Arc::clone(error))))
+}
+
+async fn publish(node: &Node, entries: &[Entry]) {
+    if !entries.is_empty() && node.heard_queue(node.queue.publish(entries).await).is_err() {
+        tracing::debug!(entries = entries.len(), "work cannot be published; its guard brings it back");
     }
 }
 
@@ -74,14 +97,24 @@ struct Publishable {
     entry: Entry,
 }
 
-/// Step 2's decision: work that is due now goes straight to the queue while its stream is below half its window, behind a guard in the store.
-async fn publishable(node: &Node, group: &mut [Pending]) -> Vec<Publishable> {
-    let now = node.now();
+/// The free half of each stream's window. None while the queue is away: then it is not asked again for each group.
+async fn room(node: &Node) -> HashMap<Stream, usize> {
     let mut room = HashMap::new();
+    if node.queue_outage.is_fresh(node.monotonic()) {
+        return room;
+    }
     for stream in Stream::ALL {
-        let len = node.queue.len(*stream).await.unwrap_or(usize::MAX);
+        let Ok(len) = node.heard_queue(node.queue.len(*stream).await) else { return HashMap::new() };
         room.insert(*stream, (node.queue.window() / 2).saturating_sub(len));
     }
+    room
+}
+
+/// Step 2's decision: work that is due now goes straight to the queue while its stream is below half its window, behind a guard in the
+/// store. All else is left due, for the scheduler.
+async fn publishable(node: &Node, group: &mut [Pending]) -> Vec<Publishable> {
+    let mut room = room(node).await;
+    let now = node.now();
     let mut ready = Vec::new();
     for (submission, pending) in group.iter_mut().enumerate() {
         for (item, one) in pending.submission.items.iter_mut().enumerate() {
@@ -106,20 +139,40 @@ fn accepted_only(ready: Vec<Publishable>, verdicts: &[Result<Verdict, store::Err
     ready.into_iter().filter(accepted).map(|one| one.entry).collect()
 }
 
-/// One commit for all; if the store refuses that, one for each, so that nobody fails for another's sake.
-/// A commit whose fate is unknown is sent again with the same ids, which is harmless.
-async fn together_or_alone(node: &Node, submissions: Vec<Submission>) -> Vec<Result<Verdict, store::Error>> {
-    match node.store.accept(submissions.clone()).await {
-        Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
-        Err(error) if submissions.len() == 1 && !error.is_transient() => vec![Err(error)],
+/// One commit for all; if the store refuses that, one for each, so that nobody fails for another's sake. An error is everybody's: the store is away.
+async fn together_or_alone(node: &Node, submissions: Vec<Submission>) -> store::Result<Vec<store::Result<Verdict>>> {
+    match accept(node, &submissions).await {
+        Ok(verdicts) => Ok(verdicts.into_iter().map(Ok).collect()),
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) if submissions.len() == 1 => Ok(vec![Err(error)]),
         Err(error) => {
-            tracing::warn!(error = %error, requests = submissions.len(), "a group of requests was not written; each is tried alone");
-            let mut verdicts = Vec::with_capacity(submissions.len());
-            for submission in submissions {
-                verdicts.push(node.store.accept(vec![submission]).await.map(first));
-            }
-            verdicts
+            tracing::warn!(error = %Causes(&error), requests = submissions.len(), "a group of requests was refused; each is tried alone");
+            Ok(alone(node, submissions).await)
         }
+    }
+}
+
+async fn alone(node: &Node, submissions: Vec<Submission>) -> Vec<store::Result<Verdict>> {
+    let mut away = None;
+    let mut verdicts = Vec::with_capacity(submissions.len());
+    for submission in submissions {
+        let verdict = match &away {
+            None => accept(node, &[submission]).await.map(first),
+            Some(error) => Err(not_written(error)),
+        };
+        verdicts.push(match verdict {
+            Err(error) if error.is_transient() => Err(not_written(away.get_or_insert(Arc::new(error)))),
+            verdict => verdict,
+        });
+    }
+    verdicts
+}
+
+/// If its fate is unknown it is sent again, once, with the same ids, which is harmless.
+async fn accept(node: &Node, submissions: &[Submission]) -> store::Result<Vec<Verdict>> {
+    match node.heard(node.store.accept(submissions.to_vec()).await) {
+        Err(error) if error.is_transient() => node.heard(node.store.accept(submissions.to_vec()).await),
+        answer => answer,
     }
 }
 

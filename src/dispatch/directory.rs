@@ -50,6 +50,11 @@ impl Directory {
         self.apps.get(&id)
     }
 
+    /// All of them.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.values()
+    }
+
     /// An app's categories, at most a second old.
     pub async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {
         let now = self.clock.monotonic();

@@ -1,11 +1,16 @@
 //! An audience becomes work: page by page in the order of device numbers, cut into chunks of one zone, under the work's epoch.
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
+use super::directory::App;
 use super::explain::peek;
 use super::job::Job;
 use super::node::Node;
+use super::outage::tell;
 use crate::domain::Timestamp;
 use crate::domain::decision::Push;
 use crate::domain::due;
@@ -15,50 +20,61 @@ use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
 use crate::domain::zone::effective_zone;
 use crate::store;
-use crate::store::engine::AudiencePage;
+use crate::store::engine::{AudiencePage, RunStatus};
 
 /// Devices of one page.
 const PAGE: usize = 20_000;
 
-/// Takes page after page until the audience is done, the lease grows short, or someone else has the work.
+/// Takes page after page until the audience is done, the lease grows short, or someone else has the work. After a panic it goes on from its cursor.
 pub async fn run(node: Arc<Node>, job: Arc<Job>) {
-    if let Err(error) = pages(&node, &job).await {
-        tracing::warn!(error = %error, notification.id = %job.message.id, "an audience cannot be read further; it goes on from its cursor");
+    match AssertUnwindSafe(pages(&node, &job)).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tell(&error, "an audience cannot be read further; it goes on from its cursor"),
+        Err(_) => tracing::error!(notification.id = %job.message.id, "an audience made its worker panic; it goes on from its cursor"),
     }
     node.held.remove(&job);
-    if let Err(error) = node.queue.ack(std::slice::from_ref(&job.entry)).await {
-        tracing::warn!(error = %error, "an entry cannot be acked; it comes back and is forgotten then");
-    }
+    node.ack(std::slice::from_ref(&job.entry)).await;
 }
 
 async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
     let key = job.work.key;
-    let excepted = excepted(node, job).await?;
+    let Some(app) = node.directory.app(key.app) else {
+        tracing::error!(app.id = key.app.0, notification.id = %job.message.id, "the audience of an app that is not configured waits until it is");
+        return Ok(());
+    };
+    let excepted = excepted(node, app, job).await?;
     loop {
-        let Some(mut page) = node.store.read_page(key, PAGE).await? else { return Ok(()) };
+        match node.stopped.get(job.message.id) {
+            Some(RunStatus::Paused) => return node.heard(node.store.hand_back(&[(key, job.work.epoch)]).await),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, PAGE)).await? else { return Ok(()) };
         page.devices.retain(|(pair, _)| !excepted.contains(&pair.device));
-        let chunks = cut(node, job, &page);
-        let hit = node.store.commit_page(key, job.work.epoch, &page, &chunks).await?;
+        let chunks = cut(node, app, job, &page);
+        let hit = node.heard(node.store.commit_page(key, job.work.epoch, &page, &chunks).await)?;
         node.wake.notify_one();
         if !hit || page.last {
             return Ok(());
         }
-        if node.stopping.is_cancelled() || node.clock.monotonic() + node.settings.send_timeout() >= job.deadline() {
-            return node.store.hand_back(&[(key, job.work.epoch)]).await;
+        if node.stopping.is_cancelled() || node.monotonic() + node.settings.send_timeout() >= job.deadline() {
+            return node.heard(node.store.hand_back(&[(key, job.work.epoch)]).await);
         }
     }
 }
 
 /// The devices that the sender left out: they are no targets, so they are never counted as such.
-async fn excepted(node: &Node, job: &Job) -> Result<HashSet<DevicePk>, store::Error> {
+async fn excepted(node: &Node, app: &App, job: &Job) -> Result<HashSet<DevicePk>, store::Error> {
     let names = &job.message.notification.except_devices;
-    let Some(app) = node.directory.app(job.work.key.app).filter(|_| !names.is_empty()) else { return Ok(HashSet::new()) };
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
     let candidates = peek(node, app, Targets::Devices(names.clone()), false).await?;
     Ok(candidates.into_iter().filter_map(|candidate| candidate.target.as_device()).collect())
 }
 
 /// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.
-fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
+fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     let mut zones: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
     for (pair, zone) in &page.devices {
         zones.entry(zone.as_deref()).or_default().push(*pair);
@@ -66,7 +82,7 @@ fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     let now = node.now();
     let mut chunks = Vec::new();
     for (zone, pairs) in zones {
-        let (due_at, expires_at) = times(node, job, zone, now);
+        let (due_at, expires_at) = times(app, job, zone, now);
         for pairs in pairs.chunks(MAX_TARGETS) {
             chunks.push(NewWork {
                 id: node.ids.work(),
@@ -85,10 +101,9 @@ fn cut(node: &Node, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
 }
 
 /// When the devices of a zone are due, and when it is over for them.
-fn times(node: &Node, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timestamp, Timestamp) {
+fn times(app: &App, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timestamp, Timestamp) {
     let message = &job.message;
     let When::Local { .. } = message.notification.when else { return (now, message.expires_at) };
-    let Some(app) = node.directory.app(job.work.key.app) else { return (now, message.expires_at) };
     let zone = effective_zone(zone, None, app.defaults.timezone);
     let push = Push::of(&message.notification, None, message.start_at);
     // who is to be left out is due at once, so that it is recorded

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::accept::{self, Prepared};
 use super::commit::{self, Pending};
@@ -12,15 +14,18 @@ use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
-use super::job::Rest;
 use super::lane::LaneKey;
 use super::node::{Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
-use super::{job, preview, recorder, scheduler, stop, worker};
+use super::role::Roles;
+use super::{hand_back, job, preview, reclaim, recorder, scheduler, stop, worker};
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
-use crate::store::engine::{Finished, Record, RunChange, RunStatus, Submission, Verdict};
+use crate::store::engine::{RunStatus, Submission, Verdict};
+
+/// How long what is under way at the end may take to be handed back.
+const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// The running path of this node.
 pub struct Dispatch {
@@ -43,20 +48,30 @@ pub struct LaneView {
 }
 
 impl Dispatch {
-    /// Starts the path. Its tasks live in the set that was handed in, and end after it is told to stop and this handle is dropped.
-    pub fn start(parts: Parts) -> Arc<Self> {
+    /// Starts what of the path these roles need. Its tasks live in the set that was handed in, and end after it is told to stop and this
+    /// handle is dropped.
+    pub fn start(parts: Parts, roles: Roles) -> Arc<Self> {
         let (events, recorded) = mpsc::channel(recorder::CAPACITY);
         let (accepted, pending) = mpsc::channel(commit::CAPACITY);
         let node = Arc::new(Node::new(parts, events, accepted));
         let spawn = |task: BoxFuture<'static, ()>| node.tasks.spawn(task);
-        spawn(Box::pin(commit::run(Arc::clone(&node), pending)));
-        spawn(Box::pin(recorder::run(Arc::clone(&node), recorded)));
-        spawn(Box::pin(scheduler::run(Arc::clone(&node))));
-        spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
-        spawn(Box::pin(stop::watch(Arc::clone(&node))));
-        spawn(Box::pin(job::renew(Arc::clone(&node))));
-        for _ in 0..worker::WORKERS {
-            spawn(Box::pin(worker::run(Arc::clone(&node))));
+        if roles.api {
+            spawn(Box::pin(commit::run(Arc::clone(&node), pending)));
+        }
+        if roles.worker {
+            spawn(Box::pin(recorder::run(Arc::clone(&node), recorded)));
+            spawn(Box::pin(job::renew(Arc::clone(&node))));
+            spawn(Box::pin(reclaim::run(Arc::clone(&node))));
+            for _ in 0..worker::WORKERS {
+                spawn(Box::pin(worker::run(Arc::clone(&node))));
+            }
+        }
+        if roles.api || roles.worker {
+            spawn(Box::pin(stop::watch(Arc::clone(&node))));
+        }
+        if roles.scheduler {
+            spawn(Box::pin(scheduler::run(Arc::clone(&node))));
+            spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
         }
         Arc::new(Self { node })
     }
@@ -81,9 +96,10 @@ impl Dispatch {
 
     /// Cancels what has not been sent; whether there is such a notification.
     pub async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error> {
-        let known = self.node.store.cancel(app, id).await?;
+        let asked_at = self.node.monotonic();
+        let known = self.node.heard(self.node.store.cancel(app, id).await)?;
         if known {
-            self.node.stopped.note(RunChange { app, notification: id, status: RunStatus::Cancelled, changed_at: self.node.now() });
+            self.node.stopped.note(app, id, RunStatus::Cancelled, asked_at);
             self.node.wake.notify_one();
         }
         Ok(known)
@@ -116,24 +132,11 @@ impl Dispatch {
         })
     }
 
-    /// Lets go of what is still under way, for whoever comes next: what waits goes on waiting, the rest is due at once. How much it was.
-    /// Called after the grace period.
+    /// Lets go of what is still under way, for whoever comes next. How much it was. Called after the grace period; nothing but facts is
+    /// written of that work afterwards.
     pub async fn hand_back(&self) -> Result<usize, store::Error> {
-        let node = &self.node;
-        let (mut known, mut unknown) = (Record::default(), Vec::new());
-        let jobs = node.held.jobs();
-        for job in &jobs {
-            match job.rest(&*node.ids, node.now(), node.stopped.get(job.message.id)) {
-                Some(Rest { endings, follow_ups }) => {
-                    known.deliveries.extend(endings);
-                    known.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups });
-                }
-                None => unknown.push((job.work.key, job.work.epoch)),
-            }
-        }
-        node.store.record(&known).await?;
-        node.store.hand_back(&unknown).await?;
-        Ok(jobs.len())
+        let late = |_| store::Error::Unavailable("it gave no answer in the last moment".into());
+        timeout(LAST_MOMENT, hand_back::hand_back(&self.node)).await.map_err(late)?
     }
 
     /// Whether no work is in this node's hands.

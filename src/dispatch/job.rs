@@ -9,14 +9,17 @@ use chrono::TimeDelta;
 use parking_lot::Mutex;
 
 use super::message::Message;
-use super::node::Node;
+use super::node::{BACKOFF, Node};
+use super::outage::tell;
+use super::poison;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
 use crate::domain::delivery::Delivery;
 use crate::domain::reason::WaitReason;
-use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKind};
+use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey, WorkKind};
 use crate::queue::Taken;
-use crate::store::engine::RunStatus;
+use crate::store;
+use crate::store::engine::{Finished, Record, RunStatus};
 
 /// How often leases are renewed, at most; a third of the lease where that is less.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
@@ -141,10 +144,21 @@ impl Job {
         drop(self.named.set(Named { pairs, endings }));
     }
 
-    /// The rows for all that is not over, if it is known: what waits goes on waiting, the rest is due now. Outcomes that are still to be
-    /// written are found when these rows are taken.
+    /// Whether it is for this target.
+    pub fn names(&self, pair: Pair) -> bool {
+        self.named.get().is_some_and(|named| named.pairs.contains(&pair))
+    }
+
+    /// The rows for all that is not over: what waits goes on waiting, the rest is due now. Outcomes that are still to be written are found
+    /// when these rows are taken. `None` for an audience, and where an outcome could not be written: the row stays.
     pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Rest> {
-        let Named { pairs, endings } = self.named.get().filter(|_| !self.is_spoiled())?;
+        if self.work.kind == WorkKind::Expand || self.is_spoiled() {
+            return None;
+        }
+        let Some(Named { pairs, endings }) = self.named.get() else {
+            let follow_ups = vec![poison::again(&self.work, self.work.targets.clone(), ids, now)];
+            return Some(Rest { endings: Vec::new(), follow_ups });
+        };
         let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
         for pair in pairs.iter().filter(|pair| !waiting.contains(pair)) {
             self.follow(FollowUp { pair: *pair, due: now, attempt: self.work.attempt, reason: self.work.reason });
@@ -152,23 +166,18 @@ impl Job {
         Some(Rest { endings: endings.clone(), follow_ups: self.follow_up_rows(ids, now, stopped) })
     }
 
-    /// The row of one target, due now: for one whose device has another token by now.
-    pub fn due_now(&self, ids: &dyn Ids, pair: Pair, now: Timestamp, attempt: u32) -> NewWork {
-        self.row(ids, vec![pair], FollowUpRow { due: now, attempt, reason: None })
+    /// Lets go of it as it was taken, to be looked at again: a new row takes its place, so that the take does not count.
+    pub async fn put_back(&self, node: &Node, due: Timestamp) -> store::Result<()> {
+        let follow_up = poison::again(&self.work, self.work.targets.clone(), &*node.ids, due);
+        let finished = vec![Finished { key: self.work.key, epoch: self.work.epoch, follow_ups: vec![follow_up] }];
+        node.heard(node.store.record(&Record { finished, ..Record::default() }).await)?;
+        node.held.remove(self);
+        node.ack(std::slice::from_ref(&self.entry)).await;
+        Ok(())
     }
 
     fn row(&self, ids: &dyn Ids, pairs: Vec<Pair>, FollowUpRow { due, attempt, reason }: FollowUpRow) -> NewWork {
-        NewWork {
-            id: ids.work(),
-            kind: WorkKind::Send,
-            stream: self.work.stream,
-            fan_out: self.work.fan_out,
-            targets: Targets::Pairs(pairs),
-            attempt,
-            reason,
-            due_at: due.min(self.work.expires_at),
-            expires_at: self.work.expires_at,
-        }
+        NewWork { attempt, reason, ..poison::again(&self.work, Targets::Pairs(pairs), ids, due) }
     }
 }
 
@@ -189,7 +198,7 @@ fn millis(instant: Duration) -> u64 {
 
 /// Work in this node's hands, by row.
 #[derive(Default)]
-pub struct Held(Mutex<BTreeMap<crate::domain::work::WorkKey, Arc<Job>>>);
+pub struct Held(Mutex<BTreeMap<WorkKey, Arc<Job>>>);
 
 impl Held {
     /// Adds a job.
@@ -205,17 +214,27 @@ impl Held {
         }
     }
 
+    /// Whether a job is still here.
+    pub fn holds(&self, job: &Job) -> bool {
+        self.0.lock().get(&job.work.key).is_some_and(|present| present.work.epoch == job.work.epoch)
+    }
+
     /// All jobs.
     pub fn jobs(&self) -> Vec<Arc<Job>> {
         self.0.lock().values().map(Arc::clone).collect()
     }
 
     /// All of it, with its epochs.
-    pub fn all(&self) -> Vec<(crate::domain::work::WorkKey, i64)> {
+    pub fn all(&self) -> Vec<(WorkKey, i64)> {
         self.0.lock().values().map(|job| (job.work.key, job.work.epoch)).collect()
     }
 
-    fn extend(&self, keys: &[crate::domain::work::WorkKey], deadline: Duration) {
+    /// Whether this row is here, under a lease that surely holds at this monotonic instant.
+    pub fn is_live(&self, key: WorkKey, now: Duration) -> bool {
+        self.0.lock().get(&key).is_some_and(|job| now < job.deadline())
+    }
+
+    fn extend(&self, keys: &[WorkKey], deadline: Duration) {
         let held = self.0.lock();
         for job in keys.iter().filter_map(|key| held.get(key)) {
             job.deadline.store(millis(deadline), Ordering::Relaxed);
@@ -225,23 +244,33 @@ impl Held {
 
 /// Renews the leases of work still held, until the node stops for good.
 pub async fn renew(node: Arc<Node>) {
-    let lease = node.settings.lease();
-    let every = RENEW_EVERY.min(lease / 3);
+    let every = RENEW_EVERY.min(node.settings.lease() / 3);
+    let mut wait = every;
     loop {
         tokio::select! {
             biased;
             () = node.hard_stop.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
+            () = node.renew.notified() => {}
+            () = tokio::time::sleep(wait) => {}
         }
-        let held = node.held.all();
-        if held.is_empty() {
-            continue;
-        }
-        // a late answer is an old lease: it counts from before the question
-        let asked_at = node.clock.monotonic();
-        match node.store.renew(&held, lease).await {
-            Ok(keys) => node.held.extend(&keys, asked_at + lease),
-            Err(error) => tracing::warn!(error = %error, "leases cannot be renewed; work is taken again when they lapse"),
-        }
+        wait = match renew_held(&node).await {
+            Ok(()) => every,
+            Err(error) => {
+                tell(&error, "leases cannot be renewed; work is taken again when they lapse");
+                BACKOFF
+            }
+        };
     }
+}
+
+async fn renew_held(node: &Node) -> store::Result<()> {
+    let (held, lease) = (node.held.all(), node.settings.lease());
+    if held.is_empty() {
+        return Ok(());
+    }
+    // a late answer is an old lease: it counts from before the question
+    let asked_at = node.monotonic();
+    let keys = node.heard(node.store.renew(&held, lease).await)?;
+    node.held.extend(&keys, asked_at + lease);
+    Ok(())
 }

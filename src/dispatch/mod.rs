@@ -1,28 +1,38 @@
 //! The path of a notification, from accept to ack, in the order of these files:
-//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`audience`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`].
+//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`].
 //! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
+//! Beside the path: [`stop`] for what was cancelled or paused, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
+//! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end.
 //!
 //! It names no clock, randomness, spawn or socket: all of them come in through [`node::Parts`].
 
 pub mod accept;
 pub mod audience;
+pub mod claim;
 pub mod commit;
 pub mod directory;
 pub mod draft;
 pub mod expand;
 pub mod explain;
+pub mod hand_back;
 pub mod handle;
+pub mod hold_back;
 pub mod job;
 pub mod lane;
 pub mod message;
 pub mod node;
+pub mod outage;
 pub mod plan;
+pub mod poison;
 pub mod preview;
+pub mod reclaim;
 pub mod recorder;
 pub mod render;
+pub mod role;
 pub mod scheduler;
 pub mod send;
 pub mod stop;
+pub mod store_clock;
 pub mod worker;
 
 use std::time::Duration;
@@ -78,3 +88,6 @@ impl Default for RetrySettings {
         Self { first_seconds: 1, max_seconds: 900, provider_floors: true }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

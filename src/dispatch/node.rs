@@ -11,20 +11,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::commit::Pending;
 use super::directory::Directory;
+use super::hold_back::HoldBack;
 use super::job::Held;
 use super::lane::Lanes;
 use super::message::Messages;
+use super::outage::Outage;
 use super::recorder::Event;
 use super::stop::StopSet;
+use super::store_clock::StoreClock;
 use super::{RetrySettings, Settings};
 use crate::domain::Timestamp;
 use crate::domain::clock::{Clock, Ids, Rng};
 use crate::domain::retry::RetryPolicy;
-use crate::queue::Queue;
-use crate::store::Store;
+use crate::queue::{Queue, Taken};
+use crate::store::{self, Store};
 
 /// How long published work has to be taken before the scheduler publishes it again.
 pub const GUARD: Duration = Duration::from_secs(30);
+/// The wait before the store or the queue is asked again.
+pub const BACKOFF: Duration = Duration::from_millis(200);
 
 /// Where the path's tasks run: whoever made it can wait for them all, or end them wherever they are.
 pub trait Tasks: Send + Sync {
@@ -64,10 +69,16 @@ pub struct Node {
     pub store: Arc<dyn Store>,
     /// The ready window.
     pub queue: Arc<dyn Queue>,
+    /// Whether the store is away.
+    pub store_outage: Outage,
+    /// Whether the queue is away.
+    pub queue_outage: Outage,
+    /// Whether lapsed leases are left alone.
+    pub hold_back: HoldBack,
     /// The apps.
     pub directory: Arc<Directory>,
     /// Time.
-    pub clock: Arc<dyn Clock>,
+    pub clock: Arc<StoreClock>,
     /// Ids.
     pub ids: Arc<dyn Ids>,
     /// Chance.
@@ -96,6 +107,10 @@ pub struct Node {
     pub permits: Arc<Semaphore>,
     /// Wakes the scheduler before its time.
     pub wake: Notify,
+    /// Has leases renewed before their time.
+    pub renew: Notify,
+    /// Cancelled once the recorder has written the last that it was told.
+    pub flushed: CancellationToken,
     /// To the recorder.
     pub events: mpsc::Sender<Event>,
     /// To the committer of accepted requests.
@@ -110,11 +125,15 @@ impl Node {
     pub fn new(parts: Parts, events: mpsc::Sender<Event>, accepted: mpsc::Sender<Pending>) -> Self {
         let retry =
             RetryPolicy { first: Duration::from_secs(parts.retry.first_seconds), max: Duration::from_secs(parts.retry.max_seconds) };
+        let started_at = parts.clock.monotonic();
         Self {
             store: parts.store,
             queue: parts.queue,
+            store_outage: Outage::new("store"),
+            queue_outage: Outage::new("queue"),
+            hold_back: HoldBack::new(started_at, parts.settings.lease()),
             directory: parts.directory,
-            clock: parts.clock,
+            clock: Arc::new(StoreClock::new(parts.clock)),
             ids: parts.ids,
             rng: parts.rng,
             tasks: parts.tasks,
@@ -129,6 +148,8 @@ impl Node {
             permits: Arc::new(Semaphore::new(parts.settings.permits)),
             settings: parts.settings,
             wake: Notify::new(),
+            renew: Notify::new(),
+            flushed: CancellationToken::new(),
             events,
             accepted,
         }
@@ -139,12 +160,38 @@ impl Node {
         self.clock.now()
     }
 
+    /// Time that only goes forward, for deadlines.
+    pub fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// Waits, unless the node stops meanwhile; whether to go on.
     pub async fn pause(&self, wait: Duration) -> bool {
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => false,
             () = tokio::time::sleep(wait) => true,
+        }
+    }
+
+    /// Reads from the store, again and again while it is away, until this monotonic instant or until the node stops for good.
+    pub async fn read<T, F: Future<Output = store::Result<T>>>(&self, until: Duration, ask: impl Fn() -> F) -> store::Result<T> {
+        loop {
+            match self.heard_read(ask().await) {
+                Err(error) if error.is_transient() && self.monotonic() < until => tokio::select! {
+                    biased;
+                    () = self.hard_stop.cancelled() => return Err(error),
+                    () = tokio::time::sleep(BACKOFF) => {}
+                },
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Ends entries, whatever became of their work.
+    pub async fn ack(&self, taken: &[Taken]) {
+        if !taken.is_empty() && self.heard_queue(self.queue.ack(taken).await).is_err() {
+            tracing::debug!(entries = taken.len(), "entries cannot be acked; they come back and are forgotten then");
         }
     }
 

@@ -58,15 +58,8 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
     let work = imagined(app, &message);
     let mut tally = Tally::default();
     let mut look = |candidates: Vec<Candidate>| {
-        let context = Context {
-            now: node.now(),
-            read_at: node.clock.monotonic(),
-            message: &message,
-            app,
-            categories: &categories,
-            work: &work,
-            run: None,
-        };
+        let context =
+            Context { now: node.now(), read_at: node.monotonic(), message: &message, app, categories: &categories, work: &work, run: None };
         for candidate in candidates {
             let recipient = candidate.recipient.clone();
             match plan::plan(&context, candidate) {

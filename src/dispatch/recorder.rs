@@ -7,19 +7,19 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::job::{FollowUp, Job};
-use super::node::{Node, Permit};
+use super::node::{BACKOFF, Node, Permit};
+use super::outage::Causes;
 use crate::domain::delivery::Delivery;
+use crate::domain::id::{NotificationId, Target};
+use crate::domain::work::Pair;
 use crate::queue::Taken;
 use crate::store;
-use crate::store::engine::{Death, Finished, Record, Shown};
+use crate::store::engine::{Death, Finished, Record, Recorded, Shown};
 
 /// Events in one commit, at most.
 const BATCH: usize = 1000;
 /// How long the first event of a commit waits for company.
 const LINGER: Duration = Duration::from_millis(10);
-/// The waits between tries while the store is away.
-const RETRY: Duration = Duration::from_millis(200);
-
 /// Events under way to the recorder, at most; a permit is held by each send among them.
 pub const CAPACITY: usize = 8192;
 
@@ -45,9 +45,10 @@ pub enum What {
     Nothing,
 }
 
+/// What is written together: facts first. What follows is known only then, since a verdict over a token that the device no longer has is no outcome.
 #[derive(Default)]
 struct Batch {
-    record: Record,
+    facts: Record,
     /// Whose outcomes these are, each once or more.
     jobs: Vec<Arc<Job>>,
     over: Vec<Arc<Job>>,
@@ -55,16 +56,15 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(node: &Node, events: &mut Vec<Event>) -> Self {
+    fn of(events: &mut Vec<Event>) -> Self {
         let mut batch = Self::default();
-        let now = node.clock.now();
         for Event { job, what, permit } in events.drain(..) {
             match what {
                 What::Ended(delivery, shown) => {
-                    batch.record.deliveries.push(delivery);
-                    batch.record.shown.extend(shown);
+                    batch.facts.deliveries.push(delivery);
+                    batch.facts.shown.extend(shown);
                 }
-                What::Dead(death) => batch.record.deaths.push(*death),
+                What::Dead(death) => batch.facts.deaths.push(*death),
                 What::Again(follow_up) => {
                     if let Some(job) = &job {
                         job.follow(follow_up);
@@ -76,24 +76,42 @@ impl Batch {
             let Some(job) = job else { continue };
             batch.jobs.push(Arc::clone(&job));
             if job.close_one() {
-                if job.is_spoiled() {
-                    batch.over.push(job);
-                    continue;
-                }
-                let follow_ups = job.follow_up_rows(&*node.ids, now, node.stopped.get(job.work.key.notification));
-                batch.record.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups });
                 batch.over.push(job);
             }
         }
         batch
     }
+
+    /// Work that is over, with what follows it.
+    fn plans(&self, node: &Node) -> Vec<Finished> {
+        let now = node.now();
+        let finished = |job: &Arc<Job>| {
+            let follow_ups = job.follow_up_rows(&*node.ids, now, node.stopped.get(job.work.key.notification));
+            Finished { key: job.work.key, epoch: job.work.epoch, follow_ups }
+        };
+        self.over.iter().filter(|job| !job.is_spoiled()).map(finished).collect()
+    }
+
+    /// Targets whose device has another token by now are looked at again, with the rest of their job.
+    fn again(&self, node: &Node, outlived: &[(NotificationId, Target)]) {
+        let now = node.now();
+        for (id, target) in outlived {
+            let verdict = self.facts.deaths.iter().find(|death| (death.delivery.notification, death.delivery.target) == (*id, *target));
+            let (Some(death), Some(device)) = (verdict, target.as_device()) else { continue };
+            let pair = Pair { device, person: death.delivery.person };
+            // a verdict that was held back and outlived its job has none that names its target
+            let Some(job) = self.jobs.iter().find(|job| job.message.id == *id && job.names(pair)) else { continue };
+            job.follow(FollowUp { pair, due: now, attempt: death.delivery.attempts, reason: None });
+        }
+    }
 }
 
 /// Writes events until the path lets go of them.
 pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
+    let _flushed = node.flushed.clone().drop_guard();
     let mut waiting = Vec::with_capacity(BATCH);
     while next_batch(&node, &mut events, &mut waiting).await {
-        let batch = Batch::of(&node, &mut waiting);
+        let batch = Batch::of(&mut waiting);
         if !write(&node, &batch).await {
             return;
         }
@@ -124,68 +142,111 @@ async fn next_batch(node: &Node, events: &mut mpsc::Receiver<Event>, waiting: &m
 
 /// Writes a batch, whatever it takes while the store is away; `false` when the node stops for good before that.
 async fn write(node: &Node, batch: &Batch) -> bool {
-    match attempt(node, &batch.record).await {
-        None => false,
-        Some(Ok(())) => true,
+    if batch.facts.deaths.is_empty() {
+        let whole = Record { finished: batch.plans(node), ..batch.facts.clone() };
+        return match attempt(node, &whole).await {
+            None => false,
+            Some(Ok(recorded)) => follow(node, &whole, &recorded),
+            Some(Err(error)) => {
+                tracing::error!(error = %Causes(&error), "a batch of outcomes was refused; each is tried alone");
+                facts_each(node, batch).await && plans_each(node, whole.finished, batch).await
+            }
+        };
+    }
+    match attempt(node, &batch.facts).await {
+        None => return false,
+        Some(Ok(recorded)) => batch.again(node, &recorded.outlived),
         Some(Err(error)) => {
-            tracing::error!(error = %describe(&error), "a batch of outcomes was refused; each is tried alone");
-            write_each(node, batch).await
+            tracing::error!(error = %Causes(&error), "a batch of outcomes was refused; each is tried alone");
+            if !facts_each(node, batch).await {
+                return false;
+            }
+        }
+    }
+    let plans = Record { finished: batch.plans(node), ..Record::default() };
+    match attempt(node, &plans).await {
+        None => false,
+        Some(Ok(recorded)) => follow(node, &plans, &recorded),
+        Some(Err(error)) => {
+            tracing::error!(error = %Causes(&error), "what follows outcomes was refused; each is tried alone");
+            plans_each(node, plans.finished, batch).await
         }
     }
 }
 
+/// What follows may be due now.
+fn follow(node: &Node, record: &Record, recorded: &Recorded) -> bool {
+    if !recorded.ended.is_empty() && record.finished.iter().any(|work| !work.follow_ups.is_empty()) {
+        node.wake.notify_one();
+    }
+    true
+}
+
 /// Writes until the store is there; `None` when the node stops for good before that.
-async fn attempt(node: &Node, record: &Record) -> Option<Result<(), store::Error>> {
+async fn attempt(node: &Node, record: &Record) -> Option<Result<Recorded, store::Error>> {
+    if *record == Record::default() {
+        return Some(Ok(Recorded::default()));
+    }
     loop {
-        match node.store.record(record).await {
+        match node.heard(node.store.record(record).await) {
             Ok(recorded) => {
                 metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
                 metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
-                return Some(Ok(()));
+                return Some(Ok(recorded));
             }
-            Err(error) if error.is_transient() => {
-                tracing::warn!(error = %error, "outcomes cannot be written; they are kept and tried again");
-                tokio::select! {
-                    biased;
-                    () = node.hard_stop.cancelled() => return None,
-                    () = tokio::time::sleep(RETRY) => {}
-                }
-            }
+            // outcomes are kept, and with them the permits: while it is away not more is sent than that
+            Err(error) if error.is_transient() => tokio::select! {
+                biased;
+                () = node.hard_stop.cancelled() => return None,
+                () = tokio::time::sleep(BACKOFF) => {}
+            },
             Err(error) => return Some(Err(error)),
         }
     }
 }
 
-/// One by one, facts before plans. Work of which a fact is refused even alone is left to the lapse of its lease.
-async fn write_each(node: &Node, batch: &Batch) -> bool {
-    let Record { deliveries, deaths, shown, finished } = &batch.record;
+/// Facts one by one. Work of which one is refused even alone is left to the lapse of its lease.
+async fn facts_each(node: &Node, batch: &Batch) -> bool {
+    let Record { deliveries, deaths, shown, .. } = &batch.facts;
     let facts = deliveries.iter().map(|fact| (fact.notification, Record { deliveries: vec![fact.clone()], ..Record::default() }));
     let verdicts = deaths.iter().map(|death| (death.delivery.notification, Record { deaths: vec![death.clone()], ..Record::default() }));
     for (id, alone) in facts.chain(verdicts) {
         match attempt(node, &alone).await {
             None => return false,
-            Some(Ok(())) => {}
+            Some(Ok(recorded)) => batch.again(node, &recorded.outlived),
             Some(Err(error)) => {
-                tracing::error!(error = %describe(&error), notification.id = %id, "an outcome was refused; its work is taken again");
+                tracing::error!(error = %Causes(&error), notification.id = %id, "an outcome was refused; its work is taken again");
                 batch.jobs.iter().filter(|job| job.message.id == id).for_each(|job| job.spoil());
             }
         }
     }
-    let whole = |work: &&Finished| !batch.jobs.iter().any(|job| job.work.key == work.key && job.is_spoiled());
-    let plans = finished.iter().filter(whole).map(|work| Record { finished: vec![work.clone()], ..Record::default() });
-    let shown = shown.iter().map(|shown| Record { shown: vec![shown.clone()], ..Record::default() });
-    for alone in shown.chain(plans) {
+    for shown in shown {
+        let alone = Record { shown: vec![shown.clone()], ..Record::default() };
         match attempt(node, &alone).await {
             None => return false,
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::error!(error = %describe(&error), "what follows an outcome was refused"),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => tracing::error!(error = %Causes(&error), "what was shown under a collapse key was refused"),
         }
     }
     true
 }
 
-fn describe(error: &store::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+/// Plans one by one, but for work of which a fact was refused.
+async fn plans_each(node: &Node, finished: Vec<Finished>, batch: &Batch) -> bool {
+    for work in finished {
+        if batch.jobs.iter().any(|job| job.work.key == work.key && job.is_spoiled()) {
+            continue;
+        }
+        let alone = Record { finished: vec![work], ..Record::default() };
+        match attempt(node, &alone).await {
+            None => return false,
+            Some(Ok(recorded)) => {
+                follow(node, &alone, &recorded);
+            }
+            Some(Err(error)) => tracing::error!(error = %Causes(&error), "what follows an outcome was refused"),
+        }
+    }
+    true
 }
 
 /// Lets go of what was written: permits, jobs, queue entries.
@@ -199,12 +260,5 @@ async fn finish(node: &Node, batch: Batch) {
         }
         acks.push(job.entry.clone());
     }
-    if !batch.record.finished.iter().all(|work| work.follow_ups.is_empty()) || !batch.record.deaths.is_empty() {
-        node.wake.notify_one();
-    }
-    if !acks.is_empty()
-        && let Err(error) = node.queue.ack(&acks).await
-    {
-        tracing::warn!(error = %error, "entries cannot be acked; they come back and are forgotten then");
-    }
+    node.ack(&acks).await;
 }

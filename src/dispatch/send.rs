@@ -110,7 +110,7 @@ impl Attempt {
         if !handover.is_open() {
             return Some(self.again(now, self.job.work.attempt, self.job.work.reason));
         }
-        match self.lane.signal(self.sending.recipient.platform, self.node.clock.monotonic()) {
+        match self.lane.signal(self.sending.recipient.platform, self.node.monotonic()) {
             Signal::Go => None,
             Signal::Paused => Some(self.wait(now, now + LANE_PAUSED, WaitReason::LanePaused)),
             Signal::Throttled(wait) => Some(self.wait(now, now + spread(wait, self.job.fraction), WaitReason::Throttled)),
@@ -141,7 +141,7 @@ impl Attempt {
         let good_until = lease_ends.min(*read_at + MAX_AGE);
         let (node, id) = (Arc::clone(&self.node), self.job.message.id);
         let stopped = move || node.stopped.get(id).is_some();
-        Handover::until_stopped(not_from, good_until, Arc::clone(&self.node.clock), stopped)
+        Handover::until_stopped(not_from, good_until, Arc::clone(&self.node.clock) as _, stopped)
     }
 
     fn push(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Push {
@@ -162,7 +162,7 @@ impl Attempt {
         let attempts = self.job.work.attempt + handed.requests;
         metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
             .increment(1);
-        for death in self.lane.observe(&outcome, self.node.clock.monotonic()) {
+        for death in self.lane.observe(&outcome, self.node.monotonic()) {
             tell(&self.node, None, What::Dead(Box::new(death)), None).await;
         }
         match outcome {
@@ -227,14 +227,7 @@ impl Attempt {
     fn dead(&self, why: FailReason, reason: Reason, Verdict { since, attempts, deactivate }: Verdict) -> What {
         let mut delivery = self.delivery(Ending::Failed(why), attempts);
         delivery.detail = Some(reason);
-        What::Dead(Box::new(Death {
-            delivery,
-            token_hash: self.sending.recipient.token_hash,
-            since,
-            deactivate,
-            work: (self.job.work.key, self.job.work.epoch),
-            otherwise: self.job.due_now(&*self.node.ids, self.pair(), self.node.now(), attempts),
-        }))
+        What::Dead(Box::new(Death { delivery, token_hash: self.sending.recipient.token_hash, since, deactivate }))
     }
 
     fn wait(&self, now: Timestamp, due: Timestamp, reason: WaitReason) -> What {

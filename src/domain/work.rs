@@ -96,6 +96,15 @@ impl Targets {
         self.len() == 0
     }
 
+    /// Each of them alone.
+    pub fn singles(&self) -> Vec<Self> {
+        match self {
+            Self::Users(names) => names.iter().map(|name| Self::Users(vec![name.clone()])).collect(),
+            Self::Devices(names) => names.iter().map(|name| Self::Devices(vec![name.clone()])).collect(),
+            Self::Pairs(pairs) => pairs.iter().map(|pair| Self::Pairs(vec![*pair])).collect(),
+        }
+    }
+
     /// As the store keeps it: a tag, then names with their lengths, or pairs as differences; numbers as LEB128.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 + self.len() * 4);
@@ -245,6 +254,16 @@ mod tests {
         #[test]
         fn what_was_encoded_is_decoded(targets in targets()) {
             prop_assert_eq!(Targets::decode(&targets.encode()), Ok(targets));
+        }
+
+        #[test]
+        fn singles_are_all_of_them(targets in targets()) {
+            let singles = targets.singles();
+            prop_assert_eq!(singles.len(), targets.len());
+            prop_assert!(singles.iter().all(|single| single.len() == 1));
+            let joined: Vec<String> = singles.iter().map(|single| format!("{single:?}")).collect();
+            let whole = format!("{targets:?}");
+            prop_assert!(joined.iter().all(|single| whole.contains(single.split_once('[').map_or("", |(_, inner)| &inner[..inner.len() - 2]))));
         }
 
         #[test]

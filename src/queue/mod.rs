@@ -1,6 +1,8 @@
 //! The queue: what can be worked on now. A hint, never the truth: an entry may be lost, doubled or late without harm.
 
+mod address;
 pub mod in_process;
+pub mod redis;
 
 use std::time::Duration;
 
@@ -8,13 +10,14 @@ use async_trait::async_trait;
 
 pub use crate::domain::work::Entry;
 use crate::domain::work::Stream;
+pub use address::{RedisUrl, UrlError};
 
 /// An entry in a worker's hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// What it refers to.
     pub entry: Entry,
-    /// The queue's own name for this entry (a Redis stream id), for the ack.
+    /// The queue's own name for this entry within its stream (a Redis stream id), for the ack.
     pub receipt: String,
 }
 
@@ -29,20 +32,21 @@ pub enum Error {
 /// The ready window.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Adds entries. What does not fit its stream is dropped and comes back through its guard.
+    /// Adds entries. What does not fit its stream is dropped and comes back through its guard. One that is there already may be there
+    /// twice.
     async fn publish(&self, entries: &[Entry]) -> Result<(), Error>;
 
     /// Entries of at most `max` targets together, or one with more, by the weights high 8 : normal 4 : bulk 1 of targets, with unused
-    /// shares passed on. Waits up to `wait` for the first.
+    /// shares passed on. Waits up to `wait` for the first. Who goes away while waiting takes nothing along for good.
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Taken>, Error>;
 
-    /// Ends entries, whatever became of their work: the row knows when to come back.
+    /// Ends entries, whatever became of their work: the row knows when to come back. One that was ended already stays so.
     async fn ack(&self, taken: &[Taken]) -> Result<(), Error>;
 
-    /// Entries that another worker took and has not ended for `idle`.
+    /// At most `max` entries that some worker took, perhaps this one, and nobody has ended for `idle`: they are taken anew.
     async fn reclaim(&self, max: usize, idle: Duration) -> Result<Vec<Taken>, Error>;
 
-    /// Entries in a stream, unread and pending.
+    /// Entries in a stream: unread, and pending where the queue remembers what was taken.
     async fn len(&self, stream: Stream) -> Result<usize, Error>;
 
     /// Answers when the queue can be read and written.

@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Error;
 
-/// An authority and one server certificate for `127.0.0.1`, `::1` and `localhost`.
+/// An authority and one server certificate for `127.0.0.1`, `::1`, `localhost` and the name that was given.
 pub(super) struct Authority {
     /// The authority's certificate, PEM.
     pub(super) ca_pem: String,
@@ -20,7 +20,7 @@ pub(super) struct Authority {
 impl Authority {
     /// Makes the keys and certificates. They carry no real dates, so a test with a clock of its
     /// own can use them.
-    pub(super) fn generate() -> Result<Self, Error> {
+    pub(super) fn generate(host: Option<&str>) -> Result<Self, Error> {
         let ca_key = KeyPair::generate()?;
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,8 +30,8 @@ impl Authority {
         let issuer = Issuer::new(ca, ca_key);
 
         let key = KeyPair::generate()?;
-        let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned);
-        let mut leaf = CertificateParams::new(names)?;
+        let names = ["127.0.0.1", "::1", "localhost"].into_iter().chain(host).map(str::to_owned);
+        let mut leaf = CertificateParams::new(names.collect::<Vec<_>>())?;
         leaf.distinguished_name.push(DnType::CommonName, "Herald simulator");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;

@@ -98,12 +98,12 @@ impl Simulator {
         let (sandbox, sandbox_address) = bind(options.apns_sandbox_listen).await?;
         let (fcm, fcm_address) = bind(options.fcm_listen).await?;
         let endpoints = Endpoints {
-            apns: format!("https://{apns_address}"),
-            apns_sandbox: format!("https://{sandbox_address}"),
-            fcm: format!("https://{fcm_address}"),
-            token_uri: format!("https://{fcm_address}{}", oauth::PATH),
+            apns: options.origin(apns_address),
+            apns_sandbox: options.origin(sandbox_address),
+            fcm: options.origin(fcm_address),
+            token_uri: format!("{}{}", options.origin(fcm_address), oauth::PATH),
         };
-        let authority = Authority::generate()?;
+        let authority = Authority::generate(options.host.as_deref())?;
         let apns_key = ApnsKey::generate()?;
         let account = ServiceAccount::generate(&options.project_id, endpoints.token_uri.clone())?;
         let shared = Arc::new(Shared {

@@ -20,6 +20,9 @@ pub struct Options {
     pub apns_sandbox_listen: SocketAddr,
     /// Where the look-alike of FCM and of its token endpoint listens.
     pub fcm_listen: SocketAddr,
+    /// The name under which other machines reach the look-alikes; `None`: only this machine does,
+    /// by its loopback address.
+    pub host: Option<String>,
     /// The one bundle id that the APNs key may send to.
     pub bundle_id: String,
     /// The APNs key's id: 10 characters.
@@ -52,6 +55,23 @@ pub struct Options {
 }
 
 impl Options {
+    /// Listens on free ports of every address, and is known by this name.
+    #[must_use]
+    pub fn reachable_as(mut self, host: String) -> Self {
+        let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        (self.apns_listen, self.apns_sandbox_listen, self.fcm_listen) = (anywhere, anywhere, anywhere);
+        self.host = Some(host);
+        self
+    }
+
+    /// The URL of a listener at this address.
+    pub(super) fn origin(&self, bound: SocketAddr) -> String {
+        match &self.host {
+            Some(host) => format!("https://{host}:{}", bound.port()),
+            None => format!("https://{bound}"),
+        }
+    }
+
     /// The defaults: free loopback ports, the limits of the real services.
     pub fn new(now: Now, tasks: TaskTracker, cancel: CancellationToken) -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -59,6 +79,7 @@ impl Options {
             apns_listen: loopback,
             apns_sandbox_listen: loopback,
             fcm_listen: loopback,
+            host: None,
             bundle_id: "com.example.demo".to_owned(),
             key_id: "HERALDKEY1".to_owned(),
             team_id: "HERALDTEAM".to_owned(),

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod key;
 pub mod notification;
 pub mod person;
+pub mod postgres;
 pub mod receipt;
 mod rules;
 pub mod sqlite;

@@ -200,11 +200,12 @@ fn resolve(path: &str, module: &[String], imports: &BTreeMap<String, String>) ->
 /// Modules declared as `#[cfg(test)] mod name;`.
 fn test_modules(tokens: &[String], module: &[String]) -> Vec<String> {
     let mark: Vec<String> = ["#", "[", "cfg", "(", "test", ")", "]"].map(str::to_owned).to_vec();
-    tokens
-        .windows(mark.len() + 3)
-        .filter(|window| window.starts_with(&mark))
-        .filter_map(|window| match &window[mark.len()..] {
-            [word, name, end] if word == "mod" && end == ";" => Some(name),
+    let shared = ["pub", "(", "crate", ")"].map(str::to_owned);
+    (0..tokens.len())
+        .filter_map(|at| tokens[at..].strip_prefix(mark.as_slice()))
+        .map(|rest| rest.strip_prefix(shared.as_slice()).unwrap_or(rest))
+        .filter_map(|rest| match rest {
+            [word, name, end, ..] if word == "mod" && end == ";" => Some(name),
             _ => None,
         })
         .map(|name| module.iter().chain([name]).map(String::as_str).collect::<Vec<_>>().join("/"))
@@ -249,8 +250,8 @@ mod tests {
 
     #[test]
     fn modules_for_tests_are_found() {
-        let source = Source::read("store/mod.rs", "mod a;\n#[cfg(test)]\nmod testing;\nmod b;");
-        assert_eq!(source.test_modules, ["store/testing"]);
+        let source = Source::read("store/mod.rs", "mod a;\n#[cfg(test)]\nmod testing;\nmod b;\n#[cfg(test)]\npub(crate) mod faults;");
+        assert_eq!(source.test_modules, ["store/testing", "store/faults"]);
         assert!(is_within("store/testing.rs", "store/testing") && is_within("store/testing/x.rs", "store/testing"));
         assert!(!is_within("store/testing_ground.rs", "store/testing"));
     }

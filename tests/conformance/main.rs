@@ -13,7 +13,15 @@ mod model;
 mod numbers;
 mod path;
 mod people;
+mod postgres_database;
+mod postgres_server;
 mod queue;
+mod queue_cluster;
+mod queue_model;
+mod queue_redis;
+mod queue_redis_faults;
+mod queue_redis_open;
+mod queue_speed;
 mod random;
 mod recording;
 mod registry;
@@ -21,9 +29,13 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+#[expect(dead_code, reason = "shared with other test binaries")]
+#[path = "../services/mod.rs"]
+mod services;
 mod speed;
 mod sqlite_file;
 mod targets;
+mod together;
 mod twin_record;
 mod twin_steps;
 mod twins;
@@ -70,6 +82,10 @@ macro_rules! every_store {
 
         mod sqlite {
             one_store! { crate::world::World::sqlite; $($cases)+ }
+        }
+
+        mod postgres {
+            one_store! { crate::world::World::postgres; $($cases)+ }
         }
     };
 }
@@ -171,6 +187,18 @@ every_store! {
         many_are_registered_in_one_go,
         many_at_once_are_as_one_after_the_other,
         devices_are_listed_newest_first;
+    together:
+        a_token_has_one_holder_whoever_brings_it,
+        a_device_that_many_register_is_one,
+        a_user_has_no_more_devices_than_allowed,
+        two_devices_can_swap_their_tokens,
+        the_same_list_can_be_imported_from_several_places,
+        phones_can_register_while_they_are_imported,
+        apps_are_made_once,
+        of_those_who_name_a_version_one_writes,
+        those_who_name_no_version_write_one_after_the_other,
+        a_receipt_that_many_bring_counts_once,
+        receipts_of_a_fan_out_count_once_whoever_brings_them;
     people:
         preferences_have_versions,
         contacts_are_apart_from_preferences,
@@ -212,6 +240,11 @@ every_store! {
 #[test]
 fn sqlite_answers_as_the_store_in_memory() {
     twins::answer_the_same(world::World::memory, world::World::sqlite);
+}
+
+#[test]
+fn postgres_answers_as_the_store_in_memory() {
+    twins::answer_the_same(world::World::memory, world::World::postgres);
 }
 
 /// Cases of a store that one process has to itself.
@@ -266,6 +299,15 @@ macro_rules! every_queue {
         mod in_process {
             one_queue! { herald::queue::in_process::InProcessQueue::new; $($case),+ }
         }
+
+        mod redis {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    crate::queue::$case(&crate::queue_redis::open(100).await).await;
+                }
+            )+
+        }
     };
 }
 
@@ -280,4 +322,10 @@ every_queue! {
     every_waiting_taker_is_served,
     a_take_ends_without_entries,
     what_was_ended_is_not_found_again,
+    an_entry_can_be_ended_twice,
+    an_entry_that_is_published_twice_is_harmless,
+    a_taker_that_goes_away_takes_nothing_with_it,
+    an_idle_stream_saves_nothing_up,
+    many_are_published_and_taken_at_once,
+    a_queue_that_is_well_says_so,
 }

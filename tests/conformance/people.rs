@@ -135,8 +135,8 @@ pub async fn a_refused_write_leaves_its_neighbours_alone(world: &mut World) {
     // all at once, so that they share commits; every other one repeats the hash of the one before
     let writes = keys.iter().zip(0_u8..).map(|(key, n)| store.create_key(key, [n / 2; 32]));
     let done = futures_util::future::join_all(writes).await;
-    let refused: Vec<bool> = done.iter().map(Result::is_err).collect();
-    assert_eq!(refused, (0..40).map(|n| n % 2 == 1).collect::<Vec<_>>());
+    // which of two comes first is the store's affair
+    assert!(done.chunks(2).all(|pair| pair[0].is_err() != pair[1].is_err()), "{done:?}");
     assert_eq!(store.keys(world.app).await.unwrap().len(), 20);
 }
 

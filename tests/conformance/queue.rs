@@ -9,19 +9,19 @@ use herald::queue::{Entry, Queue, Taken};
 use uuid::Uuid;
 
 /// Long enough for any queue, and never waited for in full.
-const LONG: Duration = Duration::from_hours(1);
+pub const LONG: Duration = Duration::from_hours(1);
 
-fn entry(stream: Stream, n: u64) -> Entry {
+pub fn entry(stream: Stream, n: u64) -> Entry {
     let notification = NotificationId(Uuid::from_u64_pair(stream as u64, n));
     Entry { key: WorkKey { app: AppId(1), notification, work: WorkId(i64::try_from(n).unwrap()) }, stream, targets: 1 }
 }
 
-async fn fill(queue: &dyn Queue, stream: Stream, numbers: std::ops::Range<u64>) {
+pub async fn fill(queue: &dyn Queue, stream: Stream, numbers: std::ops::Range<u64>) {
     let entries: Vec<Entry> = numbers.map(|n| entry(stream, n)).collect();
     queue.publish(&entries).await.unwrap();
 }
 
-async fn take(queue: &dyn Queue, max: usize) -> Vec<Entry> {
+pub async fn take(queue: &dyn Queue, max: usize) -> Vec<Entry> {
     let taken: Vec<Taken> = queue.take(max, Duration::ZERO).await.unwrap();
     queue.ack(&taken).await.unwrap();
     taken.into_iter().map(|taken| taken.entry).collect()
@@ -123,4 +123,73 @@ pub async fn what_was_ended_is_not_found_again(queue: &dyn Queue) {
     assert!(queue.reclaim(10, Duration::ZERO).await.unwrap().is_empty());
     fill(queue, Stream::High, 0..3).await;
     assert_eq!(take(queue, 3).await.len(), 3);
+}
+
+pub async fn an_entry_can_be_ended_twice(queue: &dyn Queue) {
+    fill(queue, Stream::Bulk, 0..2).await;
+    let taken = queue.take(1, Duration::ZERO).await.unwrap();
+    queue.ack(&taken).await.unwrap();
+    queue.ack(&taken).await.unwrap();
+    queue.ack(&[]).await.unwrap();
+    assert_eq!(queue.len(Stream::Bulk).await.unwrap(), 1);
+    assert_eq!(take(queue, 5).await, [entry(Stream::Bulk, 1)]);
+}
+
+pub async fn an_entry_that_is_published_twice_is_harmless(queue: &dyn Queue) {
+    fill(queue, Stream::High, 0..2).await;
+    fill(queue, Stream::High, 0..2).await;
+    let taken = take(queue, 10).await;
+    assert_eq!(taken.iter().collect::<HashSet<_>>(), [entry(Stream::High, 0), entry(Stream::High, 1)].iter().collect());
+    assert_eq!((queue.len(Stream::High).await.unwrap(), take(queue, 10).await.len()), (0, 0));
+}
+
+pub async fn a_taker_that_goes_away_takes_nothing_with_it(queue: &dyn Queue) {
+    let gone = tokio::time::timeout(Duration::from_millis(20), queue.take(5, LONG)).await;
+    assert!(gone.is_err());
+    fill(queue, Stream::Normal, 0..3).await;
+    let mut taken = Vec::new();
+    while taken.len() < 3 {
+        taken.extend(queue.take(5, LONG).await.unwrap());
+    }
+    queue.ack(&taken).await.unwrap();
+    assert_eq!(taken.iter().map(|taken| taken.entry).collect::<Vec<_>>(), [0, 1, 2].map(|n| entry(Stream::Normal, n)));
+    assert_eq!(queue.len(Stream::Normal).await.unwrap(), 0);
+}
+
+pub async fn an_idle_stream_saves_nothing_up(queue: &dyn Queue) {
+    fill(queue, Stream::Bulk, 0..90).await;
+    assert_eq!(take(queue, 80).await.len(), 80);
+    fill(queue, Stream::Normal, 0..40).await;
+    assert_eq!(take(queue, 20).await.len(), 20);
+    fill(queue, Stream::High, 0..40).await;
+    let taken = take(queue, 13).await;
+    let shares = [Stream::High, Stream::Normal, Stream::Bulk].map(|stream| of(&taken, stream));
+    assert!((8..=9).contains(&shares[0]) && (3..=4).contains(&shares[1]), "whose turn it is may make one more or less: {shares:?}");
+}
+
+pub async fn many_are_published_and_taken_at_once(queue: &dyn Queue) {
+    let publish = (0..10).map(|part| fill(queue, Stream::Normal, part * 10..part * 10 + 10));
+    let publish = async { futures_util::future::join_all(publish).await.len() };
+    let takers = (0..4).map(|_| async {
+        let mut taken = Vec::new();
+        while taken.len() < 25 {
+            let more = queue.take(25 - taken.len(), LONG).await.unwrap();
+            queue.ack(&more).await.unwrap();
+            taken.extend(more);
+        }
+        taken
+    });
+    let (_, taken) = tokio::join!(publish, futures_util::future::join_all(takers));
+    let taken: HashSet<Entry> = taken.concat().iter().map(|taken| taken.entry).collect();
+    assert_eq!((taken.len(), queue.len(Stream::Normal).await.unwrap()), (100, 0));
+}
+
+pub async fn a_queue_that_is_well_says_so(queue: &dyn Queue) {
+    queue.ping().await.unwrap();
+    queue.tidy().await.unwrap();
+    fill(queue, Stream::High, 0..3).await;
+    let taken = queue.take(1, Duration::ZERO).await.unwrap();
+    queue.tidy().await.unwrap();
+    queue.ack(&taken).await.unwrap();
+    assert_eq!(take(queue, 5).await.len(), 2, "what is unread is no litter");
 }

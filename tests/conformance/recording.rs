@@ -100,8 +100,6 @@ fn death(world: &World, work: &TakenWork, device: &Device, token_hash: TokenHash
         token_hash,
         since: world.now(),
         deactivate: Some(InactiveReason::TokenDead),
-        work: (work.key, work.epoch),
-        otherwise: world.work(pairs(&[device])),
     }
 }
 
@@ -146,16 +144,20 @@ pub async fn a_verdict_over_an_older_token_is_no_outcome(world: &mut World) {
     let work = world.only_taken().await;
     let verdict = death(world, &work, &device, device.token_hash);
     world.store().put_device(world.app, "phone", iphone(Some("ann"), "another"), None).await.unwrap();
-    let mut over = record(&work, Vec::new(), Vec::new());
-    over.deaths.push(verdict.clone());
-    let recorded = write(world, over.clone()).await;
-    assert_eq!((recorded.inserted, recorded.deactivated, recorded.ended), (0, 0, vec![work.key]));
+    let facts = Record { deaths: vec![verdict], ..Record::default() };
+    let target = Target::device(device.pk);
+    let expected = Recorded { outlived: vec![(id, target)], ..Recorded::default() };
+    assert_eq!(write(world, facts.clone()).await, expected);
+    assert_eq!(write(world, facts).await, expected, "nothing was written of it");
     let counts = world.view(id).await.counts;
     assert_eq!((counts.waiting, counts.failed), (1, 0));
-    // the work is over, so nothing follows a second time
-    assert_eq!(write(world, over).await, Recorded::default());
+    assert_eq!(world.store().device(world.app, "phone").await.unwrap().unwrap().status, DeviceStatus::Active);
+    // the next try comes with the end of its work, like every other
+    let next = world.work(pairs(&[&device]));
+    let over = record(&work, Vec::new(), vec![next.clone()]);
+    assert_eq!(write(world, over).await.ended, [work.key]);
     assert_eq!(world.store().backlog().await.unwrap(), 1);
-    assert_eq!(world.only_taken().await.targets, verdict.otherwise.targets);
+    assert_eq!(world.only_taken().await.targets, next.targets);
 }
 
 pub async fn a_device_that_is_gone_can_die(world: &mut World) {

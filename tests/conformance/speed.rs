@@ -18,9 +18,17 @@ const USERS: usize = 20_000;
 const ROUNDS: usize = 100;
 
 #[derive(Clone, Copy, Default)]
-struct Cost {
+pub struct Cost {
     wall: Duration,
     cpu: Duration,
+}
+
+impl Cost {
+    /// The part of one among so many.
+    pub fn of_one(self, among: usize) -> Self {
+        let among = u32::try_from(among).unwrap();
+        Self { wall: self.wall / among, cpu: self.cpu / among }
+    }
 }
 
 impl AddAssign for Cost {
@@ -43,7 +51,7 @@ fn cpu() -> Duration {
     Duration::from_nanos(used.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum())
 }
 
-async fn timed<T>(cost: &mut Cost, step: impl Future<Output = T>) -> T {
+pub async fn timed<T>(cost: &mut Cost, step: impl Future<Output = T>) -> T {
     let (began, used) = (Instant::now(), cpu());
     let done = step.await;
     *cost += Cost { wall: began.elapsed(), cpu: cpu().saturating_sub(used) };
@@ -92,10 +100,7 @@ async fn speed() {
         for n in 0..ROUNDS {
             round(&world, batch, n * batch, &mut costs).await;
         }
-        let each = |cost: Cost| Cost {
-            wall: cost.wall / u32::try_from(ROUNDS * batch).unwrap(),
-            cpu: cost.cpu / u32::try_from(ROUNDS * batch).unwrap(),
-        };
+        let each = |cost: Cost| cost.of_one(ROUNDS * batch);
         let mut sum = Cost::default();
         for (step, cost) in costs {
             println!("batches of {batch:4}  {step:10} {}", each(cost));

@@ -34,12 +34,10 @@ fn judge(twin: &Twin, work: &TakenWork, ask: &Ask, (one, choice): (&Candidate, u
         ..world.delivery(work.key.notification, one.target, ending)
     };
     match (&delivery.ending, &one.recipient, pair) {
-        (Ending::Failed(_), Some(recipient), Some(pair)) => record.deaths.push(Death {
+        (Ending::Failed(_), Some(recipient), Some(_)) => record.deaths.push(Death {
             token_hash: recipient.token_hash,
             since: world.now(),
             deactivate: Some(InactiveReason::TokenDead),
-            work: (work.key, work.epoch),
-            otherwise: follow_up(twin, work, vec![pair], Duration::ZERO),
             delivery,
         }),
         (Ending::Sent, Some(recipient), _) => {
@@ -90,9 +88,14 @@ pub async fn record(twin: &mut Twin, work: &TakenWork, (choices, finish, twice):
         store.put_device(twin.world.app, "d0", change, None).await.unwrap();
     }
     let mut told = twin.told(&answer);
-    for _ in 0..=u8::from(twice && record.deaths.is_empty()) {
+    for _ in 0..=u8::from(twice) {
         let recorded = store.record(&record).await.unwrap();
-        told += &twin.told(&(recorded.inserted, sorted(recorded.ended.into_iter()), recorded.deactivated));
+        told += &twin.told(&(
+            recorded.inserted,
+            sorted(recorded.ended.into_iter()),
+            recorded.deactivated,
+            sorted(recorded.outlived.into_iter()),
+        ));
     }
     told
 }

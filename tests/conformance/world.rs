@@ -13,6 +13,7 @@ use herald::store::Store;
 use uuid::Uuid;
 
 use crate::backing::{Backing, Memory, Sqlite};
+use crate::postgres_database::Postgres;
 
 /// A clock that stands still until it is moved.
 pub struct ManualClock(AtomicI64);
@@ -43,6 +44,10 @@ impl World {
 
     pub async fn memory() -> Self {
         Self::of(Box::new(Memory::default())).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::of(Box::new(Postgres::new().await)).await
     }
 
     /// A world whose store has these rows.

@@ -3,10 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::daemon::{Client, Dev, Process, Simulator, apns_token};
+use crate::daemon::{Client, Dev, Process, Simulator, apns_token, until};
 
 /// Every route of this daemon that callers may rely on.
-const ROUTES: [(&str, &[&str]); 24] = [
+const ROUTES: [(&str, &[&str]); 27] = [
     ("/v1/devices/{device_id}", &["get", "put", "patch", "delete"]),
     ("/v1/devices", &["get"]),
     ("/v1/devices/import", &["post"]),
@@ -28,6 +28,9 @@ const ROUTES: [(&str, &[&str]); 24] = [
     ("/v1/keys/{id}", &["delete"]),
     ("/v1/lanes", &["get"]),
     ("/v1/lanes/{provider}/resume", &["post"]),
+    ("/v1/dead-letters", &["get"]),
+    ("/v1/dead-letters/{id}", &["get"]),
+    ("/v1/dead-letters/{id}/retry", &["post"]),
     ("/health", &["get"]),
     ("/ready", &["get"]),
     ("/metrics", &["get"]),
@@ -152,12 +155,48 @@ async fn a_lane_is_listed_and_resumed() {
     dev.send(dev.request(Method::POST, "/v1/lanes/pigeon/resume")).await.problem(404, "not_found");
 }
 
+#[tokio::test]
+async fn what_is_no_dead_letter_is_not_found() {
+    let dev = Dev::start();
+    assert_eq!(dev.items("/v1/dead-letters").await, [] as [Value; 0]);
+    for id in ["AZqgxAAAcACAAAAAAAAAAAAAAAAAAAAB", "nonsense"] {
+        dev.get(&format!("/v1/dead-letters/{id}")).await.problem(404, "not_found");
+        dev.send(dev.request(Method::POST, &format!("/v1/dead-letters/{id}/retry"))).await.problem(404, "not_found");
+    }
+}
+
+/// A daemon that was told to stop is not ready from then on, answers what it is asked, and finishes what is under way.
+#[tokio::test]
+async fn a_stopping_daemon_is_not_ready_and_finishes() {
+    let simulator = Simulator::start();
+    let key = simulator.key("send,manage,read");
+    let daemon = simulator.serve(&[]);
+    let client = Client::new(&daemon.url, &key);
+    let token = apns_token("a1", 3);
+    client.ios("phone", "ann", &token).await;
+    simulator.client.behave(json!([{"provider": "apns", "token_prefix": token, "delay_ms": 3000, "times": 1}])).await;
+    let id = client.notify(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}})).await;
+    let stats = async || simulator.client.get("/simulator/stats").await.expect(200);
+    until("it is under way", async || (stats().await["received"] == 1).then_some(())).await;
+    let stopped = daemon.terminate();
+    let told = async {
+        until("it is no longer ready", async || (client.get("/ready").await.status == 503).then_some(())).await;
+        client.get("/ready").await.problem(503, "not_ready");
+        client.get("/health").await.expect(200);
+        assert_eq!(client.get(&format!("/v1/notifications/{id}")).await.expect(200)["counts"]["waiting"], 1);
+    };
+    let (status, ()) = tokio::join!(stopped, told);
+    assert!(status.success());
+    let stats = stats().await;
+    assert_eq!((&stats["accepted"], &stats["repeats"]), (&json!(1), &json!(0)), "{stats}");
+}
+
 /// What a later step brings is unknown until then.
 #[tokio::test]
 async fn what_is_not_there_is_404_and_what_may_not_be_is_405() {
     let dev = Dev::start();
     let stranger = Client::new(&dev.url, "");
-    for path in ["/", "/v1", "/v1/nothing", "/v2/devices", "/v1/topics/a", "/v1/campaigns", "/v1/me/preferences", "/v1/dead-letters"] {
+    for path in ["/", "/v1", "/v1/nothing", "/v2/devices", "/v1/topics/a", "/v1/campaigns", "/v1/me/preferences"] {
         dev.get(path).await.problem(404, "not_found");
         stranger.get(path).await.problem(404, "not_found");
     }

@@ -31,6 +31,10 @@ impl State {
 
 #[async_trait]
 impl Engine for MemoryStore {
+    async fn now(&self) -> Result<Timestamp> {
+        Ok(self.clock.now())
+    }
+
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
         self.try_commit(|state, now| state.accept(submissions, now))
     }

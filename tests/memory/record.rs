@@ -23,10 +23,7 @@ impl State {
             recorded.inserted += usize::from(self.insert(&death.delivery));
             recorded.deactivated += usize::from(self.deactivate(death, now));
         }
-        for death in outlived {
-            self.look_again(death, now)?;
-        }
-        followed.extend(record.deaths.iter().map(|death| death.delivery.notification));
+        recorded.outlived = outlived.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
         for shown in &record.shown {
             self.show(shown, now);
         }
@@ -85,17 +82,6 @@ impl State {
         device.updated_at = now;
         device.version += 1;
         true
-    }
-
-    /// The target's next try, under the fence, unless somebody reached it meanwhile.
-    fn look_again(&mut self, death: &Death, now: Timestamp) -> Result<()> {
-        let delivery = &death.delivery;
-        let (key, epoch) = death.work;
-        let reached = self.deliveries.contains_key(&(delivery.day, delivery.notification, delivery.target));
-        if reached || self.fenced(key, epoch).is_none() {
-            return Ok(());
-        }
-        self.add_work((key.app, key.notification), &death.otherwise, (false, now))
     }
 
     fn show(&mut self, shown: &Shown, now: Timestamp) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use herald::dispatch::directory::{App, Directory};
 use herald::dispatch::handle::Dispatch;
 use herald::dispatch::node::Parts;
+use herald::dispatch::role::Roles;
 use herald::dispatch::{RetrySettings, Settings};
 use herald::domain::clock::{Clock, Rng};
 use herald::domain::decision::AppDefaults;
@@ -96,7 +97,7 @@ impl Process {
         let rng: Arc<dyn Rng> = Arc::<crate::chance::Chance>::clone(&sim.chance);
         let app = App { id: APP, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: providers(&network) };
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let dispatch = Dispatch::start(Parts {
+        let parts = Parts {
             directory: Arc::new(Directory::new(vec![app], Arc::clone(&store), Arc::clone(&clock))),
             store,
             queue: Arc::new(SimQueue(network)),
@@ -113,7 +114,8 @@ impl Process {
                 grace_seconds: GRACE.as_secs(),
             },
             retry: RetrySettings { first_seconds: 1, max_seconds: 8, provider_floors: false },
-        });
+        };
+        let dispatch = Dispatch::start(parts, Roles::ALL);
         Self { number, life, clock: node_clock, dispatch, stopping, stopped }
     }
 

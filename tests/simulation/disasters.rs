@@ -61,7 +61,6 @@ impl Disasters {
             self.fall_back(sim);
         }
         cluster.revive(10);
-        forget_dropped(sim);
     }
 
     fn freeze(&mut self, sim: &Sim, process: &Process) {
@@ -108,21 +107,15 @@ impl Disasters {
     pub fn end(&mut self, sim: &Sim, cluster: &mut Cluster) {
         self.thaw(sim);
         cluster.revive(0);
-        forget_dropped(sim);
     }
-}
-
-/// Entries that a worker took and never ended make room again.
-fn forget_dropped(sim: &Sim) {
-    let idle = Duration::from_secs(LEASE);
-    sim.queue.streams.lock().pending.retain(|_, (_, taken_at)| taken_at.elapsed() < idle);
 }
 
 fn leap(sim: &Sim, process: &Process) {
     let by = sim.chance.millis(100, 30_000);
     sim.note(format_args!("the steady clock of p{} leaps by {by:?}", process.number));
-    sim.book().blame(sim.elapsed(), Blame::Process(process.number), "leap");
     process.clock.leap(by);
+    // the node carries the time of day on by it
+    sim.book().clock_stepped(sim.elapsed());
 }
 
 fn step(sim: &Sim) {

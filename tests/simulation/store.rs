@@ -81,6 +81,10 @@ impl Engine for SimStore {
         self.call("accept", accept).await
     }
 
+    async fn now(&self) -> Result<Timestamp> {
+        self.call("now", self.inner.now()).await
+    }
+
     async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {
         self.call("schedule", self.inner.schedule(sweep)).await
     }

@@ -80,6 +80,9 @@ pub struct AudiencePage {
 /// The steps that write, and the reads between them.
 #[async_trait]
 pub trait Engine: Send + Sync {
+    /// The store's clock. Cheap: nodes ask several times a second, to see that it did not step.
+    async fn now(&self) -> Result<Timestamp>;
+
     /// Step 1. Writes notifications, their runs and their work in one commit; answered in order.
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>>;
 

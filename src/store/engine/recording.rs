@@ -3,7 +3,7 @@
 use crate::domain::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::device::{InactiveReason, TokenHash};
-use crate::domain::id::{DevicePk, NotificationId};
+use crate::domain::id::{DevicePk, NotificationId, Target};
 use crate::domain::work::{NewWork, WorkKey};
 
 /// Everything that one commit of the recorder writes, in this order.
@@ -11,7 +11,8 @@ use crate::domain::work::{NewWork, WorkKey};
 pub struct Record {
     /// Facts: written unless the target has a delivery.
     pub deliveries: Vec<Delivery>,
-    /// Verdicts over tokens, each with the delivery that it means if the token is still the device's.
+    /// Verdicts over tokens, each with the delivery that it means if the token is still the device's. Plans for their work are not to be
+    /// in the same record: they depend on what becomes of the verdicts.
     pub deaths: Vec<Death>,
     /// Pushes that were accepted under a caller's collapse key.
     pub shown: Vec<Shown>,
@@ -21,8 +22,8 @@ pub struct Record {
 
 /// A provider's verdict over a token.
 ///
-/// If the device has another token by now it was no outcome: `otherwise` is inserted, fenced like a plan by the work's epoch,
-/// and no delivery is written. Else the delivery is, and the device is deactivated if `deactivate` and its token was not registered after `since`.
+/// If the device has another token by now it was no outcome: nothing is written of it, and [`Recorded::outlived`] says so. Else the
+/// delivery is, and the device is deactivated if `deactivate` and its token was not registered after `since`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Death {
     /// The fact.
@@ -33,10 +34,6 @@ pub struct Death {
     pub since: Timestamp,
     /// Why the device becomes inactive; `None`: it stays active.
     pub deactivate: Option<InactiveReason>,
-    /// The work that this target was of, and its epoch.
-    pub work: (WorkKey, i64),
-    /// The target's next try.
-    pub otherwise: NewWork,
 }
 
 /// A push accepted under a caller's collapse key.
@@ -70,4 +67,6 @@ pub struct Recorded {
     pub ended: Vec<WorkKey>,
     /// Devices that were deactivated.
     pub deactivated: usize,
+    /// Targets of verdicts whose device has another token by now: they are to be looked at again.
+    pub outlived: Vec<(NotificationId, Target)>,
 }

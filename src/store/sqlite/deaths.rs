@@ -1,33 +1,23 @@
 //! Verdicts over tokens: a device that has another token by now was not meant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::super::Result;
 use super::super::engine::Death;
-use super::super::rules::resolve::Look;
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{execute, fetch};
 use super::facts::{self, Care};
-use super::history::with_delivery;
 use super::json::List;
 use super::row::{Cells, micros};
-use super::work::{self, Row, bind_held};
 use super::writer::Tx;
 use crate::domain::delivery::Delivery;
 use crate::domain::device::TokenHash;
-use crate::domain::id::DevicePk;
-use crate::domain::work::WorkKey;
+use crate::domain::id::{DevicePk, NotificationId, Target};
 
 pub(super) const TOKENS: &str =
     "SELECT d.pk, d.token_hash FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value WHERE d.token IS NOT NULL";
 const DEACTIVATE: &str = "UPDATE device SET status = 'inactive', inactive_reason = ?4, updated_at = ?5, version = version + 1 \
                           WHERE pk = ?1 AND token_hash = ?2 AND token_seen_at <= ?3 AND status = 'active'";
-pub(super) const FENCE: super::batch::Tuples = super::batch::Tuples {
-    head: "SELECT notification_id, id, app FROM work WHERE (notification_id, id, epoch) IN (VALUES ",
-    width: 3,
-    tail: ")",
-};
-
 /// What the verdicts came to.
 #[derive(Default)]
 pub(super) struct Done {
@@ -35,9 +25,11 @@ pub(super) struct Done {
     pub(super) inserted: usize,
     /// Devices that were deactivated.
     pub(super) deactivated: usize,
+    /// Targets whose device has another token by now.
+    pub(super) outlived: Vec<(NotificationId, Target)>,
 }
 
-/// Writes the verdicts: a delivery where the token is still the device's, the next try elsewhere.
+/// Writes the verdicts: a delivery where the token is still the device's, nothing elsewhere.
 pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Result<Done> {
     if deaths.is_empty() {
         return Ok(Done::default());
@@ -54,8 +46,8 @@ pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Resu
     for death in meant {
         deactivated += deactivate(tx, death).await?;
     }
-    follow_up(tx, &again).await?;
-    Ok(Done { inserted, deactivated })
+    let outlived = again.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
+    Ok(Done { inserted, deactivated, outlived })
 }
 
 async fn tokens(tx: &mut Tx<'_>, deaths: &[Death]) -> Result<HashMap<DevicePk, TokenHash>> {
@@ -77,34 +69,4 @@ async fn deactivate(tx: &mut Tx<'_>, death: &Death) -> Result<usize> {
         binds.push(inactive_reason_text(reason)).push(tx.now);
     });
     Ok(usize::from(changed.await? > 0))
-}
-
-/// The next tries of targets whose device has a newer token: under the fence, and not where somebody reached it meanwhile.
-async fn follow_up(tx: &mut Tx<'_>, again: &[&Death]) -> Result<()> {
-    if again.is_empty() {
-        return Ok(());
-    }
-    let held: Vec<(WorkKey, i64)> = again.iter().map(|death| death.work).collect();
-    let mut mine = HashSet::new();
-    for row in FENCE.fetch(tx.conn, &held, super::batch::no_lead, bind_held).await? {
-        mine.insert(super::claim::key_of(&Cells::new(&row, "work", 0))?);
-    }
-    let looks: Vec<(usize, Look)> = again
-        .iter()
-        .map(|death| {
-            let delivery = &death.delivery;
-            Look { notification: delivery.notification, day: delivery.day, targets: vec![delivery.target] }
-        })
-        .enumerate()
-        .collect();
-    let reached = with_delivery(tx.conn, &looks).await?;
-    let open =
-        again.iter().enumerate().filter(|(n, death)| mine.contains(&death.work.0) && !reached.contains(&(*n, death.delivery.target)));
-    let rows: Vec<Row<'_>> = open
-        .map(|(_, death)| {
-            let key = death.work.0;
-            Row { app: key.app, notification: key.notification, work: &death.otherwise, first: false, guard_until: 0 }
-        })
-        .collect();
-    work::insert(tx, &rows).await
 }

@@ -28,6 +28,10 @@ const BACKLOG: &str = "SELECT count(*) FROM work";
 
 #[async_trait]
 impl Engine for SqliteStore {
+    async fn now(&self) -> Result<Timestamp> {
+        Ok(self.clock.now())
+    }
+
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
         self.write(move |tx| Box::pin(accept::accept(tx, submissions))).await
     }

@@ -16,7 +16,6 @@ const LISTS: &[Tuples] = &[
     claim::RENEW,
     claim::TAKE,
     claim::TAKEABLE,
-    deaths::FENCE,
     engine::NOTIFICATIONS,
     facts::CAREFUL,
     facts::COUNT,

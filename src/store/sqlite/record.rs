@@ -49,8 +49,9 @@ async fn write(tx: &mut Tx<'_>, record: &Record, care: Care) -> Result<Option<Re
     shown(tx, &record.shown).await?;
     let Some(ended) = end(tx, &record.finished, care).await? else { return Ok(None) };
     let followed = follow_up(tx, &record.finished, &ended).await?;
-    hasten(tx, followed.chain_deaths(record)).await?;
-    Ok(Some(Recorded { inserted: inserted + deaths.inserted, ended, deactivated: deaths.deactivated }))
+    hasten(tx, followed).await?;
+    let inserted = inserted + deaths.inserted;
+    Ok(Some(Recorded { inserted, ended, deactivated: deaths.deactivated, outlived: deaths.outlived }))
 }
 
 async fn shown(tx: &mut Tx<'_>, shown: &[Shown]) -> Result<()> {
@@ -78,19 +79,10 @@ async fn end(tx: &mut Tx<'_>, finished: &[Finished], care: Care) -> Result<Optio
     Ok((ended == held.len() as u64).then(|| held.into_iter().map(|(key, _)| key).collect()))
 }
 
-/// Notifications for which rows were added.
-struct Followed(HashSet<NotificationId>);
-
-impl Followed {
-    fn chain_deaths(mut self, record: &Record) -> HashSet<NotificationId> {
-        self.0.extend(record.deaths.iter().map(|death| death.delivery.notification));
-        self.0
-    }
-}
-
-async fn follow_up(tx: &mut Tx<'_>, finished: &[Finished], ended: &[WorkKey]) -> Result<Followed> {
+/// Writes what follows; for which notifications.
+async fn follow_up(tx: &mut Tx<'_>, finished: &[Finished], ended: &[WorkKey]) -> Result<HashSet<NotificationId>> {
     if finished.iter().all(|work| work.follow_ups.is_empty()) {
-        return Ok(Followed(HashSet::new()));
+        return Ok(HashSet::new());
     }
     let ended: HashSet<&WorkKey> = ended.iter().collect();
     let rows: Vec<Row<'_>> = finished
@@ -100,7 +92,7 @@ async fn follow_up(tx: &mut Tx<'_>, finished: &[Finished], ended: &[WorkKey]) ->
         .map(|(key, work)| Row { app: key.app, notification: key.notification, work, first: false, guard_until: 0 })
         .collect();
     work::insert(tx, &rows).await?;
-    Ok(Followed(rows.iter().map(|row| row.notification).collect()))
+    Ok(rows.iter().map(|row| row.notification).collect())
 }
 
 async fn hasten(tx: &mut Tx<'_>, notifications: HashSet<NotificationId>) -> Result<()> {

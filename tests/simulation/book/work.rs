@@ -180,11 +180,7 @@ fn ends(commit: &Commit<'_>, work: WorkId, before: &Known) -> bool {
 /// Whether a commit may make a row.
 fn follows(commit: &Commit<'_>, work: WorkId, ended: bool) -> bool {
     match commit {
-        Commit::Record(record) => {
-            let planned = record.finished.iter().flat_map(|ended| &ended.follow_ups).any(|next| next.id == work);
-            let otherwise = record.deaths.iter().any(|death| death.otherwise.id == work);
-            (planned && ended) || otherwise
-        }
+        Commit::Record(record) => ended && record.finished.iter().flat_map(|ended| &ended.follow_ups).any(|next| next.id == work),
         Commit::Page(..) | Commit::Accept(_) => true,
         Commit::Turn(_) | Commit::Claim(..) => false,
     }

@@ -1,0 +1,12 @@
+//! The path over an embedded store whose faults are chosen, a queue in the process, and a provider that does as it is told.
+
+mod away;
+pub(super) mod clock;
+mod end;
+mod lapse;
+mod poison;
+mod provider;
+mod queue;
+mod stop;
+pub(crate) mod store;
+pub(super) mod world;

@@ -1,0 +1,62 @@
+//! A provider that does as it is told.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::domain::device::ProviderKind;
+use crate::domain::outcome::Outcome;
+use crate::providers::{Body, Message, Provider, Push, RenderError, Rendered};
+
+pub(in crate::dispatch) struct TestProvider {
+    /// The ids of the pushes whose requests started, in order.
+    started: Mutex<Vec<Uuid>>,
+    /// Answers are held while this is false.
+    answers: watch::Sender<bool>,
+    /// Rendering panics.
+    pub(in crate::dispatch) panics: AtomicBool,
+}
+
+impl TestProvider {
+    pub(super) fn new() -> Self {
+        Self { started: Mutex::default(), answers: watch::Sender::new(true), panics: AtomicBool::new(false) }
+    }
+
+    /// The ids of the pushes whose requests started, in order.
+    pub(in crate::dispatch) fn started(&self) -> Vec<Uuid> {
+        self.started.lock().unwrap().clone()
+    }
+
+    /// Holds its answers, or lets them go.
+    pub(in crate::dispatch) fn answers(&self, whether: bool) {
+        self.answers.send_replace(whether);
+    }
+}
+
+#[async_trait]
+impl Provider for TestProvider {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Apns
+    }
+
+    fn render(&self, _message: &Message<'_>) -> Result<Rendered, RenderError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "rendering panics, as the test wants it");
+        Ok(Rendered { body: Body::Whole(Bytes::from_static(b"{}")), headers: http::HeaderMap::new(), size: 2 })
+    }
+
+    async fn send(&self, push: Push) -> Outcome {
+        if !push.handover.start() {
+            return Outcome::Withheld;
+        }
+        self.started.lock().unwrap().push(push.id);
+        let mut answers = self.answers.subscribe();
+        if answers.wait_for(|answers| *answers).await.is_err() {
+            return Outcome::Withheld;
+        }
+        Outcome::Accepted { message_id: None }
+    }
+}

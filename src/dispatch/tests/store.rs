@@ -1,0 +1,190 @@
+//! An embedded store whose steps fail when they are told to.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::domain::Timestamp;
+use crate::domain::category::Category;
+use crate::domain::device::{Device, DeviceChange};
+use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::work::{NewWork, Pair, WorkKey};
+use crate::store::category::{Declaration, Declared};
+use crate::store::dead_letter::DeadLetter;
+use crate::store::device::{DeviceFilter, Registered};
+use crate::store::engine::{
+    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
+};
+use crate::store::idempotency::Before;
+use crate::store::key::ApiKey;
+use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
+use crate::store::person::Versioned;
+use crate::store::receipt::{Receipt, ReceiptVerdict};
+use crate::store::{
+    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, People, Receipts, Replays, Result, Store,
+};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The store is away; nothing was done.
+    Before,
+    /// The connection broke after the call took effect.
+    After,
+    /// The store refuses it.
+    Refused,
+}
+
+type Hooks = BTreeMap<&'static str, Box<dyn FnOnce() + Send>>;
+
+/// The store, the faults that its next calls suffer, and the calls it had, each by the name of the method.
+pub(crate) struct TestStore {
+    inner: Arc<dyn Store>,
+    faults: Mutex<BTreeMap<&'static str, VecDeque<Fault>>>,
+    away: Mutex<bool>,
+    calls: Mutex<BTreeMap<&'static str, usize>>,
+    hooks: Mutex<Hooks>,
+}
+
+impl TestStore {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, faults: Mutex::default(), away: Mutex::new(false), calls: Mutex::default(), hooks: Mutex::default() }
+    }
+
+    /// The next calls of a method fail, one fault each.
+    pub(crate) fn fail(&self, method: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().unwrap().entry(method).or_default().extend(faults);
+    }
+
+    /// Every call fails while it is away.
+    pub(crate) fn goes(&self, away: bool) {
+        *self.away.lock().unwrap() = away;
+    }
+
+    /// Something happens right before the next call of a method.
+    pub(crate) fn before(&self, method: &'static str, happens: impl FnOnce() + Send + 'static) {
+        self.hooks.lock().unwrap().insert(method, Box::new(happens));
+    }
+
+    /// How often a method was called.
+    pub(crate) fn calls(&self, method: &'static str) -> usize {
+        self.calls.lock().unwrap().get(method).copied().unwrap_or_default()
+    }
+
+    fn next_fault(&self, method: &'static str) -> Option<Fault> {
+        *self.calls.lock().unwrap().entry(method).or_default() += 1;
+        let hook = self.hooks.lock().unwrap().remove(method);
+        if let Some(happens) = hook {
+            happens();
+        }
+        if *self.away.lock().unwrap() {
+            return Some(Fault::Before);
+        }
+        self.faults.lock().unwrap().get_mut(method).and_then(VecDeque::pop_front)
+    }
+
+    async fn around<T>(&self, method: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let away = || Error::Unavailable("away".into());
+        match self.next_fault(method) {
+            None => call.await,
+            Some(Fault::Before) => Err(away()),
+            Some(Fault::After) => call.await.and(Err(away())),
+            Some(Fault::Refused) => Err(Error::Refused("refused".into())),
+        }
+    }
+}
+
+/// Hands every method on, with the fault that is its turn.
+macro_rules! around {
+    ($($of:ident { $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* })*) => {
+        $(
+            #[async_trait]
+            impl $of for TestStore {
+                $(
+                    async fn $method(&self, $($argument: $type),*) -> Result<$answer> {
+                        self.around(stringify!($method), self.inner.$method($($argument),*)).await
+                    }
+                )*
+            }
+        )*
+    };
+}
+
+around! {
+    Apps {
+        ensure_apps(names: &[String]) -> Vec<AppId>;
+        ping() -> ();
+        prune() -> ();
+    }
+    Categories {
+        categories(app: AppId) -> Vec<(String, Category)>;
+        declared(app: AppId) -> Vec<Declared>;
+        category(app: AppId, name: &str) -> Option<Declared>;
+        put_category(app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Declaration;
+        delete_category(app: AppId, name: &str) -> bool;
+    }
+    DeadLetters {
+        dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;
+        dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> Option<DeadLetter>;
+        retry_dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> bool;
+    }
+    Devices {
+        put_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Registered;
+        put_devices(app: AppId, changes: Vec<(String, DeviceChange)>) -> Vec<Registered>;
+        patch_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Option<Registered>;
+        device(app: AppId, name: &str) -> Option<Device>;
+        devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
+        delete_device(app: AppId, name: &str) -> bool;
+    }
+    Engine {
+        now() -> Timestamp;
+        accept(submissions: Vec<Submission>) -> Vec<Verdict>;
+        schedule(sweep: &Sweep) -> Ready;
+        release(sweep: &Sweep) -> Ready;
+        claim(keys: &[WorkKey], lease: Duration) -> Claim;
+        renew(held: &[(WorkKey, i64)], lease: Duration) -> Vec<WorkKey>;
+        read_notifications(ids: &[(AppId, NotificationId)]) -> Vec<StoredNotification>;
+        read_targets(asks: &[Ask]) -> Vec<Answer>;
+        record(record: &Record) -> Recorded;
+        read_page(key: WorkKey, limit: usize) -> Option<AudiencePage>;
+        commit_page(key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> bool;
+        cancel(app: AppId, id: NotificationId) -> bool;
+        pause(app: AppId, id: NotificationId) -> bool;
+        resume(app: AppId, id: NotificationId) -> bool;
+        run_changes(since: Timestamp) -> Vec<RunChange>;
+        hasten(app: AppId, id: NotificationId) -> ();
+        hand_back(held: &[(WorkKey, i64)]) -> ();
+        read_devices(app: AppId, after: i64, limit: usize) -> Vec<Pair>;
+        backlog() -> u64;
+    }
+    Keys {
+        create_key(key: &ApiKey, hash: [u8; 32]) -> ();
+        key_by_hash(hash: [u8; 32]) -> Option<ApiKey>;
+        keys(app: AppId) -> Vec<ApiKey>;
+        delete_key(app: AppId, id: Uuid) -> bool;
+    }
+    Notifications {
+        notification(app: AppId, id: NotificationId) -> Option<NotificationView>;
+        notifications(app: AppId, filter: &NotificationFilter, page: &PageRequest) -> Page<NotificationView>;
+        deliveries(app: AppId, id: NotificationId, filter: &DeliveryFilter, page: &PageRequest) -> Option<Page<DeliveryView>>;
+        user_deliveries(app: AppId, user: &str, page: &PageRequest) -> Page<DeliveryView>;
+    }
+    People {
+        preferences(app: AppId, user: &str) -> Versioned<Preferences>;
+        put_preferences(app: AppId, user: &str, preferences: &Preferences, if_match: Option<i64>) -> Option<Versioned<Preferences>>;
+        contacts(app: AppId, user: &str) -> Versioned<Contacts>;
+        put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
+        delete_contacts(app: AppId, user: &str) -> bool;
+    }
+    Receipts {
+        receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
+        settle_early_receipts() -> usize;
+    }
+    Replays {
+        before(keys: &[IdempotencyKey]) -> Vec<Before>;
+    }
+}

@@ -1,0 +1,130 @@
+//! Step 6 and what becomes of a lease: claim, renewal, handing back.
+//!
+//! Rows are looked up key by key and locked in the order of their keys; what someone else has locked is left to them.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sqlx::postgres::PgRow;
+
+use super::super::Result;
+use super::super::engine::Claim;
+use super::batch::{execute, fetch};
+use super::row::Cells;
+use super::tx::Tx;
+use super::work::{bind_held, bind_keys, in_order, key_of};
+use crate::domain::Timestamp;
+use crate::domain::reason::WaitReason;
+use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
+
+/// A row for one target that was taken so often without progress is dead.
+const TAKES: u32 = 5;
+
+/// The rows of `$2` and `$3` without a live lease, with where their run is.
+macro_rules! asked {
+    () => {
+        "WITH asked AS MATERIALIZED (SELECT w.*, r.status FROM unnest($2::uuid[], $3::bigint[]) AS key (id, work) CROSS JOIN LATERAL \
+         (SELECT w.notification_id, w.id, w.n, w.kind, w.takes, w.lease_until, w.expires_at FROM work w \
+         WHERE w.notification_id = key.id AND w.id = key.work LIMIT 1 FOR UPDATE SKIP LOCKED) w \
+         LEFT JOIN LATERAL (SELECT r.status FROM run r WHERE r.notification_id = w.notification_id LIMIT 1) r ON true \
+         WHERE w.lease_until <= $1) "
+    };
+}
+/// A row whose takes are spent, unless it has expired or its run is cancelled: then it is taken once more, to be recorded.
+macro_rules! dead {
+    () => {
+        "asked.n = 1 AND asked.kind = 'send' AND asked.takes >= 5 AND asked.expires_at > $1 AND asked.status IS DISTINCT FROM 'cancelled'"
+    };
+}
+pub(super) const TAKE: &str = concat!(
+    asked!(),
+    "UPDATE work SET epoch = work.epoch + 1, takes = work.takes + 1, lease_until = $4 FROM asked \
+     WHERE work.notification_id = asked.notification_id AND work.id = asked.id \
+     AND coalesce(asked.status, '') NOT IN ('paused', 'scheduled') AND NOT (",
+    dead!(),
+    ") RETURNING work.notification_id, work.id, work.app, work.epoch, work.takes, work.kind, work.stream, work.fan_out, work.targets, \
+     work.attempt, work.reason, work.first, work.expires_at, work.n"
+);
+/// Whatever brought a dead row here, it is not due before it expires.
+pub(super) const BURY: &str = concat!(
+    asked!(),
+    "UPDATE work SET due_at = work.expires_at, guard_until = '-infinity', lease_until = '-infinity', reason = 'dead_letter', died_at = $1 \
+     FROM asked WHERE work.notification_id = asked.notification_id AND work.id = asked.id AND ",
+    dead!()
+);
+macro_rules! held {
+    () => {
+        " FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS held (id, work, epoch) \
+         WHERE work.notification_id = held.id AND work.id = held.work AND work.epoch = held.epoch"
+    };
+}
+pub(super) const RENEW: &str = concat!("UPDATE work SET lease_until = $1", held!(), " RETURNING work.notification_id, work.id, work.app");
+pub(super) const HAND_BACK: &str =
+    concat!("UPDATE work SET lease_until = '-infinity', guard_until = '-infinity', due_at = least($1, work.expires_at)", held!());
+
+/// Takes what can be taken of `keys`.
+pub(super) async fn claim(tx: &mut Tx, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
+    let now = tx.now;
+    let mut keys = keys.to_vec();
+    keys.sort_unstable_by_key(|key| (key.notification, key.work));
+    keys.dedup();
+    let rows = fetch(tx, TAKE, |binds| {
+        binds.push(now);
+        bind_keys(binds, &keys);
+        binds.push(later(now, lease));
+    });
+    let work = rows.await?.iter().map(taken).collect::<Result<Vec<_>>>()?;
+    if work.len() < keys.len() {
+        let bury = execute(tx, BURY, |binds| {
+            binds.push(now);
+            bind_keys(binds, &keys);
+        });
+        bury.await?;
+    }
+    Ok(Claim { now, work })
+}
+
+fn later(now: Timestamp, time: Duration) -> Timestamp {
+    now + TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)
+}
+
+fn taken(row: &PgRow) -> Result<TakenWork> {
+    let cells = Cells::new(row, "work", 1);
+    let (epoch, takes): (i64, u32) = (cells.get(3, "epoch")?, cells.small(4, "takes")?);
+    let kind = cells.word(5, "kind", WorkKind::parse)?;
+    Ok(TakenWork {
+        key: key_of(&cells)?,
+        epoch,
+        takes,
+        kind,
+        stream: cells.word(6, "stream", Stream::parse)?,
+        fan_out: cells.get(7, "fan_out")?,
+        targets: Targets::decode(cells.get(8, "targets")?).map_err(|_| cells.unreadable("targets"))?,
+        attempt: cells.small(9, "attempt")?,
+        reason: cells.maybe_word(10, "reason", WaitReason::parse)?,
+        first: epoch == 1 && cells.get(11, "first")?,
+        expires_at: cells.instant(12, "expires_at")?,
+        spent: cells.get::<i32>(13, "n")? == 1 && kind == WorkKind::Send && takes > TAKES,
+    })
+}
+
+/// Renews leases under their epochs.
+pub(super) async fn renew(tx: &mut Tx, held: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<WorkKey>> {
+    let until = later(tx.now, lease);
+    let rows = fetch(tx, RENEW, |binds| {
+        binds.push(until);
+        bind_held(binds, &in_order(held));
+    });
+    rows.await?.iter().map(|row| key_of(&Cells::new(row, "work", 1))).collect()
+}
+
+/// Ends leases under their epochs; their rows are due.
+pub(super) async fn hand_back(tx: &mut Tx, held: &[(WorkKey, i64)]) -> Result<()> {
+    let now = tx.now;
+    let back = execute(tx, HAND_BACK, |binds| {
+        binds.push(now);
+        bind_held(binds, &in_order(held));
+    });
+    back.await?;
+    Ok(())
+}

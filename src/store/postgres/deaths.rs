@@ -1,0 +1,79 @@
+//! Verdicts over tokens: a device that has another token by now was not meant.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::super::Result;
+use super::super::engine::Death;
+use super::super::rules::words::inactive_reason_text;
+use super::batch::{Binds, execute, fetch};
+use super::row::Cells;
+use super::tx::Tx;
+use crate::domain::Timestamp;
+use crate::domain::device::{InactiveReason, TokenHash};
+use crate::domain::id::DevicePk;
+
+/// The devices are locked, so that a registration comes wholly before the verdict or wholly after it.
+pub(super) const TOKENS: &str = "SELECT d.pk, d.token_hash FROM unnest($1::bigint[]) AS ask (pk) CROSS JOIN LATERAL \
+                      (SELECT d.pk, d.token_hash FROM device d WHERE d.pk = ask.pk AND d.token IS NOT NULL LIMIT 1 FOR UPDATE) d";
+pub(super) const DEACTIVATE: &str = "UPDATE device d SET status = 'inactive', inactive_reason = dead.reason, updated_at = $1, version = d.version + 1 \
+                          FROM unnest($2::bigint[], $3::bytea[], $4::timestamptz[], $5::text[]) AS dead (pk, hash, since, reason) \
+                          WHERE d.pk = dead.pk AND d.token_hash = dead.hash AND d.token_seen_at <= dead.since AND coalesce(d.status, '') = 'active'";
+/// Verdicts that are to be written, in two kinds.
+#[derive(Default)]
+pub(super) struct Judged<'r> {
+    /// The token is still the device's: a fact.
+    pub(super) meant: Vec<&'r Death>,
+    /// The device has another token by now: no outcome.
+    pub(super) again: Vec<&'r Death>,
+}
+
+/// Reads and locks the devices, and tells the verdicts apart.
+pub(super) async fn judge<'r>(tx: &mut Tx, deaths: &'r [Death]) -> Result<Judged<'r>> {
+    if deaths.is_empty() {
+        return Ok(Judged::default());
+    }
+    let tokens = tokens(tx, deaths).await?;
+    let outlived = |death: &&Death| {
+        let device = death.delivery.target.as_device();
+        device.and_then(|pk| tokens.get(&pk)).is_some_and(|hash| *hash != death.token_hash)
+    };
+    let (again, meant) = deaths.iter().partition(outlived);
+    Ok(Judged { meant, again })
+}
+
+async fn tokens(tx: &mut Tx, deaths: &[Death]) -> Result<HashMap<DevicePk, TokenHash>> {
+    let devices: BTreeSet<i64> = deaths.iter().filter_map(|death| death.delivery.target.as_device()).map(|pk| pk.0).collect();
+    let rows = fetch(tx, TOKENS, |binds| {
+        binds.push(devices.into_iter().collect::<Vec<i64>>());
+    });
+    let read = |row| {
+        let cells = Cells::new(row, "device", 0);
+        Ok((DevicePk(cells.get(0, "pk")?), TokenHash(cells.hash(1, "token_hash")?)))
+    };
+    rows.await?.iter().map(read).collect()
+}
+
+/// Deactivates devices whose token was not registered anew since; how many.
+pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<usize> {
+    // of several verdicts over one token the one that reaches furthest counts
+    let mut dead: HashMap<(i64, TokenHash), (Timestamp, InactiveReason)> = HashMap::new();
+    for death in meant {
+        let (Some(reason), Some(device)) = (death.deactivate, death.delivery.target.as_device()) else { continue };
+        let known = dead.entry((device.0, death.token_hash)).or_insert((death.since, reason));
+        if death.since > known.0 {
+            *known = (death.since, reason);
+        }
+    }
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    let now = tx.now;
+    let bind = |binds: &mut Binds| {
+        binds.push(now);
+        binds.push(dead.keys().map(|(device, _)| *device).collect::<Vec<i64>>());
+        binds.push(dead.keys().map(|(_, hash)| hash.0.as_slice()).collect::<Vec<&[u8]>>());
+        binds.push(dead.values().map(|(since, _)| *since).collect::<Vec<Timestamp>>());
+        binds.push(dead.values().map(|(_, reason)| inactive_reason_text(*reason)).collect::<Vec<&str>>());
+    };
+    Ok(usize::try_from(execute(tx, DEACTIVATE, bind).await?).unwrap_or(usize::MAX))
+}

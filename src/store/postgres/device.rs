@@ -1,0 +1,93 @@
+//! Devices: reads, lists, and the registration as a write.
+
+use async_trait::async_trait;
+
+use super::super::device::{DeviceFilter, Devices, Registered};
+use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::registration::Verb;
+use super::super::rules::words::status_text;
+use super::super::{Page, PageRequest, Result};
+use super::PostgresStore;
+use super::batch::{count, execute, fetch, fetch_one};
+use super::device_row::{self, device_columns};
+use super::enroll::enroll;
+use super::register::{is_there, register};
+use super::row::listed_at;
+use super::tx::{reading, transaction};
+use crate::domain::device::{Device, DeviceChange, Platform};
+use crate::domain::id::AppId;
+
+/// One by name.
+pub(super) const BY_NAME: &str = concat!("SELECT ", device_columns!(), " FROM device d WHERE d.app = $1 AND d.name = $2");
+pub(super) const LIST: &str = concat!(
+    "SELECT ",
+    device_columns!(),
+    " FROM device d WHERE d.app = $1 AND d.token IS NOT NULL AND (d.created_at, d.pk) < (coalesce($2, 'infinity'::timestamptz), $3) \
+     AND ($4::text IS NULL OR d.platform = $4) AND ($5::text IS NULL OR d.status = $5) \
+     ORDER BY d.created_at DESC, d.pk DESC LIMIT $6"
+);
+pub(super) const LIST_OF_USER: &str = concat!(
+    "SELECT ",
+    device_columns!(),
+    " FROM device d WHERE d.person_pk = (SELECT pk FROM person WHERE app = $1 AND name = $7) AND d.token IS NOT NULL \
+     AND (d.created_at, d.pk) < (coalesce($2, 'infinity'::timestamptz), $3) \
+     AND ($4::text IS NULL OR d.platform = $4) AND ($5::text IS NULL OR d.status = $5) \
+     ORDER BY d.created_at DESC, d.pk DESC LIMIT $6"
+);
+const DELETE: &str = "DELETE FROM device WHERE app = $1 AND name = $2 AND token IS NOT NULL";
+
+#[async_trait]
+impl Devices for PostgresStore {
+    async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered> {
+        transaction!(self, tx => register(&mut tx, app, name, change.clone(), (Verb::Put, if_match)))
+    }
+
+    async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
+        transaction!(self, tx => enroll(&mut tx, app, &changes))
+    }
+
+    async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>> {
+        transaction!(self, tx => async {
+            if !is_there(&mut tx, app, name).await? {
+                return Ok(None);
+            }
+            register(&mut tx, app, name, change.clone(), (Verb::Patch, if_match)).await.map(Some)
+        })
+    }
+
+    async fn device(&self, app: AppId, name: &str) -> Result<Option<Device>> {
+        let row = reading!(self, conn => fetch_one(&mut conn, BY_NAME, |binds| {
+            binds.push(app.0).push(name);
+        }));
+        row?.map_or(Ok(None), |row| device_row::read(&row))
+    }
+
+    async fn devices(&self, app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>> {
+        let place: Option<(i64, i64)> = page.after.as_deref().map(from_text).transpose()?;
+        let (created_at, pk) = (place.map(|place| listed_at(place.0)).transpose()?, place.map_or(i64::MAX, |place| place.1));
+        let text = if filter.user.is_some() { LIST_OF_USER } else { LIST };
+        let rows = reading!(self, conn => fetch(&mut conn, text, |binds| {
+            binds.push(app.0).push(created_at).push(pk).push(filter.platform.map(Platform::as_str));
+            binds.push(filter.status.map(status_text)).push(count(page.limit + 1));
+            if let Some(user) = &filter.user {
+                binds.push(user);
+            }
+        }));
+        let mut items = Vec::with_capacity(page.limit);
+        for row in &rows? {
+            items.extend(device_row::read(row)?);
+        }
+        let more = items.len() > page.limit;
+        items.truncate(page.limit);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|device| to_text(&(device.created_at.timestamp_micros(), device.pk.0))).transpose()?;
+        Ok(Page { items, next })
+    }
+
+    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
+        let deleted = transaction!(self, tx => execute(&mut tx, DELETE, |binds| {
+            binds.push(app.0).push(name);
+        }));
+        Ok(deleted? > 0)
+    }
+}

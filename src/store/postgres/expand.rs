@@ -1,0 +1,99 @@
+//! Audiences page by page, in the order of the devices' numbers.
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+
+use super::super::Result;
+use super::super::engine::{AudiencePage, Cursor};
+use super::batch::{Binds, count, execute, fetch, fetch_one};
+use super::row::Cells;
+use super::tx::Tx;
+use super::work::{self, Row};
+use crate::domain::id::{AppId, DevicePk, PersonPk};
+use crate::domain::work::{NewWork, Pair, WorkKey};
+
+pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
+                     JOIN run r ON r.notification_id = w.notification_id WHERE w.notification_id = $1 AND w.id = $2 AND w.kind = 'expand'";
+pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active' FROM \
+                    (SELECT pk, person_pk, timezone, status FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
+                    LEFT JOIN LATERAL (SELECT timezone FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true ORDER BY d.pk";
+pub(super) const ACTIVE: &str = "SELECT pk, person_pk FROM device WHERE app = $1 AND pk > $2 AND status = 'active' ORDER BY pk LIMIT $3";
+/// The run first, as everywhere.
+pub(super) const LOCK: &str = "SELECT 1 FROM run WHERE notification_id = $1 FOR UPDATE";
+pub(super) const MOVE: &str = "UPDATE run SET cursor = $5, hi = $4, targeted = targeted + $6 \
+                    WHERE notification_id = $1 AND cursor = $3 AND (hi IS NULL OR hi = $4) AND status <> 'cancelled' \
+                    AND EXISTS (SELECT 1 FROM work WHERE notification_id = $1 AND id = $2 AND kind = 'expand' AND epoch = $7)";
+/// The fence again, on the row itself: what took it meanwhile waits for this, or made it miss.
+pub(super) const OVER: &str = "DELETE FROM work WHERE notification_id = $1 AND id = $2 AND epoch = $3";
+pub(super) const PROGRESS: &str = "UPDATE work SET takes = 0 WHERE notification_id = $1 AND id = $2 AND epoch = $3";
+
+/// The page where the cursor stands; `None` where nothing expands.
+pub(super) async fn page(tx: &mut Tx, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
+    let Some(row) = fetch_one(tx, STAND, named(key)).await? else { return Ok(None) };
+    let cells = Cells::new(&row, "run", 0);
+    let from = Cursor { after: cells.get(1, "cursor")?, hi: cells.get(2, "hi")? };
+    let rows = fetch(tx, PAGE, |binds| {
+        binds.push(key.app.0).push(from.after).push(from.hi).push(count(limit));
+    });
+    let rows = rows.await?;
+    let last = rows.len() < limit;
+    let to = match rows.last() {
+        Some(row) if !last => Cells::new(row, "device", 0).get(0, "pk")?,
+        _ => from.hi,
+    };
+    let mut devices = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let cells = Cells::new(row, "device", 0);
+        if cells.get::<bool>(3, "status")? {
+            devices.push((pair(row)?, cells.get(2, "timezone")?));
+        }
+    }
+    Ok(Some(AudiencePage { from, devices, to, last }))
+}
+
+/// Active devices beyond a number, for previews.
+pub(super) async fn active(conn: &mut PgConnection, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+    let rows = fetch(conn, ACTIVE, |binds| {
+        binds.push(app.0).push(after).push(count(limit));
+    });
+    rows.await?.iter().map(pair).collect()
+}
+
+fn pair(row: &PgRow) -> Result<Pair> {
+    let cells = Cells::new(row, "device", 0);
+    Ok(Pair { device: DevicePk(cells.get(0, "pk")?), person: cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk) })
+}
+
+fn named(key: WorkKey) -> impl FnOnce(&mut Binds) + Send {
+    move |binds| {
+        binds.push(key.notification.0).push(key.work.0);
+    }
+}
+
+/// Writes a page's chunks and moves the cursor on; whether the fence and the cursor let it.
+pub(super) async fn commit(tx: &mut Tx, (key, epoch): (WorkKey, i64), page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
+    let lock = fetch_one(tx, LOCK, |binds| {
+        binds.push(key.notification.0);
+    });
+    lock.await?;
+    let targeted: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
+    let moved = execute(tx, MOVE, |binds| {
+        named(key)(binds);
+        binds.push(page.from.after).push(page.from.hi).push(page.to).push(count(targeted)).push(epoch);
+    });
+    if moved.await? == 0 {
+        return Ok(false);
+    }
+    let fenced = execute(tx, if page.last { OVER } else { PROGRESS }, |binds| {
+        named(key)(binds);
+        binds.push(epoch);
+    });
+    if fenced.await? == 0 {
+        // someone took it between the two statements: the cursor stays where it was
+        tx.start_over().await?;
+        return Ok(false);
+    }
+    let row = |work| Row { app: key.app, notification: key.notification, work, first: true, guard_until: None };
+    work::insert(tx, chunks.iter().map(row).collect()).await?;
+    Ok(true)
+}

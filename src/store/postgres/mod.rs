@@ -1,0 +1,113 @@
+//! The distributed store: PostgreSQL, shared by any number of nodes.
+//!
+//! Every write is one transaction, and every instant in it is that transaction's `now()`. Statements take whole batches as arrays,
+//! and find rows key by key: the connections plan without sequential scans, so that a plan made while a table was empty
+//! stays good. For the same reason a status is compared as `coalesce(status, '') = 'active'` where rows are found by another key: the planner
+//! would take the index of active devices for a short way to all of them.
+
+mod accept;
+mod app;
+mod batch;
+mod cancel;
+mod category;
+mod claim;
+mod dead_letter;
+mod deaths;
+mod delivery_list;
+mod device;
+mod device_row;
+mod engine;
+mod enroll;
+mod expand;
+mod facts;
+mod fault;
+mod history;
+mod idempotency;
+mod key;
+mod migrations;
+mod notification;
+mod open;
+mod partitions;
+mod person;
+#[cfg(test)]
+mod plans;
+mod prune;
+mod receipt;
+mod recipients;
+mod record;
+mod register;
+mod release;
+mod retention;
+mod row;
+mod schedule;
+mod tally;
+mod targets;
+mod tx;
+mod upkeep;
+mod user_deliveries;
+mod waiting;
+mod work;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
+
+use self::partitions::{Partition, Partitions};
+use self::tx::transaction;
+use super::Result;
+use crate::domain::clock::Clock;
+
+pub use self::migrations::Condition;
+pub use self::open::{OpenError, Options};
+
+/// The distributed store.
+pub struct PostgresStore {
+    pool: PgPool,
+    partitions: Partitions,
+    /// Counts are written to a shard of each node's own, so that nodes do not wait for each other.
+    shard: i32,
+    /// For how long days are kept after their end.
+    retention: Option<Duration>,
+    /// Time in place of the server's, for tests.
+    clock: Option<Arc<dyn Clock>>,
+    _ended: DropGuard,
+}
+
+impl PostgresStore {
+    /// Connects, brings the schema up to date and starts what keeps the tables in order, in `tasks`.
+    ///
+    /// Other nodes may have it open. The tasks end by themselves once the last handle is dropped.
+    pub async fn open(options: &Options, tasks: &TaskTracker) -> Result<Arc<Self>, OpenError> {
+        open::open(options, None, tasks).await
+    }
+
+    /// As [`PostgresStore::open`], with a clock that stands for the server's.
+    pub async fn open_with_clock(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskTracker) -> Result<Arc<Self>, OpenError> {
+        open::open(options, Some(clock), tasks).await
+    }
+
+    /// Brings the schema up to date and answers its version, without starting anything.
+    pub async fn migrate(options: &Options) -> Result<i64, OpenError> {
+        open::migrate(options).await
+    }
+
+    /// Looks whether the store could be opened, without changing anything.
+    pub async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+        open::inspect(options).await
+    }
+
+    /// Makes the partitions that rows are about to need.
+    async fn ensure(&self, wanted: BTreeSet<Partition>) -> Result<()> {
+        let missing = self.partitions.missing(wanted);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        transaction!(self, tx => partitions::make(&mut tx, &missing))?;
+        self.partitions.note(missing);
+        Ok(())
+    }
+}

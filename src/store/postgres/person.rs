@@ -1,0 +1,165 @@
+//! People: preferences and contacts, each a document with a version.
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use sqlx::PgConnection;
+
+use super::super::person::{People, Versioned};
+use super::super::{Error, Result};
+use super::PostgresStore;
+use super::batch::{Binds, execute, fetch_one};
+use super::fault::Unsettled;
+use super::row::{Cells, to_document};
+use super::tx::{Tx, reading, transaction};
+use crate::domain::id::{AppId, PersonPk};
+use crate::domain::preferences::{Contacts, Preferences};
+
+/// In order, so that batches of the same people wait for each other in one direction only. Those who are there cost no number.
+pub(super) const ADD: &str = "INSERT INTO person (app, name) SELECT new.app, new.name FROM unnest($1::bigint[], $2::text[]) AS new (app, name) \
+                              WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.app = new.app AND p.name = new.name) \
+                              ORDER BY new.app, new.name ON CONFLICT (app, name) DO NOTHING";
+const NUMBER: &str = "SELECT pk FROM person WHERE app = $1 AND name = $2";
+
+/// How often a person whom others make and forget all the while is looked for.
+const ROUNDS: usize = 8;
+
+/// The statements of one of the two documents.
+struct Document {
+    column: &'static str,
+    get: &'static str,
+    lock: &'static str,
+    put: &'static str,
+    /// It says in which zone the person lives.
+    has_zone: bool,
+}
+
+const PREFERENCES: Document = Document {
+    column: "preferences",
+    get: "SELECT pk, preferences::text, preferences_version FROM person WHERE app = $1 AND name = $2",
+    lock: "SELECT pk, preferences_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
+    put: "UPDATE person SET preferences = $2::json, preferences_version = $3, timezone = $4 WHERE pk = $1",
+    has_zone: true,
+};
+const CONTACTS: Document = Document {
+    column: "contacts",
+    get: "SELECT pk, contacts::text, contacts_version FROM person WHERE app = $1 AND name = $2",
+    lock: "SELECT pk, contacts_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
+    put: "UPDATE person SET contacts = $2::json, contacts_version = $3 WHERE pk = $1",
+    has_zone: false,
+};
+const DELETE_CONTACTS: &str = "UPDATE person SET contacts = NULL, contacts_version = contacts_version + 1 \
+                               WHERE app = $1 AND name = $2 AND contacts IS NOT NULL";
+
+/// Makes the rows of people who have none.
+pub(super) async fn add(tx: &mut Tx, people: &[(AppId, String)]) -> Result<()> {
+    execute(tx, ADD, |binds| {
+        binds.push(people.iter().map(|(app, _)| app.0).collect::<Vec<i64>>());
+        binds.push(people.iter().map(|(_, name)| name.as_str()).collect::<Vec<&str>>());
+    })
+    .await?;
+    Ok(())
+}
+
+/// A person's number; the row is made where there is none.
+pub(super) async fn ensure(tx: &mut Tx, app: AppId, name: &str) -> Result<PersonPk> {
+    for _ in 0..ROUNDS {
+        if let Some(row) = fetch_one(tx, NUMBER, named(app, name)).await? {
+            return Ok(PersonPk(Cells::new(&row, "person", 0).get(0, "pk")?));
+        }
+        add(tx, &[(app, name.to_owned())]).await?;
+    }
+    Err(Error::Unavailable(Box::new(Unsettled)))
+}
+
+fn named(app: AppId, name: &str) -> impl FnOnce(&mut Binds) + Send + '_ {
+    move |binds| {
+        binds.push(app.0).push(name);
+    }
+}
+
+#[async_trait]
+impl People for PostgresStore {
+    async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
+        reading!(self, conn => get(&mut conn, &PREFERENCES, app, user))
+    }
+
+    async fn put_preferences(
+        &self,
+        app: AppId,
+        user: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Preferences>>> {
+        let text = to_document(preferences)?;
+        let put = Put { document: &PREFERENCES, app, user, text: &text, zone: preferences.timezone.as_deref(), if_match };
+        let version = transaction!(self, tx => write(&mut tx, &put))?;
+        Ok(version.map(|version| Versioned { value: preferences.clone(), version }))
+    }
+
+    async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
+        reading!(self, conn => get(&mut conn, &CONTACTS, app, user))
+    }
+
+    async fn put_contacts(
+        &self,
+        app: AppId,
+        user: &str,
+        contacts: &Contacts,
+        if_match: Option<i64>,
+    ) -> Result<Option<Versioned<Contacts>>> {
+        let text = to_document(contacts)?;
+        let put = Put { document: &CONTACTS, app, user, text: &text, zone: None, if_match };
+        let version = transaction!(self, tx => write(&mut tx, &put))?;
+        Ok(version.map(|version| Versioned { value: contacts.clone(), version }))
+    }
+
+    async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool> {
+        let deleted = transaction!(self, tx => execute(&mut tx, DELETE_CONTACTS, named(app, user)));
+        Ok(deleted? > 0)
+    }
+}
+
+async fn get<T: Default + DeserializeOwned>(conn: &mut PgConnection, document: &Document, app: AppId, user: &str) -> Result<Versioned<T>> {
+    let Some(row) = fetch_one(conn, document.get, named(app, user)).await? else {
+        return Ok(Versioned { value: T::default(), version: 0 });
+    };
+    let cells = Cells::new(&row, "person", 0);
+    let value = cells.maybe_document(1, document.column)?.unwrap_or_default();
+    Ok(Versioned { value, version: cells.get(2, "version")? })
+}
+
+/// Which document of whom is to hold what, and which version it must have.
+struct Put<'a> {
+    document: &'a Document,
+    app: AppId,
+    user: &'a str,
+    text: &'a str,
+    zone: Option<&'a str>,
+    if_match: Option<i64>,
+}
+
+/// Writes a document; its new version, or `None` where it has another than it must have.
+async fn write(tx: &mut Tx, put: &Put<'_>) -> Result<Option<i64>> {
+    for _ in 0..ROUNDS {
+        let row = fetch_one(tx, put.document.lock, named(put.app, put.user)).await?;
+        let old = row.as_ref().map(|row| Cells::new(row, "person", 0));
+        let version: i64 = old.map_or(Ok(0), |cells| cells.get(1, "version"))?;
+        if put.if_match.is_some_and(|wanted| wanted != version) {
+            return Ok(None);
+        }
+        let Some(cells) = old else {
+            add(tx, &[(put.app, put.user.to_owned())]).await?;
+            continue;
+        };
+        let pk: i64 = cells.get(0, "pk")?;
+        execute(tx, put.document.put, |binds| {
+            binds.push(pk).push(put.text).push(version + 1);
+            if put.document.has_zone {
+                binds.push(put.zone);
+            }
+        })
+        .await?;
+        return Ok(Some(version + 1));
+    }
+    Err(Error::Unavailable(Box::new(Unsettled)))
+}

@@ -1,0 +1,189 @@
+//! No statement of the hot path may read a whole table, also when its plan was made while the table was empty: with an empty table that
+//! costs nothing, with a backlog it stops everything.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+
+use super::open::{Options, SESSION};
+use super::{
+    accept, app, cancel, claim, dead_letter, deaths, delivery_list, device, engine, enroll, expand, facts, history, idempotency,
+    notification, open, person, receipt, recipients, record, register, release, retention, schedule, tally, targets, user_deliveries,
+    waiting, work,
+};
+
+const TEXTS: &[&str] = &[
+    accept::NOTIFICATION,
+    accept::RUN,
+    accept::THERE,
+    app::ADD,
+    app::NUMBERS,
+    cancel::CANCEL,
+    cancel::CHANGES,
+    cancel::DUE,
+    cancel::DUE_UNLEASED,
+    cancel::FIND,
+    cancel::PAUSE,
+    cancel::RESUME,
+    cancel::STATUS,
+    cancel::STOP_EXPANDING,
+    cancel::UNTAKEN,
+    claim::BURY,
+    claim::HAND_BACK,
+    claim::RENEW,
+    claim::TAKE,
+    dead_letter::LIST,
+    dead_letter::NAMES,
+    dead_letter::ONE,
+    dead_letter::RETRY,
+    deaths::DEACTIVATE,
+    deaths::TOKENS,
+    delivery_list::NAMES,
+    delivery_list::OVER,
+    delivery_list::ROWS,
+    delivery_list::USER,
+    delivery_list::USERS,
+    device::BY_NAME,
+    device::LIST,
+    device::LIST_OF_USER,
+    engine::NOTIFICATIONS,
+    enroll::ACTIVE,
+    enroll::HELD,
+    enroll::OWNERS,
+    enroll::THERE,
+    expand::ACTIVE,
+    expand::LOCK,
+    expand::MOVE,
+    expand::OVER,
+    expand::PAGE,
+    expand::PROGRESS,
+    expand::STAND,
+    facts::CAREFUL,
+    facts::COUNT,
+    facts::PLAIN,
+    history::DELIVERED,
+    history::REACHED,
+    history::SHOWN,
+    idempotency::FIND,
+    idempotency::REMEMBER,
+    notification::LIST,
+    notification::ONE,
+    person::ADD,
+    receipt::BOOK,
+    receipt::EARLY,
+    receipt::FORGET,
+    receipt::FORGET_OLD,
+    receipt::REPORTED,
+    receipt::STAMPS,
+    recipients::NAMED,
+    recipients::NUMBERED,
+    recipients::OF_USERS,
+    record::END,
+    record::HASTEN,
+    record::SHOWN,
+    register::ACTIVE,
+    register::CROWD,
+    register::HOLDER,
+    register::LOCKED,
+    register::MOVE,
+    register::UPDATE,
+    release::DUE,
+    release::END,
+    release::LOCK,
+    release::SERVED,
+    release::START,
+    release::TURN,
+    retention::COUNTS,
+    retention::DELIVERIES_OF_IDS,
+    retention::RUNS,
+    retention::WORK_OF_DAY,
+    retention::WORK_OF_IDS,
+    schedule::DUE,
+    tally::DIRECT,
+    tally::EXPANDED,
+    tally::FAN_OUT,
+    tally::WORK,
+    targets::ADD_DEVICES,
+    targets::RUNS,
+    user_deliveries::END,
+    user_deliveries::FOUND,
+    waiting::DEVICES,
+    waiting::USERS,
+    work::INSERT,
+];
+
+/// Values that a text expects.
+fn values(text: &str) -> usize {
+    (1..100).take_while(|n| text.contains(&format!("${n}"))).count()
+}
+
+async fn plan(conn: &mut PgConnection, text: &str) -> Vec<String> {
+    let nulls = vec!["NULL"; values(text)].join(", ");
+    let nulls = if nulls.is_empty() { nulls } else { format!("({nulls})") };
+    conn.execute(sqlx::raw_sql(AssertSqlSafe(format!("DEALLOCATE ALL; PREPARE p AS {text}"))))
+        .await
+        .unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let explain = format!("EXPLAIN EXECUTE p{nulls}");
+    let rows = conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(explain))).await.unwrap_or_else(|e| panic!("{e}\n{text}"));
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Reads all of a table or of an index, or joins without looking rows up by their key. Runs are few.
+fn is_bad(steps: &[String], n: usize) -> bool {
+    let step = steps[n].trim_start_matches([' ', '-', '>']);
+    let index = step.starts_with("Index") && step.contains("Scan") && !step.contains(" on run ");
+    let by_key = steps.get(n + 1).is_some_and(|next| next.trim_start().starts_with("Index Cond"));
+    // of an app's many rows the others would only be passed over
+    let of_app = steps.get(n + 1).is_some_and(|next| next.trim_start() == "Index Cond: (app = $1)")
+        && steps.get(n + 2).is_some_and(|next| next.trim_start().starts_with("Filter:"));
+    (index && (!by_key || of_app)) || ["Seq Scan", "Hash Join", "Merge Join", "Bitmap"].iter().any(|bad| step.starts_with(bad))
+}
+
+#[test]
+fn a_plan_that_reads_everything_is_bad() {
+    let steps = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    assert!(is_bad(&steps(&["Delete on work", "  ->  Seq Scan on work  (cost=0.00..1.00 rows=1 width=6)"]), 1));
+    assert!(is_bad(&steps(&["Index Scan using work_pkey on work w  (cost=0.15..8.17)", "  Filter: (n = 1)"]), 0));
+    assert!(!is_bad(&steps(&["Index Scan using work_pkey on work w  (cost=0.15..8.17)", "  Index Cond: (id = 1)"]), 0));
+}
+
+/// A database of this test's own, migrated.
+async fn database(name: &str) -> (PgConnectOptions, Options) {
+    #[expect(clippy::disallowed_methods, reason = "the server of the tests is named by the environment")]
+    let server = std::env::var("HERALD_TEST_POSTGRES").expect("HERALD_TEST_POSTGRES names a PostgreSQL server: run scripts/with-services");
+    let admin: PgConnectOptions = server.parse().unwrap();
+    let mut conn = admin.connect().await.unwrap();
+    conn.execute(sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}")))).await.unwrap();
+    conn.execute(sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))).await.unwrap();
+    conn.close().await.unwrap();
+    let options = Options::new(admin.clone().database(name));
+    open::migrate(&options).await.unwrap();
+    (admin, options)
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    let name = format!("herald_plans_{}", std::process::id());
+    let (admin, options) = database(&name).await;
+    let mut conn = options.plain().options(SESSION).connect().await.unwrap();
+    // partitions as they are after a few days
+    for day in 0..3 {
+        let text = format!(
+            "CREATE TABLE n{day} PARTITION OF notification FOR VALUES FROM ('{day}0000000-0000-0000-0000-000000000000') \
+             TO ('{}0000000-0000-0000-0000-000000000000'); CREATE TABLE d{day} PARTITION OF delivery FOR VALUES FROM ({day}) TO ({})",
+            day + 1,
+            day + 1
+        );
+        conn.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.unwrap();
+    }
+    let mut bad = Vec::new();
+    for text in TEXTS {
+        let steps = plan(&mut conn, text).await;
+        if (0..steps.len()).any(|n| is_bad(&steps, n)) {
+            bad.push(format!("{text:.400}\n{}", steps.join("\n")));
+        }
+    }
+    conn.close().await.unwrap();
+    let mut conn = admin.connect().await.unwrap();
+    conn.execute(sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {name}")))).await.unwrap();
+    assert!(bad.is_empty(), "{}", bad.join("\n\n"));
+}

@@ -1,0 +1,243 @@
+//! A registration as a write: the device, and what it does to others.
+//!
+//! What is locked, in this order: the device's row, its token, the token's holder, its person, the person's devices by number. A phone that
+//! registers again with the token it has locks its own row alone.
+
+use sqlx::PgConnection;
+
+use super::super::device::Registered;
+use super::super::rules::registration::{Address, Verb, apply, check, wants};
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::super::{Error, Result};
+use super::batch::{Binds, count, execute, fetch_one};
+use super::device_row::{self, device_columns};
+use super::fault::{Gone, Unsettled};
+use super::person;
+use super::row::{Cells, to_document};
+use super::tx::Tx;
+use crate::domain::Timestamp;
+use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES, TokenHash};
+use crate::domain::id::{AppId, DevicePk, PersonPk};
+
+pub(super) const LOCKED: &str = concat!("SELECT ", device_columns!(), " FROM device d WHERE d.app = $1 AND d.name = $2 FOR UPDATE");
+const ADD: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES ($1, $2, 'inactive', $3, $3, $3) \
+                   ON CONFLICT (app, name) DO NOTHING";
+/// Those who bring the same token come one after the other: a row cannot be locked that is not there yet.
+const TOKEN: &str = "SELECT pg_advisory_xact_lock($1)";
+pub(super) const HOLDER: &str =
+    "SELECT pk FROM device WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
+pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = $5, version = version + 1 \
+                    WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
+pub(super) const UPDATE: &str = concat!(
+    "UPDATE device d SET person_since = CASE WHEN person_pk IS NOT DISTINCT FROM $2 THEN person_since ELSE $19 END, person_pk = $2, \
+     status = $3, inactive_reason = $4, platform = $5, provider = $6, environment = $7, token = $8, token_hash = $9, token_seen_at = $10, \
+     permission = $11, timezone = $12, locale = $13, app_version = $14, os_version = $15, model = $16, tags = $17::jsonb, created_at = $18, \
+     updated_at = $19, last_seen_at = $20, version = $21 WHERE d.pk = $1 RETURNING ",
+    device_columns!()
+);
+const PERSON: &str = "SELECT pk FROM person WHERE pk = $1 FOR NO KEY UPDATE";
+pub(super) const ACTIVE: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM device WHERE person_pk = $1 AND coalesce(status, '') = 'active' LIMIT $2 + 1) active";
+/// The rows are locked before they are compared, since their phones may be registering as well.
+pub(super) const CROWD: &str = "WITH active AS MATERIALIZED (SELECT pk, last_seen_at FROM device WHERE person_pk = $1 AND coalesce(status, '') = 'active' ORDER BY pk FOR UPDATE), \
+                     longest_unseen AS (SELECT pk FROM active ORDER BY last_seen_at DESC, pk = $2 DESC, pk DESC OFFSET $4) \
+                     UPDATE device d SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = $3, version = version + 1 \
+                     FROM longest_unseen WHERE d.pk = longest_unseen.pk";
+
+/// How often a device that others make and forget all the while is looked for.
+const ROUNDS: usize = 8;
+
+/// A row that is locked: its number, and its device unless it is a mere name.
+struct Row {
+    pk: DevicePk,
+    device: Option<Device>,
+}
+
+/// Registers a device, or changes one that is there.
+pub(super) async fn register(
+    tx: &mut Tx,
+    app: AppId,
+    name: &str,
+    change: DeviceChange,
+    (verb, if_match): (Verb, Option<i64>),
+) -> Result<Registered> {
+    for _ in 0..ROUNDS {
+        let row = locked(tx, app, name).await?;
+        let old = row.as_ref().and_then(|row| row.device.as_ref());
+        if if_match.is_some_and(|version| old.is_none_or(|device| device.version != version)) {
+            return Ok(Registered::Stale);
+        }
+        let address = match check(old, &change) {
+            Ok(address) => address,
+            Err(refused) => return Ok(refused),
+        };
+        if let Some(row) = row {
+            return settle(tx, app, row, change, (address, verb)).await;
+        }
+        let now = tx.now;
+        execute(tx, ADD, |binds| {
+            binds.push(app.0).push(name).push(now);
+        })
+        .await?;
+    }
+    Err(Error::Unavailable(Box::new(Unsettled)))
+}
+
+/// Locks a device's row; whether it is one, and no mere name.
+pub(super) async fn is_there(tx: &mut Tx, app: AppId, name: &str) -> Result<bool> {
+    Ok(locked(tx, app, name).await?.is_some_and(|row| row.device.is_some()))
+}
+
+async fn locked(conn: &mut PgConnection, app: AppId, name: &str) -> Result<Option<Row>> {
+    let row = fetch_one(conn, LOCKED, |binds| {
+        binds.push(app.0).push(name);
+    });
+    let Some(row) = row.await? else { return Ok(None) };
+    Ok(Some(Row { pk: DevicePk(Cells::new(&row, "device", 0).get(0, "pk")?), device: device_row::read(&row)? }))
+}
+
+/// Writes the change to a locked row, and what it means for others.
+async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (address, verb): (Address, Verb)) -> Result<Registered> {
+    let old = row.device.as_ref();
+    let person = match &change.user {
+        Change::Keep => old.and_then(|device| device.person),
+        Change::Clear => None,
+        Change::Set(user) => match old.filter(|device| device.user.as_ref() == Some(user)) {
+            Some(device) => device.person,
+            None => Some(person::ensure(tx, app, user).await?),
+        },
+    };
+    let wanted = wants(old, &change, verb);
+    let carried = change.token.is_some();
+    let mut device = changed(old, change, address, person, (verb, tx.now));
+    device.pk = row.pk;
+    settle_status(tx, app, &mut device, old, (wanted, carried)).await?;
+    let device = update(tx, &device).await?;
+    let device = match device.person {
+        Some(person) if is_active(&device) && !old.is_some_and(|old| is_active(old) && old.person == device.person) => {
+            make_room(tx, app, person, device).await?
+        }
+        _ => device,
+    };
+    Ok(if old.is_some() { Registered::Updated(Box::new(device)) } else { Registered::Created(Box::new(device)) })
+}
+
+fn is_active(device: &Device) -> bool {
+    device.status == DeviceStatus::Active
+}
+
+/// The device after the change, before it is settled beside the others.
+pub(super) fn changed(
+    old: Option<&Device>,
+    change: DeviceChange,
+    address: Address,
+    person: Option<PersonPk>,
+    (verb, now): (Verb, Timestamp),
+) -> Device {
+    let seen = seen_at(&change, verb, now);
+    let mut device = apply(old, change, address, person, now);
+    device.last_seen_at = seen.map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
+    device
+}
+
+/// When the phone was seen by this change, if it was.
+fn seen_at(change: &DeviceChange, verb: Verb, now: Timestamp) -> Option<Timestamp> {
+    match &change.imported {
+        Some(imported) => imported.last_seen_at.map(|seen| seen.min(now)),
+        None => (verb == Verb::Put || change.token.is_some()).then_some(now),
+    }
+}
+
+/// Makes it active or inactive. Only a request that carries the token takes it from the device that has it.
+async fn settle_status(
+    tx: &mut Tx,
+    app: AppId,
+    device: &mut Device,
+    old: Option<&Device>,
+    (wanted, carried): (Option<DeviceStatus>, bool),
+) -> Result<()> {
+    if wanted == Some(DeviceStatus::Inactive) {
+        (device.status, device.inactive_reason) = (DeviceStatus::Inactive, None);
+    }
+    if wanted.unwrap_or(device.status) == DeviceStatus::Inactive {
+        return Ok(());
+    }
+    let address = |device: &Device| (device.provider, device.token_hash);
+    // nobody else can hold what an active device holds
+    let is_holder = old.is_some_and(|old| is_active(old) && address(old) == address(device));
+    if !is_holder {
+        execute(tx, TOKEN, |binds| {
+            binds.push(lock_number(&device.token_hash));
+        })
+        .await?;
+        if !take_token(tx, app, device, carried).await? {
+            (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
+            return Ok(());
+        }
+    }
+    (device.status, device.inactive_reason) = (DeviceStatus::Active, None);
+    Ok(())
+}
+
+/// Whether the device may have its token now.
+async fn take_token(tx: &mut Tx, app: AppId, device: &Device, carried: bool) -> Result<bool> {
+    let now = tx.now;
+    let holder = |binds: &mut Binds| {
+        binds.push(app.0).push(device.provider.as_str()).push(device.token_hash.0.as_slice()).push(device.pk.0);
+    };
+    if !carried {
+        return Ok(fetch_one(tx, HOLDER, holder).await?.is_none());
+    }
+    execute(tx, MOVE, |binds| {
+        holder(binds);
+        binds.push(now);
+    })
+    .await?;
+    Ok(true)
+}
+
+/// The server's locks have numbers: that two tokens share one costs a wait.
+fn lock_number(hash: &TokenHash) -> i64 {
+    hash.0.iter().take(8).fold(0, |number, byte| (number << 8) | i64::from(*byte))
+}
+
+async fn update(tx: &mut Tx, device: &Device) -> Result<Device> {
+    let tags = to_document(&device.tags)?;
+    let row = fetch_one(tx, UPDATE, |binds| {
+        binds.push(device.pk.0).push(device.person.map(|person| person.0)).push(status_text(device.status));
+        binds.push(device.inactive_reason.map(inactive_reason_text)).push(device.platform.as_str()).push(device.provider.as_str());
+        binds.push(device.environment.as_str()).push(token_text(&device.token)).push(device.token_hash.0.as_slice());
+        binds.push(device.token_seen_at).push(permission_text(device.permission)).push(device.timezone.as_deref());
+        binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
+        binds.push(device.model.as_deref()).push(&tags).push(device.created_at).push(device.updated_at);
+        binds.push(device.last_seen_at).push(device.version);
+    });
+    written(row.await?.as_ref())
+}
+
+fn written(row: Option<&sqlx::postgres::PgRow>) -> Result<Device> {
+    row.map_or(Ok(None), device_row::read)?.ok_or_else(|| Error::Refused(Box::new(Gone)))
+}
+
+/// Deactivates the longest unseen devices of a person who has one too many by now; the device as it is after that.
+async fn make_room(tx: &mut Tx, app: AppId, person: PersonPk, device: Device) -> Result<Device> {
+    let now = tx.now;
+    let most = count(MAX_ACTIVE_DEVICES);
+    // two that come at the same time are counted one after the other
+    execute(tx, PERSON, |binds| {
+        binds.push(person.0);
+    })
+    .await?;
+    let active = fetch_one(tx, ACTIVE, |binds| {
+        binds.push(person.0).push(most);
+    });
+    let active: i64 = active.await?.map_or(Ok(0), |row| Cells::new(&row, "device", 0).get(0, "pk"))?;
+    if active <= most {
+        return Ok(device);
+    }
+    execute(tx, CROWD, |binds| {
+        binds.push(person.0).push(device.pk.0).push(now).push(most);
+    })
+    .await?;
+    locked(tx, app, &device.name).await?.and_then(|row| row.device).ok_or_else(|| Error::Refused(Box::new(Gone)))
+}

@@ -1,0 +1,87 @@
+//! Step 4: the work of fan-outs, one run at a time, the least recently served first; and the ends of runs.
+//!
+//! The locked row of the run is the whole coordination: two nodes never serve the same run at the same time.
+
+use uuid::Uuid;
+
+use super::super::Result;
+use super::super::engine::{Ready, Sweep};
+use super::batch::{Binds, count, execute, fetch, fetch_one, nothing};
+use super::row::Cells;
+use super::schedule::{AT_ONCE, free, publish, ready, until};
+use super::tx::Tx;
+use crate::domain::work::Stream;
+
+/// Runs that are looked at for the next turn: more than so many share the window as if they were so many.
+const TURNS: i64 = 16;
+
+pub(super) const START: &str = "UPDATE run SET status = 'running' FROM (SELECT notification_id AS id FROM run \
+                     WHERE open AND status = 'scheduled' AND start_at <= $1 FOR UPDATE SKIP LOCKED) due WHERE notification_id = due.id";
+pub(super) const END: &str = "UPDATE run SET open = false, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
+                   FROM (SELECT notification_id AS id FROM run r \
+                   WHERE r.open AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = r.notification_id) FOR UPDATE SKIP LOCKED) over \
+                   WHERE notification_id = over.id";
+/// `$3` to `$5` say which streams have room.
+pub(super) const TURN: &str = concat!(
+    "SELECT r.notification_id, w.stream FROM run r CROSS JOIN LATERAL (SELECT w.stream FROM work w \
+     WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
+    ready!(),
+    " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at LIMIT 1) w \
+     WHERE r.open AND r.status IN ('running', 'cancelled') ORDER BY r.served_at, r.notification_id LIMIT $6"
+);
+pub(super) const LOCK: &str =
+    "SELECT 1 FROM run WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
+pub(super) const DUE: &str = concat!(
+    "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE w.notification_id = $5 AND w.fan_out AND w.stream = $6 AND ",
+    ready!(),
+    " ORDER BY w.due_at LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
+    publish!()
+);
+pub(super) const SERVED: &str = "UPDATE run SET served_at = $2 WHERE notification_id = $1";
+
+/// Serves one run and answers what of it is ready.
+pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
+    let now = tx.now;
+    execute(tx, START, |binds| {
+        binds.push(now);
+    })
+    .await?;
+    execute(tx, END, nothing).await?;
+    let space = |stream: Stream| sweep.room.get(&stream).copied().unwrap_or_default();
+    let bind = |binds: &mut Binds| {
+        binds.push(now).push(sweep.lapsed);
+        binds.push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(TURNS);
+    };
+    let mut turns = Vec::new();
+    for row in &fetch(tx, TURN, bind).await? {
+        let cells = Cells::new(row, "run", 0);
+        turns.push((cells.get::<Uuid>(0, "notification_id")?, cells.word(1, "stream", Stream::parse)?));
+    }
+    for (run, stream) in turns.iter().copied() {
+        let lock = fetch_one(tx, LOCK, |binds| {
+            binds.push(run);
+        });
+        if lock.await?.is_some() {
+            // each run gets its share of the window, so that one does not fill it while others wait
+            let share = space(stream).div_ceil(turns.len()).min(AT_ONCE);
+            let mut ready = serve(tx, sweep, (run, stream), share).await?;
+            ready.more |= turns.len() > 1;
+            return Ok(ready);
+        }
+    }
+    Ok(Ready::default())
+}
+
+async fn serve(tx: &mut Tx, sweep: &Sweep, (run, stream): (Uuid, Stream), share: usize) -> Result<Ready> {
+    let now = tx.now;
+    let rows = fetch(tx, DUE, |binds| {
+        binds.push(now).push(sweep.lapsed).push(until(now, sweep));
+        binds.push(count(share)).push(run).push(stream.as_str());
+    });
+    let rows = rows.await?;
+    let served = execute(tx, SERVED, |binds| {
+        binds.push(run).push(now);
+    });
+    served.await?;
+    free(&rows, stream)
+}

@@ -1,0 +1,174 @@
+//! Days whose time is over: their partitions go as a whole, and what belongs to their notifications elsewhere follows row by row.
+//!
+//! A partition goes only when no work of its notifications is left, and notifications only after their deliveries, which may be of later
+//! days. Dropping needs a lock against everybody for a moment: it is waited for only briefly, since others queue behind it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+use sqlx::{AssertSqlSafe, Executor};
+use uuid::Uuid;
+
+use super::super::Result;
+use super::PostgresStore;
+use super::batch::{Binds, answered, execute, fetch, fetch_one, nothing};
+use super::fault::is_busy;
+use super::partitions::{Partition, first_id, lock};
+use super::row::Cells;
+use super::tx::{Tx, transaction};
+use crate::domain::Timestamp;
+
+const THERE: &str = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+                     WHERE i.inhparent IN ('notification'::regclass, 'delivery'::regclass)";
+const PATIENCE: &str = "SET LOCAL lock_timeout = '200ms'";
+/// Work of notifications that began on a day.
+pub(super) const WORK_OF_DAY: &str = "SELECT EXISTS (SELECT 1 FROM work w \
+    CROSS JOIN LATERAL (SELECT start_at FROM notification WHERE app = w.app AND id = w.notification_id LIMIT 1) n \
+    WHERE w.notification_id < $1 AND n.start_at >= $2 AND n.start_at < $3)";
+pub(super) const WORK_OF_IDS: &str = "SELECT EXISTS (SELECT 1 FROM work WHERE notification_id >= $1 AND notification_id < $2)";
+pub(super) const DELIVERIES_OF_IDS: &str = "SELECT EXISTS (SELECT 1 FROM unnest($3::int[]) AS kept (day) \
+    CROSS JOIN LATERAL (SELECT 1 FROM delivery WHERE day = kept.day AND notification_id >= $1 AND notification_id < $2 LIMIT 1) d)";
+pub(super) const RUNS: &str = "DELETE FROM run WHERE ctid = ANY (ARRAY (SELECT ctid FROM run WHERE notification_id < $1 \
+    ORDER BY notification_id LIMIT $2 FOR UPDATE SKIP LOCKED))";
+pub(super) const COUNTS: &str = "DELETE FROM notification_count WHERE ctid = ANY (ARRAY (SELECT ctid FROM notification_count \
+    WHERE notification_id < $1 ORDER BY notification_id LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+/// Rows that one commit forgets.
+const AT_ONCE: i64 = 5_000;
+
+/// Drops the days whose retention is over. What is in use just now, or takes too long to look at, is left for the next time.
+pub(super) async fn drop_over(store: &PostgresStore) -> Result<()> {
+    let Some(retention) = store.retention else { return Ok(()) };
+    let there = transaction!(store, tx => list(&mut tx, retention))?;
+    let mut kept = BTreeSet::new();
+    // deliveries come first
+    for (partition, is_over) in there.into_iter().rev() {
+        if !is_over || !drop_unless_needed(store, partition, &kept).await? {
+            kept.insert(partition);
+        }
+    }
+    let oldest = kept.iter().find_map(|partition| match partition {
+        Partition::Notifications(day) => Some(*day),
+        Partition::Deliveries(_) => None,
+    });
+    let Some(day) = oldest else { return Ok(()) };
+    while !transaction!(store, tx => forget_before(&mut tx, first_id(day)))? {}
+    Ok(())
+}
+
+/// The partitions, and whether the retention of each is over.
+async fn list(tx: &mut Tx, retention: Duration) -> Result<BTreeMap<Partition, bool>> {
+    let rows = fetch(tx, THERE, nothing).await?;
+    let mut there = BTreeMap::new();
+    for row in &rows {
+        if let Some(partition) = Partition::parse(Cells::new(row, "pg_class", 0).get(0, "relname")?) {
+            there.insert(partition, is_over(partition, retention, tx.now));
+        }
+    }
+    Ok(there)
+}
+
+fn is_over(partition: Partition, retention: Duration, now: Timestamp) -> bool {
+    let retention = TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
+    midnight(partition.day() + 1).and_then(|end| end.checked_add_signed(retention)).is_some_and(|over| over <= now)
+}
+
+/// The first instant of a day.
+fn midnight(day: i64) -> Option<Timestamp> {
+    DateTime::from_timestamp(day.checked_mul(86_400)?, 0)
+}
+
+/// Whether it is gone.
+async fn drop_unless_needed(store: &PostgresStore, partition: Partition, kept: &BTreeSet<Partition>) -> Result<bool> {
+    match transaction!(store, tx => attempt(&mut tx, partition, kept)) {
+        Ok(gone) => {
+            if gone {
+                store.partitions.forget();
+                tracing::info!(partition = partition.name(), "a day was dropped, since its retention is over");
+            }
+            Ok(gone)
+        }
+        Err(error) if is_busy(&error) => {
+            tracing::debug!(partition = partition.name(), "a day whose retention is over is in use and will be dropped later");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn attempt(tx: &mut Tx, partition: Partition, kept: &BTreeSet<Partition>) -> Result<bool> {
+    execute(tx, PATIENCE, nothing).await?;
+    lock(tx).await?;
+    if is_needed(tx, partition, kept).await? {
+        return Ok(false);
+    }
+    answered(tx.execute(sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE IF EXISTS {}", partition.name()))))).await?;
+    Ok(true)
+}
+
+async fn is_needed(tx: &mut Tx, partition: Partition, kept: &BTreeSet<Partition>) -> Result<bool> {
+    match partition {
+        Partition::Notifications(day) => {
+            let ids = [first_id(day), first_id(day + 1)];
+            if holds(tx, WORK_OF_IDS, |binds| bind_ids(binds, ids)).await? {
+                return Ok(true);
+            }
+            let days = kept.iter().filter_map(|partition| match partition {
+                Partition::Deliveries(day) => Some(*day),
+                Partition::Notifications(_) => None,
+            });
+            let days: Vec<i32> = days.collect();
+            let has_deliveries = holds(tx, DELIVERIES_OF_IDS, |binds| {
+                bind_ids(binds, ids);
+                binds.push(days);
+            });
+            has_deliveries.await
+        }
+        Partition::Deliveries(day) => {
+            let day = i64::from(day);
+            // an id is made a moment after the instant at which its notification begins
+            let later_ids = first_id(day + 2);
+            let has_work = holds(tx, WORK_OF_DAY, |binds| {
+                binds.push(later_ids).push(midnight(day)).push(midnight(day + 1));
+            });
+            has_work.await
+        }
+    }
+}
+
+fn bind_ids(binds: &mut Binds, [from, to]: [Uuid; 2]) {
+    binds.push(from).push(to);
+}
+
+async fn holds(tx: &mut Tx, text: &'static str, bind: impl FnOnce(&mut Binds) + Send) -> Result<bool> {
+    fetch_one(tx, text, bind).await?.map_or(Ok(false), |row| Cells::new(&row, "work", 0).get(0, "notification_id"))
+}
+
+/// Forgets what is left of notifications with smaller ids, which are gone; whether that is all.
+async fn forget_before(tx: &mut Tx, id: Uuid) -> Result<bool> {
+    let mut over = true;
+    for text in [RUNS, COUNTS] {
+        let gone = execute(tx, text, |binds| {
+            binds.push(id).push(AT_ONCE);
+        });
+        over &= gone.await? < AT_ONCE.unsigned_abs();
+    }
+    Ok(over)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_over_when_its_retention_after_its_end_is() {
+        let week = Duration::from_hours(7 * 24);
+        let end = midnight(20_001).unwrap() + TimeDelta::days(7);
+        for partition in [Partition::Notifications(20_000), Partition::Deliveries(20_000)] {
+            assert!(!is_over(partition, week, end - TimeDelta::microseconds(1)));
+            assert!(is_over(partition, week, end));
+            assert!(!is_over(partition, Duration::MAX, end), "for ever");
+        }
+    }
+}

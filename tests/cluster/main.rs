@@ -1,0 +1,24 @@
+//! Several nodes on PostgreSQL and Redis: real processes on loopback that are killed, stopped and cut off.
+//!
+//! The short form runs with the other tests; `scripts/chaos` runs the long one (`HERALD_CHAOS=long`).
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test has the machine's clock and tasks of its own")]
+#![expect(clippy::print_stdout, reason = "what was counted is of interest")]
+#![expect(clippy::format_collect, reason = "a test may be slow")]
+
+mod away;
+#[path = "../e2e/client.rs"]
+#[expect(dead_code, reason = "the callers of one process need more of it")]
+mod client;
+#[path = "../e2e/daemon.rs"]
+#[expect(dead_code, reason = "the tests of one process need more of it")]
+mod daemon;
+mod kills;
+mod nodes;
+mod poison;
+mod roles;
+mod schedulers;
+#[path = "../services/mod.rs"]
+#[expect(dead_code, reason = "the tests of the queue need more of it")]
+mod services;
+mod stop;

@@ -1,0 +1,141 @@
+//! A PostgreSQL, a Redis, a simulator, and any number of nodes that share them, each a process of its own.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::daemon::{Client, Process, Simulator, herald, until};
+use crate::services::postgres::Postgres;
+use crate::services::redis::Redis;
+
+/// Notifications in one request.
+const BATCH: usize = 500;
+
+/// What nodes share.
+pub(crate) struct Cluster {
+    pub(crate) postgres: Postgres,
+    pub(crate) redis: Redis,
+    pub(crate) simulator: Simulator,
+    /// A key of the app `demo` with every scope that these tests need.
+    pub(crate) key: String,
+    settings: BTreeMap<String, String>,
+}
+
+impl Cluster {
+    /// Starts the servers, with settings that every node gets from its environment.
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        let (postgres, redis, simulator) = (Postgres::start(), Redis::start(), Simulator::start());
+        let mut all = BTreeMap::from([
+            ("HERALD__DATABASE__URL".to_owned(), postgres.url()),
+            ("HERALD__QUEUE__URL".to_owned(), redis.url()),
+            ("HERALD__SERVER__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("HERALD__RETRY__PROVIDER_FLOORS".to_owned(), "false".to_owned()),
+            ("RUST_LOG".to_owned(), "error".to_owned()),
+        ]);
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut cluster = Self { postgres, redis, simulator, key: String::new(), settings: all };
+        cluster.key = cluster.make_key();
+        cluster
+    }
+
+    /// A node with these roles.
+    pub(crate) fn node(&self, roles: &str) -> Process {
+        let mut command = self.command(&["serve"]);
+        Process::start(command.args(["--role", roles]))
+    }
+
+    /// A command on the configuration that all nodes share.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = herald();
+        command.args(arguments).arg("--config").arg(self.simulator.config()).envs(&self.settings);
+        command
+    }
+
+    fn make_key(&self) -> String {
+        let output = self
+            .command(&["key", "create", "--app", "demo", "--name", "test", "--scopes", "send,manage,read", "--output", "json"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Speaks to a node that serves the API.
+    pub(crate) fn client(&self, node: &Process) -> Client {
+        Client::new(&node.url, &self.key)
+    }
+
+    /// What the simulator counted.
+    pub(crate) async fn stats(&self) -> Stats {
+        let stats = self.simulator.client.get("/simulator/stats").await.expect(200);
+        let number = |name: &str| stats[name].as_u64().unwrap();
+        Stats { accepted: number("accepted"), devices: number("devices"), repeats: number("repeats"), received: number("received") }
+    }
+
+    /// Waits until the simulator accepted so many pushes.
+    pub(crate) async fn until_accepted(&self, pushes: u64) {
+        until(&format!("{pushes} pushes were accepted"), async || (self.stats().await.accepted >= pushes).then_some(())).await;
+    }
+}
+
+/// See [`Cluster::stats`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stats {
+    /// Pushes that were accepted.
+    pub(crate) accepted: u64,
+    /// Devices that got one.
+    pub(crate) devices: u64,
+    /// Pushes that a device got a second time, with the same ids.
+    pub(crate) repeats: u64,
+    /// Requests, whatever became of them.
+    pub(crate) received: u64,
+}
+
+/// One notification for each of these users; their ids.
+pub(crate) async fn notify_each(client: &Client, users: std::ops::Range<usize>) -> Vec<String> {
+    let mut ids = Vec::with_capacity(users.len());
+    for chunk in users.collect::<Vec<_>>().chunks(BATCH) {
+        let answer = client.post("/v1/notifications/batch", &batch(chunk)).await.expect(202);
+        ids.extend(accepted_ids(&answer));
+    }
+    ids
+}
+
+/// A batch of one notification for each of these users.
+pub(crate) fn batch(users: &[usize]) -> Value {
+    let one = |n: &usize| json!({"to": {"user_id": format!("user-{n}")}, "content": {"title": "t", "body": format!("{n}")}});
+    json!({"notifications": users.iter().map(one).collect::<Vec<_>>()})
+}
+
+/// The ids of a batch's answer.
+pub(crate) fn accepted_ids(answer: &Value) -> Vec<String> {
+    answer["results"].as_array().unwrap().iter().map(|result| result["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until nothing of these notifications waits, and adds up where their targets ended.
+pub(crate) async fn tally(client: &Client, ids: &[String]) -> BTreeMap<String, u64> {
+    let mut states = BTreeMap::new();
+    for id in ids {
+        let done = client.done(id).await;
+        let mut sum = 0;
+        for state in ["waiting", "sent", "suppressed", "failed", "expired", "cancelled"] {
+            let n = done["counts"][state].as_u64().unwrap();
+            sum += n;
+            *states.entry(state.to_owned()).or_default() += n;
+        }
+        assert_eq!(done["counts"]["targeted"], sum, "{done}");
+    }
+    states
+}
+
+/// Whether the long form was asked for, as `scripts/chaos` does.
+pub(crate) fn is_long() -> bool {
+    std::env::var("HERALD_CHAOS").is_ok_and(|form| form == "long")
+}
+
+/// A number for the short form or the long one.
+pub(crate) fn scaled(short: usize, long: usize) -> usize {
+    if is_long() { long } else { short }
+}
