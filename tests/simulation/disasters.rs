@@ -17,8 +17,8 @@ const STEP: i64 = 20_000;
 /// Disasters that go on for a while.
 #[derive(Default)]
 pub struct Disasters {
-    /// Processes that stand still: since when, and until when.
-    frozen: Vec<(Arc<Life>, u64, (Duration, Duration))>,
+    /// Processes that stand still, and until when.
+    frozen: Vec<(Arc<Life>, u64, Duration)>,
     /// The store as it was some moments ago.
     older: Option<(Duration, State)>,
 }
@@ -69,18 +69,18 @@ impl Disasters {
         }
         let (now, wait) = (sim.elapsed(), sim.chance.millis(500, LEASE * 2_500));
         sim.note(format_args!("p{} stands still for {wait:?}", process.number));
+        sim.book().blame_all_through((now, now + wait), Blame::Process(process.number), "freeze");
         process.life.freeze();
-        self.frozen.push((Arc::clone(&process.life), process.number, (now, now + wait)));
+        self.frozen.push((Arc::clone(&process.life), process.number, now + wait));
     }
 
     /// Lets those go on whose time has come.
     fn thaw(&mut self, sim: &Sim) {
         let now = sim.elapsed();
-        self.frozen.retain(|(life, process, (since, until))| {
+        self.frozen.retain(|(life, process, until)| {
             let is_over = *until <= now || sim.is_calm();
             if is_over {
                 sim.note(format_args!("p{process} goes on"));
-                sim.book().blame_all_through((*since, now), Blame::Process(*process), "freeze");
                 life.thaw();
             }
             !is_over
