@@ -14,6 +14,7 @@ use super::outage::tell;
 use super::poison;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
+use crate::domain::delivery::Delivery;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey, WorkKind};
 use crate::queue::Taken;
@@ -45,6 +46,22 @@ impl FollowUp {
     }
 }
 
+/// All targets of a job.
+struct Named {
+    /// Those with a device.
+    pairs: Vec<Pair>,
+    /// How those without one ended: no row can name them.
+    endings: Vec<Delivery>,
+}
+
+/// What a node that stops lets go of.
+pub struct Rest {
+    /// How targets ended that no row can name; written before or not.
+    pub endings: Vec<Delivery>,
+    /// The rows of all others.
+    pub follow_ups: Vec<NewWork>,
+}
+
 /// Work, its notification, and what became of its targets so far.
 pub struct Job {
     /// The row as claimed.
@@ -59,8 +76,8 @@ pub struct Job {
     deadline: AtomicU64,
     open: AtomicUsize,
     spoiled: AtomicBool,
-    /// Its targets, once all of them have been named and those without a device have ended.
-    named: OnceLock<Vec<Pair>>,
+    /// Its targets, once all of them have been named.
+    named: OnceLock<Named>,
     follow_ups: Mutex<Vec<FollowUp>>,
 }
 
@@ -142,30 +159,31 @@ impl Job {
         self.spoiled.load(Ordering::Relaxed)
     }
 
-    /// All its targets are named: what of them has no outcome can be told from then on.
-    pub fn name(&self, pairs: Vec<Pair>) {
-        drop(self.named.set(pairs));
+    /// All its targets are named, those with a device and how those without one ended: what of them has no outcome can be told from then on.
+    pub fn name(&self, pairs: Vec<Pair>, endings: Vec<Delivery>) {
+        drop(self.named.set(Named { pairs, endings }));
     }
 
     /// Whether it is for this target.
     pub fn names(&self, pair: Pair) -> bool {
-        self.named.get().is_some_and(|named| named.contains(&pair))
+        self.named.get().is_some_and(|named| named.pairs.contains(&pair))
     }
 
     /// The rows for all that is not over: what waits goes on waiting, the rest is due now. Outcomes that are still to be written are found
     /// when these rows are taken. `None` for an audience, and where an outcome could not be written: the row stays.
-    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Vec<NewWork>> {
+    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Rest> {
         if self.work.kind == WorkKind::Expand || self.is_spoiled() {
             return None;
         }
-        let Some(named) = self.named.get() else {
-            return Some(vec![poison::again(&self.work, self.work.targets.clone(), ids, now)]);
+        let Some(Named { pairs, endings }) = self.named.get() else {
+            let follow_ups = vec![poison::again(&self.work, self.work.targets.clone(), ids, now)];
+            return Some(Rest { endings: Vec::new(), follow_ups });
         };
         let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
-        for pair in named.iter().filter(|pair| !waiting.contains(pair)) {
+        for pair in pairs.iter().filter(|pair| !waiting.contains(pair)) {
             self.follow(FollowUp::of(*pair, now, self.work.attempt, self.work.reason));
         }
-        Some(self.follow_up_rows(ids, now, stopped))
+        Some(Rest { endings: endings.clone(), follow_ups: self.follow_up_rows(ids, now, stopped) })
     }
 
     /// Lets go of it as it was taken, to be looked at again: a new row takes its place, so that the take does not count.
