@@ -1,7 +1,7 @@
 //! Workers that are killed one after another.
 
 use crate::daemon::until;
-use crate::nodes::{Cluster, notify_each, scaled, tally};
+use crate::nodes::{Cluster, notify_each, scaled};
 
 /// Sends under way or not yet recorded, per worker.
 const PERMITS: u64 = 200;
@@ -33,7 +33,7 @@ async fn every_worker_is_killed_and_nothing_is_lost() {
         workers.push(cluster.node("worker"));
     }
     let ids = [a, b].concat();
-    let states = tally(&second, &ids).await;
+    let states = cluster.tally(&second, &ids).await;
     assert_eq!((states["sent"], states.values().sum::<u64>()), (count as u64, count as u64), "{states:?}");
     let stats = cluster.stats().await;
     assert_eq!(stats.devices, count as u64, "every device got its push: {stats:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::nodes::{Cluster, notify_each, scaled, tally};
+use crate::nodes::{Cluster, notify_each, scaled};
 
 /// SIGTERM under load, again and again: nothing is repeated, and the next node takes over at once.
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +25,7 @@ async fn a_stop_under_load_repeats_nothing() {
         assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
         worker = next;
     }
-    let states = tally(&client, &ids).await;
+    let states = cluster.tally(&client, &ids).await;
     assert_eq!((states["sent"], states.values().sum::<u64>()), (count as u64, count as u64), "{states:?}");
     let stats = cluster.stats().await;
     assert_eq!((stats.devices, stats.repeats), (count as u64, 0), "{stats:?}");
