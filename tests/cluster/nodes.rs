@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::daemon::{Client, Process, Simulator, herald, until};
 use crate::services::postgres::Postgres;
@@ -121,7 +122,13 @@ impl Cluster {
 
     /// Waits until the simulator accepted so many pushes.
     pub(crate) async fn until_accepted(&self, pushes: u64) {
-        until(&format!("{pushes} pushes were accepted"), async || (self.stats().await.accepted >= pushes).then_some(())).await;
+        let mut accepted = self.stats().await.accepted;
+        while accepted < pushes {
+            // however many they are: there are more and more
+            let before = accepted;
+            let look = async || Some(self.stats().await.accepted).filter(|now| *now > before);
+            accepted = until(&format!("more than {before} of {pushes} pushes were accepted"), look).await;
+        }
     }
 }
 
@@ -146,6 +153,12 @@ pub(crate) async fn notify_each(client: &Client, users: std::ops::Range<usize>) 
         ids.extend(accepted_ids(&answer));
     }
     ids
+}
+
+/// The same beside what else the test does.
+pub(crate) fn notifying(client: &Client, users: std::ops::Range<usize>) -> JoinHandle<Vec<String>> {
+    let client = client.clone();
+    tokio::spawn(async move { notify_each(&client, users).await })
 }
 
 /// A batch of one notification for each of these users.

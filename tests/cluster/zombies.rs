@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::load::{PERMITS, settings};
-use crate::nodes::{Cluster, notify_each, scaled};
+use crate::nodes::{Cluster, notify_each, notifying, scaled};
 
 /// How long a push takes, so that the node has its permits in use when it is frozen.
 const SLOWNESS_MS: u64 = 200;
@@ -19,11 +19,12 @@ async fn a_frozen_node_repeats_only_what_it_had_under_way() {
     let count = scaled(4_000, 40_000);
     client.import_many(0..count).await;
     cluster.simulator.client.behave(json!([{"provider": "apns", "delay_ms": SLOWNESS_MS}])).await;
-    let mut ids = notify_each(&client, 0..count).await;
+    let caller = notifying(&client, 0..count);
     cluster.until_accepted(count as u64 / 4).await;
     frozen.signal("STOP");
     let before = cluster.stats().await;
     assert!(before.accepted < count as u64, "it was frozen too late to prove anything: {before:?}");
+    let mut ids = caller.await.unwrap();
     // what it holds is over only when its leases have lapsed and another has done it
     let states = cluster.tally(&client, &ids).await;
     assert_eq!((states["sent"], states.values().sum::<u64>()), (count as u64, count as u64), "{states:?}");
