@@ -4,6 +4,7 @@
 //! known is written first, so that nobody repeats it. The new rows are due: any scheduler publishes them within moments, and doing it here
 //! as well would only double their entries.
 
+use super::job::Rest;
 use super::node::Node;
 use crate::store;
 use crate::store::engine::{Finished, Record};
@@ -21,7 +22,10 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
     let (mut known, mut unknown) = (Record::default(), Vec::new());
     for job in &jobs {
         match job.rest(&*node.ids, node.now(), node.stopped.get(job.message.id)) {
-            Some(follow_ups) => known.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups }),
+            Some(Rest { endings, follow_ups }) => {
+                known.deliveries.extend(endings);
+                known.finished.push(Finished { key: job.work.key, epoch: job.work.epoch, follow_ups });
+            }
             None => unknown.push((job.work.key, job.work.epoch)),
         }
     }

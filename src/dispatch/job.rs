@@ -14,6 +14,7 @@ use super::outage::tell;
 use super::poison;
 use crate::domain::Timestamp;
 use crate::domain::clock::Ids;
+use crate::domain::delivery::Delivery;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, TakenWork, Targets, WorkKey, WorkKind};
 use crate::queue::Taken;
@@ -34,6 +35,31 @@ pub struct FollowUp {
     pub attempt: u32,
     /// Why it waits.
     pub reason: Option<WaitReason>,
+    /// In a row of its own.
+    pub is_alone: bool,
+}
+
+impl FollowUp {
+    /// A look that may share its row with others.
+    pub fn of(pair: Pair, due: Timestamp, attempt: u32, reason: Option<WaitReason>) -> Self {
+        Self { pair, due, attempt, reason, is_alone: false }
+    }
+}
+
+/// All targets of a job.
+struct Named {
+    /// Those with a device.
+    pairs: Vec<Pair>,
+    /// How those without one ended: no row can name them.
+    endings: Vec<Delivery>,
+}
+
+/// What a node that stops lets go of.
+pub struct Rest {
+    /// How targets ended that no row can name; written before or not.
+    pub endings: Vec<Delivery>,
+    /// The rows of all others.
+    pub follow_ups: Vec<NewWork>,
 }
 
 /// Work, its notification, and what became of its targets so far.
@@ -50,8 +76,8 @@ pub struct Job {
     deadline: AtomicU64,
     open: AtomicUsize,
     spoiled: AtomicBool,
-    /// Its targets, once all of them have been named and those without a device have ended.
-    named: OnceLock<Vec<Pair>>,
+    /// Its targets, once all of them have been named.
+    named: OnceLock<Named>,
     follow_ups: Mutex<Vec<FollowUp>>,
 }
 
@@ -98,18 +124,29 @@ impl Job {
         for follow_up in follow_ups {
             // what is cancelled waits for nothing
             let due = if stopped == Some(RunStatus::Cancelled) { now } else { follow_up.due };
-            let group = groups.entry((bucket(now, due), follow_up.attempt, follow_up.reason)).or_insert((due, Vec::new()));
+            let group = groups
+                .entry((bucket(now, due), follow_up.attempt, follow_up.reason, follow_up.is_alone.then_some(follow_up.pair)))
+                .or_insert((due, Vec::new()));
             group.0 = group.0.max(due);
             group.1.push(follow_up.pair);
         }
         let mut rows = Vec::new();
-        for ((_, attempt, reason), (due, mut pairs)) in groups {
+        for ((_, attempt, reason, _), (due, mut pairs)) in groups {
             pairs.sort_unstable();
             for chunk in pairs.chunks(MAX_TARGETS) {
                 rows.push(self.row(ids, chunk.to_vec(), FollowUpRow { due, attempt, reason }));
             }
         }
         rows
+    }
+
+    /// One of its targets made its worker panic. Alone in its row it spends a take; else it is set apart, so that it takes no others with it.
+    pub fn set_apart(&self, pair: Option<Pair>, now: Timestamp) {
+        tracing::error!(notification.id = %self.message.id, "a target made its worker panic; it is tried again, and left alone after some tries");
+        match pair.filter(|_| self.work.targets.len() > 1) {
+            Some(pair) => self.follow(FollowUp { is_alone: true, ..FollowUp::of(pair, now, self.work.attempt, self.work.reason) }),
+            None => self.spoil(),
+        }
     }
 
     /// An outcome of one of its targets could not be written: its row must not end.
@@ -122,30 +159,31 @@ impl Job {
         self.spoiled.load(Ordering::Relaxed)
     }
 
-    /// All its targets are named: what of them has no outcome can be told from then on.
-    pub fn name(&self, pairs: Vec<Pair>) {
-        drop(self.named.set(pairs));
+    /// All its targets are named, those with a device and how those without one ended: what of them has no outcome can be told from then on.
+    pub fn name(&self, pairs: Vec<Pair>, endings: Vec<Delivery>) {
+        drop(self.named.set(Named { pairs, endings }));
     }
 
     /// Whether it is for this target.
     pub fn names(&self, pair: Pair) -> bool {
-        self.named.get().is_some_and(|named| named.contains(&pair))
+        self.named.get().is_some_and(|named| named.pairs.contains(&pair))
     }
 
     /// The rows for all that is not over: what waits goes on waiting, the rest is due now. Outcomes that are still to be written are found
     /// when these rows are taken. `None` for an audience, and where an outcome could not be written: the row stays.
-    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Vec<NewWork>> {
+    pub fn rest(&self, ids: &dyn Ids, now: Timestamp, stopped: Option<RunStatus>) -> Option<Rest> {
         if self.work.kind == WorkKind::Expand || self.is_spoiled() {
             return None;
         }
-        let Some(named) = self.named.get() else {
-            return Some(vec![poison::again(&self.work, self.work.targets.clone(), ids, now)]);
+        let Some(Named { pairs, endings }) = self.named.get() else {
+            let follow_ups = vec![poison::again(&self.work, self.work.targets.clone(), ids, now)];
+            return Some(Rest { endings: Vec::new(), follow_ups });
         };
         let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
-        for pair in named.iter().filter(|pair| !waiting.contains(pair)) {
-            self.follow(FollowUp { pair: *pair, due: now, attempt: self.work.attempt, reason: self.work.reason });
+        for pair in pairs.iter().filter(|pair| !waiting.contains(pair)) {
+            self.follow(FollowUp::of(*pair, now, self.work.attempt, self.work.reason));
         }
-        Some(self.follow_up_rows(ids, now, stopped))
+        Some(Rest { endings: endings.clone(), follow_ups: self.follow_up_rows(ids, now, stopped) })
     }
 
     /// Lets go of it as it was taken, to be looked at again: a new row takes its place, so that the take does not count.

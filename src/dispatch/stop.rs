@@ -2,7 +2,7 @@
 //!
 //! Safety is the check at the claim; this is only promptness.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const REMEMBERED: Duration = Duration::from_mins(15);
 
 /// Runs of which nothing more is to be started.
 #[derive(Default)]
-pub struct StopSet(RwLock<HashMap<NotificationId, Stop>>);
+pub struct StopSet(RwLock<BTreeMap<NotificationId, Stop>>);
 
 /// All instants are monotonic: the store's clock may step.
 struct Stop {

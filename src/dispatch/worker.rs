@@ -44,18 +44,20 @@ pub fn room(node: &Node) -> usize {
 
 /// Step 5. `None` when the node stops.
 async fn take(node: &Node) -> Option<Vec<Taken>> {
-    let room = loop {
-        if node.stopping.is_cancelled() {
-            return None;
-        }
-        match room(node) {
-            0 => tokio::select! {
-                biased;
-                () = node.stopping.cancelled() => return None,
-                permit = node.permits.acquire() => drop(permit.ok()?),
-            },
-            room => break room,
-        }
+    if node.stopping.is_cancelled() {
+        return None;
+    }
+    let room = match room(node) {
+        0 => tokio::select! {
+            biased;
+            () = node.stopping.cancelled() => return None,
+            permit = node.permits.acquire() => {
+                drop(permit.ok()?);
+                // what is free is not looked at again: two workers that wait would hand the one permit to each other for ever
+                1
+            }
+        },
+        room => room,
     };
     let taken = tokio::select! {
         biased;
@@ -149,6 +151,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
     job.open(answer.candidates.len());
     let mut sendings = Vec::new();
     let mut pairs = Vec::with_capacity(answer.candidates.len());
+    let mut endings = Vec::new();
     for candidate in answer.candidates {
         let (target, person) = (candidate.target, candidate.person);
         let pair = target.as_device().map(|device| Pair { device, person });
@@ -158,11 +161,16 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         }
         let what = match step {
             Step::Skip => What::Nothing,
-            Step::End(ending) => What::Ended(unsent(&context, target, person, ending), None),
+            Step::End(ending) => {
+                let delivery = unsent(&context, target, person, ending);
+                endings.extend(pair.is_none().then(|| delivery.clone()));
+                What::Ended(delivery, None)
+            }
             Step::Wait { due, reason } => match pair {
-                Some(pair) => What::Again(FollowUp { pair, due, attempt: job.work.attempt, reason: Some(reason) }),
+                Some(pair) => What::Again(FollowUp::of(pair, due, job.work.attempt, Some(reason))),
                 None => What::Nothing,
             },
+            Step::Panicked => What::Panicked(pair),
             Step::Send(sending) => {
                 sendings.push(*sending);
                 continue;
@@ -170,7 +178,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         };
         tell(node, Some(Arc::clone(&job)), what, None).await;
     }
-    job.name(pairs);
+    job.name(pairs, endings);
     hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
     // all its targets are named now: the count that the job was made with
     tell(node, Some(job), What::Nothing, None).await;
@@ -193,7 +201,7 @@ async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, unti
     let now = node.now();
     for sending in rest {
         let pair = Pair { device: sending.recipient.device, person: sending.recipient.person };
-        let again = FollowUp { pair, due: now, attempt: job.work.attempt, reason: job.work.reason };
+        let again = FollowUp::of(pair, now, job.work.attempt, job.work.reason);
         tell(node, Some(Arc::clone(job)), What::Again(again), None).await;
     }
 }

@@ -1,0 +1,117 @@
+//! What one run has in common: the rows, the time, the chance, the faults, and what is known of it all.
+
+use std::fmt::Arguments;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::TimeZone;
+use herald::domain::id::AppId;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::book::{Blame, Book};
+use crate::chance::Chance;
+use crate::clock::WallClock;
+use crate::memory::Rows;
+use crate::memory::queue::MemoryQueue;
+use crate::planted::Flaw;
+use crate::trace::Trace;
+use crate::weather::Weather;
+
+/// The only app.
+pub const APP: AppId = AppId(1);
+
+/// One run.
+pub struct Sim {
+    pub chance: Arc<Chance>,
+    pub wall: Arc<WallClock>,
+    pub trace: Trace,
+    pub rows: Rows,
+    pub queue: MemoryQueue,
+    pub weather: Weather,
+    pub flaw: Option<Flaw>,
+    book: Mutex<Book>,
+    is_calm: AtomicBool,
+    /// The next call of this name, and how long it is on its way.
+    held_up: Mutex<Option<(&'static str, Duration)>>,
+    /// Until when the store cannot be reached.
+    away_until: Mutex<Duration>,
+}
+
+impl Sim {
+    /// The run of a seed.
+    pub fn new(seed: u64, flaw: Option<Flaw>) -> Arc<Self> {
+        let chance = Arc::new(Chance::of(seed));
+        let weather = Weather::of(&chance);
+        Self::under(weather, chance, flaw)
+    }
+
+    /// A run under this weather.
+    pub fn under(weather: Weather, chance: Arc<Chance>, flaw: Option<Flaw>) -> Arc<Self> {
+        let start = chrono::Utc.with_ymd_and_hms(2026, 11, 2, 21, 59, 30).unwrap();
+        Arc::new(Self {
+            wall: Arc::new(WallClock::starting_at(start)),
+            trace: Trace::default(),
+            rows: Rows::default(),
+            queue: MemoryQueue::new(usize::MAX),
+            flaw,
+            book: Mutex::new(Book::of(&weather)),
+            weather,
+            chance,
+            is_calm: AtomicBool::new(false),
+            held_up: Mutex::default(),
+            away_until: Mutex::default(),
+        })
+    }
+
+    /// Since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.wall.elapsed()
+    }
+
+    pub fn note(&self, what: Arguments<'_>) {
+        self.trace.add(self.elapsed(), what);
+    }
+
+    pub fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock()
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub fn calm(&self) {
+        self.is_calm.store(true, Ordering::Relaxed);
+        self.note(format_args!("calm"));
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.is_calm.load(Ordering::Relaxed)
+    }
+
+    /// The store cannot be reached for so long.
+    pub fn take_store_away(&self, wait: Duration) {
+        let now = self.elapsed();
+        *self.away_until.lock() = now + wait;
+        self.book().blame_all_through((now, now + wait), Blame::Everybody, "outage");
+    }
+
+    /// For how long the store will be away, if it is.
+    pub fn outage(&self) -> Option<Duration> {
+        let left = self.away_until.lock().saturating_sub(self.elapsed());
+        (!left.is_zero() && !self.is_calm()).then_some(left)
+    }
+
+    /// The next call of this name is so long on its way.
+    pub fn hold_up_next(&self, call: &'static str, wait: Duration) {
+        *self.held_up.lock() = Some((call, wait));
+    }
+
+    /// For how long a call is held up, if it is.
+    pub fn holds_up(&self, call: &str) -> Option<Duration> {
+        self.held_up.lock().take_if(|(name, _)| *name == call).map(|(_, wait)| wait)
+    }
+
+    /// Whether a fault of this rarity happens now.
+    pub fn strikes(&self, one_in: u64) -> bool {
+        !self.is_calm() && self.chance.one_in(one_in)
+    }
+}

@@ -1,0 +1,242 @@
+//! The store as one process reaches it, over its network; what each commit did is entered in the book at once.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use herald::domain::Timestamp;
+use herald::domain::category::Category;
+use herald::domain::clock::Clock;
+use herald::domain::device::{Device, DeviceChange};
+use herald::domain::id::{AppId, NotificationId, WorkId};
+use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::work::{NewWork, Pair, WorkKey};
+use herald::store::category::{Declaration, Declared};
+use herald::store::dead_letter::DeadLetter;
+use herald::store::device::{DeviceFilter, Registered};
+use herald::store::engine::{
+    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
+};
+use herald::store::idempotency::Before;
+use herald::store::key::ApiKey;
+use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
+use herald::store::person::Versioned;
+use herald::store::receipt::{Receipt, ReceiptVerdict};
+use herald::store::{
+    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, People, Receipts, Replays, Result,
+};
+use uuid::Uuid;
+
+use crate::book::Commit;
+use crate::memory::MemoryStore;
+use crate::network::{Network, NoAnswer};
+use crate::planted;
+
+/// Devices of one page of an audience: few, so that small audiences have several.
+const PAGE: usize = 3;
+
+/// The store of one process.
+pub struct SimStore {
+    pub network: Network,
+    pub inner: MemoryStore,
+}
+
+pub fn away(_: NoAnswer) -> Error {
+    Error::Unavailable(Box::new(NoAnswer))
+}
+
+impl SimStore {
+    /// A call that may fail on the way there or back.
+    pub async fn call<T>(&self, name: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let sim = &self.network.sim;
+        self.network.reach(sim.outage()).await.map_err(away)?;
+        self.network.there(name).await.map_err(away)?;
+        let answer = call.await?;
+        self.network.back(name).await.map_err(away)?;
+        Ok(answer)
+    }
+
+    /// Rows under a live lease.
+    fn held(&self) -> Vec<WorkKey> {
+        let (rows, now) = (self.network.sim.rows.lock(), self.network.sim.wall.now());
+        let held = rows.work.iter().filter(|(_, row)| row.is_held(now));
+        held.map(|((notification, work), row)| WorkKey { app: row.app, notification: *notification, work: *work }).collect()
+    }
+
+    /// Enters a commit in the book.
+    pub fn enter(&self, commit: &Commit<'_>) {
+        let sim = &self.network.sim;
+        sim.book().committed((sim.elapsed(), self.network.process), commit, &sim.rows.lock());
+    }
+}
+
+#[async_trait]
+impl Engine for SimStore {
+    async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
+        let accept = async {
+            let verdicts = self.inner.accept(submissions.clone()).await?;
+            self.enter(&Commit::Accept(&submissions));
+            Ok(verdicts)
+        };
+        self.call("accept", accept).await
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        self.call("now", self.inner.now()).await
+    }
+
+    async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {
+        self.call("schedule", self.inner.schedule(sweep)).await
+    }
+
+    async fn release(&self, sweep: &Sweep) -> Result<Ready> {
+        self.call("release", self.inner.release(sweep)).await
+    }
+
+    async fn claim(&self, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
+        let claim = async {
+            let held = self.held();
+            let claim = self.inner.claim(keys, lease).await?;
+            self.enter(&Commit::Claim(&claim, &held));
+            Ok(claim)
+        };
+        self.call("claim", claim).await
+    }
+
+    async fn renew(&self, held: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<WorkKey>> {
+        self.call("renew", self.inner.renew(held, lease)).await
+    }
+
+    async fn read_notifications(&self, ids: &[(AppId, NotificationId)]) -> Result<Vec<StoredNotification>> {
+        self.call("read_notifications", self.inner.read_notifications(ids)).await
+    }
+
+    async fn read_targets(&self, asks: &[Ask]) -> Result<Vec<Answer>> {
+        let sim = &self.network.sim;
+        let mut read_at = Duration::ZERO;
+        let read = async {
+            read_at = sim.elapsed();
+            self.inner.read_targets(asks).await
+        };
+        let answers = self.call("read_targets", read).await?;
+        sim.book().read((sim.elapsed(), self.network.process), sim.elapsed().saturating_sub(read_at));
+        Ok(answers)
+    }
+
+    async fn record(&self, record: &Record) -> Result<Recorded> {
+        self.call("record", planted::record(self, record)).await
+    }
+
+    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
+        self.call("read_page", self.inner.read_page(key, limit.min(PAGE))).await
+    }
+
+    async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
+        self.call("commit_page", planted::commit_page(self, (key, epoch), page, chunks)).await
+    }
+
+    async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool> {
+        let cancel = async {
+            let known = self.inner.cancel(app, id).await?;
+            self.enter(&Commit::Turn(id));
+            Ok(known)
+        };
+        self.call("cancel", cancel).await
+    }
+
+    async fn pause(&self, app: AppId, id: NotificationId) -> Result<bool> {
+        let paused = self.inner.pause(app, id).await?;
+        self.enter(&Commit::Turn(id));
+        Ok(paused)
+    }
+
+    async fn resume(&self, app: AppId, id: NotificationId) -> Result<bool> {
+        let resumed = self.inner.resume(app, id).await?;
+        self.enter(&Commit::Turn(id));
+        Ok(resumed)
+    }
+
+    async fn run_changes(&self, since: Timestamp) -> Result<Vec<RunChange>> {
+        self.call("run_changes", self.inner.run_changes(since)).await
+    }
+
+    async fn hasten(&self, app: AppId, id: NotificationId) -> Result<()> {
+        self.call("hasten", self.inner.hasten(app, id)).await
+    }
+
+    async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()> {
+        self.call("hand_back", self.inner.hand_back(held)).await
+    }
+
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+        self.call("read_devices", self.inner.read_devices(app, after, limit)).await
+    }
+
+    async fn backlog(&self) -> Result<u64> {
+        self.call("backlog", self.inner.backlog()).await
+    }
+}
+
+/// What the dispatch path asks rarely, or callers ask beside it: no more than the network stands between.
+macro_rules! plainly {
+    ($trait:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+ }) => {
+        #[async_trait]
+        impl $trait for SimStore {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer> {
+                self.call(stringify!($name), self.inner.$name($($arg),*)).await
+            })+
+        }
+    };
+}
+
+plainly!(Apps {
+    fn ensure_apps(names: &[String]) -> Vec<AppId>;
+    fn ping() -> ();
+    fn prune() -> ();
+});
+plainly!(Categories {
+    fn categories(app: AppId) -> Vec<(String, Category)>;
+    fn declared(app: AppId) -> Vec<Declared>;
+    fn category(app: AppId, name: &str) -> Option<Declared>;
+    fn put_category(app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Declaration;
+    fn delete_category(app: AppId, name: &str) -> bool;
+});
+plainly!(DeadLetters {
+    fn dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;
+    fn dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> Option<DeadLetter>;
+    fn retry_dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> bool;
+});
+plainly!(Devices {
+    fn put_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Registered;
+    fn put_devices(app: AppId, changes: Vec<(String, DeviceChange)>) -> Vec<Registered>;
+    fn patch_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Option<Registered>;
+    fn device(app: AppId, name: &str) -> Option<Device>;
+    fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
+    fn delete_device(app: AppId, name: &str) -> bool;
+});
+plainly!(Keys {
+    fn create_key(key: &ApiKey, hash: [u8; 32]) -> ();
+    fn key_by_hash(hash: [u8; 32]) -> Option<ApiKey>;
+    fn keys(app: AppId) -> Vec<ApiKey>;
+    fn delete_key(app: AppId, id: Uuid) -> bool;
+});
+plainly!(Notifications {
+    fn notification(app: AppId, id: NotificationId) -> Option<NotificationView>;
+    fn notifications(app: AppId, filter: &NotificationFilter, page: &PageRequest) -> Page<NotificationView>;
+    fn deliveries(app: AppId, id: NotificationId, filter: &DeliveryFilter, page: &PageRequest) -> Option<Page<DeliveryView>>;
+    fn user_deliveries(app: AppId, user: &str, page: &PageRequest) -> Page<DeliveryView>;
+});
+plainly!(People {
+    fn preferences(app: AppId, user: &str) -> Versioned<Preferences>;
+    fn put_preferences(app: AppId, user: &str, preferences: &Preferences, if_match: Option<i64>) -> Option<Versioned<Preferences>>;
+    fn contacts(app: AppId, user: &str) -> Versioned<Contacts>;
+    fn put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
+    fn delete_contacts(app: AppId, user: &str) -> bool;
+});
+plainly!(Receipts {
+    fn receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
+    fn settle_early_receipts() -> usize;
+});
+plainly!(Replays {
+    fn before(keys: &[IdempotencyKey]) -> Vec<Before>;
+});
