@@ -26,7 +26,7 @@ pub(super) const NOTIFICATIONS: &str = "SELECT n.app, n.id, n.content, n.accepte
 const NOW: &str = "SELECT now()";
 /// Counted up to so many, and estimated beyond: a large table takes seconds to be counted.
 const BACKLOG: &str = "SELECT CASE WHEN n > 100000 THEN greatest(n, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'work'::regclass)) ELSE n END \
-                       FROM (SELECT count(*) AS n FROM (SELECT 1 FROM work LIMIT 100001) some) counted";
+                       FROM (SELECT count(*) AS n FROM (SELECT 1 FROM work LIMIT 100001) few) counted";
 
 #[async_trait]
 impl Engine for PostgresStore {
