@@ -38,7 +38,7 @@ async fn memory_does_not_grow_with_the_backlog() {
     let node = cluster.node("api");
     cluster.client(&node).import_many(0..USERS).await;
     drop(node);
-    let small = scaled(6_000, 200_000);
+    let small = scaled(4_000, 200_000);
     let few = work_off(&cluster, 0..small).await;
     let many = work_off(&cluster, small..6 * small).await;
     println!("{small} pieces of work: {few:?}");
