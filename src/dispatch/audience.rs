@@ -39,7 +39,11 @@ pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, sto
     let asks: Vec<Ask> = jobs.iter().map(|job| ask(job)).collect();
     let asked_at = node.monotonic();
     let first_lapse = jobs.iter().map(|job| job.deadline()).min().unwrap_or_default();
-    let answers = node.read(first_lapse, || node.store.read_targets(&asks)).await?;
+    let mut answers = node.read(first_lapse, || node.store.read_targets(&asks)).await?;
+    if node.monotonic().saturating_sub(asked_at) > MAX_AGE {
+        // who owns a device is read first, and may have changed while the rest was read
+        answers = node.read(first_lapse, || node.store.read_targets(&asks)).await?;
+    }
     // not from before: behind a store that takes a second to answer nothing would ever be sent
     let (now, read_at) = (node.now(), node.monotonic());
     let mut answered = Vec::with_capacity(jobs.len());

@@ -150,3 +150,18 @@ async fn what_seemed_to_lapse_while_it_was_reclaimed_is_left_to_its_holder() {
     until("it is done", async || world.is_done(id).await.then_some(())).await;
     assert_eq!((world.provider.started().len(), world.counts(id).await.sent), (1, 1));
 }
+
+/// What was read first may be old by the time that the rest has been read: it is read once more.
+#[tokio::test]
+async fn a_read_that_took_long_is_not_taken_for_new() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&node).await;
+    let clock = Arc::clone(&world.clock);
+    world.store.before("read_targets", move || clock.pass(Duration::from_secs(3)));
+    worker::work_on(&node, taken).await;
+    until("it is sent", async || world.is_done(id).await.then_some(())).await;
+    assert_eq!((world.store.calls("read_targets"), world.counts(id).await.sent), (2, 1));
+}
