@@ -1,22 +1,26 @@
 //! The end of a node whose grace period is over: what it holds goes back at once, in one commit.
 //!
 //! Sends under way are given up; whether they arrived is not known, and whoever takes them next repeats them with the same ids. What is
-//! known is written first, so that nobody repeats it. The new rows are due: any scheduler publishes them within moments, and doing it here
-//! as well would only double their entries.
+//! known is written first, so that nobody repeats it; where that cannot be written, all is left to the lapse of the leases. The new rows are
+//! due: any scheduler publishes them within moments, and doing it here as well would only double their entries.
 
 use super::job::Rest;
-use super::node::Node;
+use super::node::{BACKOFF, Node};
 use crate::store;
 use crate::store::engine::{Finished, Record};
 
-/// Hands back all that this node holds; how much it was.
+/// Hands back all that this node holds; how much it was. While the store is away it tries again and again: its caller knows for how long.
 pub async fn hand_back(node: &Node) -> store::Result<usize> {
     node.hard_stop.cancel();
     let jobs = node.held.jobs();
     if jobs.is_empty() {
         return Ok(0);
     }
-    node.flushed.cancelled().await;
+    tokio::select! {
+        biased;
+        () = node.flushed.cancelled() => {}
+        () = node.events.closed() => return Err(store::Error::Unavailable("the last outcomes are not written".into())),
+    }
     // some of it may have ended by the last that was written
     let jobs: Vec<_> = jobs.into_iter().filter(|job| node.held.holds(job)).collect();
     let (mut known, mut unknown) = (Record::default(), Vec::new());
@@ -30,10 +34,11 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
         }
     }
     if !known.finished.is_empty() {
-        node.store.record(&known).await?;
+        // what was written though its answer was lost misses its fence the second time
+        persist(|| node.store.record(&known)).await?;
     }
     if !unknown.is_empty() {
-        node.store.hand_back(&unknown).await?;
+        persist(|| node.store.hand_back(&unknown)).await?;
     }
     let entries: Vec<_> = jobs.iter().map(|job| job.entry.clone()).collect();
     for job in &jobs {
@@ -41,4 +46,13 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
     }
     node.ack(&entries).await;
     Ok(jobs.len())
+}
+
+async fn persist<T, F: Future<Output = store::Result<T>>>(ask: impl Fn() -> F) -> store::Result<T> {
+    loop {
+        match ask().await {
+            Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF).await,
+            answer => return answer,
+        }
+    }
 }

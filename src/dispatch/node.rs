@@ -30,6 +30,8 @@ use crate::store::{self, Store};
 pub const GUARD: Duration = Duration::from_secs(30);
 /// The wait before the store or the queue is asked again.
 pub const BACKOFF: Duration = Duration::from_millis(200);
+/// How long a node that stops for good may go on writing what it knows, and handing back what it holds.
+pub const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// Where the path's tasks run: whoever made it can wait for them all, or end them wherever they are.
 pub trait Tasks: Send + Sync {

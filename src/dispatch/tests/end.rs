@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::world::{World, until};
+use super::store::Fault;
+use super::world::{Hand, World, until};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::role::Roles;
 use crate::dispatch::{claim, hand_back, recorder, worker};
+use crate::domain::id::NotificationId;
 
 const NOTHING: Roles = Roles { api: false, worker: false, scheduler: false };
 
@@ -58,6 +60,61 @@ async fn the_last_outcomes_are_written_first() {
     assert_eq!(handed_back.unwrap(), 0, "nothing is left to hand back");
     assert!(world.is_done(id).await);
     assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (2, 2));
+}
+
+/// A node that was told the last outcome and has not written it.
+async fn told_the_last(world: &World) -> (NotificationId, Hand) {
+    let hand = world.hand();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&hand.node).await;
+    worker::work_on(&hand.node, taken).await;
+    until("it has answered", async || (world.provider.started().len() == 1 && hand.events.len() == 2).then_some(())).await;
+    (id, hand)
+}
+
+/// A moment's fault at the end is no reason to send again what is known to have been sent.
+#[tokio::test]
+async fn the_last_outcomes_are_written_though_the_store_is_away_for_a_moment() {
+    let world = World::new().await;
+    let (id, hand) = told_the_last(&world).await;
+    world.store.fail("record", [Fault::Before, Fault::Before]);
+    let node = Arc::clone(&hand.node);
+    node.hard_stop.cancel();
+    let (handed_back, ()) = tokio::join!(hand_back::hand_back(&node), recorder::run(Arc::clone(&node), hand.events));
+    assert_eq!(handed_back.unwrap(), 0, "nothing is left to hand back");
+    assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (1, 1));
+}
+
+/// Where what is known cannot be written nothing is handed back: whoever took it would send it at once, and without knowing.
+#[tokio::test]
+async fn what_is_known_and_not_written_is_not_handed_back() {
+    let world = World::new().await;
+    let (_, hand) = told_the_last(&world).await;
+    let node = Arc::clone(&hand.node);
+    tokio::time::pause();
+    world.store.fail("record", [Fault::Before; 26]);
+    node.hard_stop.cancel();
+    let (handed_back, ()) = tokio::join!(hand_back::hand_back(&node), recorder::run(Arc::clone(&node), hand.events));
+    tokio::time::resume();
+    assert!(matches!(handed_back, Err(error) if error.is_transient()));
+    assert_eq!(world.ready(&world.hand().node).await, [], "its lease is left to lapse");
+}
+
+/// A fault of the handing back itself is one of a moment as well.
+#[tokio::test]
+async fn what_is_handed_back_is_tried_again() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann"]).await;
+    world.accept(&["ann"]).await;
+    world.accept_for_all().await;
+    let taken = world.ready(&node).await;
+    assert_eq!(claim::claim(&node, taken).await.len(), 2);
+    world.store.fail("record", [Fault::After]);
+    world.store.fail("hand_back", [Fault::Before]);
+    assert_eq!(hand_back::hand_back(&node).await.unwrap(), 2);
+    assert_eq!(world.ready(&world.hand().node).await.len(), 2, "at once, and each once");
 }
 
 #[tokio::test]
