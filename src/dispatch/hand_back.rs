@@ -4,14 +4,20 @@
 //! known is written first, so that nobody repeats it; where that cannot be written, all is left to the lapse of the leases. The new rows are
 //! due: any scheduler publishes them within moments, and doing it here as well would only double their entries.
 
+use tokio::time::timeout;
+
 use super::job::Rest;
-use super::node::{BACKOFF, Node};
+use super::node::{BACKOFF, LAST_MOMENT, Node};
 use crate::store;
 use crate::store::engine::{Finished, Record};
 
 /// Hands back all that this node holds; how much it was. While the store is away it tries again and again: its caller knows for how long.
 pub async fn hand_back(node: &Node) -> store::Result<usize> {
     node.hard_stop.cancel();
+    node.taking.close();
+    if timeout(LAST_MOMENT / 2, node.taking.wait()).await.is_err() {
+        tracing::warn!("what is being claimed at the end is taken again when its leases lapse");
+    }
     let jobs = node.held.jobs();
     if jobs.is_empty() {
         return Ok(0);

@@ -144,7 +144,7 @@ impl Dispatch {
 
     /// Whether no work is in this node's hands.
     pub fn is_idle(&self) -> bool {
-        self.node.claiming.load(Ordering::Acquire) == 0 && self.node.held.all().is_empty()
+        self.node.taking.is_empty() && self.node.held.all().is_empty()
     }
 
     fn app(&self, app: AppId) -> Result<Arc<App>, Rejected> {

@@ -1,13 +1,14 @@
 //! What the steps of one node share: everything that was handed in, and what they keep in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::commit::Pending;
 use super::directory::Directory;
@@ -105,8 +106,8 @@ pub struct Node {
     pub held: Held,
     /// A task without which the path cannot be has panicked.
     pub failed: AtomicBool,
-    /// Workers that have taken entries and do not hold their jobs yet.
-    pub claiming: AtomicUsize,
+    /// Takes and claims under way, each by a token: work may be in this node's hands that it does not know of yet.
+    pub taking: TaskTracker,
     /// Sends under way or not yet recorded.
     pub permits: Arc<Semaphore>,
     /// Wakes the scheduler before its time.
@@ -149,7 +150,7 @@ impl Node {
             stopped: StopSet::default(),
             held: Held::default(),
             failed: AtomicBool::new(false),
-            claiming: AtomicUsize::new(0),
+            taking: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(parts.settings.permits)),
             settings: parts.settings,
             wake: Notify::new(),

@@ -26,12 +26,14 @@ pub async fn round(node: &Arc<Node>) -> Result<(), Error> {
         if room == 0 || !node.may_take_lapsed().await? {
             break;
         }
+        let under_way = node.taking.token();
         let taken = node.heard_queue(node.queue.reclaim(room, node.settings.lease()).await)?;
         if taken.is_empty() {
             break;
         }
         metrics::counter!("herald_reclaimed_total").increment(taken.len() as u64);
         let jobs = claim::claim(node, taken).await;
+        drop(under_way);
         if node.hold_back.is_on(node.monotonic()) {
             return put_back(node, jobs).await;
         }

@@ -9,7 +9,7 @@ use super::store::Fault;
 use super::world::{World, until};
 use crate::dispatch::commit::Pending;
 use crate::dispatch::node::Node;
-use crate::dispatch::{scheduler, worker};
+use crate::dispatch::scheduler;
 use crate::store;
 use crate::store::engine::{ItemVerdict, Submission, Verdict};
 
@@ -103,7 +103,7 @@ async fn outcomes_are_kept_until_the_store_is_back() {
     let id = world.accept(&["ann"]).await;
     let taken = world.ready(&node).await;
     world.store.fail("record", [Fault::Before, Fault::After]);
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("it is recorded", async || world.is_done(id).await.then_some(())).await;
     until("its permit is returned", async || (node.permits.available_permits() == node.settings.permits).then_some(())).await;
     assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (1, 1));
@@ -119,7 +119,7 @@ async fn what_was_taken_is_claimed_once_the_store_is_back() {
     let taken = world.ready(&node).await;
     world.store.fail("claim", [Fault::Before, Fault::Before]);
     world.store.fail("read_targets", [Fault::Before]);
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("it is sent", async || world.is_done(id).await.then_some(())).await;
     assert_eq!((world.store.calls("claim"), world.counts(id).await.sent), (3, 1));
 }
@@ -132,7 +132,7 @@ async fn a_row_that_cannot_be_claimed_harms_no_other() {
     let ids = [world.accept(&["ann"]).await, world.accept(&["bob"]).await];
     let taken = world.ready(&node).await;
     world.store.fail("claim", [Fault::Refused, Fault::Refused]);
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("one of them is sent", async || {
         let mut sent = 0;
         for id in ids {
@@ -151,6 +151,6 @@ async fn a_stopping_node_claims_nothing_more() {
     let taken = world.ready(&node).await;
     world.store.goes(true);
     node.stopping.cancel();
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     assert_eq!((world.store.calls("claim"), node.held.all().len()), (1, 0));
 }

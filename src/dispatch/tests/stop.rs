@@ -41,7 +41,7 @@ async fn what_a_node_holds_of_a_paused_run_goes_back() {
         assert_eq!(node.stopped.get(id), Some(RunStatus::Paused));
         world.provider.answers(true);
     };
-    tokio::join!(worker::work_on(&node, taken), pausing);
+    tokio::join!(world.work_on(&node, taken), pausing);
     until("the rest is put back", async || node.held.all().is_empty().then_some(())).await;
     let counts = world.counts(id).await;
     assert_eq!((counts.sent, counts.waiting, world.provider.started().len()), (1, 2, 1));
