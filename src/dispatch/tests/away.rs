@@ -124,6 +124,20 @@ async fn what_was_taken_is_claimed_once_the_store_is_back() {
     assert_eq!((world.store.calls("claim"), world.counts(id).await.sent), (3, 1));
 }
 
+/// The list of categories is old, and the store does not answer at once.
+#[tokio::test]
+async fn the_categories_are_read_again_like_all_else() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&node).await;
+    world.store.fail("categories", [Fault::Before, Fault::Before]);
+    world.work_on(&node, taken).await;
+    until("it is sent", async || world.is_done(id).await.then_some(())).await;
+    assert_eq!((world.store.calls("claim"), world.counts(id).await.sent), (1, 1));
+}
+
 #[tokio::test]
 async fn a_row_that_cannot_be_claimed_harms_no_other() {
     let world = World::new().await;
