@@ -10,6 +10,8 @@ use super::world::{World, until};
 use crate::dispatch::commit::Pending;
 use crate::dispatch::node::Node;
 use crate::dispatch::scheduler;
+use crate::domain::work::Stream;
+use crate::queue::Queue;
 use crate::store;
 use crate::store::engine::{ItemVerdict, Submission, Verdict};
 
@@ -93,6 +95,26 @@ async fn without_the_queue_all_is_accepted_and_published_later() {
     assert_eq!(world.store.calls("schedule"), 0, "what is due stays due");
     world.queue.goes(false);
     assert_eq!(world.ready(&node).await.len(), 3);
+}
+
+/// A queue that is there and says nothing.
+#[tokio::test]
+async fn who_is_accepted_does_not_wait_for_the_queue() {
+    let world = World::new().await;
+    let node = world.hand().committing();
+    let ready = async || (world.queue.len(Stream::High).await.unwrap() == 1).then_some(());
+    let accept = async || {
+        let mut answer = hand_in(&node, world.submission(&["ann"]).await.1).await;
+        until("it is answered", async || answer.try_recv().ok()).await.unwrap()
+    };
+    assert_eq!(accept().await, accepted());
+    until("it is ready", ready).await;
+    assert_eq!(world.take().await.len(), 1);
+    world.queue.answers(false);
+    for _ in 0..3 {
+        assert_eq!(accept().await, accepted());
+    }
+    world.queue.answers(true);
 }
 
 #[tokio::test]

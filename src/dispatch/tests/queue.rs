@@ -14,7 +14,7 @@ use crate::queue::{Entry, Error, Queue, Taken};
 pub(in crate::dispatch) struct TestQueue {
     inner: InProcessQueue,
     away: AtomicBool,
-    /// What was taken is on its way while this is false.
+    /// Answers are on their way while this is false.
     answers: watch::Sender<bool>,
     /// Entries taken, answered or not.
     pub(in crate::dispatch) taken: AtomicUsize,
@@ -42,9 +42,16 @@ impl TestQueue {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    /// Holds the answers to takes, or lets them go.
+    /// Holds its answers, or lets them go.
     pub(in crate::dispatch) fn answers(&self, whether: bool) {
         self.answers.send_replace(whether);
+    }
+
+    async fn answered<T>(&self, answer: T) -> Result<T, Error> {
+        match self.answers.subscribe().wait_for(|answers| *answers).await {
+            Ok(_) => Ok(answer),
+            Err(closed) => Err(Error::Unavailable(Box::new(closed))),
+        }
     }
 
     fn reached(&self) -> Result<&InProcessQueue, Error> {
@@ -59,20 +66,19 @@ impl TestQueue {
 #[async_trait]
 impl Queue for TestQueue {
     async fn publish(&self, entries: &[Entry]) -> Result<(), Error> {
-        self.reached()?.publish(entries).await
+        self.reached()?.publish(entries).await?;
+        self.answered(()).await
     }
 
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Taken>, Error> {
         let taken = self.reached()?.take(max, wait).await?;
         self.taken.fetch_add(taken.len(), Ordering::SeqCst);
-        match self.answers.subscribe().wait_for(|answers| *answers).await {
-            Ok(_) => Ok(taken),
-            Err(closed) => Err(Error::Unavailable(Box::new(closed))),
-        }
+        self.answered(taken).await
     }
 
     async fn ack(&self, taken: &[Taken]) -> Result<(), Error> {
         self.reached()?.ack(taken).await?;
+        self.answered(()).await?;
         self.acked.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(taken);
         Ok(())
     }
@@ -85,7 +91,8 @@ impl Queue for TestQueue {
     }
 
     async fn len(&self, stream: Stream) -> Result<usize, Error> {
-        self.reached()?.len(stream).await
+        let len = self.reached()?.len(stream).await?;
+        self.answered(len).await
     }
 
     async fn ping(&self) -> Result<(), Error> {
