@@ -140,7 +140,7 @@ impl RedisQueue {
         for stream in Stream::ALL {
             let of_stream: Vec<Entry> = entries.iter().filter(|entry| entry.stream == *stream).copied().collect();
             if !of_stream.is_empty() {
-                let room = self.window.saturating_sub(self.length(*stream).await?);
+                let room = self.limit().saturating_sub(self.length(*stream).await?);
                 fitting.extend(of_stream.into_iter().take(room));
             }
         }
@@ -170,7 +170,7 @@ impl Queue for RedisQueue {
             &fitting
         };
         let parts = self.by_shard(entries.iter().copied(), |entry| entry);
-        let added = parts.iter().map(|(shard, part)| shard.publish(&self.server, part, self.window));
+        let added = parts.iter().map(|(shard, part)| shard.publish(&self.server, part, self.limit()));
         Ok(join_all(added).await.into_iter().collect::<Result<_, _>>()?)
     }
 
