@@ -4,12 +4,17 @@
 //! known is written first, so that nobody repeats it; where that cannot be written, all is left to the lapse of the leases. The new rows are
 //! due: any scheduler publishes them within moments, and doing it here as well would only double their entries.
 
+use std::time::Duration;
+
 use tokio::time::timeout;
 
 use super::job::Rest;
 use super::node::{BACKOFF, LAST_MOMENT, Node};
 use crate::store;
 use crate::store::engine::{Finished, Record};
+
+/// How long the queue may take at the end.
+const ACK: Duration = Duration::from_millis(500);
 
 /// Hands back all that this node holds; how much it was. While the store is away it tries again and again: its caller knows for how long.
 pub async fn hand_back(node: &Node) -> store::Result<usize> {
@@ -50,7 +55,10 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
     for job in &jobs {
         node.held.remove(job);
     }
-    node.ack(&entries).await;
+    // a queue that says nothing must not make it seem undone
+    if timeout(ACK, node.ack(&entries)).await.is_err() {
+        tracing::debug!("entries of what was handed back are not acked; they come back and are forgotten then");
+    }
     Ok(jobs.len())
 }
 

@@ -1,11 +1,13 @@
-//! Step 11 and 12: what became of targets is written, many at a time, and work that is over is ended and acked.
+//! Step 11: what became of targets is written, many at a time, and work that is over is ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::ack::{self, Acks};
 use super::job::{FollowUp, Job};
 use super::node::{BACKOFF, LAST_MOMENT, Node, Permit};
 use super::outage::Causes;
@@ -120,20 +122,24 @@ impl Batch {
 
 /// Writes events until the node has stopped for good and nothing is left to write, or its last moment is over.
 pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
-    let written = async {
-        let mut waiting = Vec::with_capacity(BATCH);
-        while next_batch(&node, &mut events, &mut waiting).await {
-            let batch = Batch::of(&mut waiting, node.now());
-            write(&node, &batch).await;
-            finish(&node, batch).await;
-        }
-        node.flushed.cancel();
-    };
+    let (acks, over) = ack::channel();
     tokio::select! {
         biased;
-        () = written => {}
-        () = too_late(&node) => tracing::error!("the last outcomes cannot be written; their work is taken again when its leases lapse"),
+        _ = join(write_all(&node, &mut events, acks), ack::run(&node, over)) => {}
+        () = too_late(&node) => if !node.flushed.is_cancelled() {
+            tracing::error!("the last outcomes cannot be written; their work is taken again when its leases lapse");
+        }
     }
+}
+
+async fn write_all(node: &Node, events: &mut mpsc::Receiver<Event>, acks: Acks) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while next_batch(node, events, &mut waiting).await {
+        let batch = Batch::of(&mut waiting, node.now());
+        write(node, &batch).await;
+        acks.send(finish(node, batch));
+    }
+    node.flushed.cancel();
 }
 
 async fn too_late(node: &Node) {
@@ -254,16 +260,16 @@ async fn plans_each(node: &Node, finished: Vec<Finished>, batch: &Batch) {
     }
 }
 
-/// Lets go of what was written: permits, jobs, queue entries.
-async fn finish(node: &Node, batch: Batch) {
+/// Lets go of what was written: permits and jobs. Their entries are over.
+fn finish(node: &Node, batch: Batch) -> Vec<Taken> {
     drop(batch.permits);
-    let mut acks: Vec<Taken> = Vec::with_capacity(batch.over.len());
+    let mut over = Vec::with_capacity(batch.over.len());
     for job in batch.over {
         node.held.remove(&job);
         if !job.work.fan_out {
             node.messages.forget(job.message.id);
         }
-        acks.push(job.entry.clone());
+        over.push(job.entry.clone());
     }
-    node.ack(&acks).await;
+    over
 }

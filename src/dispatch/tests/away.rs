@@ -132,6 +132,26 @@ async fn outcomes_are_kept_until_the_store_is_back() {
     assert_eq!(world.store.calls("record"), 3);
 }
 
+/// Its permit is wanted back, whatever the queue does.
+#[tokio::test]
+async fn who_is_recorded_does_not_wait_for_the_queue() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann", "bob"]).await;
+    let mut taken = Vec::new();
+    for user in ["ann", "bob"] {
+        world.accept(&[user]).await;
+        taken.push(world.ready(&node).await);
+    }
+    world.queue.answers(false);
+    for (number, taken) in taken.into_iter().enumerate() {
+        world.work_on(&node, taken).await;
+        until("it is recorded", async || (node.held.all().is_empty() && world.provider.started().len() == number + 1).then_some(())).await;
+    }
+    world.queue.answers(true);
+    until("both are acked", async || (world.queue.acked.lock().unwrap().len() == 2).then_some(())).await;
+}
+
 #[tokio::test]
 async fn what_was_taken_is_claimed_once_the_store_is_back() {
     let world = World::new().await;
