@@ -46,8 +46,8 @@ pub fn room(node: &Node) -> usize {
     node.permits.available_permits().min(AT_ONCE)
 }
 
-/// Waits until there is room for a target. `None` when the node stops.
-async fn next_room(node: &Node) -> Option<usize> {
+/// Waits until there is room for a target; how many there is room for. `None` when the node stops.
+pub async fn next_room(node: &Node) -> Option<usize> {
     if node.stopping.is_cancelled() {
         return None;
     }

@@ -96,6 +96,27 @@ async fn what_the_dead_had_taken_is_reclaimed_and_worked_on() {
     assert_eq!(world.counts(id).await.sent, 1);
 }
 
+/// Entries say how many targets they have only once they are reclaimed.
+#[tokio::test]
+async fn no_more_is_claimed_of_what_the_dead_had_taken_than_there_are_permits() {
+    let world = World::new().await;
+    let node = world.hand_with_permits(3).recording();
+    world.clock.pass(LEASE);
+    assert!(node.may_take_lapsed().await.unwrap());
+    world.iphones(&["ann", "bob"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(world.accept(&["ann", "bob"]).await);
+    }
+    let taken = world.ready(&node).await;
+    world.queue.pending.lock().unwrap().extend(taken);
+    reclaim::round(&node).await.unwrap();
+    for id in ids {
+        until("it is sent", async || world.is_done(id).await.then_some(())).await;
+    }
+    assert_eq!(world.store.calls("claim"), 3, "two of them have more targets than there are permits");
+}
+
 #[tokio::test]
 async fn nothing_is_reclaimed_while_lapsed_leases_are_left_alone() {
     let world = World::new().await;
