@@ -164,10 +164,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
                 endings.extend(pair.is_none().then(|| delivery.clone()));
                 What::Ended(delivery, None)
             }
-            Step::Wait { due, reason } => match pair {
-                Some(pair) => What::Again(FollowUp::of(pair, due, job.work.attempt, Some(reason))),
-                None => What::Nothing,
-            },
+            Step::Wait { pair, due, reason } => What::Again(FollowUp::of(pair, due, job.work.attempt, Some(reason))),
             Step::Panicked => What::Panicked(pair),
             Step::Send(sending) => {
                 sendings.push(*sending);
