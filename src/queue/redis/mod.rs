@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn each_eighth_of_the_slots_has_a_shard() {
-        assert_eq!(slot("123456789"), 0x31c3 % 16_384);
+        assert_eq!(slot("123456789"), 0x31c3);
         for (eighth, number) in (0..).zip(CLUSTER_SHARDS) {
             let middle = eighth * 2_048 + 1_024;
             assert!(slot(&format!("herald:{number}")).abs_diff(middle) < 128, "{number}");
