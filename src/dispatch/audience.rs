@@ -57,7 +57,7 @@ pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, sto
             job.put_back(node, now + UNCONFIGURED).await?;
             continue;
         };
-        let categories = node.directory.categories(app.id).await?;
+        let categories = node.read(first_lapse, || node.directory.categories(app.id)).await?;
         answered.push(Answered { job, app, categories, answer, now, read_at });
     }
     Ok(answered)

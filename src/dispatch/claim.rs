@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::job::Job;
@@ -16,27 +15,11 @@ use crate::queue::Taken;
 use crate::store;
 use crate::store::engine::StoredNotification;
 
-/// Counts a claim under way, during which work is in this node's hands that it does not know of yet.
-struct UnderWay<'a>(&'a AtomicUsize);
-
-impl<'a> UnderWay<'a> {
-    fn begin(claiming: &'a AtomicUsize) -> Self {
-        claiming.fetch_add(1, Ordering::AcqRel);
-        Self(claiming)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 /// Claims what was taken; what the claim did not return is acked and forgotten: the row knows when to come back.
 ///
-/// While the store is away it asks again and again, so that not more is taken than one batch. Nothing is claimed once the node stops.
+/// While the store is away it asks again and again, so that not more is taken than one batch. Once the node stops it asks no more.
 pub async fn claim(node: &Node, taken: Vec<Taken>) -> Vec<Arc<Job>> {
-    let _under_way = UnderWay::begin(&node.claiming);
+    let _under_way = node.taking.token();
     let now = node.monotonic();
     // a clock that stepped may have ended the lease in the store, but not what this node does under it
     let (mut over, open): (Vec<Taken>, Vec<Taken>) = taken.into_iter().partition(|taken| node.held.is_live(taken.entry.key, now));
@@ -62,7 +45,7 @@ pub async fn claim(node: &Node, taken: Vec<Taken>) -> Vec<Arc<Job>> {
 }
 
 /// The work, and until when its leases surely hold. If the store refuses the batch each row is claimed alone, so that none fails for another's
-/// sake. `None` when the node stops before the store is there.
+/// sake. `None` when the node stops before the store was there at all.
 async fn claim_together_or_alone(node: &Node, keys: &[WorkKey]) -> Option<(Vec<TakenWork>, Duration)> {
     match claim_rows(node, keys).await? {
         Ok(claimed) => Some(claimed),
@@ -73,12 +56,14 @@ async fn claim_together_or_alone(node: &Node, keys: &[WorkKey]) -> Option<(Vec<T
         Err(_) => {
             let (mut work, mut first) = (Vec::new(), Duration::MAX);
             for key in keys {
-                match claim_rows(node, &[*key]).await? {
-                    Ok((alone, deadline)) => {
+                match claim_rows(node, &[*key]).await {
+                    Some(Ok((alone, deadline))) => {
                         work.extend(alone);
                         first = first.min(deadline);
                     }
-                    Err(error) => tell(&error, "a piece of work cannot be claimed; it is tried again"),
+                    Some(Err(error)) => tell(&error, "a piece of work cannot be claimed; it is tried again"),
+                    // what has been claimed by then is in this node's hands all the same
+                    None => break,
                 }
             }
             Some((work, first))

@@ -1,13 +1,14 @@
 //! Steps 1 and 2: what many requests want written goes into one commit; then they are answered, and what is due is published.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::half_window::HalfWindow;
 use super::node::Node;
 use super::outage::Causes;
-use crate::domain::work::{Stream, WorkKey};
+use crate::domain::work::WorkKey;
 use crate::queue::Entry;
 use crate::store;
 use crate::store::engine::{ItemVerdict, Submission, Verdict};
@@ -16,6 +17,10 @@ use crate::store::engine::{ItemVerdict, Submission, Verdict};
 const GROUP: usize = 1000;
 /// Requests that wait for a commit, at most; the next ones wait at the door.
 pub const CAPACITY: usize = 4096;
+/// Commits whose work is published together, at most.
+const GROUPS: usize = 64;
+/// How often the queue is looked at when nothing is published.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A request that waits for its commit.
 pub struct Pending {
@@ -30,29 +35,59 @@ pub struct Pending {
 #[error("a request was not written with others")]
 struct NotWritten(#[source] Arc<store::Error>);
 
-/// Commits requests, as many as wait, until the path lets go of them.
-pub async fn run(node: Arc<Node>, mut pending: mpsc::Receiver<Pending>) {
+/// Commits requests, as many as wait, and publishes what came of them, until the path lets go of them.
+pub async fn run(node: Arc<Node>, pending: mpsc::Receiver<Pending>) {
+    let half = HalfWindow::default();
+    // never more entries than there was room for
+    let (committed, to_publish) = mpsc::unbounded_channel();
+    tokio::join!(publish_all(&node, &half, to_publish), commit_all(&node, &half, pending, committed));
+}
+
+async fn commit_all(node: &Node, half: &HalfWindow, mut pending: mpsc::Receiver<Pending>, committed: mpsc::UnboundedSender<Vec<Entry>>) {
     let mut group = Vec::new();
-    while next_group(&node, &mut pending, &mut group).await {
-        let ready = publishable(&node, &mut group).await;
+    while next_group(node, &mut pending, &mut group).await {
+        let ready = publishable(node, half, &mut group);
         let (submissions, replies): (Vec<_>, Vec<_>) = group.drain(..).map(|pending| (pending.submission, pending.reply)).unzip();
         let fan_out = submissions.iter().any(|submission| submission.items.iter().any(|item| item.notification.fan_out));
-        match together_or_alone(&node, submissions).await {
+        match together_or_alone(node, submissions).await {
             Ok(verdicts) => {
-                let published = accepted_only(ready, &verdicts);
+                let (accepted, others): (Vec<_>, Vec<_>) = ready.into_iter().partition(|one| is_accepted(one, &verdicts));
                 replies.into_iter().zip(verdicts).for_each(|(reply, verdict)| answer(reply, verdict));
-                publish(&node, &published).await;
+                half.give_back(&others.into_iter().map(|one| one.entry).collect::<Vec<_>>());
+                let accepted: Vec<Entry> = accepted.into_iter().map(|one| one.entry).collect();
+                if !accepted.is_empty() && committed.send(accepted).is_err() {
+                    tracing::debug!("work cannot be published any more; its guard brings it back");
+                }
                 if fan_out {
                     node.wake.notify_one();
                 }
             }
             Err(error) => {
+                half.give_back(&ready.into_iter().map(|one| one.entry).collect::<Vec<_>>());
                 // who came meanwhile would wait as long for the same answer
                 let waiting = std::iter::from_fn(|| pending.try_recv().ok()).map(|pending| pending.reply);
                 let error = Arc::new(error);
                 replies.into_iter().chain(waiting).for_each(|reply| answer(reply, Err(not_written(&error))));
             }
         }
+    }
+}
+
+/// Publishes what was committed, and looks at the room for more between.
+async fn publish_all(node: &Node, half: &HalfWindow, mut committed: mpsc::UnboundedReceiver<Vec<Entry>>) {
+    let mut groups = Vec::new();
+    loop {
+        half.look(node).await;
+        tokio::select! {
+            biased;
+            count = committed.recv_many(&mut groups, GROUPS) => if count == 0 { return },
+            () = tokio::time::sleep(LOOK_EVERY) => continue,
+        }
+        let entries: Vec<Entry> = groups.drain(..).flatten().collect();
+        if node.heard_queue(node.queue.publish(&entries).await).is_err() {
+            tracing::debug!(entries = entries.len(), "work cannot be published; its guard brings it back");
+        }
+        half.used(&entries);
     }
 }
 
@@ -64,12 +99,6 @@ fn answer(reply: oneshot::Sender<Result<Verdict, store::Error>>, verdict: Result
 
 fn not_written(error: &Arc<store::Error>) -> store::Error {
     store::Error::Unavailable(Box::new(NotWritten(Arc::clone(error))))
-}
-
-async fn publish(node: &Node, entries: &[Entry]) {
-    if !entries.is_empty() && node.heard_queue(node.queue.publish(entries).await).is_err() {
-        tracing::debug!(entries = entries.len(), "work cannot be published; its guard brings it back");
-    }
 }
 
 /// `false` when the node has stopped for good and nobody waits.
@@ -97,23 +126,10 @@ struct Publishable {
     entry: Entry,
 }
 
-/// The free half of each stream's window. None while the queue is away: then it is not asked again for each group.
-async fn room(node: &Node) -> HashMap<Stream, usize> {
-    let mut room = HashMap::new();
-    if node.queue_outage.is_fresh(node.monotonic()) {
-        return room;
-    }
-    for stream in Stream::ALL {
-        let Ok(len) = node.heard_queue(node.queue.len(*stream).await) else { return HashMap::new() };
-        room.insert(*stream, (node.queue.window() / 2).saturating_sub(len));
-    }
-    room
-}
-
 /// Step 2's decision: work that is due now goes straight to the queue while its stream is below half its window, behind a guard in the
 /// store. All else is left due, for the scheduler.
-async fn publishable(node: &Node, group: &mut [Pending]) -> Vec<Publishable> {
-    let mut room = room(node).await;
+fn publishable(node: &Node, half: &HalfWindow, group: &mut [Pending]) -> Vec<Publishable> {
+    let mut room = half.free(node);
     let now = node.now();
     let mut ready = Vec::new();
     for (submission, pending) in group.iter_mut().enumerate() {
@@ -122,6 +138,7 @@ async fn publishable(node: &Node, group: &mut [Pending]) -> Vec<Publishable> {
             for work in new.work.iter_mut().filter(|work| !work.fan_out && work.due_at <= now) {
                 let Some(free) = room.get_mut(&work.stream).filter(|free| **free > 0) else { continue };
                 *free -= 1;
+                half.promise(work.stream);
                 work.due_at = node.guard(now, work.expires_at);
                 let key = WorkKey { app: new.app, notification: new.id, work: work.id };
                 ready.push(Publishable { submission, item, entry: Entry { key, stream: work.stream, targets: work.targets.len() } });
@@ -131,12 +148,11 @@ async fn publishable(node: &Node, group: &mut [Pending]) -> Vec<Publishable> {
     ready
 }
 
-fn accepted_only(ready: Vec<Publishable>, verdicts: &[Result<Verdict, store::Error>]) -> Vec<Entry> {
-    let accepted = |one: &Publishable| match verdicts.get(one.submission) {
+fn is_accepted(one: &Publishable, verdicts: &[store::Result<Verdict>]) -> bool {
+    match verdicts.get(one.submission) {
         Some(Ok(Verdict::New(items))) => items.get(one.item) == Some(&ItemVerdict::Accepted),
         _ => false,
-    };
-    ready.into_iter().filter(accepted).map(|one| one.entry).collect()
+    }
 }
 
 /// One commit for all; if the store refuses that, one for each, so that nobody fails for another's sake. An error is everybody's: the store is away.

@@ -1,22 +1,37 @@
 //! The end of a node whose grace period is over: what it holds goes back at once, in one commit.
 //!
 //! Sends under way are given up; whether they arrived is not known, and whoever takes them next repeats them with the same ids. What is
-//! known is written first, so that nobody repeats it. The new rows are due: any scheduler publishes them within moments, and doing it here
-//! as well would only double their entries.
+//! known is written first, so that nobody repeats it; where that cannot be written, all is left to the lapse of the leases. The new rows are
+//! due: any scheduler publishes them within moments, and doing it here as well would only double their entries.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::job::Rest;
-use super::node::Node;
+use super::node::{BACKOFF, LAST_MOMENT, Node};
 use crate::store;
 use crate::store::engine::{Finished, Record};
 
-/// Hands back all that this node holds; how much it was.
+/// How long the queue may take at the end.
+const ACK: Duration = Duration::from_millis(500);
+
+/// Hands back all that this node holds; how much it was. While the store is away it tries again and again: its caller knows for how long.
 pub async fn hand_back(node: &Node) -> store::Result<usize> {
     node.hard_stop.cancel();
+    node.taking.close();
+    if timeout(LAST_MOMENT / 2, node.taking.wait()).await.is_err() {
+        tracing::warn!("what is being claimed at the end is taken again when its leases lapse");
+    }
     let jobs = node.held.jobs();
     if jobs.is_empty() {
         return Ok(0);
     }
-    node.flushed.cancelled().await;
+    tokio::select! {
+        biased;
+        () = node.flushed.cancelled() => {}
+        () = node.events.closed() => return Err(store::Error::Unavailable("the last outcomes are not written".into())),
+    }
     // some of it may have ended by the last that was written
     let jobs: Vec<_> = jobs.into_iter().filter(|job| node.held.holds(job)).collect();
     let (mut known, mut unknown) = (Record::default(), Vec::new());
@@ -30,15 +45,28 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
         }
     }
     if !known.finished.is_empty() {
-        node.store.record(&known).await?;
+        // what was written though its answer was lost misses its fence the second time
+        persist(|| node.store.record(&known)).await?;
     }
     if !unknown.is_empty() {
-        node.store.hand_back(&unknown).await?;
+        persist(|| node.store.hand_back(&unknown)).await?;
     }
     let entries: Vec<_> = jobs.iter().map(|job| job.entry.clone()).collect();
     for job in &jobs {
         node.held.remove(job);
     }
-    node.ack(&entries).await;
+    // a queue that says nothing must not make it seem undone
+    if timeout(ACK, node.ack(&entries)).await.is_err() {
+        tracing::debug!("entries of what was handed back are not acked; they come back and are forgotten then");
+    }
     Ok(jobs.len())
+}
+
+async fn persist<T, F: Future<Output = store::Result<T>>>(ask: impl Fn() -> F) -> store::Result<T> {
+    loop {
+        match ask().await {
+            Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF).await,
+            answer => return answer,
+        }
+    }
 }

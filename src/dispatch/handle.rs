@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -17,7 +16,7 @@ use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
 use super::lane::LaneKey;
-use super::node::{Node, Parts};
+use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
 use super::{hand_back, job, preview, reclaim, recorder, scheduler, stop, worker};
@@ -25,9 +24,6 @@ use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
 use crate::store::engine::{RunStatus, Submission, Verdict};
-
-/// How long what is under way at the end may take to be handed back.
-const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// The running path of this node.
 pub struct Dispatch {
@@ -148,7 +144,7 @@ impl Dispatch {
 
     /// Whether no work is in this node's hands.
     pub fn is_idle(&self) -> bool {
-        self.node.claiming.load(Ordering::Acquire) == 0 && self.node.held.all().is_empty()
+        self.node.taking.is_empty() && self.node.held.all().is_empty()
     }
 
     fn app(&self, app: AppId) -> Result<Arc<App>, Rejected> {

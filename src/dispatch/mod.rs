@@ -1,12 +1,13 @@
 //! The path of a notification, from accept to ack, in the order of these files:
-//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`].
+//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`] → [`ack`].
 //! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
-//! Beside the path: [`stop`] for what was cancelled or paused, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
+//! Beside the path: [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
 //! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end.
 //!
 //! It names no clock, randomness, spawn or socket: all of them come in through [`node::Parts`].
 
 pub mod accept;
+pub mod ack;
 pub mod audience;
 pub mod claim;
 pub mod commit;
@@ -14,6 +15,7 @@ pub mod directory;
 pub mod draft;
 pub mod expand;
 pub mod explain;
+pub mod half_window;
 pub mod hand_back;
 pub mod handle;
 pub mod hold_back;

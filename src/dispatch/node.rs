@@ -1,13 +1,14 @@
 //! What the steps of one node share: everything that was handed in, and what they keep in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::commit::Pending;
 use super::directory::Directory;
@@ -30,6 +31,8 @@ use crate::store::{self, Store};
 pub const GUARD: Duration = Duration::from_secs(30);
 /// The wait before the store or the queue is asked again.
 pub const BACKOFF: Duration = Duration::from_millis(200);
+/// How long a node that stops for good may go on writing what it knows, and handing back what it holds.
+pub const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// Where the path's tasks run: whoever made it can wait for them all, or end them wherever they are.
 pub trait Tasks: Send + Sync {
@@ -103,8 +106,8 @@ pub struct Node {
     pub held: Held,
     /// A task without which the path cannot be has panicked.
     pub failed: AtomicBool,
-    /// Workers that have taken entries and do not hold their jobs yet.
-    pub claiming: AtomicUsize,
+    /// Takes and claims under way, each by a token: work may be in this node's hands that it does not know of yet.
+    pub taking: TaskTracker,
     /// Sends under way or not yet recorded.
     pub permits: Arc<Semaphore>,
     /// Wakes the scheduler before its time.
@@ -147,7 +150,7 @@ impl Node {
             stopped: StopSet::default(),
             held: Held::default(),
             failed: AtomicBool::new(false),
-            claiming: AtomicUsize::new(0),
+            taking: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(parts.settings.permits)),
             settings: parts.settings,
             wake: Notify::new(),

@@ -13,7 +13,7 @@ use crate::domain::delivery::Ending;
 use crate::domain::due;
 use crate::domain::gate;
 use crate::domain::reason::{SuppressReason, WaitReason};
-use crate::domain::work::TakenWork;
+use crate::domain::work::{Pair, TakenWork};
 use crate::store::engine::{Candidate, Recipient, RunStatus};
 
 /// What becomes of one target.
@@ -25,6 +25,8 @@ pub enum Step {
     End(Ending),
     /// It is looked at again.
     Wait {
+        /// The device, and whose it is: only what has one can wait.
+        pair: Pair,
         /// When.
         due: Timestamp,
         /// Why.
@@ -103,6 +105,7 @@ fn judge(context: &Context<'_>, candidate: Candidate) -> Step {
 }
 
 fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
+    let pair = Pair { device: recipient.device, person: recipient.person };
     let question = question(context.message, context.app, context.categories, &recipient);
     match gate::decide(context.now, &question) {
         Decision::Send { until } => {
@@ -110,7 +113,7 @@ fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
             let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
             Step::Send(Box::new(Sending { recipient, until, expires_at, ends_at, read_at: context.read_at }))
         }
-        Decision::Defer { until, reason } => Step::Wait { due: until, reason },
+        Decision::Defer { until, reason } => Step::Wait { pair, due: until, reason },
         Decision::Suppress(reason) => suppress(reason),
         Decision::Expire => Step::End(Ending::Expired(expired_because(context.work.reason).to_owned())),
     }

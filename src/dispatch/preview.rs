@@ -63,7 +63,7 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
         for candidate in candidates {
             let recipient = candidate.recipient.clone();
             match plan::plan(&context, candidate) {
-                Step::Wait { due, reason } => {
+                Step::Wait { due, reason, .. } => {
                     tally.add(in_vain(&context, recipient.as_ref(), due).map_or(reason.as_str(), |end| end.as_str()));
                 }
                 step => count(&mut tally, step),

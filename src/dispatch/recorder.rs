@@ -1,13 +1,15 @@
-//! Step 11 and 12: what became of targets is written, many at a time, and work that is over is ended and acked.
+//! Step 11: what became of targets is written, many at a time, and work that is over is ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::ack::{self, Acks};
 use super::job::{FollowUp, Job};
-use super::node::{BACKOFF, Node, Permit};
+use super::node::{BACKOFF, LAST_MOMENT, Node, Permit};
 use super::outage::Causes;
 use crate::domain::Timestamp;
 use crate::domain::delivery::Delivery;
@@ -118,17 +120,31 @@ impl Batch {
     }
 }
 
-/// Writes events until the path lets go of them.
+/// Writes events until the node has stopped for good and nothing is left to write, or its last moment is over.
 pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
-    let _flushed = node.flushed.clone().drop_guard();
-    let mut waiting = Vec::with_capacity(BATCH);
-    while next_batch(&node, &mut events, &mut waiting).await {
-        let batch = Batch::of(&mut waiting, node.now());
-        if !write(&node, &batch).await {
-            return;
+    let (acks, over) = ack::channel();
+    tokio::select! {
+        biased;
+        _ = join(write_all(&node, &mut events, acks), ack::run(&node, over)) => {}
+        () = too_late(&node) => if !node.flushed.is_cancelled() {
+            tracing::error!("the last outcomes cannot be written; their work is taken again when its leases lapse");
         }
-        finish(&node, batch).await;
     }
+}
+
+async fn write_all(node: &Node, events: &mut mpsc::Receiver<Event>, acks: Acks) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while next_batch(node, events, &mut waiting).await {
+        let batch = Batch::of(&mut waiting, node.now());
+        write(node, &batch).await;
+        acks.send(finish(node, batch));
+    }
+    node.flushed.cancel();
+}
+
+async fn too_late(node: &Node) {
+    node.hard_stop.cancelled().await;
+    tokio::time::sleep(LAST_MOMENT).await;
 }
 
 /// `false` when the node has stopped for good and nothing is left to write.
@@ -152,81 +168,71 @@ async fn next_batch(node: &Node, events: &mut mpsc::Receiver<Event>, waiting: &m
     true
 }
 
-/// Writes a batch, whatever it takes while the store is away; `false` when the node stops for good before that.
-async fn write(node: &Node, batch: &Batch) -> bool {
+/// Writes a batch, whatever it takes while the store is away.
+async fn write(node: &Node, batch: &Batch) {
     if batch.facts.deaths.is_empty() {
         let whole = Record { finished: batch.plans(node), ..batch.facts.clone() };
         return match attempt(node, &whole).await {
-            None => false,
-            Some(Ok(recorded)) => follow(node, &whole, &recorded),
-            Some(Err(error)) => {
+            Ok(recorded) => follow(node, &whole, &recorded),
+            Err(error) => {
                 tracing::error!(error = %Causes(&error), "a batch of outcomes was refused; each is tried alone");
-                facts_each(node, batch).await && plans_each(node, whole.finished, batch).await
+                facts_each(node, batch).await;
+                plans_each(node, whole.finished, batch).await;
             }
         };
     }
     match attempt(node, &batch.facts).await {
-        None => return false,
-        Some(Ok(recorded)) => batch.again(node, &recorded.outlived),
-        Some(Err(error)) => {
+        Ok(recorded) => batch.again(node, &recorded.outlived),
+        Err(error) => {
             tracing::error!(error = %Causes(&error), "a batch of outcomes was refused; each is tried alone");
-            if !facts_each(node, batch).await {
-                return false;
-            }
+            facts_each(node, batch).await;
         }
     }
     let plans = Record { finished: batch.plans(node), ..Record::default() };
     match attempt(node, &plans).await {
-        None => false,
-        Some(Ok(recorded)) => follow(node, &plans, &recorded),
-        Some(Err(error)) => {
+        Ok(recorded) => follow(node, &plans, &recorded),
+        Err(error) => {
             tracing::error!(error = %Causes(&error), "what follows outcomes was refused; each is tried alone");
-            plans_each(node, plans.finished, batch).await
+            plans_each(node, plans.finished, batch).await;
         }
     }
 }
 
 /// What follows may be due now.
-fn follow(node: &Node, record: &Record, recorded: &Recorded) -> bool {
+fn follow(node: &Node, record: &Record, recorded: &Recorded) {
     if !recorded.ended.is_empty() && record.finished.iter().any(|work| !work.follow_ups.is_empty()) {
         node.wake.notify_one();
     }
-    true
 }
 
-/// Writes until the store is there; `None` when the node stops for good before that.
-async fn attempt(node: &Node, record: &Record) -> Option<Result<Recorded, store::Error>> {
+/// Writes as soon as the store is there. An error is a refusal.
+async fn attempt(node: &Node, record: &Record) -> Result<Recorded, store::Error> {
     if *record == Record::default() {
-        return Some(Ok(Recorded::default()));
+        return Ok(Recorded::default());
     }
     loop {
         match node.heard(node.store.record(record).await) {
             Ok(recorded) => {
                 metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
                 metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
-                return Some(Ok(recorded));
+                return Ok(recorded);
             }
             // outcomes are kept, and with them the permits: while it is away not more is sent than that
-            Err(error) if error.is_transient() => tokio::select! {
-                biased;
-                () = node.hard_stop.cancelled() => return None,
-                () = tokio::time::sleep(BACKOFF) => {}
-            },
-            Err(error) => return Some(Err(error)),
+            Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF).await,
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// Facts one by one. Work of which one is refused even alone is left to the lapse of its lease.
-async fn facts_each(node: &Node, batch: &Batch) -> bool {
+async fn facts_each(node: &Node, batch: &Batch) {
     let Record { deliveries, deaths, shown, .. } = &batch.facts;
     let facts = deliveries.iter().map(|fact| (fact.notification, Record { deliveries: vec![fact.clone()], ..Record::default() }));
     let verdicts = deaths.iter().map(|death| (death.delivery.notification, Record { deaths: vec![death.clone()], ..Record::default() }));
     for (id, alone) in facts.chain(verdicts) {
         match attempt(node, &alone).await {
-            None => return false,
-            Some(Ok(recorded)) => batch.again(node, &recorded.outlived),
-            Some(Err(error)) => {
+            Ok(recorded) => batch.again(node, &recorded.outlived),
+            Err(error) => {
                 tracing::error!(error = %Causes(&error), notification.id = %id, "an outcome was refused; its work is taken again");
                 batch.jobs.iter().filter(|job| job.message.id == id).for_each(|job| job.spoil());
             }
@@ -234,43 +240,36 @@ async fn facts_each(node: &Node, batch: &Batch) -> bool {
     }
     for shown in shown {
         let alone = Record { shown: vec![shown.clone()], ..Record::default() };
-        match attempt(node, &alone).await {
-            None => return false,
-            Some(Ok(_)) => {}
-            Some(Err(error)) => tracing::error!(error = %Causes(&error), "what was shown under a collapse key was refused"),
+        if let Err(error) = attempt(node, &alone).await {
+            tracing::error!(error = %Causes(&error), "what was shown under a collapse key was refused");
         }
     }
-    true
 }
 
 /// Plans one by one, but for work of which a fact was refused.
-async fn plans_each(node: &Node, finished: Vec<Finished>, batch: &Batch) -> bool {
+async fn plans_each(node: &Node, finished: Vec<Finished>, batch: &Batch) {
     for work in finished {
         if batch.jobs.iter().any(|job| job.work.key == work.key && job.is_spoiled()) {
             continue;
         }
         let alone = Record { finished: vec![work], ..Record::default() };
         match attempt(node, &alone).await {
-            None => return false,
-            Some(Ok(recorded)) => {
-                follow(node, &alone, &recorded);
-            }
-            Some(Err(error)) => tracing::error!(error = %Causes(&error), "what follows an outcome was refused"),
+            Ok(recorded) => follow(node, &alone, &recorded),
+            Err(error) => tracing::error!(error = %Causes(&error), "what follows an outcome was refused"),
         }
     }
-    true
 }
 
-/// Lets go of what was written: permits, jobs, queue entries.
-async fn finish(node: &Node, batch: Batch) {
+/// Lets go of what was written: permits and jobs. Their entries are over.
+fn finish(node: &Node, batch: Batch) -> Vec<Taken> {
     drop(batch.permits);
-    let mut acks: Vec<Taken> = Vec::with_capacity(batch.over.len());
+    let mut over = Vec::with_capacity(batch.over.len());
     for job in batch.over {
         node.held.remove(&job);
         if !job.work.fan_out {
             node.messages.forget(job.message.id);
         }
-        acks.push(job.entry.clone());
+        over.push(job.entry.clone());
     }
-    node.ack(&acks).await;
+    over
 }

@@ -65,7 +65,8 @@ struct Verdict {
 pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, permit: Permit) {
     let Some(provider) = node.directory.app(job.work.key.app).and_then(|app| app.providers.get(&sending.recipient.provider)).cloned()
     else {
-        return tell(&node, Some(job), What::Nothing, Some(permit)).await;
+        let delivery = delivery(&node, &job, &sending, (Ending::Suppressed(SuppressReason::Unsupported), job.work.attempt));
+        return tell(&node, Some(job), What::Ended(delivery, None), Some(permit)).await;
     };
     let key = LaneKey { app: job.work.key.app, provider: sending.recipient.provider, environment: sending.recipient.environment };
     let lane = node.lanes.get(key);
@@ -253,19 +254,7 @@ impl Attempt {
     }
 
     fn delivery(&self, ending: Ending, attempts: u32) -> Delivery {
-        let Sending { recipient, .. } = &self.sending;
-        Delivery {
-            notification: self.job.message.id,
-            day: self.job.message.day,
-            target: Target::device(recipient.device),
-            person: recipient.person,
-            ending,
-            attempts,
-            provider: Some(recipient.provider),
-            message_id: None,
-            detail: None,
-            at: self.node.now(),
-        }
+        delivery(&self.node, &self.job, &self.sending, (ending, attempts))
     }
 
     fn shown(&self) -> Option<Shown> {
@@ -279,6 +268,21 @@ impl Attempt {
 
     fn now_or_never(&self) -> bool {
         self.job.message.notification.lifetime == Lifetime::Seconds(0)
+    }
+}
+
+fn delivery(node: &Node, job: &Job, Sending { recipient, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
+    Delivery {
+        notification: job.message.id,
+        day: job.message.day,
+        target: Target::device(recipient.device),
+        person: recipient.person,
+        ending,
+        attempts,
+        provider: Some(recipient.provider),
+        message_id: None,
+        detail: None,
+        at: node.now(),
     }
 }
 

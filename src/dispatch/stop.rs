@@ -18,8 +18,13 @@ use crate::store::engine::RunStatus;
 
 /// How often a node looks.
 const EVERY: Duration = Duration::from_millis(250);
-/// How far it looks back: commits do not become visible in the order of their instants.
+/// How far it looks back: commits do not become visible in the order of their instants, which are those at which they began.
 const OVERLAP: Duration = Duration::from_secs(10);
+/// Longer than what resumes a run, or writes what follows its work, may take to become visible: PostgreSQL gives each of its few statements ten
+/// seconds, and as many to a caller that stands still between two. Who missed a resume would leave the run alone for as long as it is remembered.
+pub const LONGEST_COMMIT: Duration = Duration::from_mins(1);
+/// Every so many looks one goes back as far as that: a whole minute of cancels is too much to read each time.
+const FAR_EVERY: u32 = 40;
 /// How long a run is remembered; the longest lease is shorter.
 const REMEMBERED: Duration = Duration::from_mins(15);
 
@@ -73,7 +78,7 @@ impl StopSet {
     fn to_hasten(&self, now: Duration) -> Vec<(AppId, NotificationId, Hastened)> {
         let next = |stop: &Stop| match stop.hastened {
             Hastened::NotYet => Some(Hastened::Once),
-            Hastened::Once if now.saturating_sub(stop.asked_at) >= OVERLAP => Some(Hastened::Twice),
+            Hastened::Once if now.saturating_sub(stop.asked_at) >= LONGEST_COMMIT => Some(Hastened::Twice),
             Hastened::Once | Hastened::Twice => None,
         };
         let stopped = self.0.read();
@@ -95,18 +100,22 @@ impl StopSet {
 /// Watches the runs, and the store's clock, until the node stops.
 pub async fn watch(node: Arc<Node>) {
     let mut since = node.now();
-    while node.pause(EVERY).await {
-        if let Err(error) = look(&node, &mut since).await {
+    let overlaps = (1..=FAR_EVERY).map(|look| if look == FAR_EVERY { LONGEST_COMMIT } else { OVERLAP });
+    for overlap in overlaps.cycle() {
+        if !node.pause(EVERY).await {
+            return;
+        }
+        if let Err(error) = look(&node, &mut since, overlap).await {
             tell(&error, "the runs cannot be read; what was cancelled elsewhere is noticed later");
         }
     }
 }
 
-/// One look at the runs that changed since the last, and what follows for those that were cancelled.
-pub async fn look(node: &Node, since: &mut Timestamp) -> store::Result<()> {
+/// One look at the runs that changed since the last, or a little before it, and what follows for those that were cancelled.
+pub async fn look(node: &Node, since: &mut Timestamp, overlap: Duration) -> store::Result<()> {
     node.look_at_clock().await?;
     let (looked_at, asked_at) = (node.now(), node.monotonic());
-    let overlap = TimeDelta::from_std(OVERLAP).unwrap_or_default();
+    let overlap = TimeDelta::from_std(overlap).unwrap_or_default();
     // a clock that was set back makes its instants anew
     for change in node.heard_read(node.store.run_changes(looked_at.min(*since) - overlap).await)? {
         node.stopped.note(change.app, change.notification, change.status, asked_at);
@@ -157,12 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cancelled_is_hastened_when_it_is_news_and_when_the_overlap_ends() {
+    fn what_is_cancelled_is_hastened_when_it_is_news_and_when_no_older_commit_is_left() {
         let (stopped, id) = (StopSet::default(), id());
         stopped.note(APP, id, RunStatus::Paused, NOW);
         assert!(stopped.to_hasten(NOW).is_empty());
         stopped.note(APP, id, RunStatus::Cancelled, NOW);
-        for (now, times) in [(NOW, 1), (NOW + OVERLAP / 2, 0), (NOW + OVERLAP, 1), (NOW + 2 * OVERLAP, 0)] {
+        for (now, times) in [(NOW, 1), (NOW + LONGEST_COMMIT / 2, 0), (NOW + LONGEST_COMMIT, 1), (NOW + 2 * LONGEST_COMMIT, 0)] {
             let due = stopped.to_hasten(now);
             assert_eq!(due.len(), times, "{now:?}");
             for (_, id, hastened) in due {

@@ -25,14 +25,18 @@ use crate::store::engine::RunStatus;
 pub const WORKERS: usize = 2;
 /// Targets taken at once, at most: what comes later and is more urgent does not wait for more.
 const AT_ONCE: usize = 2000;
-/// How long a worker waits for the first entry.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long a worker waits for the first entry; and so does a node that stops, since a take is not given up half way.
+const WAIT: Duration = Duration::from_millis(250);
 
 /// Works until the node stops.
 pub async fn run(node: Arc<Node>) {
-    while let Some(taken) = take(&node).await {
+    while let Some(room) = next_room(&node).await {
+        let under_way = node.taking.token();
+        let taken = take(&node, room).await;
         if !taken.is_empty() {
-            work_on(&node, taken).await;
+            let jobs = claim::claim(&node, taken).await;
+            drop(under_way);
+            work_on_jobs(&node, jobs).await;
         }
     }
 }
@@ -42,41 +46,35 @@ pub fn room(node: &Node) -> usize {
     node.permits.available_permits().min(AT_ONCE)
 }
 
-/// Step 5. `None` when the node stops.
-async fn take(node: &Node) -> Option<Vec<Taken>> {
+/// Waits until there is room for a target; how many there is room for. `None` when the node stops.
+pub async fn next_room(node: &Node) -> Option<usize> {
     if node.stopping.is_cancelled() {
         return None;
     }
-    let room = match room(node) {
+    match room(node) {
         0 => tokio::select! {
             biased;
-            () = node.stopping.cancelled() => return None,
+            () = node.stopping.cancelled() => None,
             permit = node.permits.acquire() => {
                 drop(permit.ok()?);
                 // what is free is not looked at again: two workers that wait would hand the one permit to each other for ever
-                1
+                Some(1)
             }
         },
-        room => room,
-    };
-    let taken = tokio::select! {
-        biased;
-        () = node.stopping.cancelled() => return None,
-        taken = node.queue.take(room, WAIT) => node.heard_queue(taken),
-    };
-    match taken {
-        Ok(taken) => Some(taken),
-        Err(_) => node.pause(BACKOFF).await.then(Vec::new),
+        room => Some(room),
     }
 }
 
-/// Works on what was taken, until all of its sends are started.
-pub async fn work_on(node: &Arc<Node>, taken: Vec<Taken>) {
-    let jobs = claim::claim(node, taken).await;
-    work_on_jobs(node, jobs).await;
+/// Step 5. Goes on when the node stops: what the queue has handed out is nobody else's for as long as a lease.
+async fn take(node: &Node, room: usize) -> Vec<Taken> {
+    let Ok(taken) = node.heard_queue(node.queue.take(room, WAIT).await) else {
+        node.pause(BACKOFF).await;
+        return Vec::new();
+    };
+    taken
 }
 
-/// Steps 7 to 10.
+/// Steps 7 to 10, until all sends are started.
 pub async fn work_on_jobs(node: &Arc<Node>, jobs: Vec<Arc<Job>>) {
     let (expanding, mut sending): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.kind == WorkKind::Expand);
     for job in expanding {
@@ -166,10 +164,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
                 endings.extend(pair.is_none().then(|| delivery.clone()));
                 What::Ended(delivery, None)
             }
-            Step::Wait { due, reason } => match pair {
-                Some(pair) => What::Again(FollowUp::of(pair, due, job.work.attempt, Some(reason))),
-                None => What::Nothing,
-            },
+            Step::Wait { pair, due, reason } => What::Again(FollowUp::of(pair, due, job.work.attempt, Some(reason))),
             Step::Panicked => What::Panicked(pair),
             Step::Send(sending) => {
                 sendings.push(*sending);

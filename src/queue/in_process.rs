@@ -41,7 +41,7 @@ struct Line {
 }
 
 impl InProcessQueue {
-    /// A queue whose streams hold `window` entries each.
+    /// A queue whose streams should hold `window` entries each.
     pub fn new(window: usize) -> Self {
         Self { window, streams: Mutex::default(), filled: Notify::new() }
     }
@@ -53,9 +53,9 @@ impl InProcessQueue {
 }
 
 impl Streams {
-    fn push(&mut self, entry: Entry, window: usize) -> bool {
+    fn push(&mut self, entry: Entry, limit: usize) -> bool {
         let line = self.lines.entry(entry.stream).or_default();
-        if line.entries.len() >= window || !self.waiting.insert(entry.key) {
+        if line.entries.len() >= limit || !self.waiting.insert(entry.key) {
             return false;
         }
         if line.entries.is_empty() {
@@ -96,8 +96,8 @@ impl Streams {
 #[async_trait]
 impl Queue for InProcessQueue {
     async fn publish(&self, entries: &[Entry]) -> Result<(), Error> {
-        let mut streams = self.streams();
-        let added = entries.iter().filter(|entry| streams.push(**entry, self.window)).count();
+        let (mut streams, limit) = (self.streams(), self.limit());
+        let added = entries.iter().filter(|entry| streams.push(**entry, limit)).count();
         drop(streams);
         if added > 0 {
             self.filled.notify_one();

@@ -32,8 +32,8 @@ pub enum Error {
 /// The ready window.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Adds entries. What does not fit its stream is dropped and comes back through its guard. One that is there already may be there
-    /// twice.
+    /// Adds entries. What would be beyond [`Queue::limit`] is dropped and comes back through its guard. One that is there already may be
+    /// there twice.
     async fn publish(&self, entries: &[Entry]) -> Result<(), Error>;
 
     /// Entries of at most `max` targets together, or one with more, by the weights high 8 : normal 4 : bulk 1 of targets, with unused
@@ -55,6 +55,12 @@ pub trait Queue: Send + Sync {
     /// Clears away what nobody can reach any more. The daemon calls it now and then.
     async fn tidy(&self) -> Result<(), Error>;
 
-    /// Entries that a stream should hold at most.
+    /// Entries that a stream should hold at most: who publishes looks at what is free of it first.
     fn window(&self) -> usize;
+
+    /// Entries that a stream does hold at most. Publishers that look at the same time each fill what they see free; what of that were
+    /// dropped would be nobody's until its guard ends. So there is as much room again.
+    fn limit(&self) -> usize {
+        self.window().saturating_mul(2)
+    }
 }

@@ -318,6 +318,7 @@ every_queue! {
     streams_are_served_by_weight,
     chunks_count_by_their_targets,
     an_unused_share_is_passed_on,
+    publishers_that_look_at_the_same_time_both_fit,
     what_does_not_fit_is_dropped,
     every_entry_goes_to_one_taker,
     a_take_waits_for_the_first,

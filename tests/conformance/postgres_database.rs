@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::clock::Clock;
@@ -12,6 +12,7 @@ use herald::store::Store;
 use herald::store::postgres::{Options, PostgresStore};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::backing::Backing;

@@ -73,14 +73,21 @@ pub async fn chunks_count_by_their_targets(queue: &dyn Queue) {
     assert_eq!(take(queue, 2000).await, [chunk(1), chunk(2)]);
 }
 
-pub async fn what_does_not_fit_is_dropped(queue: &dyn Queue) {
+pub async fn publishers_that_look_at_the_same_time_both_fit(queue: &dyn Queue) {
     let window = u64::try_from(queue.window()).unwrap();
-    fill(queue, Stream::Normal, 0..window + 50).await;
+    fill(queue, Stream::Normal, 0..window).await;
+    fill(queue, Stream::Normal, window..2 * window).await;
+    assert_eq!(take(queue, queue.window() * 3).await.len(), 2 * queue.window());
+}
+
+pub async fn what_does_not_fit_is_dropped(queue: &dyn Queue) {
+    let limit = u64::try_from(queue.limit()).unwrap();
+    fill(queue, Stream::Normal, 0..limit + 50).await;
     fill(queue, Stream::High, 0..1).await;
-    assert_eq!(queue.len(Stream::Normal).await.unwrap(), queue.window());
-    let taken = take(queue, queue.window() * 2).await;
+    assert_eq!(queue.len(Stream::Normal).await.unwrap(), queue.limit());
+    let taken = take(queue, queue.limit() * 2).await;
     let highest = taken.iter().map(|entry| entry.key.work.0).max().unwrap();
-    assert_eq!((taken.len(), u64::try_from(highest).unwrap()), (queue.window() + 1, window - 1));
+    assert_eq!((taken.len(), u64::try_from(highest).unwrap()), (queue.limit() + 1, limit - 1));
 }
 
 pub async fn every_entry_goes_to_one_taker(queue: &dyn Queue) {

@@ -33,6 +33,7 @@ macro_rules! each_case {
 async fn a_cluster_is_a_queue() {
     let cluster = Cluster::start();
     each_case! { &cluster;
+        publishers_that_look_at_the_same_time_both_fit,
         what_does_not_fit_is_dropped,
         every_entry_goes_to_one_taker,
         a_take_waits_for_the_first,

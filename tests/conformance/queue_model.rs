@@ -72,7 +72,8 @@ impl Model {
             Entry { targets, ..entry(stream, self.next) }
         };
         let entries: Vec<Entry> = targets.into_iter().map(new).collect();
-        let room = WINDOW.saturating_sub(self.len(stream));
+        // twice what it should hold, for publishers that look at the same time
+        let room = (2 * WINDOW).saturating_sub(self.len(stream));
         self.unread.entry(stream).or_default().extend(entries.iter().take(room));
         entries
     }

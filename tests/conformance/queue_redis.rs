@@ -56,15 +56,16 @@ async fn what_a_dead_node_held_is_reclaimed_once() {
 #[tokio::test]
 async fn what_is_taken_takes_up_room_until_it_is_ended() {
     let (one, other) = nodes().await;
-    fill(&one, Stream::Bulk, 0..100).await;
-    let taken = other.take(100, Duration::ZERO).await.unwrap();
-    assert_eq!((taken.len(), one.len(Stream::Bulk).await.unwrap()), (100, 100));
-    fill(&one, Stream::Bulk, 100..110).await;
-    assert_eq!(take(&one, 100).await, [], "there was no room");
+    let limit = one.limit();
+    fill(&one, Stream::Bulk, 0..u64::try_from(limit).unwrap()).await;
+    let taken = other.take(limit, Duration::ZERO).await.unwrap();
+    assert_eq!((taken.len(), one.len(Stream::Bulk).await.unwrap()), (limit, limit));
+    fill(&one, Stream::Bulk, 1_000..1_010).await;
+    assert_eq!(take(&one, limit).await, [], "there was no room");
     other.ack(&taken[..60]).await.unwrap();
-    assert_eq!(one.len(Stream::Bulk).await.unwrap(), 40);
-    fill(&one, Stream::Bulk, 110..200).await;
-    assert_eq!((take(&one, 1_000).await.len(), one.len(Stream::Bulk).await.unwrap()), (60, 40));
+    assert_eq!(one.len(Stream::Bulk).await.unwrap(), limit - 60);
+    fill(&one, Stream::Bulk, 2_000..2_090).await;
+    assert_eq!((take(&one, 1_000).await.len(), one.len(Stream::Bulk).await.unwrap()), (60, limit - 60));
 }
 
 #[tokio::test]

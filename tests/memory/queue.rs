@@ -40,8 +40,8 @@ impl Streams {
         self.unread.get(&stream).map_or(0, VecDeque::len) + pending
     }
 
-    fn push(&mut self, entry: Entry, window: usize) {
-        if self.len(entry.stream) >= window {
+    fn push(&mut self, entry: Entry, limit: usize) {
+        if self.len(entry.stream) >= limit {
             return;
         }
         let line = self.unread.entry(entry.stream).or_default();
@@ -81,7 +81,7 @@ impl Streams {
 }
 
 impl MemoryQueue {
-    /// A queue whose streams hold `window` entries each.
+    /// A queue whose streams should hold `window` entries each.
     pub fn new(window: usize) -> Self {
         Self { window, streams: Mutex::default(), filled: Notify::new() }
     }
@@ -92,7 +92,7 @@ impl Queue for MemoryQueue {
     async fn publish(&self, entries: &[Entry]) -> Result<(), Error> {
         let mut streams = self.streams.lock();
         for entry in entries {
-            streams.push(*entry, self.window);
+            streams.push(*entry, self.limit());
         }
         drop(streams);
         self.filled.notify_waiters();

@@ -9,7 +9,9 @@ use super::store::Fault;
 use super::world::{World, until};
 use crate::dispatch::commit::Pending;
 use crate::dispatch::node::Node;
-use crate::dispatch::{scheduler, worker};
+use crate::dispatch::scheduler;
+use crate::domain::work::Stream;
+use crate::queue::Queue;
 use crate::store;
 use crate::store::engine::{ItemVerdict, Submission, Verdict};
 
@@ -95,6 +97,26 @@ async fn without_the_queue_all_is_accepted_and_published_later() {
     assert_eq!(world.ready(&node).await.len(), 3);
 }
 
+/// A queue that is there and says nothing.
+#[tokio::test]
+async fn who_is_accepted_does_not_wait_for_the_queue() {
+    let world = World::new().await;
+    let node = world.hand().committing();
+    let ready = async || (world.queue.len(Stream::High).await.unwrap() == 1).then_some(());
+    let accept = async || {
+        let mut answer = hand_in(&node, world.submission(&["ann"]).await.1).await;
+        until("it is answered", async || answer.try_recv().ok()).await.unwrap()
+    };
+    assert_eq!(accept().await, accepted());
+    until("it is ready", ready).await;
+    assert_eq!(world.take().await.len(), 1);
+    world.queue.answers(false);
+    for _ in 0..3 {
+        assert_eq!(accept().await, accepted());
+    }
+    world.queue.answers(true);
+}
+
 #[tokio::test]
 async fn outcomes_are_kept_until_the_store_is_back() {
     let world = World::new().await;
@@ -103,11 +125,31 @@ async fn outcomes_are_kept_until_the_store_is_back() {
     let id = world.accept(&["ann"]).await;
     let taken = world.ready(&node).await;
     world.store.fail("record", [Fault::Before, Fault::After]);
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("it is recorded", async || world.is_done(id).await.then_some(())).await;
     until("its permit is returned", async || (node.permits.available_permits() == node.settings.permits).then_some(())).await;
     assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (1, 1));
     assert_eq!(world.store.calls("record"), 3);
+}
+
+/// Its permit is wanted back, whatever the queue does.
+#[tokio::test]
+async fn who_is_recorded_does_not_wait_for_the_queue() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann", "bob"]).await;
+    let mut taken = Vec::new();
+    for user in ["ann", "bob"] {
+        world.accept(&[user]).await;
+        taken.push(world.ready(&node).await);
+    }
+    world.queue.answers(false);
+    for (number, taken) in taken.into_iter().enumerate() {
+        world.work_on(&node, taken).await;
+        until("it is recorded", async || (node.held.all().is_empty() && world.provider.started().len() == number + 1).then_some(())).await;
+    }
+    world.queue.answers(true);
+    until("both are acked", async || (world.queue.acked.lock().unwrap().len() == 2).then_some(())).await;
 }
 
 #[tokio::test]
@@ -119,9 +161,23 @@ async fn what_was_taken_is_claimed_once_the_store_is_back() {
     let taken = world.ready(&node).await;
     world.store.fail("claim", [Fault::Before, Fault::Before]);
     world.store.fail("read_targets", [Fault::Before]);
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("it is sent", async || world.is_done(id).await.then_some(())).await;
     assert_eq!((world.store.calls("claim"), world.counts(id).await.sent), (3, 1));
+}
+
+/// The list of categories is old, and the store does not answer at once.
+#[tokio::test]
+async fn the_categories_are_read_again_like_all_else() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&node).await;
+    world.store.fail("categories", [Fault::Before, Fault::Before]);
+    world.work_on(&node, taken).await;
+    until("it is sent", async || world.is_done(id).await.then_some(())).await;
+    assert_eq!((world.store.calls("claim"), world.counts(id).await.sent), (1, 1));
 }
 
 #[tokio::test]
@@ -132,7 +188,7 @@ async fn a_row_that_cannot_be_claimed_harms_no_other() {
     let ids = [world.accept(&["ann"]).await, world.accept(&["bob"]).await];
     let taken = world.ready(&node).await;
     world.store.fail("claim", [Fault::Refused, Fault::Refused]);
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("one of them is sent", async || {
         let mut sent = 0;
         for id in ids {
@@ -151,6 +207,6 @@ async fn a_stopping_node_claims_nothing_more() {
     let taken = world.ready(&node).await;
     world.store.goes(true);
     node.stopping.cancel();
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     assert_eq!((world.store.calls("claim"), node.held.all().len()), (1, 0));
 }

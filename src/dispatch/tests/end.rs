@@ -1,11 +1,14 @@
 //! Roles that are on several nodes, and the end of a node.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::world::{World, until};
+use super::store::Fault;
+use super::world::{Hand, World, until};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::role::Roles;
-use crate::dispatch::{claim, hand_back, recorder, worker};
+use crate::dispatch::{claim, hand_back, recorder, scheduler, worker};
+use crate::domain::id::NotificationId;
 
 const NOTHING: Roles = Roles { api: false, worker: false, scheduler: false };
 
@@ -18,7 +21,7 @@ async fn what_is_under_way_at_the_end_goes_back_as_if_never_taken() {
     let untouched = world.accept(&["cid"]).await;
     world.provider.answers(false);
     let (under_way, unread): (Vec<_>, Vec<_>) = world.ready(&node).await.into_iter().partition(|taken| taken.entry.key.notification == id);
-    worker::work_on(&node, under_way).await;
+    world.work_on(&node, under_way).await;
     assert_eq!(claim::claim(&node, unread).await.len(), 1);
     until("both are under way", async || (world.provider.started().len() == 2).then_some(())).await;
 
@@ -46,7 +49,7 @@ async fn the_last_outcomes_are_written_first() {
     world.iphones(&["ann", "bob"]).await;
     let id = world.accept(&["ann", "bob"]).await;
     let taken = world.ready(&hand.node).await;
-    worker::work_on(&hand.node, taken).await;
+    world.work_on(&hand.node, taken).await;
     // both answers are known and nobody has written them
     until("both have answered", async || (world.provider.started().len() == 2 && hand.events.len() == 3).then_some(())).await;
     let node = Arc::clone(&hand.node);
@@ -60,6 +63,61 @@ async fn the_last_outcomes_are_written_first() {
     assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (2, 2));
 }
 
+/// A node that was told the last outcome and has not written it.
+async fn told_the_last(world: &World) -> (NotificationId, Hand) {
+    let hand = world.hand();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&hand.node).await;
+    world.work_on(&hand.node, taken).await;
+    until("it has answered", async || (world.provider.started().len() == 1 && hand.events.len() == 2).then_some(())).await;
+    (id, hand)
+}
+
+/// A moment's fault at the end is no reason to send again what is known to have been sent.
+#[tokio::test]
+async fn the_last_outcomes_are_written_though_the_store_is_away_for_a_moment() {
+    let world = World::new().await;
+    let (id, hand) = told_the_last(&world).await;
+    world.store.fail("record", [Fault::Before, Fault::Before]);
+    let node = Arc::clone(&hand.node);
+    node.hard_stop.cancel();
+    let (handed_back, ()) = tokio::join!(hand_back::hand_back(&node), recorder::run(Arc::clone(&node), hand.events));
+    assert_eq!(handed_back.unwrap(), 0, "nothing is left to hand back");
+    assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (1, 1));
+}
+
+/// Where what is known cannot be written nothing is handed back: whoever took it would send it at once, and without knowing.
+#[tokio::test]
+async fn what_is_known_and_not_written_is_not_handed_back() {
+    let world = World::new().await;
+    let (_, hand) = told_the_last(&world).await;
+    let node = Arc::clone(&hand.node);
+    tokio::time::pause();
+    world.store.fail("record", [Fault::Before; 26]);
+    node.hard_stop.cancel();
+    let (handed_back, ()) = tokio::join!(hand_back::hand_back(&node), recorder::run(Arc::clone(&node), hand.events));
+    tokio::time::resume();
+    assert!(matches!(handed_back, Err(error) if error.is_transient()));
+    assert_eq!(world.ready(&world.hand().node).await, [], "its lease is left to lapse");
+}
+
+/// A fault of the handing back itself is one of a moment as well.
+#[tokio::test]
+async fn what_is_handed_back_is_tried_again() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann"]).await;
+    world.accept(&["ann"]).await;
+    world.accept_for_all().await;
+    let taken = world.ready(&node).await;
+    assert_eq!(claim::claim(&node, taken).await.len(), 2);
+    world.store.fail("record", [Fault::After]);
+    world.store.fail("hand_back", [Fault::Before]);
+    assert_eq!(hand_back::hand_back(&node).await.unwrap(), 2);
+    assert_eq!(world.ready(&world.hand().node).await.len(), 2, "at once, and each once");
+}
+
 #[tokio::test]
 async fn an_audience_that_is_being_read_goes_on_elsewhere() {
     let world = World::new().await;
@@ -70,6 +128,50 @@ async fn an_audience_that_is_being_read_goes_on_elsewhere() {
     assert_eq!(claim::claim(&node, taken).await.len(), 1);
     assert_eq!(hand_back::hand_back(&node).await.unwrap(), 1);
     assert_eq!(world.ready(&world.hand().node).await.len(), 1, "at once");
+}
+
+/// The claim is answered after the end has begun.
+#[tokio::test]
+async fn what_is_being_claimed_at_the_end_goes_back_too() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.accept(&["ann"]).await;
+    let taken = world.ready(&node).await;
+    let (claimed, handed_back) = tokio::join!(claim::claim(&node, taken), hand_back::hand_back(&node));
+    assert_eq!((claimed.len(), handed_back.unwrap()), (1, 1));
+    assert_eq!(world.ready(&world.hand().node).await.len(), 1, "at once");
+}
+
+/// The store refused the batch, and goes away before all of its rows are claimed alone.
+#[tokio::test]
+async fn what_was_claimed_before_the_node_stopped_is_worked_on() {
+    let world = World::new().await;
+    let node = world.hand().node;
+    for user in ["ann", "bob", "cid"] {
+        world.accept(&[user]).await;
+    }
+    let taken = world.ready(&node).await;
+    node.stopping.cancel();
+    world.store.fail("claim", [Fault::Refused, Fault::None, Fault::Before]);
+    assert_eq!(claim::claim(&node, taken).await.len(), 1);
+    assert_eq!(node.held.all().len(), 1);
+}
+
+/// What the queue has handed out is nobody else's: a take is not given up half way.
+#[tokio::test]
+async fn what_is_being_taken_when_a_node_stops_is_worked_on() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    scheduler::round(&node).await.unwrap();
+    world.queue.answers(false);
+    node.tasks.spawn(Box::pin(worker::run(Arc::clone(&node))));
+    until("it is taken", async || (world.queue.taken.load(Ordering::SeqCst) == 1).then_some(())).await;
+    node.stopping.cancel();
+    tokio::task::yield_now().await;
+    world.queue.answers(true);
+    until("it is sent", async || world.is_done(id).await.then_some(())).await;
 }
 
 /// Each part of the path on a node of its own, and nothing without all of them.

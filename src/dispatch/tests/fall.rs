@@ -1,14 +1,19 @@
 //! What falls: a task of the path, and claims that a node forgot it had.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{LEASE, World, until};
-use crate::dispatch::claim;
+use crate::dispatch::directory::{App, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::job::Job;
+use crate::dispatch::node::Node;
+use crate::dispatch::plan::Sending;
 use crate::dispatch::recorder::{self, Event, What};
 use crate::dispatch::role::Roles;
+use crate::dispatch::{audience, claim, send};
+use crate::domain::decision::AppDefaults;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::{Change, DeviceChange, Platform, PushToken, TokenHash};
 use crate::domain::id::Target;
@@ -78,4 +83,25 @@ async fn what_follows_a_verdict_stays_with_its_own_claim() {
     node.tasks.spawn(Box::pin(recorder::run(Arc::clone(&node), hand.events)));
     until("the present one is over", async || node.held.jobs().iter().all(|job| job.work.epoch == 1).then_some(())).await;
     assert_eq!(world.counts(id).await.waiting, 1);
+}
+
+/// Nobody gets so far without a provider; who did would not vanish.
+#[tokio::test]
+async fn a_target_whose_provider_is_gone_ends_all_the_same() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let job = claim::claim(&node, world.ready(&node).await).await.remove(0);
+    let answered = audience::read(&node, vec![Arc::clone(&job)]).await.unwrap().remove(0);
+    let recipient = answered.answer.candidates[0].recipient.clone().unwrap();
+    let ends_at = job.work.expires_at;
+    let sending = Sending { recipient, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at };
+    let app = App { id: world.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: BTreeMap::new() };
+    let mut parts = world.parts();
+    parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
+    let without = Arc::new(Node::new(parts, node.events.clone(), node.accepted.clone()));
+    let permit = Arc::clone(&without.permits).try_acquire_owned().unwrap();
+    send::send(without, job, sending, permit).await;
+    until("it is over", async || (world.counts(id).await.suppressed == 1).then_some(())).await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::world::{LEASE, World, until};
-use crate::dispatch::{reclaim, worker};
+use crate::dispatch::reclaim;
 use crate::store::Engine;
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -22,7 +22,7 @@ async fn work_of_a_node_that_died_is_taken_over() {
     drop(dead);
     world.clock.pass(LEASE + MOMENT);
     let taken = world.ready(&node).await;
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("it is sent", async || world.is_done(id).await.then_some(())).await;
     assert_eq!(world.counts(id).await.sent, 1);
 }
@@ -37,7 +37,7 @@ async fn a_step_takes_nothing_from_its_holder() {
         world.provider.answers(false);
         let id = world.accept(&["ann"]).await;
         let taken = world.ready(&holder).await;
-        worker::work_on(&holder, taken.clone()).await;
+        world.work_on(&holder, taken.clone()).await;
         until("it is under way", async || (world.provider.started().len() == 1).then_some(())).await;
 
         world.clock.step(TimeDelta::hours(hours));
@@ -66,10 +66,10 @@ async fn what_a_node_holds_it_does_not_claim_again() {
     world.provider.answers(false);
     let id = world.accept(&["ann"]).await;
     let taken = world.ready(&node).await;
-    worker::work_on(&node, taken.clone()).await;
+    world.work_on(&node, taken.clone()).await;
     world.clock.step(TimeDelta::hours(1));
     let claims = world.store.calls("claim");
-    worker::work_on(&node, taken.clone()).await;
+    world.work_on(&node, taken.clone()).await;
     assert_eq!(world.store.calls("claim"), claims);
     assert_eq!(*world.queue.acked.lock().unwrap(), taken, "it is forgotten");
     world.provider.answers(true);
@@ -86,7 +86,7 @@ async fn what_the_dead_had_taken_is_reclaimed_and_worked_on() {
     let taken = world.ready(&node).await;
     assert!(world.store.cancel(world.app, over).await.unwrap());
     let (gone, open): (Vec<_>, Vec<_>) = taken.into_iter().partition(|taken| taken.entry.key.notification == over);
-    worker::work_on(&node, gone.clone()).await;
+    world.work_on(&node, gone.clone()).await;
     let acked = || world.queue.acked.lock().unwrap().len();
     until("one of them is over", async || (acked() == 1).then_some(())).await;
     world.queue.pending.lock().unwrap().extend(open.into_iter().chain(gone));
@@ -94,6 +94,27 @@ async fn what_the_dead_had_taken_is_reclaimed_and_worked_on() {
     until("the other is sent", async || world.is_done(id).await.then_some(())).await;
     until("both are acked", async || (acked() == 3).then_some(())).await;
     assert_eq!(world.counts(id).await.sent, 1);
+}
+
+/// Entries say how many targets they have only once they are reclaimed.
+#[tokio::test]
+async fn no_more_is_claimed_of_what_the_dead_had_taken_than_there_are_permits() {
+    let world = World::new().await;
+    let node = world.hand_with_permits(3).recording();
+    world.clock.pass(LEASE);
+    assert!(node.may_take_lapsed().await.unwrap());
+    world.iphones(&["ann", "bob"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(world.accept(&["ann", "bob"]).await);
+    }
+    let taken = world.ready(&node).await;
+    world.queue.pending.lock().unwrap().extend(taken);
+    reclaim::round(&node).await.unwrap();
+    for id in ids {
+        until("it is sent", async || world.is_done(id).await.then_some(())).await;
+    }
+    assert_eq!(world.store.calls("claim"), 3, "two of them have more targets than there are permits");
 }
 
 #[tokio::test]
@@ -135,7 +156,7 @@ async fn what_seemed_to_lapse_while_it_was_reclaimed_is_left_to_its_holder() {
     world.provider.answers(false);
     let id = world.accept(&["ann"]).await;
     let taken = world.ready(&holder).await;
-    worker::work_on(&holder, taken.clone()).await;
+    world.work_on(&holder, taken.clone()).await;
     until("it is under way", async || (world.provider.started().len() == 1).then_some(())).await;
 
     world.queue.pending.lock().unwrap().extend(taken);
@@ -146,7 +167,7 @@ async fn what_seemed_to_lapse_while_it_was_reclaimed_is_left_to_its_holder() {
     until("its outcome is written", async || (world.counts(id).await.sent == 1).then_some(())).await;
     world.clock.pass(LEASE + MOMENT);
     let taken = world.ready(&other).await;
-    worker::work_on(&other, taken).await;
+    world.work_on(&other, taken).await;
     until("it is done", async || world.is_done(id).await.then_some(())).await;
     assert_eq!((world.provider.started().len(), world.counts(id).await.sent), (1, 1));
 }
@@ -161,7 +182,7 @@ async fn a_read_that_took_long_is_not_taken_for_new() {
     let taken = world.ready(&node).await;
     let clock = Arc::clone(&world.clock);
     world.store.before("read_targets", move || clock.pass(Duration::from_secs(3)));
-    worker::work_on(&node, taken).await;
+    world.work_on(&node, taken).await;
     until("it is sent", async || world.is_done(id).await.then_some(())).await;
     assert_eq!((world.store.calls("read_targets"), world.counts(id).await.sent), (2, 1));
 }

@@ -7,7 +7,6 @@ use chrono::TimeDelta;
 
 use super::world::{LEASE, World, until};
 use crate::dispatch::node::Node;
-use crate::dispatch::worker;
 use crate::domain::delivery::State;
 use crate::domain::device::{Change, DeviceChange, Platform, PushToken};
 use crate::domain::work::TakenWork;
@@ -26,7 +25,7 @@ async fn die_of(world: &World, taken: &[Taken]) -> Vec<TakenWork> {
 
 async fn drain(world: &World, node: &std::sync::Arc<Node>) {
     let taken = world.ready(node).await;
-    worker::work_on(node, taken).await;
+    world.work_on(node, taken).await;
 }
 
 /// Each target is tried alone, as often as is allowed, and then left to people, who can have it tried again.
@@ -42,7 +41,7 @@ async fn rendering_that_panics_kills_nothing_and_becomes_dead_letters() {
     for _ in 1..=5 {
         let taken = world.ready(&node).await;
         assert_eq!(taken.len(), 2, "each alone");
-        worker::work_on(&node, taken).await;
+        world.work_on(&node, taken).await;
         until("they are given up for now", async || node.held.all().is_empty().then_some(())).await;
         assert_eq!(world.dead().await, []);
         world.clock.pass(LEASE + MOMENT);
@@ -98,7 +97,7 @@ async fn what_kills_its_worker_is_set_apart_and_left_alone() {
     let mut singles = world.ready(&node).await;
     assert_eq!(singles.len(), 3, "on its third take it is split");
     let poison = singles.split_off(2);
-    worker::work_on(&node, singles).await;
+    world.work_on(&node, singles).await;
     until("its companions are sent", async || (world.counts(id).await.sent == 2).then_some(())).await;
 
     for take in 1..=5 {
@@ -130,7 +129,7 @@ async fn a_panic_of_the_worker_is_not_its_end() {
     for id in ids {
         until("each is read and sent alone", async || world.is_done(id).await.then_some(())).await;
     }
-    assert_eq!(node.claiming.load(Ordering::SeqCst), 0);
+    assert!(node.taking.is_empty());
 }
 
 /// An audience that cannot be taken goes on until it expires, and ends then.

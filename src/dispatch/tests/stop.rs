@@ -21,7 +21,7 @@ async fn expanded(world: &World, node: &Arc<Node>) -> NotificationId {
 }
 
 async fn look(node: &Node) {
-    stop::look(node, &mut node.now()).await.unwrap();
+    stop::look(node, &mut node.now(), stop::LONGEST_COMMIT).await.unwrap();
 }
 
 /// Nothing new is started, what is under way is recorded, and the rest waits in a row of its own until the run goes on.
@@ -41,7 +41,7 @@ async fn what_a_node_holds_of_a_paused_run_goes_back() {
         assert_eq!(node.stopped.get(id), Some(RunStatus::Paused));
         world.provider.answers(true);
     };
-    tokio::join!(worker::work_on(&node, taken), pausing);
+    tokio::join!(world.work_on(&node, taken), pausing);
     until("the rest is put back", async || node.held.all().is_empty().then_some(())).await;
     let counts = world.counts(id).await;
     assert_eq!((counts.sent, counts.waiting, world.provider.started().len()), (1, 2, 1));
@@ -96,7 +96,7 @@ async fn an_audience_is_not_read_on_while_its_run_is_paused() {
     assert_eq!(taken.len(), 1, "it goes on at once");
 }
 
-/// The waiting work of a cancelled run is made due when a node hears of it, and once more when the overlap is over.
+/// The waiting work of a cancelled run is made due when a node hears of it, and once more when no commit from before it is left.
 #[tokio::test]
 async fn a_cancel_is_hastened_twice() {
     let world = World::new().await;
@@ -110,9 +110,24 @@ async fn a_cancel_is_hastened_twice() {
     }
     look(&other).await;
     assert_eq!(world.store.calls("hasten"), 2, "each node that hears of it");
-    world.clock.pass(Duration::from_secs(10));
+    world.clock.pass(stop::LONGEST_COMMIT);
     for node in [&node, &other, &node, &other] {
         look(node).await;
     }
     assert_eq!(world.store.calls("hasten"), 4);
+}
+
+/// A resume that takes long to become visible bears the instant at which it began.
+#[tokio::test]
+async fn a_resume_that_became_visible_late_is_noticed() {
+    let world = World::new().await;
+    let node = world.hand().node;
+    let id = expanded(&world, &node).await;
+    assert!(world.store.pause(world.app, id).await.unwrap());
+    look(&node).await;
+    assert_eq!(node.stopped.get(id), Some(RunStatus::Paused));
+    assert!(world.store.resume(world.app, id).await.unwrap());
+    world.clock.pass(stop::LONGEST_COMMIT / 2);
+    look(&node).await;
+    assert_eq!(node.stopped.get(id), None);
 }

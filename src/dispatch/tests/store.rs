@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     After,
     /// The store refuses it.
     Refused,
+    /// It does not.
+    None,
 }
 
 type Hooks = BTreeMap<&'static str, Box<dyn FnOnce() + Send>>;
@@ -90,7 +92,7 @@ impl TestStore {
     async fn around<T>(&self, method: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
         let away = || Error::Unavailable("away".into());
         match self.next_fault(method) {
-            None => call.await,
+            None | Some(Fault::None) => call.await,
             Some(Fault::Before) => Err(away()),
             Some(Fault::After) => call.await.and(Err(away())),
             Some(Fault::Refused) => Err(Error::Refused("refused".into())),

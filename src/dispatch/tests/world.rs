@@ -20,7 +20,7 @@ use crate::dispatch::directory::{App, Directory};
 use crate::dispatch::draft::{Draft, To};
 use crate::dispatch::node::{Node, Parts};
 use crate::dispatch::recorder::{self, Event};
-use crate::dispatch::{RetrySettings, Settings, accept, job, scheduler};
+use crate::dispatch::{RetrySettings, Settings, accept, claim, job, scheduler, worker};
 use crate::domain::clock::{Ids, Rng};
 use crate::domain::content::Content;
 use crate::domain::decision::AppDefaults;
@@ -169,6 +169,12 @@ impl World {
     /// Takes what is in the queue.
     pub(in crate::dispatch) async fn take(&self) -> Vec<Taken> {
         self.queue.take(10_000, Duration::ZERO).await.unwrap()
+    }
+
+    /// Has a node work on what was taken, until all of its sends are started.
+    pub(in crate::dispatch) async fn work_on(&self, node: &Arc<Node>, taken: Vec<Taken>) {
+        let jobs = claim::claim(node, taken).await;
+        worker::work_on_jobs(node, jobs).await;
     }
 
     pub(in crate::dispatch) async fn view(&self, id: NotificationId) -> NotificationView {

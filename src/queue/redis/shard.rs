@@ -53,11 +53,11 @@ impl Shard {
         Stream::ALL.iter().map(|stream| self.key(*stream)).collect()
     }
 
-    /// Adds entries to streams that hold fewer than `window`.
-    pub(super) async fn publish(&self, server: &Server, entries: &[Entry], window: usize) -> Result<(), Fault> {
+    /// Adds entries to streams that hold fewer than `limit`.
+    pub(super) async fn publish(&self, server: &Server, entries: &[Entry], limit: usize) -> Result<(), Fault> {
         for entries in entries.chunks(AT_ONCE) {
             let mut call = PUBLISH.key(self.keys());
-            call.arg(window);
+            call.arg(limit);
             for entry in entries {
                 call.arg(place_of(entry.stream)).arg(entry.targets).arg(work_field(&entry.key));
             }
