@@ -36,6 +36,8 @@ use crate::telemetry::Metrics;
 /// How often a stopping node looks whether what was under way has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// What `herald dev` adds to a daemon.
 #[derive(Default)]
 pub struct Extras {
@@ -174,6 +176,7 @@ fn at(path: &Path) -> String {
 fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options> {
     let mut options = postgres::Options::parse(url).context("database.url")?;
     options.connections = settings.database.connections;
+    options.retention = settings.database.retention_days.map(|days| DAY * days);
     Ok(options)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::queue::QueueUrl;
-use super::sections::{App, DatabaseUrl};
+use super::sections::{App, Database, DatabaseUrl};
 use crate::domain::quiet_hours::QuietInterval;
 use crate::providers::InitError;
 
@@ -23,8 +23,19 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     if retry.max_seconds < retry.first_seconds {
         report("retry.max_seconds", format!("must be at least retry.first_seconds ({})", retry.first_seconds));
     }
+    check_retention(&settings.database, report);
     for (name, app) in &settings.apps {
         check_app(name, app, report);
+    }
+}
+
+/// The longest life of a notification is 28 days: what may still be sent is not forgotten.
+fn check_retention(database: &Database, report: &mut dyn FnMut(&str, String)) {
+    let Some(days) = database.retention_days else { return };
+    if let DatabaseUrl::Sqlite(_) = database.url {
+        report("database.retention_days", "goes with a database.url of PostgreSQL only".to_owned());
+    } else if !(29..=3650).contains(&days) {
+        report("database.retention_days", "must be 29 to 3650".to_owned());
     }
 }
 

@@ -77,12 +77,14 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// Connections of this node to PostgreSQL, at most; 4 to 500.
     pub connections: u32,
+    /// Notifications and deliveries are forgotten so many days after theirs, 29 to 3650; without it they are kept. PostgreSQL only.
+    pub retention_days: Option<u32>,
     encryption_key_file: Option<NotYet>,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: DatabaseUrl::default(), connections: 16, encryption_key_file: None }
+        Self { url: DatabaseUrl::default(), connections: 16, retention_days: None, encryption_key_file: None }
     }
 }
 

@@ -258,6 +258,15 @@ fn a_server_is_named_with_its_user_and_database() {
 }
 
 #[test]
+fn only_a_server_forgets_after_days() {
+    let url = "[database]\nurl = 'postgres://herald@db/herald'\nretention_days = ";
+    assert_eq!(read(&format!("{url}90"), &[]).unwrap().database.retention_days, Some(90));
+    assert_eq!(problems(&format!("{url}28"), &[]), ["herald.toml:3: database.retention_days must be 29 to 3650"]);
+    let embedded = "[database]\nretention_days = 90";
+    assert_eq!(problems(embedded, &[]), ["herald.toml:2: database.retention_days goes with a database.url of PostgreSQL only"]);
+}
+
+#[test]
 fn what_comes_later_is_refused_by_name() {
     check(LATER);
 }

@@ -35,6 +35,15 @@ pub struct FollowUp {
     pub attempt: u32,
     /// Why it waits.
     pub reason: Option<WaitReason>,
+    /// In a row of its own.
+    pub is_alone: bool,
+}
+
+impl FollowUp {
+    /// A look that may share its row with others.
+    pub fn of(pair: Pair, due: Timestamp, attempt: u32, reason: Option<WaitReason>) -> Self {
+        Self { pair, due, attempt, reason, is_alone: false }
+    }
 }
 
 /// All targets of a job.
@@ -115,18 +124,29 @@ impl Job {
         for follow_up in follow_ups {
             // what is cancelled waits for nothing
             let due = if stopped == Some(RunStatus::Cancelled) { now } else { follow_up.due };
-            let group = groups.entry((bucket(now, due), follow_up.attempt, follow_up.reason)).or_insert((due, Vec::new()));
+            let group = groups
+                .entry((bucket(now, due), follow_up.attempt, follow_up.reason, follow_up.is_alone.then_some(follow_up.pair)))
+                .or_insert((due, Vec::new()));
             group.0 = group.0.max(due);
             group.1.push(follow_up.pair);
         }
         let mut rows = Vec::new();
-        for ((_, attempt, reason), (due, mut pairs)) in groups {
+        for ((_, attempt, reason, _), (due, mut pairs)) in groups {
             pairs.sort_unstable();
             for chunk in pairs.chunks(MAX_TARGETS) {
                 rows.push(self.row(ids, chunk.to_vec(), FollowUpRow { due, attempt, reason }));
             }
         }
         rows
+    }
+
+    /// One of its targets made its worker panic. Alone in its row it spends a take; else it is set apart, so that it takes no others with it.
+    pub fn set_apart(&self, pair: Option<Pair>, now: Timestamp) {
+        tracing::error!(notification.id = %self.message.id, "a target made its worker panic; it is tried again, and left alone after some tries");
+        match pair.filter(|_| self.work.targets.len() > 1) {
+            Some(pair) => self.follow(FollowUp { is_alone: true, ..FollowUp::of(pair, now, self.work.attempt, self.work.reason) }),
+            None => self.spoil(),
+        }
     }
 
     /// An outcome of one of its targets could not be written: its row must not end.
@@ -161,7 +181,7 @@ impl Job {
         };
         let waiting: HashSet<Pair> = self.follow_ups.lock().iter().map(|follow_up| follow_up.pair).collect();
         for pair in pairs.iter().filter(|pair| !waiting.contains(pair)) {
-            self.follow(FollowUp { pair: *pair, due: now, attempt: self.work.attempt, reason: self.work.reason });
+            self.follow(FollowUp::of(*pair, now, self.work.attempt, self.work.reason));
         }
         Some(Rest { endings: endings.clone(), follow_ups: self.follow_up_rows(ids, now, stopped) })
     }

@@ -12,7 +12,7 @@ use crate::domain::decision::{Decision, DeviceFacts, Push, Question};
 use crate::domain::delivery::Ending;
 use crate::domain::due;
 use crate::domain::gate;
-use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
+use crate::domain::reason::{SuppressReason, WaitReason};
 use crate::domain::work::TakenWork;
 use crate::store::engine::{Candidate, Recipient, RunStatus};
 
@@ -32,6 +32,8 @@ pub enum Step {
     },
     /// It is sent to.
     Send(Box<Sending>),
+    /// Deciding about it panicked.
+    Panicked,
 }
 
 /// A target that the gate lets through.
@@ -69,7 +71,7 @@ pub struct Context<'a> {
 
 /// What becomes of a target. A panic in it is this target's alone.
 pub fn plan(context: &Context<'_>, candidate: Candidate) -> Step {
-    catch_unwind(AssertUnwindSafe(|| judge(context, candidate))).unwrap_or(Step::End(Ending::Failed(FailReason::RenderFailed)))
+    catch_unwind(AssertUnwindSafe(|| judge(context, candidate))).unwrap_or(Step::Panicked)
 }
 
 fn judge(context: &Context<'_>, candidate: Candidate) -> Step {

@@ -1,7 +1,7 @@
 //! Poison: work that was taken again and again without progress, because something of it stops its workers.
 //!
-//! A panic while a target is planned or rendered is caught, and is that target's alone (`render_failed`); one elsewhere costs its work a take. What
-//! ends the whole process shows by its takes only: a chunk on its third take is split, so that the one target that does harm no longer
+//! A panic while a target is planned or rendered is caught, and is that target's alone: set apart in a row of its own it spends its takes. One
+//! elsewhere costs its work a take. What ends the whole process shows by its takes only: a chunk on its third take is split, so that the one target that does harm no longer
 //! takes others with it, and the store leaves a row of one target alone after five (see [`crate::store::dead_letter`]).
 //!
 //! An audience that cannot be taken is never dead: it goes on from its cursor with each lease, and nobody would look for it among the dead

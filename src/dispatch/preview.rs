@@ -16,7 +16,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
 use crate::domain::explain::outcome_of;
 use crate::domain::id::WorkId;
-use crate::domain::reason::SuppressReason;
+use crate::domain::reason::{SuppressReason, WaitReason};
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 use crate::providers::{Body, Piece, Rendered};
 use crate::store::engine::{Candidate, Recipient};
@@ -123,6 +123,7 @@ fn count(tally: &mut Tally, step: Step) {
         Step::Send(_) => tally.add("send"),
         Step::Wait { reason, .. } => tally.add(reason.as_str()),
         Step::End(ending) => tally.add(ending.reason().unwrap_or(ending.state().as_str())),
+        Step::Panicked => tally.add(WaitReason::DeadLetter.as_str()),
     }
 }
 

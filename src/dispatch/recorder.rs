@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::job::{FollowUp, Job};
 use super::node::{BACKOFF, Node, Permit};
 use super::outage::Causes;
+use crate::domain::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{NotificationId, Target};
 use crate::domain::work::Pair;
@@ -41,6 +42,8 @@ pub enum What {
     Dead(Box<Death>),
     /// It is looked at again.
     Again(FollowUp),
+    /// It panicked before anything was handed over; `None` for one that is no device.
+    Panicked(Option<Pair>),
     /// Nothing: it has a delivery, or the job has named all its targets.
     Nothing,
 }
@@ -56,7 +59,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(events: &mut Vec<Event>) -> Self {
+    fn of(events: &mut Vec<Event>, now: Timestamp) -> Self {
         let mut batch = Self::default();
         for Event { job, what, permit } in events.drain(..) {
             match what {
@@ -68,6 +71,11 @@ impl Batch {
                 What::Again(follow_up) => {
                     if let Some(job) = &job {
                         job.follow(follow_up);
+                    }
+                }
+                What::Panicked(pair) => {
+                    if let Some(job) = &job {
+                        job.set_apart(pair, now);
                     }
                 }
                 What::Nothing => {}
@@ -101,7 +109,7 @@ impl Batch {
             let pair = Pair { device, person: death.delivery.person };
             // a verdict that was held back and outlived its job has none that names its target
             let Some(job) = self.jobs.iter().find(|job| job.message.id == *id && job.names(pair)) else { continue };
-            job.follow(FollowUp { pair, due: now, attempt: death.delivery.attempts, reason: None });
+            job.follow(FollowUp::of(pair, now, death.delivery.attempts, None));
         }
     }
 }
@@ -111,7 +119,7 @@ pub async fn run(node: Arc<Node>, mut events: mpsc::Receiver<Event>) {
     let _flushed = node.flushed.clone().drop_guard();
     let mut waiting = Vec::with_capacity(BATCH);
     while next_batch(&node, &mut events, &mut waiting).await {
-        let batch = Batch::of(&mut waiting);
+        let batch = Batch::of(&mut waiting, node.now());
         if !write(&node, &batch).await {
             return;
         }

@@ -76,9 +76,10 @@ pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, permit: Perm
         // its work has been handed back: whoever takes it next repeats it with the same ids
         () = attempt.node.hard_stop.cancelled() => return,
     };
+    // by then it may have been handed over: it is not tried again
     let what = run.unwrap_or_else(|_| attempt.ended(Ending::Failed(FailReason::RenderFailed), attempt.job.work.attempt));
     // what was not handed over, or is repeated anyway, does not count against the bound on repeats
-    let permit = if matches!(what, What::Again(_)) { None } else { Some(permit) };
+    let permit = if matches!(what, What::Again(_) | What::Panicked(_)) { None } else { Some(permit) };
     tell(&attempt.node, Some(Arc::clone(&attempt.job)), what, permit).await;
 }
 
@@ -95,9 +96,10 @@ impl Attempt {
         if let Some(what) = self.last_look(&handover) {
             return what;
         }
-        let rendered = match self.rendered() {
-            Ok(rendered) => rendered,
-            Err(error) => return self.unrendered(&error),
+        let rendered = match std::panic::catch_unwind(AssertUnwindSafe(|| self.rendered())) {
+            Ok(Ok(rendered)) => rendered,
+            Ok(Err(error)) => return self.unrendered(&error),
+            Err(_) => return What::Panicked(Some(self.pair())),
         };
         let started_at = self.node.now();
         let outcome = self.provider.send(self.push(rendered, started_at, handover.clone())).await;
@@ -243,7 +245,7 @@ impl Attempt {
     }
 
     fn again(&self, due: Timestamp, attempt: u32, reason: Option<WaitReason>) -> What {
-        What::Again(FollowUp { pair: self.pair(), due, attempt, reason })
+        What::Again(FollowUp::of(self.pair(), due, attempt, reason))
     }
 
     fn ended(&self, ending: Ending, attempts: u32) -> What {

@@ -167,9 +167,10 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
                 What::Ended(delivery, None)
             }
             Step::Wait { due, reason } => match pair {
-                Some(pair) => What::Again(FollowUp { pair, due, attempt: job.work.attempt, reason: Some(reason) }),
+                Some(pair) => What::Again(FollowUp::of(pair, due, job.work.attempt, Some(reason))),
                 None => What::Nothing,
             },
+            Step::Panicked => What::Panicked(pair),
             Step::Send(sending) => {
                 sendings.push(*sending);
                 continue;
@@ -200,7 +201,7 @@ async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, unti
     let now = node.now();
     for sending in rest {
         let pair = Pair { device: sending.recipient.device, person: sending.recipient.person };
-        let again = FollowUp { pair, due: now, attempt: job.work.attempt, reason: job.work.reason };
+        let again = FollowUp::of(pair, now, job.work.attempt, job.work.reason);
         tell(node, Some(Arc::clone(job)), What::Again(again), None).await;
     }
 }

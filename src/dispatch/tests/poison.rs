@@ -28,21 +28,37 @@ async fn drain(world: &World, node: &std::sync::Arc<Node>) {
     worker::work_on(node, taken).await;
 }
 
+/// Each target is tried alone, as often as is allowed, and then left to people, who can have it tried again.
 #[tokio::test]
-async fn rendering_that_panics_kills_nothing() {
+async fn rendering_that_panics_kills_nothing_and_becomes_dead_letters() {
     let world = World::new().await;
-    let node = world.hand().recording();
+    let node = world.settled().await.recording();
     world.iphones(&["ann", "bob"]).await;
     let id = world.accept(&["ann", "bob"]).await;
     world.provider.panics.store(true, Ordering::SeqCst);
     drain(&world, &node).await;
-    until("it has ended", async || world.is_done(id).await.then_some(())).await;
-    let view = world.view(id).await;
-    assert_eq!((view.counts.failed, view.reasons[&State::Failed]["render_failed"]), (2, 2));
-    world.provider.panics.store(false, Ordering::SeqCst);
-    let id = world.accept(&["ann", "bob"]).await;
+    until("they are set apart", async || node.held.all().is_empty().then_some(())).await;
+    for _ in 1..=5 {
+        let taken = world.ready(&node).await;
+        assert_eq!(taken.len(), 2, "each alone");
+        worker::work_on(&node, taken).await;
+        until("they are given up for now", async || node.held.all().is_empty().then_some(())).await;
+        assert_eq!(world.dead().await, []);
+        world.clock.pass(LEASE + MOMENT);
+    }
     drain(&world, &node).await;
-    until("the next is sent", async || (world.counts(id).await.sent == 2).then_some(())).await;
+    let dead = world.dead().await;
+    assert_eq!(dead.len(), 2);
+    let view = world.view(id).await;
+    assert_eq!((view.counts.waiting, view.reasons[&State::Waiting]["dead_letter"]), (2, 2));
+
+    world.provider.panics.store(false, Ordering::SeqCst);
+    for (id, work) in dead {
+        assert!(world.store.retry_dead_letter(world.app, id, work).await.unwrap());
+    }
+    drain(&world, &node).await;
+    until("they are sent", async || (world.counts(id).await.sent == 2).then_some(())).await;
+    assert_eq!(world.provider.started().len(), 2);
 }
 
 /// One of three kills whoever takes it: its companions are sent, it is dead after five takes more, and lives when it is retried.

@@ -11,6 +11,8 @@ const PASSING: [&str; 8] = ["08", "40", "53", "57", "58", "25006", "25P03", "55P
 const CONTENDED: [&str; 2] = ["40001", "40P01"];
 /// A lock that was not to be had in time, and a statement that took too long.
 const BUSY: [&str; 2] = ["55P03", "57014"];
+/// A write in a transaction that may only read.
+const READ_ONLY: &str = "25006";
 /// No partition was there for a row.
 const NO_PARTITION: &str = "23514";
 
@@ -58,6 +60,11 @@ pub(super) fn is_contended(error: &Error) -> bool {
 /// Whether what is needed is in use, or takes longer than anybody is to wait.
 pub(super) fn is_busy(error: &Error) -> bool {
     database(error).and_then(sqlx::error::DatabaseError::code).is_some_and(|code| BUSY.contains(&&*code))
+}
+
+/// Whether the server has become one that only reads: another has taken its place.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    database(error).and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == READ_ONLY)
 }
 
 /// Whether the partition of a row was dropped by another node.

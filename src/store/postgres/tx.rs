@@ -10,7 +10,7 @@ use sqlx::{Executor, PgConnection, Postgres, Row};
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::answered;
-use super::fault::{is_broken, is_conflict, is_contended};
+use super::fault::{is_broken, is_conflict, is_contended, is_read_only};
 use crate::domain::Timestamp;
 
 /// How a transaction begins, with the clock.
@@ -62,8 +62,8 @@ impl Tx {
                 Ok(value)
             }
             Err(error) => {
-                // a connection that cannot even do this is closed
-                self.open = self.say("ROLLBACK").await.is_err();
+                // a connection that cannot even do this is closed, as is one to a server that another has taken the place of
+                self.open = self.say("ROLLBACK").await.is_err() || is_read_only(&error);
                 Err(error)
             }
         }
