@@ -134,10 +134,12 @@ impl Daemon {
         }
         let handed_back = dispatch.hand_back().await;
         life.hard().cancel();
+        let has_failed = dispatch.has_failed();
         drop(dispatch);
         anyhow::ensure!(life.finished().await, "some tasks did not end in time");
         keeping.close();
         keeping.wait().await;
+        anyhow::ensure!(!has_failed, "a task of the path panicked, the log says where");
         let handed_back = handed_back.context("what is under way cannot be handed back; its leases lapse")?;
         if handed_back > 0 {
             tracing::warn!(work = handed_back, "work was handed back unfinished");

@@ -1,9 +1,11 @@
 //! What callers of the path hold: the API's and the command line's way in.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -54,7 +56,7 @@ impl Dispatch {
         let (events, recorded) = mpsc::channel(recorder::CAPACITY);
         let (accepted, pending) = mpsc::channel(commit::CAPACITY);
         let node = Arc::new(Node::new(parts, events, accepted));
-        let spawn = |task: BoxFuture<'static, ()>| node.tasks.spawn(task);
+        let spawn = |task: BoxFuture<'static, ()>| node.tasks.spawn(Box::pin(essential(Arc::clone(&node), task)));
         if roles.api {
             spawn(Box::pin(commit::run(Arc::clone(&node), pending)));
         }
@@ -74,6 +76,11 @@ impl Dispatch {
             spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
         }
         Arc::new(Self { node })
+    }
+
+    /// Whether a task without which the path cannot be panicked; the node stops then.
+    pub fn has_failed(&self) -> bool {
+        self.node.failed.load(Ordering::Acquire)
     }
 
     /// The apps of this node.
@@ -180,5 +187,16 @@ fn environments(provider: ProviderKind) -> &'static [Environment] {
     match provider {
         ProviderKind::Apns => &[Environment::Production, Environment::Sandbox],
         ProviderKind::Fcm | ProviderKind::Webpush => &[Environment::Production],
+    }
+}
+
+/// Runs a task without which the path cannot be. A node that lost its recorder would go on sending and never write what it sent: where one
+/// panics the node stops, its leases lapse, and others take over.
+async fn essential(node: Arc<Node>, task: BoxFuture<'static, ()>) {
+    if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+        tracing::error!("a task of the path panicked: this node stops, and what it holds is taken by others when its leases lapse");
+        node.failed.store(true, Ordering::Release);
+        node.stopping.cancel();
+        node.hard_stop.cancel();
     }
 }

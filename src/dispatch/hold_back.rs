@@ -50,7 +50,7 @@ impl Node {
     /// Takes note of how a write of the store ended: whether the store is there, and was away until now.
     pub fn heard<T>(&self, answer: store::Result<T>) -> store::Result<T> {
         let answer = self.heard_read(answer);
-        let is_there = answer.as_ref().err().is_none_or(|error| !error.is_transient());
+        let is_there = answer.as_ref().err().is_none_or(|error| !error.is_outage());
         let now = self.monotonic();
         if is_there && self.store_outage.answered(now) {
             self.hold_back.begin(now);
@@ -61,7 +61,7 @@ impl Node {
     /// Takes note of how a read of the store ended. That one can read does not prove that one can write.
     pub fn heard_read<T>(&self, answer: store::Result<T>) -> store::Result<T> {
         if let Err(error) = answer.as_ref()
-            && error.is_transient()
+            && error.is_outage()
         {
             self.store_outage.failed(self.monotonic(), error);
         }

@@ -143,7 +143,9 @@ impl Job {
     /// One of its targets made its worker panic. Alone in its row it spends a take; else it is set apart, so that it takes no others with it.
     pub fn set_apart(&self, pair: Option<Pair>, now: Timestamp) {
         tracing::error!(notification.id = %self.message.id, "a target made its worker panic; it is tried again, and left alone after some tries");
-        match pair.filter(|_| self.work.targets.len() > 1) {
+        // a user's name may stand for several devices
+        let is_alone = matches!(&self.work.targets, Targets::Pairs(pairs) if pairs.len() == 1);
+        match pair.filter(|_| !is_alone) {
             Some(pair) => self.follow(FollowUp { is_alone: true, ..FollowUp::of(pair, now, self.work.attempt, self.work.reason) }),
             None => self.spoil(),
         }
@@ -162,11 +164,6 @@ impl Job {
     /// All its targets are named, those with a device and how those without one ended: what of them has no outcome can be told from then on.
     pub fn name(&self, pairs: Vec<Pair>, endings: Vec<Delivery>) {
         drop(self.named.set(Named { pairs, endings }));
-    }
-
-    /// Whether it is for this target.
-    pub fn names(&self, pair: Pair) -> bool {
-        self.named.get().is_some_and(|named| named.pairs.contains(&pair))
     }
 
     /// The rows for all that is not over: what waits goes on waiting, the rest is due now. Outcomes that are still to be written are found

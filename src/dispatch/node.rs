@@ -1,7 +1,7 @@
 //! What the steps of one node share: everything that was handed in, and what they keep in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -101,6 +101,8 @@ pub struct Node {
     pub stopped: StopSet,
     /// Work in this node's hands.
     pub held: Held,
+    /// A task without which the path cannot be has panicked.
+    pub failed: AtomicBool,
     /// Workers that have taken entries and do not hold their jobs yet.
     pub claiming: AtomicUsize,
     /// Sends under way or not yet recorded.
@@ -144,6 +146,7 @@ impl Node {
             lanes: Lanes::default(),
             stopped: StopSet::default(),
             held: Held::default(),
+            failed: AtomicBool::new(false),
             claiming: AtomicUsize::new(0),
             permits: Arc::new(Semaphore::new(parts.settings.permits)),
             settings: parts.settings,

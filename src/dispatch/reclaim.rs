@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
+use super::job::Job;
 use super::node::Node;
 use super::scheduler::Error;
-use super::worker;
+use super::{claim, worker};
 
 /// Reclaims until the node stops.
 pub async fn run(node: Arc<Node>) {
@@ -28,7 +31,25 @@ pub async fn round(node: &Arc<Node>) -> Result<(), Error> {
             break;
         }
         metrics::counter!("herald_reclaimed_total").increment(taken.len() as u64);
-        worker::work_on(node, taken).await;
+        let jobs = claim::claim(node, taken).await;
+        if node.hold_back.is_on(node.monotonic()) {
+            return put_back(node, jobs).await;
+        }
+        worker::work_on_jobs(node, jobs).await;
+    }
+    Ok(())
+}
+
+/// The clock stepped, or the store was away, between the look and the claim: what seemed to have lapsed may have a holder, who has the time of
+/// a lease to end it.
+async fn put_back(node: &Node, jobs: Vec<Arc<Job>>) -> Result<(), Error> {
+    let due = node.now() + TimeDelta::from_std(node.settings.lease()).unwrap_or(TimeDelta::MAX);
+    for job in &jobs {
+        // whatever comes of it, nobody here renews it
+        node.held.remove(job);
+    }
+    for job in jobs {
+        job.put_back(node, due).await?;
     }
     Ok(())
 }

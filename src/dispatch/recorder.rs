@@ -52,6 +52,8 @@ pub enum What {
 #[derive(Default)]
 struct Batch {
     facts: Record,
+    /// Whose the verdicts over tokens are, in their order; `None` for one that was held back and outlived its job.
+    judged: Vec<Option<Arc<Job>>>,
     /// Whose outcomes these are, each once or more.
     jobs: Vec<Arc<Job>>,
     over: Vec<Arc<Job>>,
@@ -67,7 +69,10 @@ impl Batch {
                     batch.facts.deliveries.push(delivery);
                     batch.facts.shown.extend(shown);
                 }
-                What::Dead(death) => batch.facts.deaths.push(*death),
+                What::Dead(death) => {
+                    batch.facts.deaths.push(*death);
+                    batch.judged.push(job.clone());
+                }
                 What::Again(follow_up) => {
                     if let Some(job) = &job {
                         job.follow(follow_up);
@@ -103,13 +108,12 @@ impl Batch {
     /// Targets whose device has another token by now are looked at again, with the rest of their job.
     fn again(&self, node: &Node, outlived: &[(NotificationId, Target)]) {
         let now = node.now();
-        for (id, target) in outlived {
-            let verdict = self.facts.deaths.iter().find(|death| (death.delivery.notification, death.delivery.target) == (*id, *target));
-            let (Some(death), Some(device)) = (verdict, target.as_device()) else { continue };
-            let pair = Pair { device, person: death.delivery.person };
-            // a verdict that was held back and outlived its job has none that names its target
-            let Some(job) = self.jobs.iter().find(|job| job.message.id == *id && job.names(pair)) else { continue };
-            job.follow(FollowUp::of(pair, now, death.delivery.attempts, None));
+        for (death, job) in self.facts.deaths.iter().zip(&self.judged) {
+            let Delivery { notification, target, person, attempts, .. } = &death.delivery;
+            let (Some(job), Some(device)) = (job, target.as_device()) else { continue };
+            if outlived.contains(&(*notification, *target)) {
+                job.follow(FollowUp::of(Pair { device, person: *person }, now, *attempts, None));
+            }
         }
     }
 }

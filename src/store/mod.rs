@@ -36,6 +36,9 @@ pub enum Error {
     /// It cannot be reached, or gave no answer in time. Whether a write took effect is not known.
     #[error("the store cannot be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It is there, and what was asked stood in others' way or took too long. Nothing was written.
+    #[error("the store is busy")]
+    Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row holds what this version cannot read.
     #[error("{table}.{column} of row {row} cannot be read")]
     Unreadable {
@@ -55,10 +58,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether nobody may have been able to read or write.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     /// Whether the same call can succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) => true,
+            Self::Unavailable(_) | Self::Busy(_) => true,
             Self::Unreadable { .. } | Self::ForeignCursor | Self::Refused(_) => false,
         }
     }

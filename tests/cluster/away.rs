@@ -1,101 +1,14 @@
 //! Redis and PostgreSQL that forget, restart and stay away, under load: honest answers meanwhile, nothing lost, and no hand needed.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::Method;
-use serde_json::Value;
-use tokio::task::JoinHandle;
-
 use crate::daemon::{Client, until};
-use crate::nodes::{Cluster, accepted_ids, batch, scaled, tally};
-
-const PERMITS: u64 = 100;
-/// Notifications in one request of the steady load.
-const AT_ONCE: usize = 20;
-
-/// A caller who posts batch after batch until told to stop, and tells what was answered.
-struct Load {
-    over: Arc<AtomicBool>,
-    caller: JoinHandle<Answered>,
-}
-
-/// What a caller was answered.
-#[derive(Default)]
-struct Answered {
-    ids: Vec<String>,
-    refused: usize,
-}
-
-impl Load {
-    fn start(client: Client, users: usize) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&over);
-        let caller = tokio::spawn(async move {
-            let mut answered = Answered::default();
-            let mut number = 0;
-            while !told.load(Ordering::SeqCst) {
-                let users: Vec<usize> = (number..number + AT_ONCE).map(|n| n % users).collect();
-                // sent again under the same key until it is accepted, as a backend does
-                let key = format!("batch-{number}");
-                match post(&client, &key, &batch(&users)).await {
-                    Some(ids) => {
-                        answered.ids.extend(ids);
-                        number += AT_ONCE;
-                    }
-                    None => answered.refused += 1,
-                }
-            }
-            answered
-        });
-        Self { over, caller }
-    }
-
-    async fn stop(self) -> Answered {
-        self.over.store(true, Ordering::SeqCst);
-        self.caller.await.unwrap()
-    }
-}
-
-/// The ids, if it was accepted. Whatever else is answered must say that it can be tried again, and when.
-async fn post(client: &Client, key: &str, body: &Value) -> Option<Vec<String>> {
-    let request = client.request(Method::POST, "/v1/notifications/batch").header("idempotency-key", key).json(body);
-    let answer = client.send(request).await;
-    match answer.status.as_u16() {
-        202 => Some(accepted_ids(&answer.body)),
-        409 => {
-            answer.problem(409, "idempotency_in_progress");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-        _ => {
-            assert!(!answer.header("retry-after").is_empty(), "{}", answer.body);
-            answer.problem(503, "store_unavailable");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
-    }
-}
+use crate::load::{Load, settings, settle};
+use crate::nodes::{Cluster, accepted_ids, batch, scaled};
 
 async fn readiness(client: &Client) -> (u16, String) {
     let answer = client.get("/ready").await;
     (answer.status.as_u16(), answer.body.to_string())
-}
-
-fn settings() -> [(&'static str, &'static str); 3] {
-    [("HERALD__DISPATCH__PERMITS", "100"), ("HERALD__DISPATCH__LEASE_SECONDS", "5"), ("HERALD__DISPATCH__SEND_TIMEOUT_SECONDS", "2")]
-}
-
-/// Everything that was answered 202 is sent, each once, but for what an interruption explains.
-async fn settle(cluster: &Cluster, client: &Client, answered: Answered, interruptions: u64) {
-    let count = answered.ids.len() as u64;
-    let states = tally(client, &answered.ids).await;
-    assert_eq!((states["sent"], states.values().sum::<u64>()), (count, count), "{states:?}");
-    let stats = cluster.stats().await;
-    let repeats = stats.accepted - count;
-    assert!(repeats <= interruptions * 2 * PERMITS, "{repeats} repeats");
-    println!("{count} notifications, {} answers 503 or 409, {repeats} repeats", answered.refused);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Workers that are killed one after another.
 
 use crate::daemon::until;
-use crate::nodes::{Cluster, notify_each, scaled, tally};
+use crate::nodes::{Cluster, notifying, scaled};
 
 /// Sends under way or not yet recorded, per worker.
 const PERMITS: u64 = 200;
@@ -21,7 +21,7 @@ async fn every_worker_is_killed_and_nothing_is_lost() {
     first.import_many(0..count).await;
     let mut workers: Vec<_> = (0..3).map(|_| cluster.node("worker")).collect();
 
-    let (a, b) = tokio::join!(notify_each(&first, 0..count / 2), notify_each(&second, count / 2..count));
+    let callers = [notifying(&first, 0..count / 2), notifying(&second, count / 2..count)];
     let mut in_flight = 0;
     for quarter in 1..=3 {
         // a quarter of what is left each time
@@ -32,8 +32,11 @@ async fn every_worker_is_killed_and_nothing_is_lost() {
         assert!(before.accepted < count as u64, "the kill came too late to prove anything: {before:?}");
         workers.push(cluster.node("worker"));
     }
-    let ids = [a, b].concat();
-    let states = tally(&second, &ids).await;
+    let mut ids = Vec::with_capacity(count);
+    for caller in callers {
+        ids.extend(caller.await.unwrap());
+    }
+    let states = cluster.tally(&second, &ids).await;
     assert_eq!((states["sent"], states.values().sum::<u64>()), (count as u64, count as u64), "{states:?}");
     let stats = cluster.stats().await;
     assert_eq!(stats.devices, count as u64, "every device got its push: {stats:?}");

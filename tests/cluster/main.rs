@@ -7,13 +7,16 @@
 #![expect(clippy::format_collect, reason = "a test may be slow")]
 
 mod away;
+mod backlog;
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the callers of one process need more of it")]
 mod client;
+mod clocks;
 #[path = "../e2e/daemon.rs"]
 #[expect(dead_code, reason = "the tests of one process need more of it")]
 mod daemon;
 mod kills;
+mod load;
 mod nodes;
 mod poison;
 mod roles;
@@ -22,3 +25,4 @@ mod schedulers;
 #[expect(dead_code, reason = "the tests of the queue need more of it")]
 mod services;
 mod stop;
+mod zombies;

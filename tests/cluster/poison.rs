@@ -1,7 +1,5 @@
 //! Work that nobody can handle.
 
-use std::process::Command;
-
 use serde_json::json;
 
 use crate::daemon::until;
@@ -18,7 +16,7 @@ async fn what_cannot_be_handled_becomes_a_dead_letter() {
     let id = client.notify(&json!({"to": {"user_id": "user-0"}, "content": {"title": "t"}})).await;
     let good = client.notify(&json!({"to": {"user_id": "user-1"}, "content": {"title": "t"}})).await;
     let spoil = format!("UPDATE notification SET content = 'spoiled' WHERE id = '{id}'");
-    assert!(Command::new("psql").args([&cluster.postgres.url(), "-qc", &spoil]).status().unwrap().success());
+    cluster.sql(&spoil);
     let workers = [cluster.node("worker,scheduler"), cluster.node("worker,scheduler")];
     assert_eq!(client.done(&good).await["counts"]["sent"], 1);
     let letter = until("it is dead", async || client.items("/v1/dead-letters").await.into_iter().next()).await;
@@ -28,7 +26,7 @@ async fn what_cannot_be_handled_becomes_a_dead_letter() {
     assert_eq!(waiting["reasons"]["waiting"]["dead_letter"], 1, "{waiting}");
 
     let mend = format!("UPDATE notification SET content = (SELECT content FROM notification WHERE id = '{good}') WHERE id = '{id}'");
-    assert!(Command::new("psql").args([&cluster.postgres.url(), "-qc", &mend]).status().unwrap().success());
+    cluster.sql(&mend);
     let retry = format!("/v1/dead-letters/{}/retry", letter["id"].as_str().unwrap());
     client.post(&retry, &json!({})).await.expect(200);
     assert_eq!(client.done(&id).await["counts"]["sent"], 1);

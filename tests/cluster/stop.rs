@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::nodes::{Cluster, notify_each, scaled, tally};
+use crate::nodes::{Cluster, notifying, scaled};
 
 /// SIGTERM under load, again and again: nothing is repeated, and the next node takes over at once.
 #[tokio::test(flavor = "multi_thread")]
@@ -16,7 +16,7 @@ async fn a_stop_under_load_repeats_nothing() {
     let count = scaled(6_000, 60_000);
     client.import_many(0..count).await;
     let mut worker = cluster.node("worker");
-    let ids = notify_each(&client, 0..count).await;
+    let caller = notifying(&client, 0..count);
     for part in 1..=3 {
         cluster.until_accepted(part * count as u64 / 5).await;
         let next = cluster.node("worker");
@@ -25,7 +25,8 @@ async fn a_stop_under_load_repeats_nothing() {
         assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
         worker = next;
     }
-    let states = tally(&client, &ids).await;
+    let ids = caller.await.unwrap();
+    let states = cluster.tally(&client, &ids).await;
     assert_eq!((states["sent"], states.values().sum::<u64>()), (count as u64, count as u64), "{states:?}");
     let stats = cluster.stats().await;
     assert_eq!((stats.devices, stats.repeats), (count as u64, 0), "{stats:?}");

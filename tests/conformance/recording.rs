@@ -169,3 +169,17 @@ pub async fn a_device_that_is_gone_can_die(world: &mut World) {
     let recorded = write(world, Record { deaths: vec![verdict], ..Record::default() }).await;
     assert_eq!((recorded.inserted, recorded.deactivated), (1, 0));
 }
+
+/// A node that stood still for longer than a lease may end its lapsed claim and the present one together.
+pub async fn two_claims_of_a_row_end_it_once(world: &mut World) {
+    world.accept(world.direct(users(&["ann"]))).await;
+    let old = world.only_taken().await;
+    world.pass(LEASE);
+    let new = world.claimed(&[old.key]).await.pop().unwrap();
+    let ends = |work: &TakenWork| Finished { key: work.key, epoch: work.epoch, follow_ups: vec![world.work(users(&["ann"]))] };
+    let both = Record { finished: vec![ends(&old), ends(&new)], ..Record::default() };
+    let follows = both.finished[1].follow_ups[0].id;
+    assert_eq!(write(world, both).await.ended, [old.key]);
+    assert_eq!(world.store().backlog().await.unwrap(), 1);
+    assert_eq!(world.only_taken().await.key.work, follows);
+}

@@ -78,10 +78,15 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success(), "signal {name}");
+    }
+
     /// Asks it to stop and waits until it has; its exit status.
     pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         until("the process has stopped", async || self.child.try_wait().unwrap()).await
     }
 }

@@ -3,6 +3,7 @@
 //! Each test binary that needs them includes this folder by its path, and uses what it needs.
 
 mod child;
+pub(crate) mod clock;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 

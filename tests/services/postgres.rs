@@ -11,17 +11,23 @@ use super::child::{Server, free_port};
 pub(crate) struct Postgres {
     port: u16,
     folder: TempDir,
+    environment: Vec<(String, String)>,
     server: Option<Server>,
 }
 
 impl Postgres {
     /// Makes a cluster and starts it.
     pub(crate) fn start() -> Self {
+        Self::start_in(Vec::new())
+    }
+
+    /// The same, its server with more in its environment.
+    pub(crate) fn start_in(environment: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if let Some((user, group)) = server_user() {
             std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
         }
-        let mut postgres = Self { port: free_port(), folder, server: None };
+        let mut postgres = Self { port: free_port(), folder, environment, server: None };
         let mut make = postgres.command("initdb");
         let made = make.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]).output();
         let made = made.unwrap_or_else(|error| panic!("initdb cannot be started: {error}; run the tests through scripts/with-services"));
@@ -39,7 +45,8 @@ impl Postgres {
     pub(crate) fn start_again(&mut self) {
         let mut command = self.command("postgres");
         command.args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
-        command.args(["-c", "max_connections=100"]);
+        // what it shares is in its folder, so that nothing stays when it is killed
+        command.args(["-c", "max_connections=100", "-c", "dynamic_shared_memory_type=mmap"]).envs(self.environment.iter().cloned());
         let port = self.port.to_string();
         let is_ready = || {
             let mut look = Command::new("pg_isready");

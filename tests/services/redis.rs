@@ -17,6 +17,7 @@ pub(crate) struct Redis {
     port: u16,
     folder: TempDir,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     server: Option<Server>,
 }
 
@@ -28,9 +29,14 @@ impl Redis {
 
     /// The same with settings as on its command line: `&["--appendonly", "yes"]`.
     pub(crate) fn start_with(settings: &[&str]) -> Self {
+        Self::start_in(settings, Vec::new())
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_in(settings: &[&str], environment: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut redis = Self { port: free_port(), folder, settings, server: None };
+        let mut redis = Self { port: free_port(), folder, settings, environment, server: None };
         redis.start_again();
         redis
     }
@@ -49,7 +55,7 @@ impl Redis {
     pub(crate) fn start_again(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--maxmemory-policy", "noeviction"]);
-        command.arg("--dir").arg(self.folder.path()).args(&self.settings);
+        command.arg("--dir").arg(self.folder.path()).args(&self.settings).envs(self.environment.iter().cloned());
         let port = self.port;
         self.server = Some(Server::start(&mut command, &self.folder.path().join("log"), || answers(port)));
     }

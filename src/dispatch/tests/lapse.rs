@@ -125,3 +125,28 @@ async fn what_seemed_to_lapse_while_it_was_looked_at_is_not_published() {
     assert_eq!(world.ready(&node.node).await, []);
     assert!(node.node.hold_back.is_on(node.node.monotonic()));
 }
+
+/// The same where entries are reclaimed, whose holder has a send under way.
+#[tokio::test]
+async fn what_seemed_to_lapse_while_it_was_reclaimed_is_left_to_its_holder() {
+    let world = World::new().await;
+    let (holder, other) = (world.settled().await.recording(), world.settled().await.recording());
+    world.iphones(&["ann"]).await;
+    world.provider.answers(false);
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&holder).await;
+    worker::work_on(&holder, taken.clone()).await;
+    until("it is under way", async || (world.provider.started().len() == 1).then_some(())).await;
+
+    world.queue.pending.lock().unwrap().extend(taken);
+    let clock = Arc::clone(&world.clock);
+    world.store.before("claim", move || clock.step(TimeDelta::hours(1)));
+    reclaim::round(&other).await.unwrap();
+    world.provider.answers(true);
+    until("its outcome is written", async || (world.counts(id).await.sent == 1).then_some(())).await;
+    world.clock.pass(LEASE + MOMENT);
+    let taken = world.ready(&other).await;
+    worker::work_on(&other, taken).await;
+    until("it is done", async || world.is_done(id).await.then_some(())).await;
+    assert_eq!((world.provider.started().len(), world.counts(id).await.sent), (1, 1));
+}

@@ -3,6 +3,7 @@
 mod away;
 pub(super) mod clock;
 mod end;
+mod fall;
 mod lapse;
 mod poison;
 mod provider;

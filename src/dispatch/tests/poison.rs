@@ -9,9 +9,10 @@ use super::world::{LEASE, World, until};
 use crate::dispatch::node::Node;
 use crate::dispatch::worker;
 use crate::domain::delivery::State;
+use crate::domain::device::{Change, DeviceChange, Platform, PushToken};
 use crate::domain::work::TakenWork;
 use crate::queue::Taken;
-use crate::store::{DeadLetters, Engine};
+use crate::store::{DeadLetters, Devices, Engine};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -59,6 +60,27 @@ async fn rendering_that_panics_kills_nothing_and_becomes_dead_letters() {
     drain(&world, &node).await;
     until("they are sent", async || (world.counts(id).await.sent == 2).then_some(())).await;
     assert_eq!(world.provider.started().len(), 2);
+}
+
+/// The devices of one user are apart as well: what one does must not cost the other its turn.
+#[tokio::test]
+async fn devices_of_one_user_are_set_apart() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    for (n, name) in ["one", "two"].iter().enumerate() {
+        let change = DeviceChange {
+            user: Change::Set("ann".to_owned()),
+            platform: Some(Platform::Ios),
+            token: Some(PushToken::Apns(format!("{n:064x}"))),
+            ..DeviceChange::default()
+        };
+        world.store.put_device(world.app, name, change, None).await.unwrap();
+    }
+    world.accept(&["ann"]).await;
+    world.provider.panics.store(true, Ordering::SeqCst);
+    drain(&world, &node).await;
+    until("they are set apart", async || node.held.all().is_empty().then_some(())).await;
+    assert_eq!(world.ready(&node).await.len(), 2, "each alone");
 }
 
 /// One of three kills whoever takes it: its companions are sent, it is dead after five takes more, and lives when it is retried.

@@ -49,7 +49,7 @@ pub(super) async fn accept(store: &PostgresStore, submissions: &[Submission]) ->
 }
 
 fn is_raced(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(source) if source.is::<Raced>())
+    matches!(error, Error::Busy(source) if source.is::<Raced>())
 }
 
 async fn attempt(tx: &mut Tx, submissions: &[Submission]) -> Result<Vec<Verdict>> {

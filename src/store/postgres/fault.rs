@@ -6,7 +6,9 @@ use super::super::Error;
 
 /// Classes and codes (PostgreSQL's appendix A) of what may pass: connections, resources, operators and timeouts, a server that is
 /// starting, stopping or a standby.
-const PASSING: [&str; 8] = ["08", "40", "53", "57", "58", "25006", "25P03", "55P03"];
+const PASSING: [&str; 6] = ["08", "53", "57", "58", "25006", "25P03"];
+/// Of what may pass what says that the server works: a transaction that was undone for others' sake, a lock or a statement that took too long.
+const PRESSED: [&str; 3] = ["40", "55P03", "57014"];
 /// A serialisation failure and a deadlock: the same transaction can be tried again at once.
 const CONTENDED: [&str; 2] = ["40001", "40P01"];
 /// A lock that was not to be had in time, and a statement that took too long.
@@ -18,7 +20,18 @@ const NO_PARTITION: &str = "23514";
 
 /// An error of the library as one of the store.
 pub(super) fn fault(error: sqlx::Error) -> Error {
-    if passes(&error) { Error::Unavailable(Box::new(error)) } else { Error::Refused(Box::new(error)) }
+    if is_pressed(&error) {
+        Error::Busy(Box::new(error))
+    } else if passes(&error) {
+        Error::Unavailable(Box::new(error))
+    } else {
+        Error::Refused(Box::new(error))
+    }
+}
+
+fn is_pressed(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(inner) = error else { return false };
+    inner.code().is_some_and(|code| PRESSED.iter().any(|class| code.starts_with(class)))
 }
 
 fn passes(error: &sqlx::Error) -> bool {
@@ -43,7 +56,7 @@ pub(super) fn is_broken(error: &sqlx::Error) -> bool {
 }
 
 fn database(error: &Error) -> Option<&dyn sqlx::error::DatabaseError> {
-    let (Error::Refused(source) | Error::Unavailable(source)) = error else { return None };
+    let (Error::Refused(source) | Error::Unavailable(source) | Error::Busy(source)) = error else { return None };
     source.downcast_ref::<sqlx::Error>()?.as_database_error()
 }
 

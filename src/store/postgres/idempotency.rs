@@ -69,7 +69,7 @@ pub(super) async fn remember(tx: &mut Tx, keys: &Keys) -> Result<()> {
         binds.push(added.iter().map(|(key, _)| key.body_hash.as_slice()).collect::<Vec<&[u8]>>());
         binds.push(added.iter().map(|(_, answer)| answer.as_ref()).collect::<Vec<&[u8]>>());
     });
-    if written.await? < added.len() as u64 { Err(Error::Unavailable(Box::new(Raced))) } else { Ok(()) }
+    if written.await? < added.len() as u64 { Err(Error::Busy(Box::new(Raced))) } else { Ok(()) }
 }
 
 fn names(binds: &mut Binds, keys: &[&IdempotencyKey]) {

@@ -25,7 +25,7 @@ pub(super) const SHOWN: &str = "INSERT INTO shown AS s (device_pk, key_hash, not
                      ON CONFLICT (device_pk, key_hash) DO UPDATE SET notification_id = greatest(s.notification_id, excluded.notification_id), at = excluded.at";
 pub(super) const END: &str = "DELETE FROM work USING unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS held (id, work, epoch) \
                    WHERE work.notification_id = held.id AND work.id = held.work AND work.epoch = held.epoch \
-                   RETURNING work.notification_id, work.id, work.app";
+                   RETURNING work.notification_id, work.id, work.app, work.epoch";
 /// What follows the work of a cancelled run is due now, whatever its reason.
 pub(super) const HASTEN: &str = "UPDATE work SET due_at = least($1, work.expires_at) FROM (SELECT r.notification_id AS id FROM unnest($2::uuid[]) AS ask (id) \
                       CROSS JOIN LATERAL (SELECT notification_id, status FROM run r WHERE r.notification_id = ask.id LIMIT 1) r \
@@ -60,6 +60,7 @@ async fn write(tx: &mut Tx, shard: i32, record: &Record, care: Care) -> Result<R
     shown(tx, &record.shown).await?;
     let ended = end(tx, &record.finished).await?;
     let followed = follow_up(tx, &record.finished, &ended).await?;
+    let ended = ended.into_iter().map(|(key, _)| key).collect();
     hasten(tx, followed).await?;
     let outlived = judged.again.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
     Ok(Recorded { inserted, ended, deactivated, outlived })
@@ -85,19 +86,24 @@ async fn shown(tx: &mut Tx, shown: &[Shown]) -> Result<()> {
     Ok(())
 }
 
-async fn end(tx: &mut Tx, finished: &[Finished]) -> Result<Vec<WorkKey>> {
+/// Ends what is still held; with the epochs, since one record may hold a lapsed claim of a row beside the present one.
+async fn end(tx: &mut Tx, finished: &[Finished]) -> Result<Vec<(WorkKey, i64)>> {
     if finished.is_empty() {
         return Ok(Vec::new());
     }
     let held: Vec<(WorkKey, i64)> = finished.iter().map(|work| (work.key, work.epoch)).collect();
     let rows = fetch(tx, END, |binds| bind_held(binds, &in_order(&held))).await?;
-    rows.iter().map(|row| key_of(&Cells::new(row, "work", 1))).collect()
+    let held = |row| {
+        let cells = Cells::new(row, "work", 1);
+        Ok((key_of(&cells)?, cells.get(3, "epoch")?))
+    };
+    rows.iter().map(held).collect()
 }
 
 /// Writes what follows; for which notifications.
-async fn follow_up(tx: &mut Tx, finished: &[Finished], ended: &[WorkKey]) -> Result<HashSet<Uuid>> {
-    let ended: HashSet<&WorkKey> = ended.iter().collect();
-    let over = finished.iter().filter(|work| ended.contains(&work.key));
+async fn follow_up(tx: &mut Tx, finished: &[Finished], ended: &[(WorkKey, i64)]) -> Result<HashSet<Uuid>> {
+    let ended: HashSet<&(WorkKey, i64)> = ended.iter().collect();
+    let over = finished.iter().filter(|work| ended.contains(&(work.key, work.epoch)));
     let next = over.flat_map(|work| work.follow_ups.iter().map(|next| (work.key, next)));
     let rows: Vec<Row<'_>> =
         next.map(|(key, work)| Row { app: key.app, notification: key.notification, work, first: false, guard_until: None }).collect();
@@ -111,8 +117,10 @@ async fn hasten(tx: &mut Tx, notifications: HashSet<Uuid>) -> Result<()> {
         return Ok(());
     }
     let now = tx.now;
+    let mut notifications: Vec<Uuid> = notifications.into_iter().collect();
+    notifications.sort_unstable();
     execute(tx, HASTEN, |binds| {
-        binds.push(now).push(notifications.into_iter().collect::<Vec<Uuid>>());
+        binds.push(now).push(notifications);
     })
     .await?;
     Ok(())

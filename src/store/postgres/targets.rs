@@ -34,7 +34,7 @@ pub(super) async fn answer(store: &PostgresStore, asks: &[Ask]) -> Result<Vec<An
             Err(missing) => transaction!(store, tx => add(&mut tx, &missing))?,
         }
     }
-    Err(Error::Unavailable(Box::new(Unsettled)))
+    Err(Error::Busy(Box::new(Unsettled)))
 }
 
 /// The answers, or the names that need a row first.

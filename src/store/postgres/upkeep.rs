@@ -6,7 +6,8 @@ use sqlx::{Executor, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Result;
-use super::batch::{answered, fetch_one, nothing};
+use super::batch::{fetch_one, nothing};
+use super::fault::fault;
 use super::row::Cells;
 
 /// How often a node looks.
@@ -16,6 +17,9 @@ const IS_DUE: &str = "SELECT coalesce(greatest(last_vacuum, last_autovacuum) < c
                       FROM pg_stat_user_tables WHERE relid = 'work'::regclass";
 /// Not while another node does, and without the lock that giving room back would need.
 const VACUUM: &str = "VACUUM (SKIP_LOCKED, TRUNCATE FALSE) work";
+/// A large table takes longer than any other statement may.
+const PATIENCE: &str = "SET statement_timeout = 0";
+const IMPATIENCE: &str = "RESET statement_timeout";
 
 /// Vacuums `work` whenever no other node did, until the store is dropped.
 pub(super) async fn run(pool: PgPool, ended: CancellationToken) {
@@ -36,7 +40,9 @@ async fn vacuum(conn: &mut PgConnection) -> Result<()> {
     let row = fetch_one(conn, IS_DUE, nothing).await?;
     let is_due = row.map_or(Ok(false), |row| Cells::new(&row, "work", 0).get(0, "n_dead_tup"))?;
     if is_due {
-        answered(conn.execute(sqlx::raw_sql(VACUUM))).await?;
+        for text in [PATIENCE, VACUUM, IMPATIENCE] {
+            conn.execute(sqlx::raw_sql(text)).await.map_err(fault)?;
+        }
     }
     Ok(())
 }

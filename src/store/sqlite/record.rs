@@ -23,7 +23,7 @@ pub(super) const SHOWN: Tuples = Tuples {
     tail: " ON CONFLICT (device_pk, key_hash) DO UPDATE SET notification_id = max(notification_id, excluded.notification_id), at = excluded.at",
 };
 pub(super) const END: Tuples = Tuples { head: "DELETE FROM work WHERE (notification_id, id, epoch) IN (VALUES ", width: 3, tail: ")" };
-pub(super) const END_CAREFUL: Tuples = Tuples { tail: ") RETURNING notification_id, id, app", ..END };
+pub(super) const END_CAREFUL: Tuples = Tuples { tail: ") RETURNING notification_id, id, app, epoch", ..END };
 /// What follows the work of a cancelled run is due now, whatever its reason.
 pub(super) const HASTEN: &str = "UPDATE work SET due_at = min(?2, expires_at) WHERE lease_until <= ?2 AND due_at > min(?2, expires_at) \
                       AND notification_id IN (SELECT r.notification_id FROM json_each(?1) j \
@@ -51,6 +51,7 @@ async fn write(tx: &mut Tx<'_>, record: &Record, care: Care) -> Result<Option<Re
     let followed = follow_up(tx, &record.finished, &ended).await?;
     hasten(tx, followed).await?;
     let inserted = inserted + deaths.inserted;
+    let ended = ended.into_iter().map(|(key, _)| key).collect();
     Ok(Some(Recorded { inserted, ended, deactivated: deaths.deactivated, outlived: deaths.outlived }))
 }
 
@@ -69,25 +70,30 @@ async fn shown(tx: &mut Tx<'_>, shown: &[Shown]) -> Result<()> {
     Ok(())
 }
 
-async fn end(tx: &mut Tx<'_>, finished: &[Finished], care: Care) -> Result<Option<Vec<WorkKey>>> {
+/// Ends what is still held; with the epochs, since one record may hold a lapsed claim of a row beside the present one.
+async fn end(tx: &mut Tx<'_>, finished: &[Finished], care: Care) -> Result<Option<Vec<(WorkKey, i64)>>> {
     let held: Vec<(WorkKey, i64)> = finished.iter().map(|work| (work.key, work.epoch)).collect();
     if care == Care::Careful {
         let rows = END_CAREFUL.fetch(tx.conn, &held, no_lead, bind_held).await?;
-        return rows.iter().map(|row| key_of(&Cells::new(row, "work", 0))).collect::<Result<_>>().map(Some);
+        let held = |row| {
+            let cells = Cells::new(row, "work", 0);
+            Ok((key_of(&cells)?, cells.get(3, "epoch")?))
+        };
+        return rows.iter().map(held).collect::<Result<_>>().map(Some);
     }
     let ended = END.execute(tx.conn, &held, no_lead, bind_held).await?;
-    Ok((ended == held.len() as u64).then(|| held.into_iter().map(|(key, _)| key).collect()))
+    Ok((ended == held.len() as u64).then_some(held))
 }
 
 /// Writes what follows; for which notifications.
-async fn follow_up(tx: &mut Tx<'_>, finished: &[Finished], ended: &[WorkKey]) -> Result<HashSet<NotificationId>> {
+async fn follow_up(tx: &mut Tx<'_>, finished: &[Finished], ended: &[(WorkKey, i64)]) -> Result<HashSet<NotificationId>> {
     if finished.iter().all(|work| work.follow_ups.is_empty()) {
         return Ok(HashSet::new());
     }
-    let ended: HashSet<&WorkKey> = ended.iter().collect();
+    let ended: HashSet<&(WorkKey, i64)> = ended.iter().collect();
     let rows: Vec<Row<'_>> = finished
         .iter()
-        .filter(|work| ended.contains(&work.key))
+        .filter(|work| ended.contains(&(work.key, work.epoch)))
         .flat_map(|work| work.follow_ups.iter().map(|next| (work.key, next)))
         .map(|(key, work)| Row { app: key.app, notification: key.notification, work, first: false, guard_until: 0 })
         .collect();

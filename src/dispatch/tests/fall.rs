@@ -1,0 +1,81 @@
+//! What falls: a task of the path, and claims that a node forgot it had.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::world::{LEASE, World, until};
+use crate::dispatch::claim;
+use crate::dispatch::handle::Dispatch;
+use crate::dispatch::job::Job;
+use crate::dispatch::recorder::{self, Event, What};
+use crate::dispatch::role::Roles;
+use crate::domain::delivery::{Delivery, Ending};
+use crate::domain::device::{Change, DeviceChange, Platform, PushToken, TokenHash};
+use crate::domain::id::Target;
+use crate::domain::reason::FailReason;
+use crate::domain::work::Pair;
+use crate::store::Devices;
+use crate::store::engine::Death;
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Without its recorder it would go on sending, and never write what it sent.
+#[tokio::test]
+async fn a_node_that_loses_a_task_stops() {
+    let world = World::new().await;
+    world.iphones(&["ann"]).await;
+    let parts = world.parts();
+    let (stopping, stopped) = (parts.stopping.clone(), parts.stopped.clone());
+    world.store.before("record", || panic!("the test wants it"));
+    let dispatch = Dispatch::start(parts, Roles::ALL);
+    world.accept(&["ann"]).await;
+    until("it has stopped", async || stopped.is_cancelled().then_some(())).await;
+    assert!(stopping.is_cancelled() && dispatch.has_failed());
+}
+
+/// Two claims of one row in one node: what follows a verdict stays with the one that it is of.
+#[tokio::test]
+async fn what_follows_a_verdict_stays_with_its_own_claim() {
+    let world = World::new().await;
+    let hand = world.settled().await;
+    let node = Arc::clone(&hand.node);
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let first = claim::claim(&node, world.ready(&node).await).await.remove(0);
+    world.clock.pass(LEASE + MOMENT);
+    let second = claim::claim(&node, world.ready(&node).await).await.remove(0);
+    let device = world.store.device(world.app, "phone-of-ann").await.unwrap().unwrap();
+    let change = DeviceChange {
+        user: Change::Keep,
+        platform: Some(Platform::Ios),
+        token: Some(PushToken::Apns(format!("{:064x}", 99))),
+        ..DeviceChange::default()
+    };
+    world.store.put_device(world.app, "phone-of-ann", change, None).await.unwrap();
+    let judged = |job: &Arc<Job>| {
+        let delivery = Delivery {
+            notification: id,
+            day: job.message.day,
+            target: Target::device(device.pk),
+            person: device.person,
+            ending: Ending::Failed(FailReason::TokenDead),
+            attempts: 1,
+            provider: None,
+            message_id: None,
+            detail: None,
+            at: node.now(),
+        };
+        Death { delivery, token_hash: TokenHash([7; 32]), since: node.now(), deactivate: None }
+    };
+    // the lapsed one is not over yet, the present one is
+    for (job, targets) in [(&first, 2), (&second, 1)] {
+        job.open(targets);
+        job.name(vec![Pair { device: device.pk, person: device.person }], Vec::new());
+        let what = What::Dead(Box::new(judged(job)));
+        node.events.send(Event { job: Some(Arc::clone(job)), what, permit: None }).await.ok();
+    }
+    node.events.send(Event { job: Some(Arc::clone(&second)), what: What::Nothing, permit: None }).await.ok();
+    node.tasks.spawn(Box::pin(recorder::run(Arc::clone(&node), hand.events)));
+    until("the present one is over", async || node.held.jobs().iter().all(|job| job.work.epoch == 1).then_some(())).await;
+    assert_eq!(world.counts(id).await.waiting, 1);
+}
