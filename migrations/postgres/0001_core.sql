@@ -131,8 +131,8 @@ CREATE TABLE work (
     takes integer NOT NULL DEFAULT 0,
     PRIMARY KEY (notification_id, id)
 ) WITH (fillfactor = 40);
-CREATE INDEX work_direct ON work (stream, due_at) WHERE NOT fan_out;
-CREATE INDEX work_fan_out ON work (notification_id, due_at) WHERE fan_out;
+CREATE INDEX work_direct ON work (stream, due_at, notification_id, id) WHERE NOT fan_out;
+CREATE INDEX work_fan_out ON work (notification_id, due_at, id) WHERE fan_out;
 
 -- `day` is that of the notification's start, in days since 1970.
 CREATE TABLE delivery (

@@ -26,7 +26,7 @@ pub(super) const TURN: &str = concat!(
     "SELECT r.notification_id, w.stream FROM run r CROSS JOIN LATERAL (SELECT w.stream FROM work w \
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
     ready!(),
-    " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at LIMIT 1) w \
+    " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at, w.id LIMIT 1) w \
      WHERE r.open AND r.status IN ('running', 'cancelled') ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
 pub(super) const LOCK: &str =
@@ -34,7 +34,7 @@ pub(super) const LOCK: &str =
 pub(super) const DUE: &str = concat!(
     "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE w.notification_id = $5 AND w.fan_out AND w.stream = $6 AND ",
     ready!(),
-    " ORDER BY w.due_at LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
+    " ORDER BY w.due_at, w.id LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
     publish!()
 );
 pub(super) const SERVED: &str = "UPDATE run SET served_at = $2 WHERE notification_id = $1";

@@ -29,7 +29,7 @@ macro_rules! publish {
     () => {
         "UPDATE work SET due_at = least(CASE WHEN work.lease_until > $1 THEN work.lease_until ELSE $3 END, work.expires_at), \
          guard_until = CASE WHEN work.lease_until > $1 THEN work.guard_until ELSE $3 END \
-         FROM (SELECT * FROM due ORDER BY due_at LIMIT $4) due WHERE work.notification_id = due.notification_id AND work.id = due.id \
+         FROM (SELECT * FROM due ORDER BY due_at, notification_id, id LIMIT $4) due WHERE work.notification_id = due.notification_id AND work.id = due.id \
          RETURNING work.notification_id, work.id, work.app, work.lease_until > $1, work.n, due.due_at, (SELECT count(*) FROM due) > $4"
     };
 }
@@ -38,7 +38,7 @@ pub(super) use {publish, ready};
 pub(super) const DUE: &str = concat!(
     "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE NOT w.fan_out AND w.stream = $5 AND ",
     ready!(),
-    " ORDER BY w.due_at LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
+    " ORDER BY w.due_at, w.notification_id, w.id LIMIT $4 + 1 FOR UPDATE SKIP LOCKED) ",
     publish!()
 );
 
