@@ -11,7 +11,8 @@
 //! the notification was accepted, and whether it was quiet in the moment of the step.
 //!
 //! After the store fell back to an older snapshot, what was promised before it is forgotten: pushes may be repeated and 202s be gone.
-//! Accounting and rows hold for what is there, and everything still ends.
+//! Accounting and rows hold for what is there, and everything still ends. Only a target whose delivery the store lost is not missed: whoever
+//! holds its row and has written its outcome does not know that it has to be written again, and ends the row.
 
 mod blame;
 mod people;
@@ -117,7 +118,7 @@ impl Book {
     /// The store is at an older state.
     pub fn fell_back(&mut self, at: Duration, state: &State) {
         self.blames.add((at, at), Blame::Everything, "fallback");
-        self.works = Works::of(state);
+        self.works = Works::of(state, self.pushes.lost(state));
         self.people.fell_back(at, state);
         self.fell_back_at = Some(at);
         self.promised.clear();
@@ -131,7 +132,10 @@ impl Book {
 
     /// A caller was answered that it was accepted.
     pub fn promised(&mut self, id: NotificationId) {
-        self.promised.insert(id);
+        let is_forgotten = self.fell_back_at.is_some_and(|at| at >= self.people.accepted_at(id));
+        if !is_forgotten {
+            self.promised.insert(id);
+        }
     }
 
     /// What was read of targets arrived, so old.

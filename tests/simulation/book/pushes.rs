@@ -1,6 +1,6 @@
 //! Every push that was handed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use herald::domain::clock::Clock;
@@ -11,7 +11,7 @@ use herald::domain::gate;
 use herald::domain::id::{DevicePk, NotificationId, Target};
 use herald::domain::reason::WaitReason;
 use herald::providers::Push;
-use herald::store::engine::Record;
+use herald::store::engine::{NewNotification, Record};
 
 use super::{Book, By};
 use crate::clock::WallClock;
@@ -63,6 +63,15 @@ impl Pushes {
                 sent.is_recorded |= sent.of.0 == delivery.notification;
             }
         }
+    }
+
+    /// Targets that had a delivery, and have none in this state.
+    pub fn lost(&self, state: &State) -> BTreeSet<(NotificationId, Target)> {
+        let is_there = |(id, target): &(NotificationId, Target)| {
+            let day = state.notifications.get(id).map(NewNotification::day);
+            day.is_some_and(|day| state.deliveries.contains_key(&(day, *id, *target)))
+        };
+        self.recorded.keys().filter(|of| !is_there(of)).copied().collect()
     }
 
     /// A process has no more sends whose outcome is not recorded than it has permits.
