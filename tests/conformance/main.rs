@@ -14,6 +14,7 @@ mod numbers;
 mod path;
 mod people;
 mod postgres_database;
+mod postgres_locks;
 mod postgres_server;
 mod queue;
 mod queue_cluster;

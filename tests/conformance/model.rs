@@ -82,7 +82,7 @@ impl Model {
     pub fn handed_back(&mut self, held: &[(WorkKey, i64)]) {
         for (key, epoch) in held {
             if let Some(row) = self.rows.get_mut(key).filter(|row| row.epoch == *epoch) {
-                row.lease_until = None;
+                (row.epoch, row.lease_until) = (row.epoch + 1, None);
             }
         }
     }

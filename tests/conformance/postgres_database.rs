@@ -4,14 +4,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use herald::domain::clock::Clock;
 use herald::store::Store;
 use herald::store::postgres::{Options, PostgresStore};
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio_util::task::TaskTracker;
 
 use crate::backing::Backing;
@@ -23,6 +23,7 @@ const LOCK: &str = "SELECT pg_advisory_lock(4711)";
 pub struct Postgres {
     pub database: Database,
     retention: Option<Duration>,
+    connections: Option<u32>,
     tasks: TaskTracker,
 }
 
@@ -57,6 +58,16 @@ impl Database {
         let rows = conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(text))).await.unwrap();
         conn.close().await.unwrap();
         rows
+    }
+
+    /// Waits until something is so of the sessions in this database.
+    pub async fn until(&self, what: &str) {
+        let text = format!("SELECT {what} FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.run(text.clone()).await[0].get::<bool, _>(0) {
+            assert!(Instant::now() < deadline, "{what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Runs statements and keeps the connection as they left it.
@@ -103,12 +114,18 @@ impl Postgres {
         let name = format!("herald_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.close().await.unwrap();
         on_server(format!("CREATE DATABASE {name} TEMPLATE {template}")).await.close().await.unwrap();
-        Self { database: Database { name }, retention: None, tasks: TaskTracker::new() }
+        Self { database: Database { name }, retention: None, connections: None, tasks: TaskTracker::new() }
     }
 
     /// Days are dropped so long after their end.
     pub fn keeping(mut self, retention: Duration) -> Self {
         self.retention = Some(retention);
+        self
+    }
+
+    /// The store has so many connections.
+    pub fn with_connections(mut self, connections: u32) -> Self {
+        self.connections = Some(connections);
         self
     }
 }
@@ -130,6 +147,7 @@ impl Backing for Postgres {
     async fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
         let mut options = self.database.options();
         options.retention = self.retention;
+        options.connections = self.connections.unwrap_or(options.connections);
         PostgresStore::open_with_clock(&options, clock, &self.tasks).await.unwrap()
     }
 

@@ -75,6 +75,7 @@ impl State {
     pub fn hand_back(&mut self, held: &[(WorkKey, i64)], now: Timestamp) {
         for (key, epoch) in held {
             if let Some(row) = self.fenced(*key, *epoch) {
+                row.epoch += 1;
                 row.lease_until = None;
                 row.make_due(now);
             }

@@ -40,7 +40,10 @@ impl State {
     pub fn hasten(&mut self, app: AppId, id: NotificationId, now: Timestamp) {
         if self.runs.get(&id).is_some_and(|run| run.app == app && run.status == RunStatus::Cancelled) {
             for row in self.works_on_mut(id).filter(|row| !row.is_held(now)) {
-                row.make_due(now);
+                // what is due already keeps its place
+                if row.guard_until.is_some() || row.work.due_at > now {
+                    row.make_due(now);
+                }
             }
         }
     }

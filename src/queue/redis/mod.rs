@@ -35,8 +35,12 @@ use server::{Fault, Server};
 use shard::Shard;
 use spare::Spare;
 
-/// Shards of a cluster. Every node must know of the same: to change it is to lose what is ready, until its guard brings it back.
-const CLUSTER_SHARDS: usize = 8;
+/// Numbers of the shards of a cluster: with the usual prefix each falls into another eighth of the slots, near its middle, so that masters
+/// that share the slots evenly share the shards. Every node must know of the same: to change them is to lose what is ready, until its guard
+/// brings it back.
+const CLUSTER_SHARDS: [usize; 8] = [85, 27, 84, 26, 87, 25, 86, 24];
+/// The only shard of a server that is alone.
+const LONE_SHARD: [usize; 1] = [0];
 /// How long one read blocks. A node that dies leaves no read behind for longer, and a server that stalls is noticed.
 const BLOCK: Duration = Duration::from_secs(1);
 
@@ -227,5 +231,27 @@ impl Queue for RedisQueue {
 
     fn window(&self) -> usize {
         self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The slot of a key, as the cluster's specification has it (CRC-16/XMODEM).
+    fn slot(tag: &str) -> u16 {
+        let crc = tag.bytes().fold(0_u16, |crc, byte| {
+            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+        });
+        crc % 16_384
+    }
+
+    #[test]
+    fn each_eighth_of_the_slots_has_a_shard() {
+        assert_eq!(slot("123456789"), 0x31c3 % 16_384);
+        for (eighth, number) in (0..).zip(CLUSTER_SHARDS) {
+            let middle = eighth * 2_048 + 1_024;
+            assert!(slot(&format!("herald:{number}")).abs_diff(middle) < 128, "{number}");
+        }
     }
 }

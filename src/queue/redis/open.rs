@@ -11,7 +11,7 @@ use super::listener::Listener;
 use super::server::Server;
 use super::shard::Shard;
 use super::spare::Spare;
-use super::{CLUSTER_SHARDS, RedisQueue};
+use super::{CLUSTER_SHARDS, LONE_SHARD, RedisQueue};
 
 /// The first version that has all that is asked of it.
 const OLDEST: (u32, u32) = (7, 0);
@@ -108,8 +108,8 @@ impl RedisQueue {
             tracing::warn!(queue = %options.url, "Redis does not tell its settings; its maxmemory-policy must be noeviction");
         }
         let consumer = Uuid::new_v4().simple().to_string();
-        let count = if options.url.is_cluster() { CLUSTER_SHARDS } else { 1 };
-        let shards = (0..count).map(|number| (Shard::new(&options.prefix, number, &consumer), Listener::default())).collect();
+        let numbers: &[usize] = if options.url.is_cluster() { &CLUSTER_SHARDS } else { &LONE_SHARD };
+        let shards = numbers.iter().map(|number| (Shard::new(&options.prefix, *number, &consumer), Listener::default())).collect();
         Ok(Self {
             server,
             shards,

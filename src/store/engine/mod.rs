@@ -133,7 +133,7 @@ pub trait Engine: Send + Sync {
     /// Makes a cancelled notification's unleased work due again: for follow-ups that were written beside the cancel.
     async fn hasten(&self, app: AppId, id: NotificationId) -> Result<()>;
 
-    /// The present work of a node that stops: its leases end now and its rows are due at once. Fenced by the epochs.
+    /// Work that a node holds and gives up: its leases and their epochs end now, and its rows are due at once. Fenced by the epochs.
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()>;
 
     /// Active devices of an app beyond a number, in ascending order, for previews.

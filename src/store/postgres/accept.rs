@@ -38,7 +38,7 @@ pub(super) async fn accept(store: &PostgresStore, submissions: &[Submission]) ->
     loop {
         let days = items().flat_map(|new| [Partition::of(new.id), Partition::Deliveries(new.day())]);
         store.ensure(days.collect()).await?;
-        let mut tx = store.begin().await?;
+        let mut tx = store.engine.begin().await?;
         let done = attempt(&mut tx, submissions).await;
         match tx.end(done).await {
             Err(error) if is_without_partition(&error) && tries.next().is_some() => store.partitions.forget(),

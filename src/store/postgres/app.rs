@@ -20,16 +20,16 @@ const TOUCH: &str = "UPDATE app SET name = name WHERE false";
 #[async_trait]
 impl Apps for PostgresStore {
     async fn ensure_apps(&self, names: &[String]) -> Result<Vec<AppId>> {
-        transaction!(self, tx => ensure(&mut tx, names))
+        transaction!(self.callers, tx => ensure(&mut tx, names))
     }
 
     async fn ping(&self) -> Result<()> {
-        transaction!(self, tx => execute(&mut tx, TOUCH, nothing))?;
+        transaction!(self.callers, tx => execute(&mut tx, TOUCH, nothing))?;
         Ok(())
     }
 
     async fn prune(&self) -> Result<()> {
-        while !transaction!(self, tx => prune::prune(&mut tx))? {}
+        while !transaction!(self.callers, tx => prune::prune(&mut tx))? {}
         retention::drop_over(self).await
     }
 }

@@ -81,29 +81,29 @@ async fn put(tx: &mut Tx, app: AppId, name: &str, category: &Category, if_match:
 #[async_trait]
 impl Categories for PostgresStore {
     async fn categories(&self, app: AppId) -> Result<Vec<(String, Category)>> {
-        let rows = reading!(self, conn => fetch(&mut conn, ALL, |binds| {
+        let rows = reading!(self.callers, conn => fetch(&mut conn, ALL, |binds| {
             binds.push(app.0);
         }));
         rows?.iter().map(|row| read(row).map(|declared| (declared.name, declared.category))).collect()
     }
 
     async fn declared(&self, app: AppId) -> Result<Vec<Declared>> {
-        let rows = reading!(self, conn => fetch(&mut conn, NEWEST, |binds| {
+        let rows = reading!(self.callers, conn => fetch(&mut conn, NEWEST, |binds| {
             binds.push(app.0);
         }));
         rows?.iter().map(read).collect()
     }
 
     async fn category(&self, app: AppId, name: &str) -> Result<Option<Declared>> {
-        reading!(self, conn => one(&mut conn, ONE, app, name))
+        reading!(self.callers, conn => one(&mut conn, ONE, app, name))
     }
 
     async fn put_category(&self, app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Result<Declaration> {
-        transaction!(self, tx => put(&mut tx, app, name, category, if_match))
+        transaction!(self.callers, tx => put(&mut tx, app, name, category, if_match))
     }
 
     async fn delete_category(&self, app: AppId, name: &str) -> Result<bool> {
-        let deleted = transaction!(self, tx => execute(&mut tx, DELETE, named(app, name)));
+        let deleted = transaction!(self.callers, tx => execute(&mut tx, DELETE, named(app, name)));
         Ok(deleted? > 0)
     }
 }

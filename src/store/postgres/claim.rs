@@ -52,15 +52,17 @@ pub(super) const BURY: &str = concat!(
      FROM asked WHERE work.notification_id = asked.notification_id AND work.id = asked.id AND ",
     dead!()
 );
-macro_rules! held {
-    () => {
-        " FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS held (id, work, epoch) \
-         WHERE work.notification_id = held.id AND work.id = held.work AND work.epoch = held.epoch"
-    };
-}
-pub(super) const RENEW: &str = concat!("UPDATE work SET lease_until = $1", held!(), " RETURNING work.notification_id, work.id, work.app");
-pub(super) const HAND_BACK: &str =
-    concat!("UPDATE work SET lease_until = '-infinity', guard_until = '-infinity', due_at = least($1, work.expires_at)", held!());
+/// What somebody else has locked is left for the next time: all others would wait with it, for longer than a short lease lasts.
+pub(super) const RENEW: &str = "WITH held AS MATERIALIZED (SELECT w.* FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS key (id, work, epoch) \
+     CROSS JOIN LATERAL (SELECT w.notification_id, w.id FROM work w \
+     WHERE w.notification_id = key.id AND w.id = key.work AND w.epoch = key.epoch LIMIT 1 FOR UPDATE SKIP LOCKED) w) \
+     UPDATE work SET lease_until = $1 FROM held WHERE work.notification_id = held.notification_id AND work.id = held.id \
+     RETURNING work.notification_id, work.id, work.app";
+/// Under the next epoch: a renewal of this one that is on its way comes too late.
+pub(super) const HAND_BACK: &str = "UPDATE work SET epoch = work.epoch + 1, lease_until = '-infinity', guard_until = '-infinity', \
+     due_at = least($1, work.expires_at) \
+     FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS held (id, work, epoch) \
+     WHERE work.notification_id = held.id AND work.id = held.work AND work.epoch = held.epoch";
 
 /// Takes what can be taken of `keys`.
 pub(super) async fn claim(tx: &mut Tx, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
@@ -118,7 +120,7 @@ pub(super) async fn renew(tx: &mut Tx, held: &[(WorkKey, i64)], lease: Duration)
     rows.await?.iter().map(|row| key_of(&Cells::new(row, "work", 1))).collect()
 }
 
-/// Ends leases under their epochs; their rows are due.
+/// Ends leases and their epochs; their rows are due.
 pub(super) async fn hand_back(tx: &mut Tx, held: &[(WorkKey, i64)]) -> Result<()> {
     let now = tx.now;
     let back = execute(tx, HAND_BACK, |binds| {

@@ -122,7 +122,7 @@ impl DeadLetters for PostgresStore {
             Some(Place(died_at, notification, work)) => (Some(listed_at(died_at)?), notification, work),
             None => (None, Uuid::max(), i64::MAX),
         };
-        let mut items = reading!(self, conn => page(&mut conn, app, before, request.limit + 1))?;
+        let mut items = reading!(self.callers, conn => page(&mut conn, app, before, request.limit + 1))?;
         let more = items.len() > request.limit;
         items.truncate(request.limit);
         let place = |last: &DeadLetter| to_text(&Place(last.died_at.timestamp_micros(), last.notification.0, last.work.0));
@@ -131,10 +131,10 @@ impl DeadLetters for PostgresStore {
     }
 
     async fn dead_letter(&self, app: AppId, notification: NotificationId, work: WorkId) -> Result<Option<DeadLetter>> {
-        reading!(self, conn => one(&mut conn, app, notification, work))
+        reading!(self.callers, conn => one(&mut conn, app, notification, work))
     }
 
     async fn retry_dead_letter(&self, app: AppId, notification: NotificationId, work: WorkId) -> Result<bool> {
-        transaction!(self, tx => retry(&mut tx, app, notification, work))
+        transaction!(self.callers, tx => retry(&mut tx, app, notification, work))
     }
 }

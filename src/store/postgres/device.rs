@@ -39,15 +39,15 @@ const DELETE: &str = "DELETE FROM device WHERE app = $1 AND name = $2 AND token 
 #[async_trait]
 impl Devices for PostgresStore {
     async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered> {
-        transaction!(self, tx => register(&mut tx, app, name, change.clone(), (Verb::Put, if_match)))
+        transaction!(self.callers, tx => register(&mut tx, app, name, change.clone(), (Verb::Put, if_match)))
     }
 
     async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
-        transaction!(self, tx => enroll(&mut tx, app, &changes))
+        transaction!(self.callers, tx => enroll(&mut tx, app, &changes))
     }
 
     async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>> {
-        transaction!(self, tx => async {
+        transaction!(self.callers, tx => async {
             if !is_there(&mut tx, app, name).await? {
                 return Ok(None);
             }
@@ -56,7 +56,7 @@ impl Devices for PostgresStore {
     }
 
     async fn device(&self, app: AppId, name: &str) -> Result<Option<Device>> {
-        let row = reading!(self, conn => fetch_one(&mut conn, BY_NAME, |binds| {
+        let row = reading!(self.callers, conn => fetch_one(&mut conn, BY_NAME, |binds| {
             binds.push(app.0).push(name);
         }));
         row?.map_or(Ok(None), |row| device_row::read(&row))
@@ -66,7 +66,7 @@ impl Devices for PostgresStore {
         let place: Option<(i64, i64)> = page.after.as_deref().map(from_text).transpose()?;
         let (created_at, pk) = (place.map(|place| listed_at(place.0)).transpose()?, place.map_or(i64::MAX, |place| place.1));
         let text = if filter.user.is_some() { LIST_OF_USER } else { LIST };
-        let rows = reading!(self, conn => fetch(&mut conn, text, |binds| {
+        let rows = reading!(self.callers, conn => fetch(&mut conn, text, |binds| {
             binds.push(app.0).push(created_at).push(pk).push(filter.platform.map(Platform::as_str));
             binds.push(filter.status.map(status_text)).push(count(page.limit + 1));
             if let Some(user) = &filter.user {
@@ -85,7 +85,7 @@ impl Devices for PostgresStore {
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        let deleted = transaction!(self, tx => execute(&mut tx, DELETE, |binds| {
+        let deleted = transaction!(self.callers, tx => execute(&mut tx, DELETE, |binds| {
             binds.push(app.0).push(name);
         }));
         Ok(deleted? > 0)

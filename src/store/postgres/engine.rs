@@ -31,7 +31,7 @@ const BACKLOG: &str = "SELECT CASE WHEN n > 100000 THEN greatest(n, (SELECT relt
 #[async_trait]
 impl Engine for PostgresStore {
     async fn now(&self) -> Result<Timestamp> {
-        if let Some(clock) = &self.clock { Ok(clock.now()) } else { reading!(self, conn => now(&mut conn)) }
+        if let Some(now) = self.engine.clock() { Ok(now) } else { reading!(self.engine, conn => now(&mut conn)) }
     }
 
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
@@ -39,23 +39,23 @@ impl Engine for PostgresStore {
     }
 
     async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {
-        transaction!(self, tx => schedule::schedule(&mut tx, sweep))
+        transaction!(self.engine, tx => schedule::schedule(&mut tx, sweep))
     }
 
     async fn release(&self, sweep: &Sweep) -> Result<Ready> {
-        transaction!(self, tx => release::release(&mut tx, sweep))
+        transaction!(self.engine, tx => release::release(&mut tx, sweep))
     }
 
     async fn claim(&self, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
-        transaction!(self, tx => claim::claim(&mut tx, keys, lease))
+        transaction!(self.engine, tx => claim::claim(&mut tx, keys, lease))
     }
 
     async fn renew(&self, held: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<WorkKey>> {
-        transaction!(self, tx => claim::renew(&mut tx, held, lease))
+        transaction!(self.engine, tx => claim::renew(&mut tx, held, lease))
     }
 
     async fn read_notifications(&self, ids: &[(AppId, NotificationId)]) -> Result<Vec<StoredNotification>> {
-        reading!(self, conn => notifications(&mut conn, ids))
+        reading!(self.engine, conn => notifications(&mut conn, ids))
     }
 
     async fn read_targets(&self, asks: &[Ask]) -> Result<Vec<Answer>> {
@@ -67,45 +67,45 @@ impl Engine for PostgresStore {
     }
 
     async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.engine.snapshot().await?;
         let page = expand::page(&mut tx, key, limit).await;
         tx.end(page).await
     }
 
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
-        transaction!(self, tx => expand::commit(&mut tx, (key, epoch), page, chunks))
+        transaction!(self.engine, tx => expand::commit(&mut tx, (key, epoch), page, chunks))
     }
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool> {
-        transaction!(self, tx => cancel::cancel(&mut tx, app, id))
+        transaction!(self.callers, tx => cancel::cancel(&mut tx, app, id))
     }
 
     async fn pause(&self, app: AppId, id: NotificationId) -> Result<bool> {
-        transaction!(self, tx => cancel::pause(&mut tx, app, id))
+        transaction!(self.callers, tx => cancel::pause(&mut tx, app, id))
     }
 
     async fn resume(&self, app: AppId, id: NotificationId) -> Result<bool> {
-        transaction!(self, tx => cancel::resume(&mut tx, app, id))
+        transaction!(self.callers, tx => cancel::resume(&mut tx, app, id))
     }
 
     async fn run_changes(&self, since: Timestamp) -> Result<Vec<RunChange>> {
-        reading!(self, conn => changes(&mut conn, since))
+        reading!(self.engine, conn => changes(&mut conn, since))
     }
 
     async fn hasten(&self, app: AppId, id: NotificationId) -> Result<()> {
-        transaction!(self, tx => cancel::hasten(&mut tx, app, id))
+        transaction!(self.engine, tx => cancel::hasten(&mut tx, app, id))
     }
 
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()> {
-        transaction!(self, tx => claim::hand_back(&mut tx, held))
+        transaction!(self.engine, tx => claim::hand_back(&mut tx, held))
     }
 
     async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
-        reading!(self, conn => expand::active(&mut conn, app, after, limit))
+        reading!(self.callers, conn => expand::active(&mut conn, app, after, limit))
     }
 
     async fn backlog(&self) -> Result<u64> {
-        reading!(self, conn => backlog(&mut conn))
+        reading!(self.engine, conn => backlog(&mut conn))
     }
 }
 

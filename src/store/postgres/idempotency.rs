@@ -85,7 +85,7 @@ impl Replays for PostgresStore {
             return Ok(Vec::new());
         }
         let asked: Vec<&IdempotencyKey> = keys.iter().collect();
-        let mut tx = self.begin().await?;
+        let mut tx = self.callers.begin().await?;
         let now = tx.now;
         let known = find(&mut tx, now, &asked).await;
         let known = tx.end(known).await?;

@@ -21,28 +21,28 @@ const DELETE: &str = "DELETE FROM api_key WHERE app = $1 AND id = $2";
 impl Keys for PostgresStore {
     async fn create_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<()> {
         let scopes: Vec<&str> = key.scopes.iter().map(|scope| word(*scope)).collect();
-        transaction!(self, tx => execute(&mut tx, ADD, |binds| {
+        transaction!(self.callers, tx => execute(&mut tx, ADD, |binds| {
             binds.push(key.id).push(key.app.0).push(&key.name).push(hash.as_slice()).push(&scopes).push(key.expires_at).push(key.created_at);
         }))?;
         Ok(())
     }
 
     async fn key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>> {
-        let row = reading!(self, conn => fetch_one(&mut conn, BY_HASH, |binds| {
+        let row = reading!(self.callers, conn => fetch_one(&mut conn, BY_HASH, |binds| {
             binds.push(hash.as_slice());
         }));
         row?.as_ref().map(read).transpose()
     }
 
     async fn keys(&self, app: AppId) -> Result<Vec<ApiKey>> {
-        let rows = reading!(self, conn => fetch(&mut conn, BY_APP, |binds| {
+        let rows = reading!(self.callers, conn => fetch(&mut conn, BY_APP, |binds| {
             binds.push(app.0);
         }));
         rows?.iter().map(read).collect()
     }
 
     async fn delete_key(&self, app: AppId, id: Uuid) -> Result<bool> {
-        let deleted = transaction!(self, tx => execute(&mut tx, DELETE, |binds| {
+        let deleted = transaction!(self.callers, tx => execute(&mut tx, DELETE, |binds| {
             binds.push(app.0).push(id);
         }));
         Ok(deleted? > 0)

@@ -16,6 +16,7 @@ mod deaths;
 mod delivery_list;
 mod device;
 mod device_row;
+mod door;
 mod engine;
 mod enroll;
 mod expand;
@@ -52,10 +53,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use self::door::Door;
 use self::partitions::{Partition, Partitions};
 use self::tx::transaction;
 use super::Result;
@@ -66,14 +67,13 @@ pub use self::open::{OpenError, Options};
 
 /// The distributed store.
 pub struct PostgresStore {
-    pool: PgPool,
+    engine: Door,
+    callers: Door,
     partitions: Partitions,
     /// Counts are written to a shard of each node's own, so that nodes do not wait for each other.
     shard: i32,
     /// For how long days are kept after their end.
     retention: Option<Duration>,
-    /// Time in place of the server's, for tests.
-    clock: Option<Arc<dyn Clock>>,
     _ended: DropGuard,
 }
 
@@ -106,7 +106,7 @@ impl PostgresStore {
         if missing.is_empty() {
             return Ok(());
         }
-        transaction!(self, tx => partitions::make(&mut tx, &missing))?;
+        transaction!(self.engine, tx => partitions::make(&mut tx, &missing))?;
         self.partitions.note(missing);
         Ok(())
     }

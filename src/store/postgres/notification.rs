@@ -96,13 +96,13 @@ async fn list(tx: &mut Tx, app: AppId, filter: &NotificationFilter, page: &PageR
 #[async_trait]
 impl Notifications for PostgresStore {
     async fn notification(&self, app: AppId, id: NotificationId) -> Result<Option<NotificationView>> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.callers.snapshot().await?;
         let view = one(&mut tx, app, id).await;
         tx.end(view).await
     }
 
     async fn notifications(&self, app: AppId, filter: &NotificationFilter, page: &PageRequest) -> Result<Page<NotificationView>> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.callers.snapshot().await?;
         let list = list(&mut tx, app, filter, page).await;
         tx.end(list).await
     }
@@ -114,7 +114,7 @@ impl Notifications for PostgresStore {
         filter: &DeliveryFilter,
         page: &PageRequest,
     ) -> Result<Option<Page<DeliveryView>>> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.callers.snapshot().await?;
         let head = match head(&mut tx, app, id).await {
             Ok(Some(head)) => head,
             other => return tx.end(other.map(|_| None)).await,
@@ -125,7 +125,7 @@ impl Notifications for PostgresStore {
     }
 
     async fn user_deliveries(&self, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.callers.snapshot().await?;
         let list = user_deliveries::list(&mut tx, app, user, page).await;
         tx.end(list).await
     }

@@ -8,13 +8,12 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::door::{ACQUIRE, Door};
 use super::migrations::{self, Condition};
 use super::partitions::Partitions;
 use super::{PostgresStore, upkeep};
 use crate::domain::clock::Clock;
 
-/// How long a caller waits for a connection, in which the server may be coming back.
-const ACQUIRE: Duration = Duration::from_secs(3);
 /// Statement texts that stay prepared on each connection.
 const STATEMENTS: usize = 256;
 /// Shards of the counts.
@@ -23,7 +22,7 @@ const SHARDS: i32 = 32;
 /// What each connection is told when it begins.
 ///
 /// * Rows are found key by key, whatever the planner thinks of tables that were empty a moment ago.
-/// * A statement, a lock or a caller that stands still does not hold others up for longer than a lease lasts.
+/// * A statement, a lock or a caller that stands still does not hold others up for much longer than anybody would wait.
 pub(super) const SESSION: [(&str, &str); 13] = [
     ("timezone", "UTC"),
     ("enable_seqscan", "off"),
@@ -111,8 +110,9 @@ pub enum OpenError {
 pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks: &TaskTracker) -> Result<Arc<PostgresStore>, OpenError> {
     migrate(options).await?;
     let connect = options.plain().options(SESSION);
+    let connections = options.connections.max(2);
     let pool = PgPoolOptions::new()
-        .max_connections(options.connections.max(2))
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE)
         // each transaction finds out for itself, in the round trip with which it begins
         .test_before_acquire(false)
@@ -122,8 +122,9 @@ pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks
     let ended = CancellationToken::new();
     tasks.spawn(upkeep::run(pool.clone(), ended.clone()));
     let shard = rand::random_range(0..SHARDS);
+    let (engine, callers) = (Door::engine(pool.clone(), clock.clone()), Door::callers(pool, connections, clock));
     let (partitions, retention) = (Partitions::default(), options.retention);
-    Ok(Arc::new(PostgresStore { pool, partitions, shard, retention, clock, _ended: ended.drop_guard() }))
+    Ok(Arc::new(PostgresStore { engine, callers, partitions, shard, retention, _ended: ended.drop_guard() }))
 }
 
 /// See [`PostgresStore::migrate`].

@@ -80,7 +80,7 @@ fn named(app: AppId, name: &str) -> impl FnOnce(&mut Binds) + Send + '_ {
 #[async_trait]
 impl People for PostgresStore {
     async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
-        reading!(self, conn => get(&mut conn, &PREFERENCES, app, user))
+        reading!(self.callers, conn => get(&mut conn, &PREFERENCES, app, user))
     }
 
     async fn put_preferences(
@@ -92,12 +92,12 @@ impl People for PostgresStore {
     ) -> Result<Option<Versioned<Preferences>>> {
         let text = to_document(preferences)?;
         let put = Put { document: &PREFERENCES, app, user, text: &text, zone: preferences.timezone.as_deref(), if_match };
-        let version = transaction!(self, tx => write(&mut tx, &put))?;
+        let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: preferences.clone(), version }))
     }
 
     async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
-        reading!(self, conn => get(&mut conn, &CONTACTS, app, user))
+        reading!(self.callers, conn => get(&mut conn, &CONTACTS, app, user))
     }
 
     async fn put_contacts(
@@ -109,12 +109,12 @@ impl People for PostgresStore {
     ) -> Result<Option<Versioned<Contacts>>> {
         let text = to_document(contacts)?;
         let put = Put { document: &CONTACTS, app, user, text: &text, zone: None, if_match };
-        let version = transaction!(self, tx => write(&mut tx, &put))?;
+        let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: contacts.clone(), version }))
     }
 
     async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool> {
-        let deleted = transaction!(self, tx => execute(&mut tx, DELETE_CONTACTS, named(app, user)));
+        let deleted = transaction!(self.callers, tx => execute(&mut tx, DELETE_CONTACTS, named(app, user)));
         Ok(deleted? > 0)
     }
 }

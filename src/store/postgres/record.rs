@@ -41,7 +41,7 @@ pub(super) async fn record(store: &PostgresStore, record: &Record) -> Result<Rec
     loop {
         let deliveries = record.deliveries.iter().chain(record.deaths.iter().map(|death| &death.delivery));
         store.ensure(facts::partitions(deliveries)).await?;
-        let mut tx = store.begin().await?;
+        let mut tx = store.engine.begin().await?;
         let done = write(&mut tx, store.shard, record, care).await;
         match tx.end(done).await {
             Err(error) if is_conflict(&error) && care == Care::Plain => care = Care::Careful,

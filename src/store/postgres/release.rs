@@ -19,7 +19,7 @@ pub(super) const START: &str = "UPDATE run SET status = 'running' FROM (SELECT n
                      WHERE open AND status = 'scheduled' AND start_at <= $1 FOR UPDATE SKIP LOCKED) due WHERE notification_id = due.id";
 pub(super) const END: &str = "UPDATE run SET open = false, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
                    FROM (SELECT notification_id AS id FROM run r \
-                   WHERE r.open AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = r.notification_id) FOR UPDATE SKIP LOCKED) over \
+                   WHERE r.open AND r.status <> 'scheduled' AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = r.notification_id) FOR UPDATE SKIP LOCKED) over \
                    WHERE notification_id = over.id";
 /// `$3` to `$5` say which streams have room.
 pub(super) const TURN: &str = concat!(
@@ -27,7 +27,7 @@ pub(super) const TURN: &str = concat!(
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
     ready!(),
     " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at, w.id LIMIT 1) w \
-     WHERE r.open AND r.status IN ('running', 'cancelled') ORDER BY r.served_at, r.notification_id LIMIT $6"
+     WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
 pub(super) const LOCK: &str =
     "SELECT 1 FROM run WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";

@@ -40,7 +40,7 @@ const AT_ONCE: i64 = 5_000;
 /// Drops the days whose retention is over. What is in use just now, or takes too long to look at, is left for the next time.
 pub(super) async fn drop_over(store: &PostgresStore) -> Result<()> {
     let Some(retention) = store.retention else { return Ok(()) };
-    let there = transaction!(store, tx => list(&mut tx, retention))?;
+    let there = transaction!(store.callers, tx => list(&mut tx, retention))?;
     let mut kept = BTreeSet::new();
     // deliveries come first
     for (partition, is_over) in there.into_iter().rev() {
@@ -53,7 +53,7 @@ pub(super) async fn drop_over(store: &PostgresStore) -> Result<()> {
         Partition::Deliveries(_) => None,
     });
     let Some(day) = oldest else { return Ok(()) };
-    while !transaction!(store, tx => forget_before(&mut tx, first_id(day)))? {}
+    while !transaction!(store.callers, tx => forget_before(&mut tx, first_id(day)))? {}
     Ok(())
 }
 
@@ -81,7 +81,7 @@ fn midnight(day: i64) -> Option<Timestamp> {
 
 /// Whether it is gone.
 async fn drop_unless_needed(store: &PostgresStore, partition: Partition, kept: &BTreeSet<Partition>) -> Result<bool> {
-    match transaction!(store, tx => attempt(&mut tx, partition, kept)) {
+    match transaction!(store.callers, tx => attempt(&mut tx, partition, kept)) {
         Ok(gone) => {
             if gone {
                 store.partitions.forget();

@@ -26,12 +26,13 @@ pub(super) const ADD_DEVICES: &str = "INSERT INTO device (app, name, status, cre
 /// How often a name may vanish between being made and being read.
 const TRIES: usize = 5;
 
-/// Answers in order; names without a row get one first.
+/// Answers in order; names without a row get one first. Who only asks what would happen is a caller.
 pub(super) async fn answer(store: &PostgresStore, asks: &[Ask]) -> Result<Vec<Answer>> {
+    let door = if asks.iter().any(|ask| ask.peek) { &store.callers } else { &store.engine };
     for _ in 0..TRIES {
-        match reading!(store, conn => look(&mut conn, asks))? {
+        match reading!(door, conn => look(&mut conn, asks))? {
             Ok(answers) => return Ok(answers),
-            Err(missing) => transaction!(store, tx => add(&mut tx, &missing))?,
+            Err(missing) => transaction!(door, tx => add(&mut tx, &missing))?,
         }
     }
     Err(Error::Busy(Box::new(Unsettled)))

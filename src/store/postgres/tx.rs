@@ -5,18 +5,14 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{Executor, PgConnection, Postgres, Row};
+use sqlx::{Executor, PgConnection, Postgres};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::{Error, Result};
-use super::PostgresStore;
 use super::batch::answered;
 use super::fault::{is_broken, is_conflict, is_contended, is_read_only};
 use crate::domain::Timestamp;
 
-/// How a transaction begins, with the clock.
-const WRITE: &str = "BEGIN; SELECT now()";
-/// All its statements see the same.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT now()";
 /// How often a transaction that stood in another's way is tried.
 const TRIES: u32 = 4;
 /// Connections of the pool that may prove broken, after a restart of the server, before a caller hears of it.
@@ -28,6 +24,8 @@ pub(super) struct Tx {
     /// The store's clock; the same for all of the transaction.
     pub(super) now: Timestamp,
     open: bool,
+    /// Given back after the connection.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Deref for Tx {
@@ -53,6 +51,16 @@ impl Drop for Tx {
 }
 
 impl Tx {
+    /// A connection on which nothing has begun.
+    pub(super) fn new(conn: PoolConnection<Postgres>, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { conn, now: Timestamp::default(), open: true, _place: place }
+    }
+
+    /// Begins with these statements, the last of which answers the row.
+    pub(super) async fn start(&mut self, text: &'static str) -> Result<PgRow> {
+        answered(self.conn.fetch_one(sqlx::raw_sql(text))).await
+    }
+
     /// Commits what went well, undoes what did not.
     pub(super) async fn end<T>(mut self, done: Result<T>) -> Result<T> {
         match done {
@@ -84,46 +92,6 @@ impl Tx {
     }
 }
 
-impl PostgresStore {
-    /// Begins a transaction that may write.
-    pub(super) async fn begin(&self) -> Result<Tx> {
-        self.begin_with(WRITE).await
-    }
-
-    /// Begins a transaction that only reads, from one snapshot.
-    pub(super) async fn snapshot(&self) -> Result<Tx> {
-        self.begin_with(SNAPSHOT).await
-    }
-
-    /// A connection for statements that each see what is there when they begin. Without a transaction its clock is not read.
-    pub(super) async fn reader(&self) -> Result<Tx> {
-        Ok(Tx { conn: answered(self.pool.acquire()).await?, now: Timestamp::default(), open: true })
-    }
-
-    async fn begin_with(&self, text: &'static str) -> Result<Tx> {
-        let mut stale = 0;
-        loop {
-            let conn = answered(self.pool.acquire()).await?;
-            let mut tx = Tx { conn, now: Timestamp::default(), open: true };
-            match answered(tx.conn.fetch_one(sqlx::raw_sql(text))).await {
-                Ok(row) => {
-                    tx.now = self.instant(&row)?;
-                    return Ok(tx);
-                }
-                Err(error) if stale < STALE && is_stale(&error) => stale += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn instant(&self, row: &PgRow) -> Result<Timestamp> {
-        match &self.clock {
-            Some(clock) => Ok(clock.now()),
-            None => row.try_get(0).map_err(super::fault::fault),
-        }
-    }
-}
-
 /// Whether a connection that had been idle turned out to be broken.
 pub(super) fn is_stale(error: &Error) -> bool {
     let Error::Unavailable(source) = error else { return false };
@@ -144,10 +112,10 @@ impl Tries {
 
 /// Runs a body in a transaction `tx` and commits it; again where it stood in another's way or met a row that was not there before.
 macro_rules! transaction {
-    ($store:expr, $tx:ident => $body:expr) => {{
+    ($door:expr, $tx:ident => $body:expr) => {{
         let mut tries = $crate::store::postgres::tx::Tries::default();
         loop {
-            let mut $tx = $store.begin().await?;
+            let mut $tx = $door.begin().await?;
             let done = $body.await;
             match $tx.end(done).await {
                 Err(error) if tries.again(&error) => {}
@@ -159,10 +127,10 @@ macro_rules! transaction {
 
 /// Runs a body that only reads on a connection; again where the connection had been broken while it was idle.
 macro_rules! reading {
-    ($store:expr, $conn:ident => $body:expr) => {{
+    ($door:expr, $conn:ident => $body:expr) => {{
         let mut tries = 0..$crate::store::postgres::tx::STALE;
         loop {
-            let mut $conn = $store.reader().await?;
+            let mut $conn = $door.reader().await?;
             match $body.await {
                 Err(error) if $crate::store::postgres::tx::is_stale(&error) && tries.next().is_some() => {}
                 read => {

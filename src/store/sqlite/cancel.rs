@@ -17,7 +17,7 @@ const STOP_EXPANDING: &str = "DELETE FROM work WHERE notification_id = ?2 AND ap
 pub(super) const DUE: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
                    WHERE notification_id = ?2 AND app = ?1 AND (due_at > min(?3, expires_at) OR guard_until > 0)";
 pub(super) const DUE_UNLEASED: &str = "UPDATE work SET due_at = min(?3, expires_at), guard_until = 0 \
-                            WHERE notification_id = ?2 AND app = ?1 AND lease_until <= ?3 \
+                            WHERE notification_id = ?2 AND app = ?1 AND lease_until <= ?3 AND (due_at > min(?3, expires_at) OR guard_until > 0) \
                             AND EXISTS (SELECT 1 FROM run r WHERE r.notification_id = ?2 AND r.status = 'cancelled')";
 pub(super) const CHANGES: &str =
     "SELECT notification_id, status, changed_at, app FROM run WHERE changed_at >= ?1 ORDER BY changed_at, notification_id";

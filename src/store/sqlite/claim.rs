@@ -71,10 +71,11 @@ pub(super) const RENEW: Tuples = Tuples {
            WHERE work.notification_id = +held.id AND work.id = +held.work AND work.epoch = +held.epoch \
            RETURNING work.notification_id, work.id, work.app",
 };
+/// Under the next epoch: a renewal of this one that is on its way comes too late.
 pub(super) const HAND_BACK: Tuples = Tuples {
     head: "WITH now (at) AS (SELECT ?), held (id, work, epoch) AS (VALUES ",
     width: 3,
-    tail: ") UPDATE work SET lease_until = 0, guard_until = 0, due_at = min((SELECT at FROM now), work.expires_at) FROM held \
+    tail: ") UPDATE work SET epoch = work.epoch + 1, lease_until = 0, guard_until = 0, due_at = min((SELECT at FROM now), work.expires_at) FROM held \
            WHERE work.notification_id = +held.id AND work.id = +held.work AND work.epoch = +held.epoch",
 };
 

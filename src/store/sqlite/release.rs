@@ -11,7 +11,7 @@ use crate::domain::work::Stream;
 
 const START: &str = "UPDATE run SET status = 'running' WHERE open = 1 AND status = 'scheduled' AND start_at <= ?1";
 pub(super) const END: &str = "UPDATE run SET open = 0, status = CASE status WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END \
-                   WHERE open = 1 AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = run.notification_id)";
+                   WHERE open = 1 AND status <> 'scheduled' AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = run.notification_id)";
 
 /// Rows of a run that could be released now; `?2` to `?4` say which streams have room, `?5` whether a lapsed lease is enough.
 macro_rules! releasable {
@@ -24,7 +24,7 @@ macro_rules! releasable {
 pub(super) const TURN: &str = concat!(
     "SELECT id, stream FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
     releasable!(),
-    " ORDER BY w.due_at LIMIT 1) AS stream FROM run r WHERE r.open = 1 AND r.status IN ('running', 'cancelled')) \
+    " ORDER BY w.due_at LIMIT 1) AS stream FROM run r WHERE r.open = 1 AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled')) \
      WHERE stream IS NOT NULL ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(

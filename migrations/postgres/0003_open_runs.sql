@@ -1,0 +1,4 @@
+-- What is looked at ten times a second, apart from the many runs that are scheduled for later.
+CREATE INDEX run_scheduled ON run (start_at) WHERE open AND status = 'scheduled';
+CREATE INDEX run_begun ON run (served_at, notification_id) WHERE open AND status <> 'scheduled';
+DROP INDEX run_open;
