@@ -109,7 +109,11 @@ impl Engine for SimStore {
     }
 
     async fn now(&self) -> Result<Timestamp> {
-        self.call("now", self.inner.now()).await
+        let sim = &self.network.sim;
+        let asked_at = sim.elapsed();
+        let answer = self.call("now", self.inner.now()).await?;
+        sim.book().told_time((asked_at, self.network.process), sim.elapsed());
+        Ok(answer)
     }
 
     async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {

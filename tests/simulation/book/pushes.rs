@@ -89,6 +89,7 @@ impl Pushes {
 /// What is checked of one push.
 struct Begun<'a> {
     at: Duration,
+    process: u64,
     /// What it was decided on is no older.
     since: Duration,
     of: (NotificationId, DevicePk),
@@ -104,7 +105,7 @@ impl Book {
             self.fail(format!("push {number} of {id} is for a device that is not there"));
             return number;
         };
-        let begun = Begun { at, since: self.oldest((at, process)), of: (id, device), state, clock };
+        let begun = Begun { at, process, since: self.oldest((at, process)), of: (id, device), state, clock };
         for checked in [self.is_meant(&begun), self.is_wanted(&begun), self.is_open(&begun), self.is_first(&begun, &push.token)] {
             self.check(checked.map_err(|what| format!("p{process} push {number} of {id} to {device:?}: {what}")));
         }
@@ -141,7 +142,7 @@ impl Book {
         let (id, pk) = begun.of;
         let Some(device) = begun.state.device(pk) else { return Ok(()) };
         let Some(accepted) = self.people.content(id) else { return Ok(()) };
-        if self.people.changed_since(pk, device.person, begun.since) || self.stepped_at.is_some_and(|at| at >= begun.since) {
+        if self.missed_step(begun.process, begun.since) || self.people.changed_since(pk, device.person, begun.since) {
             return Ok(());
         }
         let Some(start_at) = begun.state.notifications.get(&id).map(|new| new.start_at) else { return Ok(()) };
