@@ -95,9 +95,10 @@ impl State {
         }
     }
 
-    /// Ends a lease under its epoch; the row is due.
+    /// Ends a lease and its epoch; the row is due.
     pub(crate) fn hand_back(&mut self, job: &Job) {
         if let Some(row) = self.held(job).and_then(|row| self.rows[row].as_mut()) {
+            row.epoch += 1;
             row.leased = false;
             row.due = Due::Now;
         }
