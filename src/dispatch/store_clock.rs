@@ -23,6 +23,8 @@ pub struct StoreClock {
 struct Zero {
     least: Timestamp,
     most: Timestamp,
+    /// When the latest question was asked that says so.
+    asked_at: Duration,
 }
 
 impl StoreClock {
@@ -33,12 +35,16 @@ impl StoreClock {
 
     /// Takes note of an instant that the store answered when asked at this monotonic instant; by how much its clock stepped, if it did.
     pub fn read(&self, answer: Timestamp, asked_at: Duration) -> Option<TimeDelta> {
-        let new = Zero { least: answer - delta(self.machine.monotonic()), most: answer - delta(asked_at) };
+        let new = Zero { least: answer - delta(self.machine.monotonic()), most: answer - delta(asked_at), asked_at };
         let mut zero = self.zero.lock();
         let old = zero.unwrap_or(new);
+        if asked_at < old.asked_at {
+            // it was overtaken by a later one, and may be of before a step
+            return None;
+        }
         let (least, most) = (old.least.max(new.least), old.most.min(new.most));
         // drift makes them miss each other in the end, by little
-        *zero = Some(if least <= most { Zero { least, most } } else { new });
+        *zero = Some(if least <= most { Zero { least, most, asked_at } } else { new });
         let step = if new.least > old.most { new.least - old.most } else { (new.most - old.least).min(TimeDelta::zero()) };
         (step.abs() > STEP).then_some(step)
     }
@@ -113,6 +119,17 @@ mod tests {
             assert_eq!(world.clock.now(), world.machine.now() + step);
             assert_eq!(world.ask(step, Duration::ZERO), None, "it is seen once");
         }
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_does_not_undo_a_step() {
+        let world = World::new();
+        world.ask(TimeDelta::zero(), Duration::ZERO);
+        let (overtaken, asked_at) = (world.machine.now(), world.machine.monotonic());
+        world.machine.pass(SECOND);
+        assert_eq!(world.ask(TimeDelta::hours(1), Duration::ZERO), Some(TimeDelta::hours(1)));
+        assert_eq!(world.clock.read(overtaken, asked_at), None);
+        assert_eq!(world.clock.now(), world.machine.now() + TimeDelta::hours(1));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Step 1.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::TimeDelta;
 use herald::domain::Timestamp;
-use herald::domain::id::{AppId, NotificationId};
+use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::work::{NewWork, WorkKind};
 use herald::store::Result;
 use herald::store::engine::{IdempotencyKey, Item, ItemVerdict, NewNotification, RunStatus, Submission, Verdict};
@@ -33,7 +35,31 @@ impl State {
     }
 
     pub fn accept(&mut self, submissions: Vec<Submission>, now: Timestamp) -> Result<Vec<Verdict>> {
+        self.check_new_notifications(&submissions)?;
         submissions.into_iter().map(|submission| self.submit(submission, now)).collect()
+    }
+
+    fn check_new_notifications(&self, submissions: &[Submission]) -> Result<()> {
+        let items = submissions.iter().flat_map(|submission| &submission.items).map(|item| &item.notification);
+        let mut new = BTreeMap::new();
+        for notification in items.filter(|notification| !self.notifications.contains_key(&notification.id)) {
+            new.entry(notification.id).or_insert(notification);
+        }
+        if new.values().any(|notification| notification.fan_out && self.runs.contains_key(&notification.id)) {
+            return Err(conflict("run"));
+        }
+        self.check_new_work(new.values().flat_map(|notification| notification.work.iter().map(|work| (notification.id, work.id))))
+    }
+
+    /// Refuses rows of work that are there, or come twice.
+    pub fn check_new_work(&self, rows: impl Iterator<Item = (NotificationId, WorkId)>) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for row in rows {
+            if self.work.contains_key(&row) || !seen.insert(row) {
+                return Err(conflict("work"));
+            }
+        }
+        Ok(())
     }
 
     fn submit(&mut self, submission: Submission, now: Timestamp) -> Result<Verdict> {

@@ -36,7 +36,7 @@ impl Engine for MemoryStore {
     }
 
     async fn accept(&self, submissions: Vec<Submission>) -> Result<Vec<Verdict>> {
-        self.try_commit(|state, now| state.accept(submissions, now))
+        self.commit(|state, now| state.accept(submissions, now))
     }
 
     async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {
@@ -64,7 +64,7 @@ impl Engine for MemoryStore {
     }
 
     async fn record(&self, record: &Record) -> Result<Recorded> {
-        self.try_commit(|state, now| state.record(record, now))
+        self.commit(|state, now| state.record(record, now))
     }
 
     async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
@@ -72,7 +72,7 @@ impl Engine for MemoryStore {
     }
 
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
-        self.try_commit(|state, now| state.commit_page(key, epoch, page, (chunks, now)))
+        self.commit(|state, now| state.commit_page(key, epoch, page, (chunks, now)))
     }
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool> {

@@ -7,7 +7,7 @@ use herald::domain::work::{NewWork, Pair, WorkKey, WorkKind};
 use herald::store::Result;
 use herald::store::engine::{AudiencePage, Cursor, RunStatus};
 
-use super::state::{DeviceRow, State};
+use super::state::{DeviceRow, Run, State};
 
 fn active(row: &DeviceRow) -> Option<&Device> {
     row.device.as_ref().filter(|device| device.status == DeviceStatus::Active)
@@ -39,11 +39,13 @@ impl State {
 
     pub fn commit_page(&mut self, key: WorkKey, epoch: i64, page: &AudiencePage, (chunks, now): (&[NewWork], Timestamp)) -> Result<bool> {
         let expands = self.fenced(key, epoch).is_some_and(|row| row.work.kind == WorkKind::Expand);
-        let Some(run) = self.runs.get_mut(&key.notification) else { return Ok(false) };
-        let where_it_began = run.cursor.map_or(page.from.after == 0, |cursor| cursor == page.from);
-        if !expands || !where_it_began || run.status == RunStatus::Cancelled {
+        let where_it_began = |run: &Run| run.cursor.map_or(page.from.after == 0, |cursor| cursor == page.from);
+        let goes_on = |run: &Run| where_it_began(run) && run.status != RunStatus::Cancelled;
+        if !expands || !self.runs.get(&key.notification).is_some_and(goes_on) {
             return Ok(false);
         }
+        self.check_new_work(chunks.iter().map(|chunk| (key.notification, chunk.id)))?;
+        let Some(run) = self.runs.get_mut(&key.notification) else { return Ok(false) };
         run.cursor = Some(Cursor { after: page.to, hi: page.from.hi });
         let taken: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
         run.targeted = run.targeted.map(|targeted| targeted + taken as u64);

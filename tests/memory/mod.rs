@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use herald::domain::Timestamp;
 use herald::domain::clock::Clock;
-use herald::store::{Error, Result};
+use herald::store::Error;
 use parking_lot::Mutex;
 
 use self::state::State;
@@ -46,20 +46,9 @@ impl MemoryStore {
         Self { rows, clock }
     }
 
-    /// One transaction.
+    /// One transaction. What may be refused looks before it writes, since nothing is rolled back.
     fn commit<T>(&self, write: impl FnOnce(&mut State, Timestamp) -> T) -> T {
         write(&mut self.rows.lock(), self.clock.now())
-    }
-
-    /// One transaction that may be refused, and then leaves no trace.
-    fn try_commit<T>(&self, write: impl FnOnce(&mut State, Timestamp) -> Result<T>) -> Result<T> {
-        let mut rows = self.rows.lock();
-        let before = rows.clone();
-        let written = write(&mut rows, self.clock.now());
-        if written.is_err() {
-            *rows = before;
-        }
-        written
     }
 
     fn read<T>(&self, read: impl FnOnce(&State, Timestamp) -> T) -> T {

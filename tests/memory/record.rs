@@ -7,12 +7,16 @@ use herald::domain::delivery::Delivery;
 use herald::domain::device::{Device, DeviceStatus};
 use herald::domain::id::NotificationId;
 use herald::store::Result;
-use herald::store::engine::{Death, Record, Recorded, RunStatus, Shown};
+use herald::store::engine::{Death, Finished, Record, Recorded, RunStatus, Shown};
 
 use super::state::{DeliveryRow, State};
 
 impl State {
     pub fn record(&mut self, record: &Record, now: Timestamp) -> Result<Recorded> {
+        let ends = |finished: &&Finished| self.is_fenced(finished.key, finished.epoch);
+        let follow =
+            |finished: &'_ Finished| finished.follow_ups.iter().map(|next| (finished.key.notification, next.id)).collect::<Vec<_>>();
+        self.check_new_work(record.finished.iter().filter(ends).flat_map(follow))?;
         let mut recorded = Recorded::default();
         for delivery in &record.deliveries {
             recorded.inserted += usize::from(self.insert(delivery));

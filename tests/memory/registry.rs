@@ -78,7 +78,7 @@ impl Apps for MemoryStore {
 #[async_trait]
 impl Keys for MemoryStore {
     async fn create_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<()> {
-        self.try_commit(|state, _| {
+        self.commit(|state, _| {
             if state.keys.values().any(|(known, _)| *known == hash) || state.keys.contains_key(&key.id) {
                 return Err(conflict("api_key"));
             }

@@ -131,6 +131,11 @@ impl Row {
 }
 
 impl State {
+    /// Whether a row is there under this epoch.
+    pub fn is_fenced(&self, key: WorkKey, epoch: i64) -> bool {
+        self.work.get(&(key.notification, key.work)).is_some_and(|row| row.epoch == epoch)
+    }
+
     /// A row under its epoch.
     pub fn fenced(&mut self, key: WorkKey, epoch: i64) -> Option<&mut Row> {
         self.work.get_mut(&(key.notification, key.work)).filter(|row| row.epoch == epoch)

@@ -100,8 +100,7 @@ impl Callers {
     async fn turn(&self, process: &Process) {
         let Some(id) = self.any_notification() else { return };
         let network = Network { sim: Arc::clone(&self.sim), life: Arc::clone(&process.life), process: process.number };
-        let clock: Arc<dyn Clock> = Arc::<crate::clock::WallClock>::clone(&self.sim.wall);
-        let store = SimStore { network, inner: MemoryStore::new(Arc::clone(&self.sim.rows), clock) };
+        let store = SimStore::of(network);
         let paused = self.sim.chance.one_in(2);
         let turned = if paused { store.pause(APP, id).await } else { store.resume(APP, id).await };
         self.sim.note(format_args!("{id} is {}: {turned:?}", if paused { "paused" } else { "resumed" }));
@@ -111,8 +110,7 @@ impl Callers {
     pub async fn resume_all(&self, process: &Process) {
         let runs: Vec<NotificationId> = self.sim.rows.lock().runs.keys().copied().collect();
         let network = Network { sim: Arc::clone(&self.sim), life: Arc::clone(&process.life), process: process.number };
-        let clock: Arc<dyn Clock> = Arc::<crate::clock::WallClock>::clone(&self.sim.wall);
-        let store = SimStore { network, inner: MemoryStore::new(Arc::clone(&self.sim.rows), clock) };
+        let store = SimStore::of(network);
         for id in runs {
             store.resume(APP, id).await.unwrap();
         }

@@ -21,7 +21,6 @@ use crate::book::Blame;
 use crate::chance::SimIds;
 use crate::clock::NodeClock;
 use crate::life::Life;
-use crate::memory::MemoryStore;
 use crate::network::Network;
 use crate::provider::{SEND_TIMEOUT, SimProvider};
 use crate::queue::SimQueue;
@@ -91,9 +90,7 @@ impl Process {
         let node_clock = Arc::new(NodeClock::of(Arc::clone(&sim.wall)));
         let clock: Arc<dyn Clock> = Arc::<NodeClock>::clone(&node_clock);
         let network = Network { sim: Arc::clone(sim), life: Arc::clone(&life), process: number };
-        let store_clock: Arc<dyn Clock> = Arc::<crate::clock::WallClock>::clone(&sim.wall);
-        let inner = MemoryStore::new(Arc::clone(&sim.rows), store_clock);
-        let store: Arc<dyn Store> = Arc::new(SimStore { network: network.clone(), inner });
+        let store: Arc<dyn Store> = Arc::new(SimStore::of(network.clone()));
         let rng: Arc<dyn Rng> = Arc::<crate::chance::Chance>::clone(&sim.chance);
         let app = App { id: APP, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: providers(&network) };
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::book::Blame;
-use crate::cluster::{Cluster, LEASE, Process};
-use crate::life::Life;
+use crate::cluster::{Cluster, Process};
 use crate::memory::state::State;
 use crate::sim::Sim;
 
@@ -17,8 +15,6 @@ const STEP: i64 = 20_000;
 /// Disasters that go on for a while.
 #[derive(Default)]
 pub struct Disasters {
-    /// Processes that stand still, and until when.
-    frozen: Vec<(Arc<Life>, u64, Duration)>,
     /// The store as it was some moments ago.
     older: Option<(Duration, State)>,
 }
@@ -26,7 +22,7 @@ pub struct Disasters {
 impl Disasters {
     /// Lets things go wrong.
     pub fn strike(&mut self, sim: &Arc<Sim>, cluster: &mut Cluster) {
-        self.thaw(sim);
+        sim.thaw();
         self.remember(sim);
         let weather = &sim.weather;
         if let Some(process) = cluster.any() {
@@ -34,7 +30,7 @@ impl Disasters {
                 process.kill(sim);
             }
             if sim.strikes(weather.freezes) {
-                self.freeze(sim, process);
+                sim.freeze(&process.life, process.number);
             }
             if sim.strikes(weather.stops) {
                 process.stop(sim);
@@ -63,30 +59,6 @@ impl Disasters {
         cluster.revive(10);
     }
 
-    fn freeze(&mut self, sim: &Sim, process: &Process) {
-        if process.life.is_frozen() {
-            return;
-        }
-        let (now, wait) = (sim.elapsed(), sim.chance.millis(500, LEASE * 2_500));
-        sim.note(format_args!("p{} stands still for {wait:?}", process.number));
-        sim.book().blame_all_through((now, now + wait), Blame::Process(process.number), "freeze");
-        process.life.freeze();
-        self.frozen.push((Arc::clone(&process.life), process.number, now + wait));
-    }
-
-    /// Lets those go on whose time has come.
-    fn thaw(&mut self, sim: &Sim) {
-        let now = sim.elapsed();
-        self.frozen.retain(|(life, process, until)| {
-            let is_over = *until <= now || sim.is_calm();
-            if is_over {
-                sim.note(format_args!("p{process} goes on"));
-                life.thaw();
-            }
-            !is_over
-        });
-    }
-
     fn remember(&mut self, sim: &Sim) {
         let now = sim.elapsed();
         let is_old = self.older.as_ref().is_none_or(|(at, _)| *at + Duration::from_secs(3) < now);
@@ -104,8 +76,8 @@ impl Disasters {
     }
 
     /// Everything goes on.
-    pub fn end(&mut self, sim: &Sim, cluster: &mut Cluster) {
-        self.thaw(sim);
+    pub fn end(sim: &Sim, cluster: &mut Cluster) {
+        sim.thaw();
         cluster.revive(0);
     }
 }

@@ -1,8 +1,8 @@
 //! The dispatch path under any interleaving: some nodes on one thread under paused time, a store and a queue in memory, everything that can
 //! go wrong, and one seed for all of it.
 //!
-//! `HERALD_SEED=7 cargo test --test simulation` runs one seed and shows what happened if something was wrong;
-//! `HERALD_SEEDS=10000` runs so many.
+//! `HERALD_SEED=7 cargo test --test simulation` runs one seed and shows what happened if something was wrong; `HERALD_SEEDS=10000` runs so
+//! many. `HERALD_FIRST_SEED` is the first of them, so that many seeds can be spread over several runs.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 #![expect(unreachable_pub, reason = "a test has no outside")]
 
@@ -21,76 +21,42 @@ mod provider;
 mod queue;
 mod run;
 mod scenarios;
+mod search;
 mod sim;
 mod store;
 mod trace;
 mod weather;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::Duration;
-
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::planted::Flaw;
 use crate::run::{Wrong, run};
+use crate::search::{Found, search};
+
+/// A third less time than with the system allocator, where the code is optimised.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds of a plain run of the tests.
 const SEEDS: u64 = 60;
 
 /// Seeds among which a planted mistake is found.
-const PLANTED: u64 = 200;
+const PLANTED: u64 = 300;
 
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of the daemon")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
+/// The seeds of one run of the tests.
+fn seeds(many: u64) -> std::ops::Range<u64> {
+    let first = number("HERALD_FIRST_SEED").unwrap_or(1);
+    first..first + many
+}
+
 fn show(seed: u64, wrong: &Wrong) -> String {
     let Wrong { what, trace } = wrong;
     format!("{trace}\n{what}\n\nHERALD_SEED={seed} cargo test --test simulation\n")
-}
-
-/// What many runs came to.
-#[derive(Default)]
-struct Sum {
-    seeds: u64,
-    pushes: usize,
-    repeats: usize,
-    simulated: Duration,
-    /// The first seed with which something was wrong.
-    wrong: Option<(u64, Box<Wrong>)>,
-}
-
-/// Runs these seeds, until something is wrong with one.
-fn search(seeds: u64, flaw: Option<Flaw>) -> Sum {
-    let (next, sum) = (AtomicU64::new(1), Mutex::new(Sum::default()));
-    let work = || {
-        while sum.lock().wrong.is_none() {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > seeds {
-                return;
-            }
-            let ran = run(seed, flaw);
-            let mut sum = sum.lock();
-            sum.seeds += 1;
-            match ran {
-                Ok(outcome) => {
-                    sum.pushes += outcome.pushes;
-                    sum.repeats += outcome.repeats;
-                    sum.simulated += outcome.took;
-                }
-                Err(wrong) => drop(sum.wrong.get_or_insert((seed, wrong))),
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, Into::into) {
-            scope.spawn(work);
-        }
-    });
-    sum.into_inner()
 }
 
 #[test]
@@ -103,11 +69,9 @@ fn whatever_goes_wrong_nothing_is_lost_and_everything_ends() {
         }
         return;
     }
-    let began = Instant::now();
-    let sum = search(number("HERALD_SEEDS").unwrap_or(SEEDS), None);
-    let Sum { seeds, pushes, repeats, simulated, .. } = sum;
-    println!("{seeds} seeds, {pushes} pushes, {repeats} of them repeats, {simulated:?} simulated in {:?}", began.elapsed());
-    if let Some((seed, wrong)) = sum.wrong {
+    let found = search(seeds(number("HERALD_SEEDS").unwrap_or(SEEDS)), None);
+    println!("{found}");
+    if let Some((seed, wrong)) = found.wrong {
         panic!("{}", show(seed, &wrong));
     }
 }
@@ -124,13 +88,12 @@ fn the_same_seed_does_the_same() {
 #[expect(clippy::print_stdout, reason = "how soon is worth knowing")]
 fn finds(flaw: Flaw) {
     let began = Instant::now();
-    let sum = search(number("HERALD_PLANTED").unwrap_or(PLANTED), Some(flaw));
-    let Some((seed, wrong)) = sum.wrong else { panic!("{flaw:?} is not found within {} seeds", sum.seeds) };
-    println!("{flaw:?} is found by seed {seed}, after {} seeds and {:?}: {}", sum.seeds, began.elapsed(), wrong.what);
+    let Found { seeds: looked_at, wrong, .. } = search(seeds(PLANTED), Some(flaw));
+    let Some((seed, wrong)) = wrong else { panic!("{flaw:?} is not found within {looked_at} seeds") };
+    println!("{flaw:?} is found by seed {seed}, after {looked_at} seeds and {:?}: {}", began.elapsed(), wrong.what);
 }
 
 #[test]
-#[ignore = "two claims of one row have become so rare that it takes more seeds than a short run has: HERALD_PLANTED is to say how many"]
 fn a_fence_that_was_left_out_is_found() {
     finds(Flaw::NoFence);
 }

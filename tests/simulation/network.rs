@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::book::Blame;
+use crate::cluster::LEASE;
 use crate::life::Life;
 use crate::sim::Sim;
 
@@ -13,6 +15,9 @@ use crate::sim::Sim;
 #[derive(Debug, thiserror::Error)]
 #[error("no answer")]
 pub struct NoAnswer;
+
+/// What a slow call takes at most, in milliseconds: more than a lease.
+const LONGEST: u64 = LEASE * 1_500;
 
 /// One process's way to the world.
 #[derive(Clone)]
@@ -30,7 +35,7 @@ impl Network {
             sleep(wait).await;
         }
         self.linger(call).await;
-        self.perhaps_die(call, "before").await;
+        self.befall(call, "before").await;
         if self.sim.strikes(self.sim.weather.failing_calls) {
             return self.lose(call, "did not happen").await;
         }
@@ -39,7 +44,7 @@ impl Network {
 
     /// After a call took effect.
     pub async fn back(&self, call: &str) -> Result<(), NoAnswer> {
-        self.perhaps_die(call, "after").await;
+        self.befall(call, "after").await;
         if self.sim.strikes(self.sim.weather.failing_calls) {
             return self.lose(call, "happened").await;
         }
@@ -57,22 +62,33 @@ impl Network {
     async fn linger(&self, call: &str) {
         let chance = &self.sim.chance;
         if self.sim.strikes(self.sim.weather.slow_calls) {
-            let wait = chance.millis(300, 4_000);
+            let wait = chance.millis(300, LONGEST);
             self.sim.note(format_args!("p{} {call} takes {wait:?}", self.process));
+            self.blame_for(wait, call);
             sleep(wait).await;
-            self.sim.book().blame(self.sim.elapsed(), Blame::Process(self.process), call);
         } else if chance.one_in(4) {
             sleep(chance.millis(1, 6)).await;
         }
     }
 
-    /// The process ends here, once in a while: nothing of it goes on.
-    pub async fn perhaps_die(&self, call: &str, when: &str) {
+    /// What happens from now on is explained by a call that takes so long.
+    pub fn blame_for(&self, wait: Duration, call: &str) {
+        let now = self.sim.elapsed();
+        self.sim.book().blame_all_through((now, now + wait), Blame::Process(self.process), call);
+    }
+
+    /// The process ends here, once in a while, or stands still: nothing of it goes on, or not for long.
+    pub async fn befall(&self, call: &str, when: &str) {
         if self.sim.strikes(self.sim.weather.deadly_calls) {
             self.sim.note(format_args!("p{} is killed {when} {call}", self.process));
             self.sim.book().blame(self.sim.elapsed(), Blame::Process(self.process), "kill");
             self.life.kill();
             std::future::pending::<()>().await;
+        }
+        if self.sim.strikes(self.sim.weather.numbing_calls) {
+            self.sim.note(format_args!("p{} is held up {when} {call}", self.process));
+            self.sim.freeze(&self.life, self.process);
+            yield_now().await;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Mistakes that can be planted into the store, to see that they are found.
 
+use herald::domain::clock::Clock;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::Result;
 use herald::store::engine::{AudiencePage, Engine, Record, Recorded};
@@ -23,7 +24,7 @@ pub enum Flaw {
 pub async fn record(store: &SimStore, record: &Record) -> Result<Recorded> {
     match store.network.sim.flaw {
         Some(Flaw::NoFence) => {
-            let unfenced = unfenced(&store.network.sim.rows.lock(), record);
+            let unfenced = unfenced(&mut store.network.sim.rows.lock(), record, &*store.network.sim.wall)?;
             let recorded = store.inner.record(&unfenced).await?;
             store.enter(&Commit::Record(record));
             Ok(recorded)
@@ -46,15 +47,19 @@ pub async fn record(store: &SimStore, record: &Record) -> Result<Recorded> {
     }
 }
 
-/// The same record under whatever epochs the rows have now.
-fn unfenced(state: &State, record: &Record) -> Record {
+/// The same record under whatever epochs the rows have now; what follows rows that are gone is added all the same.
+fn unfenced(state: &mut State, record: &Record, clock: &dyn Clock) -> Result<Record> {
     let mut unfenced = record.clone();
     for finished in &mut unfenced.finished {
-        if let Some(row) = state.work.get(&(finished.key.notification, finished.key.work)) {
+        let key = finished.key;
+        if let Some(row) = state.work.get(&(key.notification, key.work)) {
             finished.epoch = row.epoch;
+        } else {
+            let next = std::mem::take(&mut finished.follow_ups);
+            next.iter().try_for_each(|next| state.add_work((key.app, key.notification), next, (false, clock.now())))?;
         }
     }
-    unfenced
+    Ok(unfenced)
 }
 
 /// Writes a page, as it should be unless a mistake was planted.
@@ -72,7 +77,7 @@ pub async fn commit_page(store: &SimStore, (key, epoch): (WorkKey, i64), page: &
     Ok(committed)
 }
 
-fn add_chunks(state: &mut State, key: WorkKey, (chunks, clock): (&[NewWork], &dyn herald::domain::clock::Clock)) -> Result<()> {
+fn add_chunks(state: &mut State, key: WorkKey, (chunks, clock): (&[NewWork], &dyn Clock)) -> Result<()> {
     let taken: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
     if let Some(run) = state.runs.get_mut(&key.notification) {
         run.targeted = run.targeted.map(|targeted| targeted + taken as u64);

@@ -84,10 +84,10 @@ impl Provider for SimProvider {
         let (outcome, takes) = self.fate();
         let number = sim.book().begun((sim.elapsed(), *process), (notification, &push), &sim.rows.lock(), sim.wall.as_ref());
         sim.note(format_args!("p{process} push {number} of {notification} begins, to be {} after {takes:?}", outcome.word()));
-        self.network.perhaps_die("push", "in").await;
+        self.network.befall("push", "in").await;
         sleep(takes).await;
         sim.book().ended(number, heard(&outcome));
-        self.network.perhaps_die("push", "after").await;
+        self.network.befall("push", "after").await;
         outcome
     }
 }

@@ -63,22 +63,22 @@ async fn play(sim: &Arc<Sim>) {
         disasters.strike(sim, &mut cluster);
     }
     sim.calm();
-    disasters.end(sim, &mut cluster);
+    Disasters::end(sim, &mut cluster);
     if let Some(process) = cluster.any() {
         callers.resume_all(process).await;
     }
-    end(sim, &mut cluster, &mut disasters).await;
+    end(sim, &mut cluster).await;
 }
 
 /// Lets everything end, where nothing goes wrong any more.
-pub async fn end(sim: &Arc<Sim>, cluster: &mut Cluster, disasters: &mut Disasters) {
+pub async fn end(sim: &Arc<Sim>, cluster: &mut Cluster) {
     let until = sim.elapsed() + CALM;
     while sim.book().wrong().is_none() && !is_over(sim) {
         if sim.elapsed() > until {
             let left = left(sim);
             sim.book().fail(format!("something never ends: {left}"));
         }
-        disasters.end(sim, cluster);
+        Disasters::end(sim, cluster);
         sleep(Duration::from_millis(250)).await;
     }
     for process in cluster.living() {

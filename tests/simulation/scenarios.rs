@@ -9,7 +9,6 @@ use tokio::time::sleep;
 use crate::callers::Callers;
 use crate::chance::Chance;
 use crate::cluster::Cluster;
-use crate::disasters::Disasters;
 use crate::run::{Outcome, end, outcome};
 use crate::sim::Sim;
 use crate::weather::Weather;
@@ -37,7 +36,7 @@ impl Scene {
     /// Everything ends well.
     async fn end(mut self) -> Outcome {
         self.sim.calm();
-        end(&self.sim, &mut self.cluster, &mut Disasters::default()).await;
+        end(&self.sim, &mut self.cluster).await;
         outcome(&self.sim).unwrap_or_else(|wrong| panic!("{}\n{}", wrong.trace, wrong.what))
     }
 }

@@ -12,6 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::book::{Blame, Book};
 use crate::chance::Chance;
 use crate::clock::WallClock;
+use crate::cluster::LEASE;
+use crate::life::Life;
 use crate::memory::Rows;
 use crate::memory::queue::MemoryQueue;
 use crate::planted::Flaw;
@@ -36,6 +38,8 @@ pub struct Sim {
     held_up: Mutex<Option<(&'static str, Duration)>>,
     /// Until when the store cannot be reached.
     away_until: Mutex<Duration>,
+    /// Processes that stand still, and until when.
+    frozen: Mutex<Vec<(Arc<Life>, u64, Duration)>>,
 }
 
 impl Sim {
@@ -61,6 +65,7 @@ impl Sim {
             is_calm: AtomicBool::new(false),
             held_up: Mutex::default(),
             away_until: Mutex::default(),
+            frozen: Mutex::default(),
         })
     }
 
@@ -98,6 +103,31 @@ impl Sim {
     pub fn outage(&self) -> Option<Duration> {
         let left = self.away_until.lock().saturating_sub(self.elapsed());
         (!left.is_zero() && !self.is_calm()).then_some(left)
+    }
+
+    /// A process stands still for a while, which may be longer than a lease.
+    pub fn freeze(&self, life: &Arc<Life>, process: u64) {
+        if life.is_frozen() {
+            return;
+        }
+        let (now, wait) = (self.elapsed(), self.chance.millis(500, LEASE * 2_500));
+        self.note(format_args!("p{process} stands still for {wait:?}"));
+        self.book().blame_all_through((now, now + wait), Blame::Process(process), "freeze");
+        life.freeze();
+        self.frozen.lock().push((Arc::clone(life), process, now + wait));
+    }
+
+    /// Lets those go on whose time has come.
+    pub fn thaw(&self) {
+        let now = self.elapsed();
+        self.frozen.lock().retain(|(life, process, until)| {
+            let is_over = *until <= now || self.is_calm();
+            if is_over {
+                self.note(format_args!("p{process} goes on"));
+                life.thaw();
+            }
+            !is_over
+        });
     }
 
     /// The next call of this name is so long on its way.

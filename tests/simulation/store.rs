@@ -1,6 +1,7 @@
 //! The store as one process reaches it, over its network; what each commit did is entered in the book at once.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,9 +26,12 @@ use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::{
     Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, People, Receipts, Replays, Result,
 };
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::book::Commit;
+use crate::clock::WallClock;
+use crate::cluster::LEASE;
 use crate::memory::MemoryStore;
 use crate::network::{Network, NoAnswer};
 use crate::planted;
@@ -46,6 +50,12 @@ pub fn away(_: NoAnswer) -> Error {
 }
 
 impl SimStore {
+    pub fn of(network: Network) -> Self {
+        let clock: Arc<dyn Clock> = Arc::<WallClock>::clone(&network.sim.wall);
+        let inner = MemoryStore::new(Arc::clone(&network.sim.rows), clock);
+        Self { network, inner }
+    }
+
     /// A call that may fail on the way there or back.
     pub async fn call<T>(&self, name: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
         let sim = &self.network.sim;
@@ -54,6 +64,23 @@ impl SimStore {
         let answer = call.await?;
         self.network.back(name).await.map_err(away)?;
         Ok(answer)
+    }
+
+    /// It takes effect some time after its caller gave it up, as what still waits for a lock when the connection is gone.
+    #[expect(clippy::disallowed_methods, reason = "what the store does is no task of the process")]
+    async fn record_late(&self, record: &Record) -> Result<Recorded> {
+        let sim = &self.network.sim;
+        let wait = sim.chance.millis(100, LEASE * 2_000);
+        sim.note(format_args!("p{} record has no answer, happens after {wait:?}", self.network.process));
+        self.network.blame_for(wait, "record");
+        let (store, late) = (Self::of(self.network.clone()), record.clone());
+        tokio::spawn(async move {
+            sleep(wait).await;
+            let recorded = planted::record(&store, &late).await;
+            store.network.sim.note(format_args!("p{} record happened: {}", store.network.process, recorded.is_ok()));
+        });
+        sleep(sim.chance.millis(0, 300)).await;
+        Err(away(NoAnswer))
     }
 
     /// Rows under a live lease.
@@ -82,7 +109,11 @@ impl Engine for SimStore {
     }
 
     async fn now(&self) -> Result<Timestamp> {
-        self.call("now", self.inner.now()).await
+        let sim = &self.network.sim;
+        let asked_at = sim.elapsed();
+        let answer = self.call("now", self.inner.now()).await?;
+        sim.book().told_time((asked_at, self.network.process), sim.elapsed());
+        Ok(answer)
     }
 
     async fn schedule(&self, sweep: &Sweep) -> Result<Ready> {
@@ -124,6 +155,10 @@ impl Engine for SimStore {
     }
 
     async fn record(&self, record: &Record) -> Result<Recorded> {
+        let sim = &self.network.sim;
+        if sim.strikes(sim.weather.late_records) {
+            return self.record_late(record).await;
+        }
         self.call("record", planted::record(self, record)).await
     }
 

@@ -16,8 +16,12 @@ pub struct Weather {
     pub failing_calls: u64,
     /// Calls that take long.
     pub slow_calls: u64,
+    /// Records that are not answered, and take effect when nobody waits for it any more.
+    pub late_records: u64,
     /// Calls of store, queue and provider in which the process is killed.
     pub deadly_calls: u64,
+    /// The same in which it stands still.
+    pub numbing_calls: u64,
     /// Entries that are lost, doubled or moved.
     pub queue_faults: u64,
     /// Sends that do not end as accepted.
@@ -44,7 +48,9 @@ impl Weather {
             window: 20,
             failing_calls: 0,
             slow_calls: 0,
+            late_records: 0,
             deadly_calls: 0,
+            numbing_calls: 0,
             queue_faults: 0,
             bad_sends: 0,
             kills: 0,
@@ -63,13 +69,17 @@ impl Weather {
     pub fn of(chance: &Chance) -> Self {
         // half of the kinds are absent from a run
         let maybe = |rarities: &[u64]| if chance.one_in(2) { 0 } else { chance.pick(rarities).copied().unwrap_or_default() };
+        let fallbacks = if chance.one_in(12) { 60 } else { 0 };
         Self {
             nodes: 2 + chance.below(3),
             permits: 2 + usize::try_from(chance.below(6)).unwrap(),
             window: 4 + usize::try_from(chance.below(20)).unwrap(),
             failing_calls: maybe(&[30, 100, 300]),
             slow_calls: maybe(&[30, 100, 300]),
+            // a store that falls back has lost all connections, and what was under way on them
+            late_records: if fallbacks > 0 { 0 } else { maybe(&[10, 50]) },
             deadly_calls: maybe(&[200, 600]),
+            numbing_calls: maybe(&[100, 300]),
             queue_faults: maybe(&[5, 20, 60]),
             bad_sends: maybe(&[2, 5, 20]),
             kills: maybe(&[15, 40]),
@@ -79,7 +89,7 @@ impl Weather {
             flushes: maybe(&[20, 60]),
             steps: maybe(&[30, 60]),
             leaps: maybe(&[30, 60]),
-            fallbacks: if chance.one_in(12) { 60 } else { 0 },
+            fallbacks,
             stormy: Duration::from_secs(10 + chance.below(20)),
         }
     }

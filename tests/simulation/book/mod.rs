@@ -8,10 +8,11 @@
 //!   the first, and then no more of them than that process had permits.
 //!
 //! Where the clock of the day stepped, what only that clock can tell is not held against anybody: whether a named device changed hands after
-//! the notification was accepted, and whether it was quiet in the moment of the step.
+//! the notification was accepted, and whether it was quiet before the process had read the new time.
 //!
 //! After the store fell back to an older snapshot, what was promised before it is forgotten: pushes may be repeated and 202s be gone.
-//! Accounting and rows hold for what is there, and everything still ends.
+//! Accounting and rows hold for what is there, and everything still ends. Only a target whose delivery the store lost is not missed: whoever
+//! holds its row and has written its outcome does not know that it has to be written again, and ends the row.
 
 mod blame;
 mod people;
@@ -38,6 +39,9 @@ use crate::weather::Weather;
 /// An instant of the run, and the process that something is of.
 pub type By = (Duration, u64);
 
+/// How soon an answer tells the time.
+const SOON: Duration = Duration::from_millis(300);
+
 /// What a commit was about.
 pub enum Commit<'a> {
     Accept(&'a [Submission]),
@@ -58,6 +62,8 @@ pub struct Book {
     blames: Blames,
     /// Read answers by process: when they arrived, and how old they were then.
     reads: BTreeMap<u64, Vec<(Duration, Duration)>>,
+    /// Since when each process knows the time after the latest step.
+    knows_time: BTreeMap<u64, Duration>,
     /// The greatest length that a stream of the queue may have.
     longest: usize,
     /// Entries that the queue itself doubled.
@@ -79,6 +85,7 @@ impl Book {
             people: People::default(),
             blames: Blames::of(weather.permits, nodes),
             reads: BTreeMap::new(),
+            knows_time: BTreeMap::new(),
             // one batch of the scheduler and one of accept under way at each node
             longest: weather.window + nodes * (weather.window + weather.window / 2),
             doubled: 0,
@@ -117,7 +124,7 @@ impl Book {
     /// The store is at an older state.
     pub fn fell_back(&mut self, at: Duration, state: &State) {
         self.blames.add((at, at), Blame::Everything, "fallback");
-        self.works = Works::of(state);
+        self.works = Works::of(state, self.pushes.lost(state));
         self.people.fell_back(at, state);
         self.fell_back_at = Some(at);
         self.promised.clear();
@@ -127,16 +134,33 @@ impl Book {
     pub fn clock_stepped(&mut self, at: Duration) {
         self.blames.add((at, at), Blame::Everybody, "step");
         self.stepped_at = Some(at);
+        self.knows_time.clear();
     }
 
     /// A caller was answered that it was accepted.
     pub fn promised(&mut self, id: NotificationId) {
-        self.promised.insert(id);
+        let is_forgotten = self.fell_back_at.is_some_and(|at| at >= self.people.accepted_at(id));
+        if !is_forgotten {
+            self.promised.insert(id);
+        }
     }
 
     /// What was read of targets arrived, so old.
     pub fn read(&mut self, (at, process): By, age: Duration) {
         self.reads.entry(process).or_default().push((at, age));
+    }
+
+    /// A process that asked for the store's time at an instant is answered now.
+    pub fn told_time(&mut self, (asked_at, process): By, now: Duration) {
+        // an answer that was long on its way hides a step
+        if now - asked_at < SOON && self.stepped_at.is_none_or(|at| at < asked_at) {
+            self.knows_time.entry(process).or_insert(now);
+        }
+    }
+
+    /// Whether a process may have decided something after an instant by what the clock of the day was before it stepped.
+    fn missed_step(&self, process: u64, since: Duration) -> bool {
+        self.stepped_at.is_some() && self.knows_time.get(&process).is_none_or(|at| *at >= since)
     }
 
     pub fn doubled(&mut self) {

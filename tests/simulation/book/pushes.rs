@@ -1,6 +1,6 @@
 //! Every push that was handed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use herald::domain::clock::Clock;
@@ -11,7 +11,7 @@ use herald::domain::gate;
 use herald::domain::id::{DevicePk, NotificationId, Target};
 use herald::domain::reason::WaitReason;
 use herald::providers::Push;
-use herald::store::engine::Record;
+use herald::store::engine::{NewNotification, Record};
 
 use super::{Book, By};
 use crate::clock::WallClock;
@@ -65,6 +65,15 @@ impl Pushes {
         }
     }
 
+    /// Targets that had a delivery, and have none in this state.
+    pub fn lost(&self, state: &State) -> BTreeSet<(NotificationId, Target)> {
+        let is_there = |(id, target): &(NotificationId, Target)| {
+            let day = state.notifications.get(id).map(NewNotification::day);
+            day.is_some_and(|day| state.deliveries.contains_key(&(day, *id, *target)))
+        };
+        self.recorded.keys().filter(|of| !is_there(of)).copied().collect()
+    }
+
     /// A process has no more sends whose outcome is not recorded than it has permits.
     fn within_permits(&self, process: u64) -> Result<(), String> {
         let open = |sent: &&Sent| sent.process == process && !sent.is_recorded && sent.heard != Some(Heard::Again);
@@ -80,6 +89,7 @@ impl Pushes {
 /// What is checked of one push.
 struct Begun<'a> {
     at: Duration,
+    process: u64,
     /// What it was decided on is no older.
     since: Duration,
     of: (NotificationId, DevicePk),
@@ -95,7 +105,7 @@ impl Book {
             self.fail(format!("push {number} of {id} is for a device that is not there"));
             return number;
         };
-        let begun = Begun { at, since: self.oldest((at, process)), of: (id, device), state, clock };
+        let begun = Begun { at, process, since: self.oldest((at, process)), of: (id, device), state, clock };
         for checked in [self.is_meant(&begun), self.is_wanted(&begun), self.is_open(&begun), self.is_first(&begun, &push.token)] {
             self.check(checked.map_err(|what| format!("p{process} push {number} of {id} to {device:?}: {what}")));
         }
@@ -132,7 +142,7 @@ impl Book {
         let (id, pk) = begun.of;
         let Some(device) = begun.state.device(pk) else { return Ok(()) };
         let Some(accepted) = self.people.content(id) else { return Ok(()) };
-        if self.people.changed_since(pk, device.person, begun.since) || self.stepped_at.is_some_and(|at| at >= begun.since) {
+        if self.missed_step(begun.process, begun.since) || self.people.changed_since(pk, device.person, begun.since) {
             return Ok(());
         }
         let Some(start_at) = begun.state.notifications.get(&id).map(|new| new.start_at) else { return Ok(()) };

@@ -32,6 +32,8 @@ pub struct Works {
     names: BTreeMap<NotificationId, BTreeSet<Name>>,
     /// The store forgot what it had.
     fell_back: bool,
+    /// Targets whose delivery it forgot.
+    lost: BTreeSet<(NotificationId, Target)>,
     /// Whose each device was when work was made for it.
     owners: BTreeMap<(NotificationId, DevicePk), BTreeSet<Option<PersonPk>>>,
 }
@@ -52,9 +54,9 @@ fn names(targets: &Targets) -> Vec<Name> {
 }
 
 impl Works {
-    /// What is known after the store fell back to a state.
-    pub fn of(state: &State) -> Self {
-        let mut works = Self { fell_back: true, ..Self::default() };
+    /// What is known after the store fell back to a state, and lost deliveries.
+    pub fn of(state: &State, lost: BTreeSet<(NotificationId, Target)>) -> Self {
+        let mut works = Self { fell_back: true, lost, ..Self::default() };
         for id in state.notifications.keys() {
             works.learn(*id, state);
         }
@@ -119,8 +121,8 @@ impl Works {
         let over = state.deliveries_of(new.day(), id).count() as u64;
         let known = Accounted::of(new, state);
         let mut targets = self.targets.get(&id).into_iter().flatten();
-        if let Some(lost) = targets.find(|target| !known.targets.contains(target)) {
-            return Err(format!("{lost:?} of {id} neither waits nor has a delivery"));
+        if let Some(missed) = targets.find(|target| !known.targets.contains(target) && !self.lost.contains(&(id, **target))) {
+            return Err(format!("{missed:?} of {id} neither waits nor has a delivery"));
         }
         let mut names = self.names.get(&id).into_iter().flatten();
         // a person whom the store forgot comes back under another number
@@ -128,8 +130,9 @@ impl Works {
             return Err(format!("{lost:?} of {id} neither waits nor has a delivery"));
         }
         let (taken, targeted) = (known.targets.len() as u64, state.runs.get(&id).and_then(|run| run.targeted));
+        let lost = self.lost.iter().filter(|(of, target)| *of == id && !known.targets.contains(target)).count() as u64;
         // what was recorded of work that the store forgot comes before that work is made again
-        let recounts = |targeted: u64| if self.fell_back { targeted <= taken } else { targeted == taken };
+        let recounts = |targeted: u64| if self.fell_back { targeted <= taken + lost } else { targeted == taken };
         if !targeted.is_none_or(recounts) {
             return Err(format!("{id} counts {targeted:?} targets of its audience, and has {taken}"));
         }
