@@ -153,7 +153,7 @@ impl Book {
     /// A process that asked for the store's time at an instant is answered now.
     pub fn told_time(&mut self, (asked_at, process): By, now: Duration) {
         // an answer that was long on its way hides a step
-        if now - asked_at < SOON && self.stepped_at.is_none_or(|at| at < asked_at) {
+        if now.saturating_sub(asked_at) < SOON && self.stepped_at.is_none_or(|at| at < asked_at) {
             self.knows_time.entry(process).or_insert(now);
         }
     }
