@@ -23,8 +23,10 @@ const SHARDS: i32 = 32;
 ///
 /// * Rows are found key by key, whatever the planner thinks of tables that were empty a moment ago.
 /// * A statement, a lock or a caller that stands still does not hold others up for much longer than anybody would wait.
-pub(super) const SESSION: [(&str, &str); 13] = [
+/// * What the server remarks and nobody can do anything about is not logged.
+pub(super) const SESSION: [(&str, &str); 14] = [
     ("timezone", "UTC"),
+    ("client_min_messages", "error"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
