@@ -101,6 +101,26 @@ pub async fn a_dead_one_that_is_cancelled_is_taken_to_be_recorded(world: &mut Wo
     assert_eq!((work.key, work.spent), (key, true));
 }
 
+pub async fn what_was_taken_in_vain_twice_is_taken_a_few_at_a_time(world: &mut World) {
+    for n in 0..40 {
+        world.accept(world.direct(users(&[&format!("user-{n}")]))).await;
+    }
+    let all: Vec<WorkKey> = world.taken().await.iter().map(|work| work.key).collect();
+    world.pass(LEASE);
+    assert_eq!(world.claimed(&all).await.len(), 40, "once may be anybody's fault");
+    world.pass(LEASE);
+    let third = world.claimed(&all).await;
+    assert_eq!(third.iter().map(|work| work.key).collect::<Vec<_>>(), all[..3]);
+    assert!(world.scheduled().await.is_empty(), "the others are put off");
+    world.pass(SECOND);
+    let later = world.scheduled().await;
+    assert_eq!(later.len(), 37);
+    assert_eq!(world.claimed(&later).await.len(), 3);
+    // what was taken more often comes after what was taken less
+    world.pass(LEASE);
+    assert!(world.claimed(&all).await.iter().all(|work| work.takes == 3));
+}
+
 pub async fn a_chunk_is_never_dead(world: &mut World) {
     world.accept(world.direct(users(&["ann", "bob"]))).await;
     let key = spend(world).await;

@@ -121,6 +121,7 @@ every_store! {
         what_is_handed_back_is_due_at_once,
         a_single_that_was_taken_in_vain_is_dead_until_it_expires,
         a_dead_one_that_is_cancelled_is_taken_to_be_recorded,
+        what_was_taken_in_vain_twice_is_taken_a_few_at_a_time,
         a_chunk_is_never_dead,
         takes_begin_anew_with_what_follows,
         a_thousand_keys_are_claimed_in_one_go;

@@ -38,17 +38,21 @@ async fn rendering_that_panics_kills_nothing_and_becomes_dead_letters() {
     world.provider.panics.store(true, Ordering::SeqCst);
     drain(&world, &node).await;
     until("they are set apart", async || node.held.all().is_empty().then_some(())).await;
-    for _ in 1..=5 {
+    for round in 1.. {
         let taken = world.ready(&node).await;
-        assert_eq!(taken.len(), 2, "each alone");
+        assert!(taken.iter().all(|taken| taken.entry.targets == 1), "each alone");
         world.work_on(&node, taken).await;
         until("they are given up for now", async || node.held.all().is_empty().then_some(())).await;
-        assert_eq!(world.dead().await, []);
+        let dead = world.dead().await.len();
+        assert!(dead == 0 || round > 5, "five takes each");
+        if dead == 2 {
+            break;
+        }
+        // those that were taken twice take turns
+        assert!(round < 12);
         world.clock.pass(LEASE + MOMENT);
     }
-    drain(&world, &node).await;
     let dead = world.dead().await;
-    assert_eq!(dead.len(), 2);
     let view = world.view(id).await;
     assert_eq!((view.counts.waiting, view.reasons[&State::Waiting]["dead_letter"]), (2, 2));
 

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 
 use super::super::Result;
 use super::super::engine::Claim;
+use super::super::rules::suspects;
 use super::batch::{execute, fetch};
 use super::row::Cells;
 use super::tx::Tx;
@@ -24,7 +25,7 @@ const TAKES: u32 = 5;
 macro_rules! asked {
     () => {
         "WITH asked AS MATERIALIZED (SELECT w.*, r.status FROM unnest($2::uuid[], $3::bigint[]) AS key (id, work) CROSS JOIN LATERAL \
-         (SELECT w.notification_id, w.id, w.n, w.kind, w.takes, w.lease_until, w.expires_at FROM work w \
+         (SELECT w.notification_id, w.id, w.app, w.n, w.kind, w.takes, w.lease_until, w.expires_at FROM work w \
          WHERE w.notification_id = key.id AND w.id = key.work LIMIT 1 FOR UPDATE SKIP LOCKED) w \
          LEFT JOIN LATERAL (SELECT r.status FROM run r WHERE r.notification_id = w.notification_id LIMIT 1) r ON true \
          WHERE w.lease_until <= $1) "
@@ -36,15 +37,38 @@ macro_rules! dead {
         "asked.n = 1 AND asked.kind = 'send' AND asked.takes >= 5 AND asked.expires_at > $1 AND asked.status IS DISTINCT FROM 'cancelled'"
     };
 }
+macro_rules! takeable {
+    () => {
+        concat!("coalesce(asked.status, '') NOT IN ('paused', 'scheduled') AND NOT (", dead!(), ")")
+    };
+}
+/// See [`suspects`].
+macro_rules! suspect {
+    () => {
+        "(asked.kind = 'send' AND asked.takes >= 2)"
+    };
+}
+/// `$5`: suspects too.
 pub(super) const TAKE: &str = concat!(
     asked!(),
     "UPDATE work SET epoch = work.epoch + 1, takes = work.takes + 1, lease_until = $4 FROM asked \
-     WHERE work.notification_id = asked.notification_id AND work.id = asked.id \
-     AND coalesce(asked.status, '') NOT IN ('paused', 'scheduled') AND NOT (",
-    dead!(),
+     WHERE work.notification_id = asked.notification_id AND work.id = asked.id AND ",
+    takeable!(),
+    " AND ($5 OR NOT ",
+    suspect!(),
     ") RETURNING work.notification_id, work.id, work.app, work.epoch, work.takes, work.kind, work.stream, work.fan_out, work.targets, \
      work.attempt, work.reason, work.first, work.expires_at, work.n"
 );
+pub(super) const SUSPECTS: &str = concat!(
+    asked!(),
+    "SELECT asked.notification_id, asked.id, asked.app FROM asked WHERE ",
+    takeable!(),
+    " AND ",
+    suspect!(),
+    " ORDER BY asked.takes, asked.notification_id, asked.id"
+);
+pub(super) const PUT_OFF: &str = "UPDATE work SET due_at = least($1, work.expires_at), guard_until = '-infinity' \
+     FROM unnest($2::uuid[], $3::bigint[]) AS key (id, work) WHERE work.notification_id = key.id AND work.id = key.work";
 /// Whatever brought a dead row here, it is not due before it expires.
 pub(super) const BURY: &str = concat!(
     asked!(),
@@ -70,20 +94,46 @@ pub(super) async fn claim(tx: &mut Tx, keys: &[WorkKey], lease: Duration) -> Res
     let mut keys = keys.to_vec();
     keys.sort_unstable_by_key(|key| (key.notification, key.work));
     keys.dedup();
-    let rows = fetch(tx, TAKE, |binds| {
-        binds.push(now);
-        bind_keys(binds, &keys);
-        binds.push(later(now, lease));
-    });
-    let work = rows.await?.iter().map(taken).collect::<Result<Vec<_>>>()?;
+    let until = later(now, lease);
+    let mut work = take(tx, &keys, until, false).await?;
     if work.len() < keys.len() {
         let bury = execute(tx, BURY, |binds| {
             binds.push(now);
             bind_keys(binds, &keys);
         });
         bury.await?;
+        work.extend(take_few(tx, &keys, until).await?);
     }
     Ok(Claim { now, work })
+}
+
+async fn take(tx: &mut Tx, keys: &[WorkKey], until: Timestamp, suspects: bool) -> Result<Vec<TakenWork>> {
+    let now = tx.now;
+    let rows = fetch(tx, TAKE, |binds| {
+        binds.push(now);
+        bind_keys(binds, keys);
+        binds.push(until).push(suspects);
+    });
+    rows.await?.iter().map(taken).collect()
+}
+
+/// Takes a few of the suspects, and puts the others off.
+async fn take_few(tx: &mut Tx, keys: &[WorkKey], until: Timestamp) -> Result<Vec<TakenWork>> {
+    let now = tx.now;
+    let rows = fetch(tx, SUSPECTS, |binds| {
+        binds.push(now);
+        bind_keys(binds, keys);
+    });
+    let all = rows.await?.iter().map(|row| key_of(&Cells::new(row, "work", 1))).collect::<Result<Vec<WorkKey>>>()?;
+    let (few, others) = all.split_at(suspects::at_once(all.len()));
+    if !others.is_empty() {
+        let put_off = execute(tx, PUT_OFF, |binds| {
+            binds.push(now + suspects::WAIT);
+            bind_keys(binds, others);
+        });
+        put_off.await?;
+    }
+    if few.is_empty() { Ok(Vec::new()) } else { take(tx, few, until, true).await }
 }
 
 fn later(now: Timestamp, time: Duration) -> Timestamp {

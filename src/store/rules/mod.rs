@@ -7,5 +7,6 @@ pub(super) mod keys;
 pub(super) mod place;
 pub(super) mod registration;
 pub(super) mod resolve;
+pub(super) mod suspects;
 pub(super) mod tally;
 pub(super) mod words;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::super::engine::Claim;
+use super::super::rules::suspects;
 use super::super::{Error, Result};
 use super::batch::{Binds, Tuples};
 use super::row::{Cells, instant, span};
@@ -50,6 +51,12 @@ pub(super) const TAKE: Tuples = Tuples {
     head: "WITH lease (until) AS (SELECT ?), key (id, work) AS (VALUES ",
     width: 2,
     tail: ") UPDATE work SET epoch = epoch + 1, takes = takes + 1, lease_until = (SELECT until FROM lease) FROM key \
+           WHERE work.notification_id = +key.id AND work.id = +key.work",
+};
+pub(super) const PUT_OFF: Tuples = Tuples {
+    head: "WITH later (at) AS (SELECT ?), key (id, work) AS (VALUES ",
+    width: 2,
+    tail: ") UPDATE work SET due_at = min((SELECT at FROM later), expires_at), guard_until = 0 FROM key \
            WHERE work.notification_id = +key.id AND work.id = +key.work",
 };
 /// Whatever brought a dead row here, it is not due before it expires.
@@ -108,10 +115,18 @@ pub(super) async fn claim(tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -
         binds.push(now);
     };
     let rows: Vec<Takeable> = TAKEABLE.fetch_list(tx.conn, (&keys, "work"), at, key).await?;
-    let work = rows.into_iter().map(Takeable::taken).collect::<Result<Vec<_>>>()?;
-    if work.len() < keys.len() {
+    if rows.len() < keys.len() {
         BURY.execute(tx.conn, &keys, at, key).await?;
     }
+    let (mut suspects, mut rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(Takeable::is_suspect);
+    suspects.sort_unstable_by_key(|row| (row.takes, row.notification, row.id));
+    let others = suspects.split_off(suspects::at_once(suspects.len()));
+    let put_off = |binds: &mut Binds| {
+        binds.push(now.saturating_add(suspects::WAIT.num_microseconds().unwrap_or_default()));
+    };
+    PUT_OFF.execute(tx.conn, &others, put_off, |binds, row: &Takeable| bind_key(binds, row.key())).await?;
+    rows.append(&mut suspects);
+    let work = rows.into_iter().map(Takeable::taken).collect::<Result<Vec<_>>>()?;
     let until = now.saturating_add(span(lease));
     let lead = |binds: &mut Binds| {
         binds.push(until);
@@ -121,12 +136,21 @@ pub(super) async fn claim(tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -
 }
 
 impl Takeable {
+    fn key(&self) -> WorkKey {
+        WorkKey { app: AppId(self.app), notification: self.notification, work: WorkId(self.id) }
+    }
+
+    /// See [`suspects`].
+    fn is_suspect(&self) -> bool {
+        self.kind == WorkKind::Send && self.takes >= suspects::TAKES
+    }
+
     /// The row after it was taken.
     fn taken(self) -> Result<TakenWork> {
         let unreadable = |column| Error::Unreadable { table: "work", column, row: self.id.to_string() };
         let targets = hex::decode(&self.targets).ok().and_then(|bytes| Targets::decode(&bytes).ok());
         Ok(TakenWork {
-            key: WorkKey { app: AppId(self.app), notification: self.notification, work: WorkId(self.id) },
+            key: self.key(),
             epoch: self.epoch + 1,
             takes: self.takes + 1,
             kind: self.kind,
