@@ -136,12 +136,13 @@ impl Process {
             while !dispatch.is_idle() && sim.elapsed() < began + GRACE {
                 sleep(Duration::from_millis(20)).await;
             }
+            // what is under way now may be repeated as soon as its rows are back
+            sim.book().blame_all_through((began, sim.elapsed()), Blame::Process(number), "stop");
             let handed_back = dispatch.hand_back().await;
             stopped.cancel();
             drop(dispatch);
             sleep(Duration::from_millis(500)).await;
             sim.note(format_args!("p{number} handed back {handed_back:?}"));
-            sim.book().blame_all_through((began, sim.elapsed()), Blame::Process(number), "stop");
             life.kill();
         }));
     }

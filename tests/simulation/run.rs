@@ -30,11 +30,23 @@ pub struct Wrong {
     pub trace: String,
 }
 
+/// Runs a seed, and once more with its trace if something is wrong.
+pub fn run_quietly(seed: u64, flaw: Option<Flaw>) -> Result<Outcome, Box<Wrong>> {
+    run_seed(seed, flaw, false).map_err(|wrong| run(seed, flaw).err().unwrap_or(wrong))
+}
+
 /// Runs a seed.
 pub fn run(seed: u64, flaw: Option<Flaw>) -> Result<Outcome, Box<Wrong>> {
+    run_seed(seed, flaw, true)
+}
+
+fn run_seed(seed: u64, flaw: Option<Flaw>, traced: bool) -> Result<Outcome, Box<Wrong>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let sim = Sim::new(seed, flaw);
+        if !traced {
+            sim.trace.silence();
+        }
         sim.note(format_args!("{:?}", sim.weather));
         play(&sim).await;
         outcome(&sim)

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::planted::Flaw;
-use crate::run::{Outcome, Wrong, run};
+use crate::run::{Outcome, Wrong, run_quietly};
 
 /// How often a long search says how far it is.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
@@ -71,7 +71,7 @@ pub fn search(seeds: Range<u64>, flaw: Option<Flaw>) -> Found {
             if seed >= seeds.end {
                 return;
             }
-            let ran = run(seed, flaw);
+            let ran = run_quietly(seed, flaw);
             let mut found = found.lock();
             found.add(seed, ran);
             found.tell(seed);
