@@ -48,9 +48,9 @@ impl FollowUp {
 
 /// All targets of a job.
 struct Named {
-    /// Those with a device.
+    /// Those with a device that is still the one's whom it was named for.
     pairs: Vec<Pair>,
-    /// How those without one ended: no row can name them.
+    /// How the others ended: no row can name them.
     endings: Vec<Delivery>,
 }
 
@@ -161,7 +161,7 @@ impl Job {
         self.spoiled.load(Ordering::Relaxed)
     }
 
-    /// All its targets are named, those with a device and how those without one ended: what of them has no outcome can be told from then on.
+    /// All its targets are named, those that a row can name and how the others ended: what of them has no outcome can be told from then on.
     pub fn name(&self, pairs: Vec<Pair>, endings: Vec<Delivery>) {
         drop(self.named.set(Named { pairs, endings }));
     }

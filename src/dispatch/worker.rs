@@ -152,7 +152,8 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
     let mut endings = Vec::new();
     for candidate in answer.candidates {
         let (target, person) = (candidate.target, candidate.person);
-        let pair = target.as_device().map(|device| Pair { device, person });
+        // a row that named a device that has changed hands would name it as nobody's, and it may become nobody's
+        let pair = target.as_device().filter(|_| !candidate.moved).map(|device| Pair { device, person });
         let step = plan::plan(&context, candidate);
         if !matches!(step, Step::Skip) {
             pairs.extend(pair);

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::store::Fault;
 use super::world::{Hand, World, until};
+use crate::dispatch::draft::To;
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::role::Roles;
 use crate::dispatch::{claim, hand_back, recorder, scheduler, worker};
+use crate::domain::device::{Change, DeviceChange};
 use crate::domain::id::NotificationId;
+use crate::store::{Devices, Engine};
 
+const SECOND: Duration = Duration::from_secs(1);
 const NOTHING: Roles = Roles { api: false, worker: false, scheduler: false };
 
 #[tokio::test]
@@ -100,6 +105,33 @@ async fn what_is_known_and_not_written_is_not_handed_back() {
     tokio::time::resume();
     assert!(matches!(handed_back, Err(error) if error.is_transient()));
     assert_eq!(world.ready(&world.hand().node).await, [], "its lease is left to lapse");
+}
+
+/// A named device that has changed hands is nobody's: when it is handed back it must not be named as one on which nobody is signed in.
+#[tokio::test]
+async fn a_device_that_changed_hands_is_not_handed_back() {
+    let world = World::new().await;
+    let node = world.hand().node;
+    world.iphones(&["ann"]).await;
+    let (id, submission) = world.submission_to(To::Devices(vec!["phone-of-ann".to_owned()])).await;
+    world.store.accept(vec![submission]).await.unwrap();
+    world.clock.pass(SECOND);
+    let signs = async |user| {
+        let change = DeviceChange { user, ..DeviceChange::default() };
+        world.store.put_device(world.app, "phone-of-ann", change, None).await.unwrap()
+    };
+    drop(signs(Change::Set("bob".to_owned())).await);
+    let taken = world.ready(&node).await;
+    world.work_on(&node, taken).await;
+    // what it found out comes after the last that is written
+    node.flushed.cancel();
+    assert_eq!(hand_back::hand_back(&node).await.unwrap(), 1);
+    drop(signs(Change::Clear).await);
+    let node = world.hand().recording();
+    let taken = world.ready(&node).await;
+    world.work_on(&node, taken).await;
+    until("it is over", async || world.is_done(id).await.then_some(())).await;
+    assert_eq!((world.counts(id).await.suppressed, world.provider.started().len()), (1, 0));
 }
 
 /// A fault of the handing back itself is one of a moment as well.
