@@ -44,12 +44,14 @@ pub struct Pushes {
     sent: Vec<Sent>,
     latest: BTreeMap<(NotificationId, DevicePk), usize>,
     recorded: BTreeMap<(NotificationId, Target), Duration>,
+    /// Those of which a verdict was recorded, which may have been a delivery.
+    judged: BTreeSet<(NotificationId, Target)>,
     permits: usize,
 }
 
 impl Pushes {
     pub fn of(permits: usize) -> Self {
-        Self { sent: Vec::new(), latest: BTreeMap::new(), recorded: BTreeMap::new(), permits }
+        Self { sent: Vec::new(), latest: BTreeMap::new(), recorded: BTreeMap::new(), judged: BTreeSet::new(), permits }
     }
 
     pub fn recorded(&mut self, at: Duration, record: &Record) {
@@ -58,6 +60,8 @@ impl Pushes {
         for (delivery, is_fact) in outcomes.chain(verdicts) {
             if is_fact {
                 self.recorded.entry((delivery.notification, delivery.target)).or_insert(at);
+            } else {
+                self.judged.insert((delivery.notification, delivery.target));
             }
             for sent in self.sent.iter_mut().filter(|sent| Some(sent.of.1) == delivery.target.as_device()) {
                 sent.is_recorded |= sent.of.0 == delivery.notification;
@@ -71,7 +75,7 @@ impl Pushes {
             let day = state.notifications.get(id).map(NewNotification::day);
             day.is_some_and(|day| state.deliveries.contains_key(&(day, *id, *target)))
         };
-        self.recorded.keys().filter(|of| !is_there(of)).copied().collect()
+        self.recorded.keys().chain(&self.judged).filter(|of| !is_there(of)).copied().collect()
     }
 
     /// A process has no more sends whose outcome is not recorded than it has permits.
