@@ -14,6 +14,9 @@ use crate::sim::Sim;
 /// How long everything may take to end once nothing goes wrong: the longest life, the step of a clock, a guard and some leases.
 const CALM: Duration = Duration::from_mins(3);
 
+/// How much longer where the store fell back: what it forgot to have cancelled the nodes remember for a quarter of an hour.
+const REMEMBERED: Duration = Duration::from_mins(16);
+
 /// What became of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -84,7 +87,7 @@ async fn play(sim: &Arc<Sim>) {
 
 /// Lets everything end, where nothing goes wrong any more.
 pub async fn end(sim: &Arc<Sim>, cluster: &mut Cluster) {
-    let until = sim.elapsed() + CALM;
+    let until = sim.elapsed() + if sim.weather.fallbacks > 0 { CALM + REMEMBERED } else { CALM };
     while sim.book().wrong().is_none() && !is_over(sim) {
         if sim.elapsed() > until {
             let left = left(sim);
