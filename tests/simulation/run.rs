@@ -11,8 +11,8 @@ use crate::disasters::Disasters;
 use crate::planted::Flaw;
 use crate::sim::Sim;
 
-/// How long everything may take to end once nothing goes wrong: the longest life, the step of a clock, a guard and some leases.
-const CALM: Duration = Duration::from_mins(3);
+/// How long everything may take to end once nothing goes wrong: the longest life, steps and leaps of clocks, a guard and some leases.
+const CALM: Duration = Duration::from_mins(6);
 
 /// How much longer where the store fell back: what it forgot to have cancelled the nodes remember for a quarter of an hour.
 const REMEMBERED: Duration = Duration::from_mins(16);
