@@ -53,7 +53,7 @@ async fn commit_all(node: &Node, half: &HalfWindow, mut pending: mpsc::Receiver<
             Ok(verdicts) => {
                 let (accepted, others): (Vec<_>, Vec<_>) = ready.into_iter().partition(|one| is_accepted(one, &verdicts));
                 replies.into_iter().zip(verdicts).for_each(|(reply, verdict)| answer(reply, verdict));
-                half.give_back(&others.into_iter().map(|one| one.entry).collect::<Vec<_>>());
+                half.give_back(others.iter().map(|one: &Publishable| &one.entry));
                 let accepted: Vec<Entry> = accepted.into_iter().map(|one| one.entry).collect();
                 if !accepted.is_empty() && committed.send(accepted).is_err() {
                     tracing::debug!("work cannot be published any more; its guard brings it back");
@@ -63,7 +63,7 @@ async fn commit_all(node: &Node, half: &HalfWindow, mut pending: mpsc::Receiver<
                 }
             }
             Err(error) => {
-                half.give_back(&ready.into_iter().map(|one| one.entry).collect::<Vec<_>>());
+                half.give_back(ready.iter().map(|one| &one.entry));
                 // who came meanwhile would wait as long for the same answer
                 let waiting = std::iter::from_fn(|| pending.try_recv().ok()).map(|pending| pending.reply);
                 let error = Arc::new(error);
@@ -138,13 +138,13 @@ fn publishable(node: &Node, half: &HalfWindow, group: &mut [Pending]) -> Vec<Pub
             for work in new.work.iter_mut().filter(|work| !work.fan_out && work.due_at <= now) {
                 let Some(free) = room.get_mut(&work.stream).filter(|free| **free > 0) else { continue };
                 *free -= 1;
-                half.promise(work.stream);
                 work.due_at = node.guard(now, work.expires_at);
                 let key = WorkKey { app: new.app, notification: new.id, work: work.id };
                 ready.push(Publishable { submission, item, entry: Entry { key, stream: work.stream, targets: work.targets.len() } });
             }
         }
     }
+    half.promise(ready.iter().map(|one| &one.entry));
     ready
 }
 

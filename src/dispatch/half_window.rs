@@ -62,13 +62,16 @@ impl HalfWindow {
         state.free.iter().map(|(stream, free)| (*stream, free.saturating_sub(promised(stream)))).collect()
     }
 
-    /// An entry of this stream is going to be published.
-    pub fn promise(&self, stream: Stream) {
-        *self.0.lock().promised.entry(stream).or_default() += 1;
+    /// These entries are going to be published.
+    pub fn promise<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        let mut state = self.0.lock();
+        for entry in entries {
+            *state.promised.entry(entry.stream).or_default() += 1;
+        }
     }
 
     /// These entries are not going to be published after all.
-    pub fn give_back(&self, entries: &[Entry]) {
+    pub fn give_back<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         let mut state = self.0.lock();
         for entry in entries {
             less(&mut state.promised, entry.stream);
@@ -76,7 +79,7 @@ impl HalfWindow {
     }
 
     /// These entries are published, or lost: until the next look they take up room.
-    pub fn used(&self, entries: &[Entry]) {
+    pub fn used<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         let mut state = self.0.lock();
         for entry in entries {
             less(&mut state.promised, entry.stream);
@@ -116,7 +119,7 @@ mod tests {
         let half = HalfWindow::default();
         assert_eq!(free(&half), 0, "nobody has looked");
         half.saw(Room::from([(STREAM, 10)]), NOW);
-        (0..6).for_each(|_| half.promise(STREAM));
+        half.promise(&entries(6));
         assert_eq!(free(&half), 4);
         half.give_back(&entries(1));
         assert_eq!(free(&half), 5, "it was not accepted");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::job::Rest;
-use super::node::{BACKOFF, LAST_MOMENT, Node};
+use super::node::{LAST_MOMENT, Node};
 use crate::store;
 use crate::store::engine::{Finished, Record};
 
@@ -46,10 +46,10 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
     }
     if !known.finished.is_empty() {
         // what was written though its answer was lost misses its fence the second time
-        persist(|| node.store.record(&known)).await?;
+        node.write(|| node.store.record(&known)).await?;
     }
     if !unknown.is_empty() {
-        persist(|| node.store.hand_back(&unknown)).await?;
+        node.write(|| node.store.hand_back(&unknown)).await?;
     }
     let entries: Vec<_> = jobs.iter().map(|job| job.entry.clone()).collect();
     for job in &jobs {
@@ -60,13 +60,4 @@ pub async fn hand_back(node: &Node) -> store::Result<usize> {
         tracing::debug!("entries of what was handed back are not acked; they come back and are forgotten then");
     }
     Ok(jobs.len())
-}
-
-async fn persist<T, F: Future<Output = store::Result<T>>>(ask: impl Fn() -> F) -> store::Result<T> {
-    loop {
-        match ask().await {
-            Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF).await,
-            answer => return answer,
-        }
-    }
 }

@@ -194,6 +194,16 @@ impl Node {
         }
     }
 
+    /// Writes to the store as soon as it is there; an error is a refusal. For what is known, and must not be given up: its caller bounds it.
+    pub async fn write<T, F: Future<Output = store::Result<T>>>(&self, ask: impl Fn() -> F) -> store::Result<T> {
+        loop {
+            match self.heard(ask().await) {
+                Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF).await,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Ends entries, whatever became of their work.
     pub async fn ack(&self, taken: &[Taken]) {
         if !taken.is_empty() && self.heard_queue(self.queue.ack(taken).await).is_err() {

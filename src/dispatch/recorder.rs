@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ack::{self, Acks};
 use super::job::{FollowUp, Job};
-use super::node::{BACKOFF, LAST_MOMENT, Node, Permit};
+use super::node::{LAST_MOMENT, Node, Permit};
 use super::outage::Causes;
 use crate::domain::Timestamp;
 use crate::domain::delivery::Delivery;
@@ -210,18 +210,11 @@ async fn attempt(node: &Node, record: &Record) -> Result<Recorded, store::Error>
     if *record == Record::default() {
         return Ok(Recorded::default());
     }
-    loop {
-        match node.heard(node.store.record(record).await) {
-            Ok(recorded) => {
-                metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
-                metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
-                return Ok(recorded);
-            }
-            // outcomes are kept, and with them the permits: while it is away not more is sent than that
-            Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF).await,
-            Err(error) => return Err(error),
-        }
-    }
+    // outcomes are kept, and with them the permits: while the store is away not more is sent than that
+    let recorded = node.write(|| node.store.record(record)).await?;
+    metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
+    metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
+    Ok(recorded)
 }
 
 /// Facts one by one. Work of which one is refused even alone is left to the lapse of its lease.

@@ -13,7 +13,7 @@ const WINDOW: u64 = 1000;
 /// What the length may be over the window: a batch of the scheduler, and what is being accepted.
 const OVER: u64 = 1000;
 const USERS: usize = 500;
-/// Notifications in one request: with all callers at once less than half a window, or what is too much waits for its guard.
+/// Notifications in one request: with all callers at once less than half a window.
 const BATCH: usize = 100;
 /// Callers who fill at once.
 const CALLERS: usize = 4;

@@ -41,8 +41,9 @@ async fn register(cluster: &Cluster, client: &Client) {
     cluster.simulator.client.behave(json!([rule])).await;
 }
 
-/// Steps a clock under load, and waits at each step ahead long enough for whatever lapsed by it to be taken by others.
+/// Registers everybody, and steps a clock under load, and waits at each step ahead long enough for whatever lapsed by it to be taken by others.
 async fn step(cluster: &Cluster, client: &Client, clock: &Clock) {
+    register(cluster, client).await;
     let load = Load::start(client.clone(), QUICK + SLOW);
     cluster.until_accepted(500).await;
     for seconds in STEPS {
@@ -71,7 +72,6 @@ async fn the_clock_of_the_store_jumps() {
     let mut cluster = Cluster::start_on(Postgres::start_in(clock.environment_of_one_thread()), Redis::start(), &settings());
     let nodes = [cluster.node("api,scheduler"), cluster.node("worker"), cluster.node("worker,scheduler")];
     let client = cluster.client(&nodes[0]);
-    register(&cluster, &client).await;
     step(&cluster, &client, &clock).await;
     assert!(is_about(store_ahead(&cluster), HOUR));
     stop(nodes).await;
@@ -91,7 +91,6 @@ async fn the_clock_of_a_node_jumps() {
     let api = cluster.node_in("api,scheduler", environment.clone(), Stdio::null());
     let worker = cluster.node_in("worker,scheduler", environment, std::fs::File::create(&log).unwrap().into());
     let client = cluster.client(&api);
-    register(&cluster, &client).await;
     step(&cluster, &client, &clock).await;
     stop(right.into_iter().chain([api, worker])).await;
     let log = std::fs::read_to_string(log).unwrap();
@@ -108,7 +107,6 @@ async fn the_clock_of_everything_jumps() {
     let mut cluster = Cluster::start_on(servers.0, servers.1, &settings());
     let nodes = ["api,scheduler", "worker", "worker,scheduler"].map(|roles| cluster.node_in(roles, clock.environment(), Stdio::inherit()));
     let client = cluster.client(&nodes[0]);
-    register(&cluster, &client).await;
     step(&cluster, &client, &clock).await;
     assert!(is_about(store_ahead(&cluster), HOUR));
     stop(nodes).await;

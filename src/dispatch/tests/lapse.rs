@@ -6,10 +6,24 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::world::{LEASE, World, until};
+use crate::dispatch::node::Node;
 use crate::dispatch::reclaim;
+use crate::domain::id::NotificationId;
+use crate::queue::Taken;
 use crate::store::Engine;
 
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// A push of this node that is not answered yet, and its entry.
+async fn under_way(world: &World, holder: &Arc<Node>) -> (NotificationId, Vec<Taken>) {
+    world.iphones(&["ann"]).await;
+    world.provider.answers(false);
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(holder).await;
+    world.work_on(holder, taken.clone()).await;
+    until("it is under way", async || (world.provider.started().len() == 1).then_some(())).await;
+    (id, taken)
+}
 
 #[tokio::test]
 async fn work_of_a_node_that_died_is_taken_over() {
@@ -33,12 +47,7 @@ async fn a_step_takes_nothing_from_its_holder() {
     for hours in [1, -1] {
         let world = World::new().await;
         let (holder, other) = (world.settled().await.recording(), world.settled().await.recording());
-        world.iphones(&["ann"]).await;
-        world.provider.answers(false);
-        let id = world.accept(&["ann"]).await;
-        let taken = world.ready(&holder).await;
-        world.work_on(&holder, taken.clone()).await;
-        until("it is under way", async || (world.provider.started().len() == 1).then_some(())).await;
+        let (id, _) = under_way(&world, &holder).await;
 
         world.clock.step(TimeDelta::hours(hours));
         assert_eq!(world.ready(&other).await, [], "{hours} h: what seems to have lapsed is left alone");
@@ -152,12 +161,7 @@ async fn what_seemed_to_lapse_while_it_was_looked_at_is_not_published() {
 async fn what_seemed_to_lapse_while_it_was_reclaimed_is_left_to_its_holder() {
     let world = World::new().await;
     let (holder, other) = (world.settled().await.recording(), world.settled().await.recording());
-    world.iphones(&["ann"]).await;
-    world.provider.answers(false);
-    let id = world.accept(&["ann"]).await;
-    let taken = world.ready(&holder).await;
-    world.work_on(&holder, taken.clone()).await;
-    until("it is under way", async || (world.provider.started().len() == 1).then_some(())).await;
+    let (id, taken) = under_way(&world, &holder).await;
 
     world.queue.pending.lock().unwrap().extend(taken);
     let clock = Arc::clone(&world.clock);

@@ -21,7 +21,7 @@ pub(super) const END: &str = "UPDATE run SET open = false, status = CASE status 
                    FROM (SELECT notification_id AS id FROM run r \
                    WHERE r.open AND r.status <> 'scheduled' AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = r.notification_id) FOR UPDATE SKIP LOCKED) over \
                    WHERE notification_id = over.id";
-/// `$3` to `$5` say which streams have room.
+/// `$3` to `$5` say which streams have room. That a run is not scheduled is said twice, in the words of the index of those that have begun.
 pub(super) const TURN: &str = concat!(
     "SELECT r.notification_id, w.stream FROM run r CROSS JOIN LATERAL (SELECT w.stream FROM work w \
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",

@@ -21,6 +21,7 @@ macro_rules! releasable {
          AND ((w.stream = 'high' AND ?2) OR (w.stream = 'normal' AND ?3) OR (w.stream = 'bulk' AND ?4))"
     };
 }
+/// That a run is not scheduled is said twice, in the words of the index of those that have begun: without them it is not used.
 pub(super) const TURN: &str = concat!(
     "SELECT id, stream FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
     releasable!(),
