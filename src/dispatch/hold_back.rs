@@ -11,7 +11,7 @@
 //!   died meanwhile, and what was published and lost, come up as much later. Sends under way are bound to the monotonic deadline either way.
 //!
 //! So a step loses nothing, and doubles nothing unless a queue entry that was doubled before is claimed in the moment between the step and the
-//! renewal. A node that starts does not know what was before, and holds back as well.
+//! renewal, or a node stood still over two steps that undo each other and so saw neither. A node that starts does not know what was before, and holds back as well.
 
 use std::time::Duration;
 

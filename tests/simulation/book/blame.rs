@@ -31,7 +31,7 @@ pub struct Blames {
 }
 
 /// How long a fault may work on: work that was claimed before it is sent within its lease.
-const WORKS_ON: Duration = Duration::from_secs(crate::cluster::LEASE);
+pub const WORKS_ON: Duration = Duration::from_secs(crate::cluster::LEASE);
 
 impl Blames {
     pub fn of(permits: usize, nodes: usize) -> Self {

@@ -13,6 +13,7 @@ use herald::domain::reason::WaitReason;
 use herald::providers::Push;
 use herald::store::engine::{NewNotification, Record};
 
+use super::blame::WORKS_ON;
 use super::{Book, By};
 use crate::clock::WallClock;
 use crate::memory::state::State;
@@ -171,6 +172,10 @@ impl Book {
         }
         if self.fell_back_at.is_some_and(|at| at >= self.people.accepted_at(id)) {
             // its work may be claimed a second time for the first time, and whoever does that looks for no deliveries
+            return Ok(());
+        }
+        if self.stepped_at.is_some_and(|at| at + WORKS_ON >= begun.at) {
+            // its lease seemed to have lapsed, to one that stood still over two steps that undo each other
             return Ok(());
         }
         let recorded = self.pushes.recorded.get(&(id, Target::device(device)));
