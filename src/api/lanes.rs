@@ -39,6 +39,10 @@ struct LaneResponse {
     state: &'static str,
     /// Why it is paused.
     reason: Option<String>,
+    /// `closed`: everything is sent. `open`: the provider fails, nothing is sent for some seconds. `half_open`: a few probes are.
+    breaker: &'static str,
+    /// Pushes a second that it is limited to, since the provider asked for patience; null while it is not.
+    per_second: Option<u32>,
 }
 
 /// A provider's lane after it was resumed.
@@ -112,6 +116,14 @@ async fn resume(
 impl From<LaneView> for LaneResponse {
     fn from(lane: LaneView) -> Self {
         let state = if lane.paused { "paused" } else { "running" };
-        Self { provider: lane.provider, environment: lane.environment, platform: lane.platform, state, reason: lane.reason }
+        Self {
+            provider: lane.provider,
+            environment: lane.environment,
+            platform: lane.platform,
+            state,
+            reason: lane.reason,
+            breaker: lane.breaker.as_str(),
+            per_second: lane.per_second,
+        }
     }
 }

@@ -33,6 +33,7 @@ const COLUMNS: &[Column] = &[
     ("STATE", "/state"),
     ("REASON", "/reason"),
     ("BREAKER", "/breaker"),
+    ("PER_SECOND", "/per_second"),
 ];
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {

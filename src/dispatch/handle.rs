@@ -15,7 +15,7 @@ use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
-use super::lane::LaneKey;
+use super::lane::{Condition, LaneKey, Pause, Standing};
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
@@ -43,6 +43,10 @@ pub struct LaneView {
     pub paused: bool,
     /// Why.
     pub reason: Option<String>,
+    /// Its breaker.
+    pub breaker: Standing,
+    /// Pushes a second that this node limits it to; `None` while it does not.
+    pub per_second: Option<u32>,
 }
 
 impl Dispatch {
@@ -160,7 +164,7 @@ impl Dispatch {
     }
 
     fn lane_views(&self, key: LaneKey) -> Vec<LaneView> {
-        let pauses = self.node.lanes.get(key).pauses();
+        let Condition { pauses, breaker, per_second } = self.node.lanes.get(key).condition();
         let parts: &[Option<Platform>] = match key.provider {
             ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
             ProviderKind::Apns | ProviderKind::Webpush => &[None],
@@ -172,7 +176,9 @@ impl Dispatch {
                 environment: (key.provider == ProviderKind::Apns).then_some(key.environment),
                 platform: *part,
                 paused: pause.is_some(),
-                reason: pause.map(super::lane::Pause::describe),
+                reason: pause.map(Pause::describe),
+                breaker,
+                per_second,
             }
         };
         parts.iter().map(view).collect()

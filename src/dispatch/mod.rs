@@ -1,5 +1,5 @@
 //! The path of a notification, from accept to ack, in the order of these files:
-//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`render`] → [`lane`] → [`send`] → [`recorder`] → [`ack`].
+//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`hand_out`] → [`lane`] → [`send`] → [`render`] → [`recorder`] → [`ack`].
 //! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
 //! Beside the path: [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
 //! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end.
@@ -17,6 +17,7 @@ pub mod expand;
 pub mod explain;
 pub mod half_window;
 pub mod hand_back;
+pub mod hand_out;
 pub mod handle;
 pub mod hold_back;
 pub mod job;

@@ -131,6 +131,7 @@ impl Node {
         let retry =
             RetryPolicy { first: Duration::from_secs(parts.retry.first_seconds), max: Duration::from_secs(parts.retry.max_seconds) };
         let started_at = parts.clock.monotonic();
+        let clock = Arc::new(StoreClock::new(parts.clock));
         Self {
             store: parts.store,
             queue: parts.queue,
@@ -138,7 +139,8 @@ impl Node {
             queue_outage: Outage::new("queue"),
             hold_back: HoldBack::new(started_at, parts.settings.lease()),
             directory: parts.directory,
-            clock: Arc::new(StoreClock::new(parts.clock)),
+            lanes: Lanes::new(parts.settings.permits, Arc::clone(&clock) as _),
+            clock,
             ids: parts.ids,
             rng: parts.rng,
             tasks: parts.tasks,
@@ -146,7 +148,6 @@ impl Node {
             hard_stop: parts.stopped,
             retry,
             messages: Messages::default(),
-            lanes: Lanes::default(),
             stopped: StopSet::default(),
             held: Held::default(),
             failed: AtomicBool::new(false),

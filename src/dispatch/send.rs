@@ -4,12 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use futures_util::FutureExt;
 
 use super::audience::MAX_AGE;
 use super::job::{FollowUp, Job};
-use super::lane::{Lane, LaneKey, Mismatch, Signal};
+use super::lane::{Lane, Mismatch, PAUSED, Pass};
 use super::node::{Node, Permit};
 use super::plan::{Sending, expired_because};
 use super::recorder::{Event, What};
@@ -27,10 +26,13 @@ use crate::domain::work::Pair;
 use crate::providers::{Handover, Provider, Push, RenderError, Rendered};
 use crate::store::engine::{Death, Shown};
 
-/// How often a target behind a paused lane looks whether it goes on.
-const LANE_PAUSED: TimeDelta = TimeDelta::seconds(15);
-/// How much later than asked a throttled target may come back, as a share of the wait: so that they do not all come at once.
-const SPREAD: f64 = 0.2;
+/// What a send needs to start.
+pub struct Passed {
+    /// Its lane's.
+    pub pass: Pass,
+    /// The node's.
+    pub permit: Permit,
+}
 
 /// One target on its way.
 struct Attempt {
@@ -62,23 +64,23 @@ struct Verdict {
 }
 
 /// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
-pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, permit: Permit) {
+pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, Passed { mut pass, permit }: Passed) {
     let Some(provider) = node.directory.app(job.work.key.app).and_then(|app| app.providers.get(&sending.recipient.provider)).cloned()
     else {
         let delivery = delivery(&node, &job, &sending, (Ending::Suppressed(SuppressReason::Unsupported), job.work.attempt));
         return tell(&node, Some(job), What::Ended(delivery, None), Some(permit)).await;
     };
-    let key = LaneKey { app: job.work.key.app, provider: sending.recipient.provider, environment: sending.recipient.environment };
-    let lane = node.lanes.get(key);
+    let lane = Arc::clone(pass.lane());
     let attempt = Attempt { node, job, sending, lane, provider };
     let run = tokio::select! {
         biased;
-        run = AssertUnwindSafe(attempt.run()).catch_unwind() => run,
+        run = AssertUnwindSafe(attempt.run(&mut pass)).catch_unwind() => run,
         // its work has been handed back: whoever takes it next repeats it with the same ids
         () = attempt.node.hard_stop.cancelled() => return,
     };
     // by then it may have been handed over: it is not tried again
     let what = run.unwrap_or_else(|_| attempt.ended(Ending::Failed(FailReason::RenderFailed), attempt.job.work.attempt));
+    drop(pass);
     // what was not handed over, or is repeated anyway, does not count against the bound on repeats
     let permit = if matches!(what, What::Again(_) | What::Panicked(_)) { None } else { Some(permit) };
     tell(&attempt.node, Some(Arc::clone(&attempt.job)), what, permit).await;
@@ -92,10 +94,11 @@ pub async fn tell(node: &Node, job: Option<Arc<Job>>, what: What, permit: Option
 }
 
 impl Attempt {
-    async fn run(&self) -> What {
+    async fn run(&self, pass: &mut Pass) -> What {
         let handover = self.handover();
-        if let Some(what) = self.last_look(&handover) {
-            return what;
+        // the last look before it goes on its way; what can change meanwhile is asked again right before the wire
+        if !handover.is_open() {
+            return self.again(self.node.now(), self.job.work.attempt, self.job.work.reason);
         }
         let rendered = match std::panic::catch_unwind(AssertUnwindSafe(|| self.rendered())) {
             Ok(Ok(rendered)) => rendered,
@@ -104,20 +107,7 @@ impl Attempt {
         };
         let started_at = self.node.now();
         let outcome = self.provider.send(self.push(rendered, started_at, handover.clone())).await;
-        self.settle(outcome, Handed { at: started_at, requests: handover.requests() }).await
-    }
-
-    /// The last look before it goes on its way; what of it can change meanwhile is asked again right before the wire.
-    fn last_look(&self, handover: &Handover) -> Option<What> {
-        let now = self.node.now();
-        if !handover.is_open() {
-            return Some(self.again(now, self.job.work.attempt, self.job.work.reason));
-        }
-        match self.lane.signal(self.sending.recipient.platform, self.node.monotonic()) {
-            Signal::Go => None,
-            Signal::Paused => Some(self.wait(now, now + LANE_PAUSED, WaitReason::LanePaused)),
-            Signal::Throttled(wait) => Some(self.wait(now, now + spread(wait, self.job.fraction), WaitReason::Throttled)),
-        }
+        self.settle(outcome, Handed { at: started_at, requests: handover.requests() }, pass).await
     }
 
     fn rendered(&self) -> Result<Arc<Rendered>, RenderError> {
@@ -161,11 +151,11 @@ impl Attempt {
     }
 
     /// What an outcome means for the target, its device and its lane.
-    async fn settle(&self, outcome: Outcome, handed: Handed) -> What {
+    async fn settle(&self, outcome: Outcome, handed: Handed, pass: &mut Pass) -> What {
         let attempts = self.job.work.attempt + handed.requests;
         metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
             .increment(1);
-        for death in self.lane.observe(&outcome, self.node.monotonic()) {
+        for death in self.lane.observe(&outcome, pass, self.job.fraction) {
             tell(&self.node, None, What::Dead(Box::new(death)), None).await;
         }
         match outcome {
@@ -186,10 +176,7 @@ impl Attempt {
                 delivery.detail = Some(reason);
                 What::Ended(delivery, None)
             }
-            Outcome::CredentialRefused { .. } => {
-                let now = self.node.now();
-                self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, attempts)
-            }
+            Outcome::CredentialRefused { .. } => self.lane_paused(attempts),
             Outcome::Withheld => self.again(self.node.now(), attempts, self.job.work.reason),
             Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason, attempts),
             Outcome::Unavailable { retry_after, reason } => self.retry(WaitReason::Unavailable, retry_after, reason, attempts),
@@ -207,10 +194,7 @@ impl Attempt {
                 }
                 self.dead(FailReason::TokenMismatched, reason, Verdict { deactivate: None, ..deactivating })
             }
-            Mismatch::PauseLane => {
-                let now = self.node.now();
-                self.wait_after(now, now + LANE_PAUSED, WaitReason::LanePaused, attempts)
-            }
+            Mismatch::PauseLane => self.lane_paused(attempts),
         }
     }
 
@@ -233,16 +217,13 @@ impl Attempt {
         What::Dead(Box::new(Death { delivery, token_hash: self.sending.recipient.token_hash, since, deactivate }))
     }
 
-    fn wait(&self, now: Timestamp, due: Timestamp, reason: WaitReason) -> What {
-        self.wait_after(now, due, reason, self.job.work.attempt)
-    }
-
     /// Waits for its lane, unless its life is now or never or ends before the present.
-    fn wait_after(&self, now: Timestamp, due: Timestamp, reason: WaitReason, attempts: u32) -> What {
+    fn lane_paused(&self, attempts: u32) -> What {
+        let (now, reason) = (self.node.now(), WaitReason::LanePaused);
         if now >= self.sending.expires_at {
             return self.ended(Ending::Expired(expired_because(Some(reason)).to_owned()), attempts);
         }
-        self.again(due.min(self.sending.expires_at), attempts, Some(reason))
+        self.again((now + PAUSED).min(self.sending.expires_at), attempts, Some(reason))
     }
 
     fn again(&self, due: Timestamp, attempt: u32, reason: Option<WaitReason>) -> What {
@@ -271,7 +252,8 @@ impl Attempt {
     }
 }
 
-fn delivery(node: &Node, job: &Job, Sending { recipient, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
+/// What is recorded of a target that goes no further.
+pub fn delivery(node: &Node, job: &Job, Sending { recipient, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
     Delivery {
         notification: job.message.id,
         day: job.message.day,
@@ -284,8 +266,4 @@ fn delivery(node: &Node, job: &Job, Sending { recipient, .. }: &Sending, (ending
         detail: None,
         at: node.now(),
     }
-}
-
-fn spread(wait: Duration, fraction: f64) -> TimeDelta {
-    TimeDelta::from_std(wait.mul_f64(1.0 + SPREAD * fraction)).unwrap_or(TimeDelta::MAX)
 }

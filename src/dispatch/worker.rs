@@ -10,10 +10,10 @@ use super::audience::{self, Answered};
 use super::job::{FollowUp, Job};
 use super::node::{BACKOFF, Node};
 use super::outage::tell as tell_error;
-use super::plan::{self, Context, Sending, Step};
+use super::plan::{self, Context, Step};
 use super::recorder::What;
-use super::send::{self, tell};
-use super::{claim, expand};
+use super::send::tell;
+use super::{claim, expand, hand_out};
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::id::{PersonPk, Target};
 use crate::domain::work::{Pair, WorkKind};
@@ -175,31 +175,10 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         tell(node, Some(Arc::clone(&job)), what, None).await;
     }
     job.name(pairs, endings);
-    hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
+    hand_out::hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
     // all its targets are named now: the count that the job was made with
     tell(node, Some(job), What::Nothing, None).await;
     Ok(())
-}
-
-/// Starts sends as permits come free. Those for which none came before `until`, on the monotonic clock, are taken and read anew.
-async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, until: Duration) {
-    let mut rest = sendings.into_iter();
-    while node.monotonic() <= until {
-        let Some(sending) = rest.next() else { return };
-        let permit = tokio::select! {
-            biased;
-            () = node.hard_stop.cancelled() => return,
-            permit = Arc::clone(&node.permits).acquire_owned() => permit,
-        };
-        let Ok(permit) = permit else { return };
-        node.tasks.spawn(Box::pin(send::send(Arc::clone(node), Arc::clone(job), sending, permit)));
-    }
-    let now = node.now();
-    for sending in rest {
-        let pair = Pair { device: sending.recipient.device, person: sending.recipient.person };
-        let again = FollowUp::of(pair, now, job.work.attempt, job.work.reason);
-        tell(node, Some(Arc::clone(job)), What::Again(again), None).await;
-    }
 }
 
 fn unsent(context: &Context<'_>, target: Target, person: Option<PersonPk>, ending: Ending) -> Delivery {

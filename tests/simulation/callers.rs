@@ -71,9 +71,9 @@ impl Callers {
         self.submit(process, self.draft());
     }
 
-    /// A send of something plain.
-    pub fn send_to(&self, process: &Process, to: To) {
-        let lifetime = Some(Lifetime::Seconds(60));
+    /// A send of something plain that lives so many seconds.
+    pub fn send_to(&self, process: &Process, to: To, seconds: u32) {
+        let lifetime = Some(Lifetime::Seconds(seconds));
         self.submit(process, Draft { to, lifetime, ..plain() });
     }
 

@@ -16,6 +16,7 @@ mod life;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod network;
+mod outage;
 mod planted;
 mod provider;
 mod queue;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::book::Heard;
 use crate::network::Network;
+use crate::sim::Down;
 
 /// How long a request may take, in seconds: less than the lease.
 pub const SEND_TIMEOUT: u64 = 2;
@@ -31,6 +32,13 @@ impl SimProvider {
         let quick = chance.millis(0, 40);
         let timeout = Duration::from_secs(SEND_TIMEOUT);
         let accepted = Outcome::Accepted { message_id: None };
+        if let Some((_, down)) = sim.down.lock().filter(|(kind, _)| *kind == self.kind) {
+            let takes = match down {
+                Down::Fails => quick,
+                Down::Stalls => timeout,
+            };
+            return (Outcome::Unavailable { retry_after: None, reason }, takes);
+        }
         if !sim.strikes(sim.weather.bad_sends) {
             return (accepted, quick);
         }

@@ -14,14 +14,14 @@ use crate::sim::Sim;
 use crate::weather::Weather;
 
 /// What a story is told with.
-struct Scene {
-    sim: Arc<Sim>,
-    cluster: Cluster,
-    callers: Callers,
+pub struct Scene {
+    pub sim: Arc<Sim>,
+    pub cluster: Cluster,
+    pub callers: Callers,
 }
 
 impl Scene {
-    async fn set(weather: Weather) -> Self {
+    pub async fn set(weather: Weather) -> Self {
         let sim = Sim::under(weather, Arc::new(Chance::of(1)), None);
         let mut callers = Callers::new(Arc::clone(&sim));
         callers.settle_in().await;
@@ -30,11 +30,11 @@ impl Scene {
     }
 
     fn send_to(&self, to: To) {
-        self.callers.send_to(self.cluster.any().unwrap(), to);
+        self.callers.send_to(self.cluster.any().unwrap(), to, 60);
     }
 
     /// Everything ends well.
-    async fn end(mut self) -> Outcome {
+    pub async fn end(mut self) -> Outcome {
         self.sim.calm();
         end(&self.sim, &mut self.cluster).await;
         outcome(&self.sim).unwrap_or_else(|wrong| panic!("{}\n{}", wrong.trace, wrong.what))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeZone;
+use herald::domain::device::ProviderKind;
 use herald::domain::id::AppId;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -23,6 +24,15 @@ use crate::weather::Weather;
 /// The only app.
 pub const APP: AppId = AppId(1);
 
+/// How the requests of a provider end that is away.
+#[derive(Clone, Copy, Debug)]
+pub enum Down {
+    /// At once, with a failure.
+    Fails,
+    /// Without an answer.
+    Stalls,
+}
+
 /// One run.
 pub struct Sim {
     pub chance: Arc<Chance>,
@@ -38,6 +48,8 @@ pub struct Sim {
     held_up: Mutex<Option<(&'static str, Duration)>>,
     /// Until when the store cannot be reached.
     away_until: Mutex<Duration>,
+    /// The provider that is away, and how its requests end.
+    pub down: Mutex<Option<(ProviderKind, Down)>>,
     /// Processes that stand still, and until when.
     frozen: Mutex<Vec<(Arc<Life>, u64, Duration)>>,
 }
@@ -65,6 +77,7 @@ impl Sim {
             is_calm: AtomicBool::new(false),
             held_up: Mutex::default(),
             away_until: Mutex::default(),
+            down: Mutex::default(),
             frozen: Mutex::default(),
         })
     }

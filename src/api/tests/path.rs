@@ -15,6 +15,7 @@ use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, FieldError, Rejected, To};
 use crate::dispatch::handle::{Explained, LaneView, Preview, Question, RenderedPreview, Who};
+use crate::dispatch::lane::Standing;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId, WorkId};
@@ -145,7 +146,15 @@ impl WayIn for FakePath {
     }
 
     fn lanes(&self, _: AppId) -> Vec<LaneView> {
-        vec![LaneView { provider: ProviderKind::Apns, environment: None, platform: None, paused: true, reason: Some("credential".into()) }]
+        vec![LaneView {
+            provider: ProviderKind::Apns,
+            environment: None,
+            platform: None,
+            paused: true,
+            reason: Some("credential".into()),
+            breaker: Standing::HalfOpen,
+            per_second: Some(500),
+        }]
     }
 
     fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {

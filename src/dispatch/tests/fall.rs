@@ -12,7 +12,7 @@ use crate::dispatch::node::Node;
 use crate::dispatch::plan::Sending;
 use crate::dispatch::recorder::{self, Event, What};
 use crate::dispatch::role::Roles;
-use crate::dispatch::{audience, claim, send};
+use crate::dispatch::{audience, claim, hand_out};
 use crate::domain::decision::AppDefaults;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::{Change, DeviceChange, Platform, PushToken, TokenHash};
@@ -101,7 +101,6 @@ async fn a_target_whose_provider_is_gone_ends_all_the_same() {
     let mut parts = world.parts();
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
     let without = Arc::new(Node::new(parts, node.events.clone(), node.accepted.clone()));
-    let permit = Arc::clone(&without.permits).try_acquire_owned().unwrap();
-    send::send(without, job, sending, permit).await;
+    hand_out::hand_out(&without, &job, vec![sending], Duration::MAX).await;
     until("it is over", async || (world.counts(id).await.suppressed == 1).then_some(())).await;
 }

@@ -133,6 +133,12 @@ impl Book {
         self.pushes.sent.len()
     }
 
+    /// The instants at which pushes to such tokens began, each with how long after its acceptance that was.
+    pub fn began(&self, to: impl Fn(&PushToken) -> bool) -> Vec<(Duration, Duration)> {
+        let sent = self.pushes.sent.iter().filter(|sent| to(&sent.token));
+        sent.map(|sent| (sent.at, sent.at.saturating_sub(self.people.accepted_at(sent.of.0)))).collect()
+    }
+
     fn is_meant(&self, begun: &Begun<'_>) -> Result<(), String> {
         let (id, device) = begun.of;
         let worked_for = self.works.owners(id, device);

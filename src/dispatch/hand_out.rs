@@ -1,0 +1,131 @@
+//! Step 10, its beginning: sends are started as their lanes and the node's permits let them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::time::timeout;
+
+use super::job::{FollowUp, Job};
+use super::lane::{Admission, Hold, Lane, LaneKey};
+use super::node::Node;
+use super::plan::{Sending, expired_because};
+use super::recorder::What;
+use super::send::{self, Passed, tell};
+use crate::domain::Timestamp;
+use crate::domain::delivery::{Delivery, Ending};
+use crate::domain::device::Platform;
+use crate::domain::reason::WaitReason;
+use crate::domain::work::Pair;
+
+/// How long the targets of one work row wait for slow lanes, all together: others wait behind them.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The targets of one work row on their way to their lanes.
+struct HandOut<'a> {
+    node: &'a Arc<Node>,
+    job: &'a Arc<Job>,
+    /// On the monotonic clock: what was read of the targets is too old then.
+    until: Duration,
+    patience: Duration,
+    /// Lanes that hold what goes to these platforms, and until when what they hold waits: the same for all, so that it is one row again.
+    held: Vec<(LaneKey, Platform, Hold, Timestamp)>,
+}
+
+/// What becomes of a target.
+enum Way {
+    Go(Passed),
+    Held(Hold, Timestamp),
+    /// What was read of it is too old by now.
+    TooOld,
+    /// The node stops for good.
+    Stopped,
+}
+
+/// Starts sends as permits come free. Those for which none came before `until`, on the monotonic clock, are taken and read anew; those that
+/// their lane holds wait in the store.
+pub async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, until: Duration) {
+    let mut out = HandOut { node, job, until, patience: PATIENCE, held: Vec::new() };
+    let mut rest = sendings.len();
+    for sending in sendings {
+        match out.way(&sending, rest).await {
+            Way::Go(passed) => node.tasks.spawn(Box::pin(send::send(Arc::clone(node), Arc::clone(job), sending, passed))),
+            Way::Held(hold, due) => out.hold(&sending, hold.reason, due).await,
+            Way::TooOld => out.again(&sending, node.now(), job.work.reason).await,
+            Way::Stopped => return,
+        }
+        rest -= 1;
+    }
+}
+
+impl HandOut<'_> {
+    /// The way of a target; `rest`: how many of its row are left with it.
+    async fn way(&mut self, sending: &Sending, rest: usize) -> Way {
+        let recipient = &sending.recipient;
+        let key = LaneKey { app: self.job.work.key.app, provider: recipient.provider, environment: recipient.environment };
+        if let Some((.., hold, due)) = self.held.iter().find(|(lane, platform, ..)| *lane == key && *platform == recipient.platform) {
+            return Way::Held(*hold, *due);
+        }
+        let lane = self.node.lanes.get(key);
+        match self.admission(&lane, recipient.platform).await {
+            Ok(passed) => Way::Go(passed),
+            Err(Some(hold)) => {
+                let wait = lane.held(hold, rest, self.job.fraction);
+                let due = self.node.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+                self.held.push((key, recipient.platform, hold, due));
+                Way::Held(hold, due)
+            }
+            Err(None) if self.node.hard_stop.is_cancelled() => Way::Stopped,
+            Err(None) => Way::TooOld,
+        }
+    }
+
+    /// A pass of the lane and a permit of the node, or what holds it; neither where it came too late.
+    async fn admission(&mut self, lane: &Arc<Lane>, platform: Platform) -> Result<Passed, Option<Hold>> {
+        loop {
+            let ended = self.node.lanes.wire().ended();
+            if self.node.monotonic() > self.until {
+                return Err(None);
+            }
+            let wait = match lane.admit(platform) {
+                Admission::Go(pass) => {
+                    let permit = tokio::select! {
+                        biased;
+                        () = self.node.hard_stop.cancelled() => return Err(None),
+                        permit = Arc::clone(&self.node.permits).acquire_owned() => permit.map_err(|_| None)?,
+                    };
+                    return Ok(Passed { pass, permit });
+                }
+                Admission::Hold(hold) => return Err(Some(hold)),
+                Admission::Soon(_) if self.patience.is_zero() => return Err(Some(lane.is_slow())),
+                Admission::Soon(wait) => wait.min(self.patience),
+            };
+            let asked_at = self.node.monotonic();
+            tokio::select! {
+                biased;
+                () = self.node.hard_stop.cancelled() => return Err(None),
+                _ = timeout(wait, ended) => {}
+            }
+            self.patience = self.patience.saturating_sub(self.node.monotonic().saturating_sub(asked_at));
+        }
+    }
+
+    /// It waits, unless its life is over.
+    async fn hold(&self, sending: &Sending, reason: WaitReason, due: Timestamp) {
+        metrics::counter!("herald_pushes_held_total", "provider" => sending.recipient.provider.as_str(), "reason" => reason.as_str())
+            .increment(1);
+        let now = self.node.now();
+        if now < sending.expires_at {
+            return self.again(sending, due.min(sending.expires_at), Some(reason)).await;
+        }
+        let ending = Ending::Expired(expired_because(Some(reason)).to_owned());
+        let delivery: Delivery = send::delivery(self.node, self.job, sending, (ending, self.job.work.attempt));
+        tell(self.node, Some(Arc::clone(self.job)), What::Ended(delivery, None), None).await;
+    }
+
+    async fn again(&self, sending: &Sending, due: Timestamp, reason: Option<WaitReason>) {
+        let pair = Pair { device: sending.recipient.device, person: sending.recipient.person };
+        let again = FollowUp::of(pair, due, self.job.work.attempt, reason);
+        tell(self.node, Some(Arc::clone(self.job)), What::Again(again), None).await;
+    }
+}

@@ -1,0 +1,300 @@
+//! A lane: one app's traffic through one provider. It decides whether a push may go now, and learns from what becomes of each.
+//!
+//! A lane is held while its credential is not to be trusted ([`trust`]), while the provider fails ([`breaker`]), and as long as the provider
+//! asked to wait; it is slowed down where the provider asks for patience ([`pace`]), and has no more under way than leaves room for the
+//! others ([`share`]). What it holds goes back to the store: nobody behind it waits.
+
+mod breaker;
+mod pace;
+mod share;
+mod trust;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::clock::Clock;
+use crate::domain::device::{Environment, Platform, ProviderKind};
+use crate::domain::id::AppId;
+use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
+use crate::domain::reason::WaitReason;
+use crate::store::engine::Death;
+
+pub use breaker::Standing;
+pub use share::{Pass, Wire};
+pub use trust::{Mismatch, Pause};
+
+use breaker::Breaker;
+use pace::Pace;
+use trust::Trust;
+
+/// How long what waits behind a paused lane waits before it looks again.
+pub const PAUSED: Duration = Duration::from_secs(15);
+/// How long what found its lane too slow waits before it looks again.
+const BUSY: Duration = Duration::from_secs(1);
+/// Targets that are let back to a held lane in a second, at most: they are read again for it, and others are to be served as well.
+const BACK_PER_SECOND: u32 = 4000;
+/// They come back this much later than the first of them, at most: a provider that returns has its traffic again soon.
+const LONGEST_SPREAD: Duration = Duration::from_secs(10);
+/// How much later than asked what is held may come back by chance, as a share of the wait.
+const SPREAD: f64 = 0.2;
+
+/// Which lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey {
+    /// Whose.
+    pub app: AppId,
+    /// Through whom.
+    pub provider: ProviderKind,
+    /// Apple's service; `Production` elsewhere.
+    pub environment: Environment,
+}
+
+/// Whether a push may go now.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may, with this.
+    Go(Pass),
+    /// In so long, or once something that is under way has ended; worth waiting for.
+    Soon(Duration),
+    /// Not now: it goes back to the store.
+    Hold(Hold),
+}
+
+/// How long a push is held, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// At least so long.
+    pub wait: Duration,
+    /// What it says of it meanwhile.
+    pub reason: WaitReason,
+}
+
+/// What is known of a lane's state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Why it is paused, by part.
+    pub pauses: Vec<(Option<Platform>, Pause)>,
+    /// Its breaker.
+    pub breaker: Standing,
+    /// Pushes a second that it is limited to; `None` while it is not.
+    pub per_second: Option<u32>,
+}
+
+/// One lane.
+pub struct Lane {
+    key: LaneKey,
+    clock: Arc<dyn Clock>,
+    wire: Arc<Wire>,
+    state: Mutex<State>,
+}
+
+struct State {
+    trust: Trust,
+    breaker: Breaker,
+    pace: Pace,
+    /// The provider asked to wait until then.
+    throttled_until: Option<Duration>,
+    /// It was too slow for what came; until then nobody waits for it.
+    busy_until: Option<Duration>,
+    /// Pushes of it on the wire.
+    under_way: usize,
+    /// Targets that were held in a row.
+    held: u32,
+}
+
+impl Lane {
+    fn new(key: LaneKey, clock: &Arc<dyn Clock>, wire: &Arc<Wire>) -> Self {
+        let state = State {
+            trust: Trust::default(),
+            breaker: Breaker::default(),
+            pace: Pace::new(clock),
+            throttled_until: None,
+            busy_until: None,
+            under_way: 0,
+            held: 0,
+        };
+        Self { key, clock: Arc::clone(clock), wire: Arc::clone(wire), state: Mutex::new(state) }
+    }
+
+    /// Whether a push to this platform may go now.
+    pub fn admit(self: &Arc<Self>, platform: Platform) -> Admission {
+        let now = self.clock.monotonic();
+        let mut state = self.state.lock();
+        if let Some(hold) = state.hold(platform, now) {
+            return Admission::Hold(hold);
+        }
+        if !self.wire.has_room(state.under_way) {
+            return Admission::Soon(BUSY);
+        }
+        let probe = match state.breaker.admit(now) {
+            Ok(probe) => probe,
+            Err(wait) => return Admission::Hold(Hold { wait, reason: WaitReason::Unavailable }),
+        };
+        if let Err(wait) = state.pace.admit() {
+            if probe {
+                state.breaker.withdraw();
+            }
+            return Admission::Soon(wait);
+        }
+        state.under_way += 1;
+        state.held = 0;
+        Admission::Go(Pass::new(Arc::clone(self), probe))
+    }
+
+    /// It was waited for in vain: for a moment nobody else waits for it.
+    pub fn is_slow(&self) -> Hold {
+        self.state.lock().busy_until = Some(self.clock.monotonic() + BUSY);
+        Hold { wait: BUSY, reason: WaitReason::Throttled }
+    }
+
+    /// How long a work row's targets are held: longer, the more are held already, and up to a fifth longer by chance (`fraction`, in `[0, 1)`), so
+    /// that they do not all come back at once. What is paused looks again at the same time.
+    pub fn held(&self, hold: Hold, targets: usize, fraction: f64) -> Duration {
+        if hold.reason == WaitReason::LanePaused {
+            return hold.wait;
+        }
+        let mut state = self.state.lock();
+        let behind = Duration::from_secs(1) * state.held / BACK_PER_SECOND;
+        state.held = state.held.saturating_add(u32::try_from(targets).unwrap_or(u32::MAX));
+        hold.wait.mul_f64(1.0 + SPREAD * fraction) + behind.min(LONGEST_SPREAD)
+    }
+
+    /// Takes note of what became of a push, unless its token was mismatched. Answers deaths that were held back and are due now.
+    pub fn observe(&self, outcome: &Outcome, pass: &mut Pass, fraction: f64) -> Vec<Death> {
+        let now = self.clock.monotonic();
+        let mut state = self.state.lock();
+        if let Outcome::Throttled { retry_after: Some(wait), scope: ThrottleScope::Lane, .. } = outcome {
+            state.throttled_until = state.throttled_until.max(Some(now + *wait));
+        }
+        if let Some(word) = Word::of(outcome) {
+            let before = state.breaker.standing();
+            state.breaker.answered(word == Word::Failed, pass.tell(), now, fraction);
+            state.pace.answered(word != Word::Fine);
+            let after = state.breaker.standing();
+            if before != after && after != Standing::HalfOpen {
+                // what it was slowed down by is an outage, or was one
+                state.pace = Pace::new(&self.clock);
+            }
+            self.say(before, after);
+        }
+        state.trust.observe(outcome)
+    }
+
+    /// Takes note of a mismatched token, and says what becomes of its device.
+    pub fn observe_mismatch(&self, reason: &Reason) -> Mismatch {
+        self.state.lock().trust.observe_mismatch(reason)
+    }
+
+    /// Keeps a verdict until more of the lane is known.
+    pub fn hold_back(&self, death: Death) {
+        self.state.lock().trust.hold_back(death);
+    }
+
+    /// What is known of it.
+    pub fn condition(&self) -> Condition {
+        let state = self.state.lock();
+        Condition { pauses: state.trust.pauses(), breaker: state.breaker.standing(), per_second: state.pace.per_second() }
+    }
+
+    /// Goes on, and judges mismatched tokens anew. What the provider asked to wait stays asked.
+    pub fn resume(&self) {
+        self.state.lock().trust = Trust::default();
+    }
+
+    /// A push is off the wire. `probe`: it was one, and told nothing.
+    fn ended(&self, probe: bool) {
+        let mut state = self.state.lock();
+        state.under_way = state.under_way.saturating_sub(1);
+        if probe {
+            state.breaker.withdraw();
+        }
+    }
+
+    fn say(&self, before: Standing, after: Standing) {
+        let LaneKey { app, provider, environment } = self.key;
+        let (app, provider, environment) = (app.0, provider.as_str(), environment.as_str());
+        match after {
+            _ if before == after => {}
+            Standing::Open => {
+                metrics::counter!("herald_breaker_opened_total", "provider" => provider).increment(1);
+                tracing::warn!(app, provider, environment, "a provider fails: its lane sends nothing but probes for a while");
+            }
+            Standing::Closed => tracing::info!(app, provider, environment, "a provider is back: its lane sends again"),
+            Standing::HalfOpen => {}
+        }
+    }
+}
+
+impl State {
+    fn hold(&mut self, platform: Platform, now: Duration) -> Option<Hold> {
+        if self.trust.is_paused(platform) {
+            return Some(Hold { wait: PAUSED, reason: WaitReason::LanePaused });
+        }
+        for until in [&mut self.throttled_until, &mut self.busy_until] {
+            match *until {
+                Some(instant) if instant > now => {
+                    return Some(Hold { wait: instant.saturating_sub(now), reason: WaitReason::Throttled });
+                }
+                Some(_) | None => *until = None,
+            }
+        }
+        None
+    }
+}
+
+/// What an outcome says of the provider itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// It works.
+    Fine,
+    /// It works, and asks for patience.
+    Patience,
+    /// It fails.
+    Failed,
+}
+
+impl Word {
+    fn of(outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Unavailable { .. } => Some(Self::Failed),
+            Outcome::Throttled { scope: ThrottleScope::Lane, .. } => Some(Self::Patience),
+            Outcome::Throttled { scope: ThrottleScope::Token, .. }
+            | Outcome::Accepted { .. }
+            | Outcome::TokenDead { .. }
+            | Outcome::TokenMismatched { .. }
+            | Outcome::MessageRejected { .. }
+            | Outcome::CredentialRefused { .. } => Some(Self::Fine),
+            Outcome::Withheld => None,
+        }
+    }
+}
+
+/// All lanes of this node; made when first used.
+pub struct Lanes {
+    clock: Arc<dyn Clock>,
+    wire: Arc<Wire>,
+    all: Mutex<HashMap<LaneKey, Arc<Lane>>>,
+}
+
+impl Lanes {
+    /// Lanes that have so many pushes under way at most, together.
+    pub fn new(permits: usize, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, wire: Arc::new(Wire::new(permits)), all: Mutex::default() }
+    }
+
+    /// One lane.
+    pub fn get(&self, key: LaneKey) -> Arc<Lane> {
+        Arc::clone(self.all.lock().entry(key).or_insert_with(|| Arc::new(Lane::new(key, &self.clock, &self.wire))))
+    }
+
+    /// What all of them have under way.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+#[cfg(test)]
+mod tests;

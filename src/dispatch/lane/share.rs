@@ -1,0 +1,77 @@
+//! What lanes have under way: none so much that nothing is left for the others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::Lane;
+
+/// A lane may have so many times what is free under way: three quarters of everything where it is alone, and the more lanes are slow,
+/// the less each has. So there is always room for one that is not (Choudhury and Hahne, "Dynamic queue length thresholds for
+/// shared-memory packet switches", 1998).
+const TIMES: usize = 3;
+
+/// The pushes of all lanes that are under way.
+pub struct Wire {
+    most: usize,
+    under_way: AtomicUsize,
+    ended: Notify,
+}
+
+impl Wire {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, under_way: AtomicUsize::new(0), ended: Notify::new() }
+    }
+
+    /// Whether a lane that has so many under way may have another.
+    pub(super) fn has_room(&self, of_lane: usize) -> bool {
+        let free = self.most.saturating_sub(self.under_way.load(Ordering::Relaxed));
+        of_lane < (free * TIMES).max(1)
+    }
+
+    /// Ends when a push does.
+    pub fn ended(&self) -> Notified<'_> {
+        self.ended.notified()
+    }
+}
+
+/// The right of one push to be on the wire.
+#[derive(Debug)]
+pub struct Pass {
+    lane: Arc<Lane>,
+    /// It is a probe of the lane's breaker, and has not told anything yet.
+    probe: bool,
+}
+
+impl Pass {
+    pub(super) fn new(lane: Arc<Lane>, probe: bool) -> Self {
+        lane.wire.under_way.fetch_add(1, Ordering::Relaxed);
+        Self { lane, probe }
+    }
+
+    /// Its lane.
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// It has an outcome; whether it is a probe's.
+    pub(super) fn tell(&mut self) -> bool {
+        std::mem::take(&mut self.probe)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.lane.ended(self.probe);
+        self.lane.wire.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.lane.wire.ended.notify_waiters();
+    }
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lane").field("key", &self.key).finish_non_exhaustive()
+    }
+}

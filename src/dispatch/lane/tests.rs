@@ -1,0 +1,188 @@
+//! Lanes as the path uses them.
+
+use super::*;
+use crate::domain::Timestamp;
+
+#[derive(Default)]
+struct Turned(Mutex<Duration>);
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        Timestamp::default() + self.monotonic()
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.lock()
+    }
+}
+
+struct World {
+    clock: Arc<Turned>,
+    lanes: Lanes,
+}
+
+impl World {
+    fn new(permits: usize) -> Self {
+        let clock = Arc::new(Turned(Mutex::new(Duration::from_secs(1000))));
+        Self { lanes: Lanes::new(permits, Arc::clone(&clock) as _), clock }
+    }
+
+    fn lane(&self, app: i64) -> Arc<Lane> {
+        self.lanes.get(LaneKey { app: AppId(app), provider: ProviderKind::Fcm, environment: Environment::Production })
+    }
+
+    fn pass(&self, by: Duration) {
+        *self.clock.0.lock() += by;
+    }
+}
+
+fn go(lane: &Arc<Lane>) -> Option<Pass> {
+    match lane.admit(Platform::Android) {
+        Admission::Go(pass) => Some(pass),
+        Admission::Soon(_) | Admission::Hold(_) => None,
+    }
+}
+
+fn held(lane: &Arc<Lane>) -> Option<Hold> {
+    match lane.admit(Platform::Android) {
+        Admission::Hold(hold) => Some(hold),
+        Admission::Go(_) | Admission::Soon(_) => None,
+    }
+}
+
+/// As many passes as there are.
+fn fill(lane: &Arc<Lane>) -> Vec<Pass> {
+    std::iter::from_fn(|| go(lane)).collect()
+}
+
+fn answer(lane: &Arc<Lane>, outcome: &Outcome) {
+    lane.observe(outcome, &mut go(lane).unwrap(), 1.0);
+}
+
+fn failed() -> Outcome {
+    Outcome::Unavailable { retry_after: None, reason: Reason::new("ServiceUnavailable") }
+}
+
+fn throttled(scope: ThrottleScope) -> Outcome {
+    Outcome::Throttled { retry_after: Some(Duration::from_mins(1)), reason: Reason::new("x"), scope }
+}
+
+#[test]
+fn a_lane_leaves_room_for_others_however_many_are_slow() {
+    let world = World::new(4000);
+    let mut slow: Vec<Vec<Pass>> = Vec::new();
+    for (app, (least, most)) in [(1, (2990, 3010)), (2, (740, 760)), (3, (180, 195))] {
+        slow.push(fill(&world.lane(app)));
+        let passes = slow.last().unwrap().len();
+        assert!((least..=most).contains(&passes), "lane {app}: {passes}");
+    }
+    assert!(go(&world.lane(4)).is_some());
+    slow.clear();
+    assert!(fill(&world.lane(4)).len() >= 2990, "all have ended");
+}
+
+#[test]
+fn few_permits_are_of_use_to_a_lane_that_is_alone() {
+    for (permits, least) in [(1, 1), (2, 2), (3, 3), (8, 6), (100, 75)] {
+        let world = World::new(permits);
+        let passes = fill(&world.lane(1)).len();
+        assert!(passes >= least && passes <= permits, "{passes} of {permits}");
+    }
+}
+
+#[test]
+fn a_lane_whose_provider_fails_sends_five_probes() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    (0..20).for_each(|_| answer(&lane, &failed()));
+    let hold = held(&lane).unwrap();
+    assert_eq!((hold.reason, lane.condition().breaker), (WaitReason::Unavailable, Standing::Open));
+    assert!(go(&world.lane(2)).is_some(), "another lane is none of its business");
+    world.pass(hold.wait);
+    let mut probes = fill(&lane);
+    assert_eq!((probes.len(), lane.condition().breaker), (5, Standing::HalfOpen));
+    drop(probes.pop());
+    probes.extend(go(&lane));
+    assert_eq!(probes.len(), 5, "one of them told nothing, and another went in its place");
+    for mut probe in probes {
+        lane.observe(&Outcome::Accepted { message_id: None }, &mut probe, 0.5);
+    }
+    assert_eq!(lane.condition().breaker, Standing::Closed);
+    assert_eq!(fill(&lane).len(), 3000);
+}
+
+#[test]
+fn a_provider_that_refuses_still_works() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    let reason = || Reason::new("x");
+    for outcome in [
+        Outcome::TokenDead { since: None, reason: reason() },
+        Outcome::TokenMismatched { reason: reason() },
+        Outcome::MessageRejected { reason: reason(), too_large: false },
+        throttled(ThrottleScope::Token),
+        Outcome::Withheld,
+    ] {
+        (0..100).for_each(|_| answer(&lane, &outcome));
+    }
+    world.pass(Duration::from_secs(1));
+    assert_eq!(lane.condition(), Condition { pauses: Vec::new(), breaker: Standing::Closed, per_second: None });
+}
+
+#[test]
+fn a_throttled_lane_waits_as_long_as_it_was_told() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    answer(&lane, &throttled(ThrottleScope::Token));
+    assert!(held(&lane).is_none(), "one address is not the lane");
+    answer(&lane, &throttled(ThrottleScope::Lane));
+    world.pass(Duration::from_secs(20));
+    assert_eq!(held(&lane), Some(Hold { wait: Duration::from_secs(40), reason: WaitReason::Throttled }));
+    world.pass(Duration::from_secs(40));
+    assert!(go(&lane).is_some());
+}
+
+#[test]
+fn a_lane_that_was_throttled_goes_on_at_half_its_pace() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    let refused = Outcome::Throttled { retry_after: None, reason: Reason::new("QUOTA_EXCEEDED"), scope: ThrottleScope::Lane };
+    (0..1000).for_each(|_| answer(&lane, &refused));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(fill(&lane).len(), 50, "a tenth of a second's worth");
+    assert_eq!(lane.condition().per_second, Some(500));
+    assert!(matches!(lane.admit(Platform::Android), Admission::Soon(wait) if wait <= Duration::from_millis(2)));
+}
+
+#[test]
+fn a_refused_credential_holds_the_lane_until_it_is_resumed() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    answer(&lane, &Outcome::CredentialRefused { reason: Reason::new("Forbidden"), scope: crate::domain::outcome::RefusalScope::Lane });
+    assert_eq!(held(&lane), Some(Hold { wait: PAUSED, reason: WaitReason::LanePaused }));
+    lane.resume();
+    assert!(go(&lane).is_some());
+    assert_eq!(lane.observe_mismatch(&Reason::new("x")), Mismatch::HoldBack, "what came before the resumption is forgotten");
+}
+
+#[test]
+fn nobody_waits_for_a_lane_that_was_waited_for_in_vain() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    let hold = lane.is_slow();
+    assert_eq!(held(&lane), Some(hold));
+    world.pass(hold.wait);
+    assert!(go(&lane).is_some());
+}
+
+#[test]
+fn the_more_is_held_the_later_it_comes_back_and_never_much_later() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    let hold = Hold { wait: Duration::from_secs(8), reason: WaitReason::Unavailable };
+    let waits: Vec<_> = (0..5).map(|_| lane.held(hold, 20_000, 0.0).as_secs()).collect();
+    assert_eq!(waits, [8, 13, 18, 18, 18]);
+    assert_eq!(lane.held(Hold { wait: PAUSED, reason: WaitReason::LanePaused }, 20_000, 0.9), PAUSED);
+    drop(go(&lane));
+    assert_eq!(lane.held(hold, 1, 0.5), Duration::from_millis(8800), "it went on meanwhile");
+}

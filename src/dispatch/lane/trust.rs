@@ -1,0 +1,172 @@
+//! Whether a lane's credential is to be trusted: what was refused pauses it, and mismatched tokens cost devices only while they are rare.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::domain::device::Platform;
+use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::store::engine::Death;
+
+/// Sends that must be known before a mismatched token counts against its device.
+const KNOWN: usize = 100;
+/// Sends that are looked back on.
+const WINDOW: usize = 1000;
+/// One in so many may be mismatched by chance; more, and the configuration is what is wrong.
+const CHANCE: usize = 20;
+
+/// Why a lane is paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The provider refused the credential; with its word.
+    CredentialRefused(Reason),
+    /// More tokens are mismatched than chance explains; with the provider's word.
+    TokenMismatched(Reason),
+}
+
+impl Pause {
+    /// For operators.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::CredentialRefused(reason) => format!("credential_refused: {reason}"),
+            Self::TokenMismatched(reason) => format!("token_mismatched: {reason}"),
+        }
+    }
+}
+
+/// What becomes of a device whose token was found mismatched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It is deactivated: the mismatch is rare in the lane.
+    Deactivate,
+    /// Nothing yet: too little is known of the lane.
+    HoldBack,
+    /// Nothing: the lane is what is wrong, and is paused by this.
+    PauseLane,
+}
+
+#[derive(Default)]
+pub(super) struct Trust {
+    /// Of everything, or of one platform where the provider tells them apart.
+    paused: HashMap<Option<Platform>, Pause>,
+    /// Whether each of the latest sends was mismatched.
+    recent: VecDeque<bool>,
+    mismatched: usize,
+    held_back: Vec<Death>,
+}
+
+impl Trust {
+    pub(super) fn is_paused(&self, platform: Platform) -> bool {
+        self.paused.contains_key(&None) || self.paused.contains_key(&Some(platform))
+    }
+
+    /// Why it is paused, by part.
+    pub(super) fn pauses(&self) -> Vec<(Option<Platform>, Pause)> {
+        self.paused.iter().map(|(part, pause)| (*part, pause.clone())).collect()
+    }
+
+    /// Takes note of an outcome that is not a mismatch. Answers deaths that were held back and are due now.
+    pub(super) fn observe(&mut self, outcome: &Outcome) -> Vec<Death> {
+        match outcome {
+            Outcome::Accepted { .. } | Outcome::TokenDead { .. } | Outcome::MessageRejected { .. } => self.remember(false),
+            Outcome::CredentialRefused { reason, scope } => self.refuse(reason, *scope),
+            Outcome::Throttled { .. } | Outcome::Unavailable { .. } | Outcome::TokenMismatched { .. } | Outcome::Withheld => {}
+        }
+        if self.is_known() && self.is_chance() { std::mem::take(&mut self.held_back) } else { Vec::new() }
+    }
+
+    /// Takes note of a mismatched token, and says what becomes of its device.
+    pub(super) fn observe_mismatch(&mut self, reason: &Reason) -> Mismatch {
+        self.remember(true);
+        if !self.is_known() {
+            return Mismatch::HoldBack;
+        }
+        if self.is_chance() {
+            return Mismatch::Deactivate;
+        }
+        self.held_back.clear();
+        if self.paused.insert(None, Pause::TokenMismatched(reason.clone())).is_none() {
+            tracing::error!(reason = %reason, "more tokens are mismatched than chance explains: the lane is paused until someone resumes it, nobody is deactivated");
+        }
+        Mismatch::PauseLane
+    }
+
+    /// Keeps a verdict until more of the lane is known.
+    pub(super) fn hold_back(&mut self, death: Death) {
+        self.held_back.push(death);
+    }
+
+    fn refuse(&mut self, reason: &Reason, scope: RefusalScope) {
+        let parts: &[Option<Platform>] = match scope {
+            RefusalScope::Lane => &[None],
+            RefusalScope::IosAndWeb => &[Some(Platform::Ios), Some(Platform::Web)],
+        };
+        for part in parts {
+            if self.paused.insert(*part, Pause::CredentialRefused(reason.clone())).is_none() {
+                tracing::error!(reason = %reason, part = part.map_or("all", Platform::as_str), "a provider refused the credential: the lane is paused until someone resumes it");
+            }
+        }
+    }
+
+    fn remember(&mut self, mismatched: bool) {
+        if self.recent.len() == WINDOW && self.recent.pop_front() == Some(true) {
+            self.mismatched -= 1;
+        }
+        self.recent.push_back(mismatched);
+        self.mismatched += usize::from(mismatched);
+    }
+
+    fn is_known(&self) -> bool {
+        self.recent.len() >= KNOWN
+    }
+
+    fn is_chance(&self) -> bool {
+        self.mismatched * CHANCE < self.recent.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(trust: &mut Trust, times: usize) {
+        for _ in 0..times {
+            trust.observe(&Outcome::Accepted { message_id: None });
+        }
+    }
+
+    #[test]
+    fn a_mismatch_is_held_back_until_a_hundred_sends_are_known() {
+        let mut trust = Trust::default();
+        assert_eq!(trust.observe_mismatch(&Reason::new("BadDeviceToken")), Mismatch::HoldBack);
+        sent(&mut trust, 98);
+        assert_eq!(trust.observe_mismatch(&Reason::new("BadDeviceToken")), Mismatch::Deactivate);
+    }
+
+    #[test]
+    fn five_in_a_hundred_are_not_chance() {
+        let mut trust = Trust::default();
+        sent(&mut trust, 95);
+        for _ in 0..4 {
+            assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::HoldBack);
+        }
+        assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::PauseLane);
+        assert!(trust.is_paused(Platform::Ios));
+    }
+
+    #[test]
+    fn only_the_latest_thousand_count() {
+        let mut trust = Trust::default();
+        sent(&mut trust, 1000);
+        for _ in 0..49 {
+            assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::Deactivate);
+        }
+        assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::PauseLane);
+    }
+
+    #[test]
+    fn a_refused_credential_of_apple_and_browsers_leaves_android_going() {
+        let mut trust = Trust::default();
+        trust.observe(&Outcome::CredentialRefused { reason: Reason::new("THIRD_PARTY_AUTH_ERROR"), scope: RefusalScope::IosAndWeb });
+        assert!(trust.is_paused(Platform::Ios) && trust.is_paused(Platform::Web));
+        assert!(!trust.is_paused(Platform::Android));
+    }
+}
