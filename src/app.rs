@@ -1,5 +1,7 @@
 //! The composition root: settings become store, queue, providers, router and workers. The only file that names a concrete adapter.
 
+mod share;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,6 +34,8 @@ use crate::store::postgres::{self, PostgresStore};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
+
+use share::ThroughRedis;
 
 /// How often a stopping node looks whether what was under way has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -71,8 +75,8 @@ impl Daemon {
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
-        let queue = open_queue(&settings).await?;
-        let apps = apps(&settings, &*store, &context(&settings, life)).await?;
+        let (queue, signers) = open_queue(&settings).await?;
+        let apps = apps(&settings, &*store, &signers, &context(&settings, life)).await?;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
         let parts = Parts {
@@ -182,11 +186,14 @@ fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options>
     Ok(options)
 }
 
-async fn open_queue(settings: &Settings) -> anyhow::Result<Arc<dyn Queue>> {
-    match redis_options(settings) {
-        None => Ok(Arc::new(InProcessQueue::new(settings.queue.window))),
-        Some(options) => Ok(Arc::new(RedisQueue::open(&options).await.context("queue.url")?)),
-    }
+/// The queue, and who signs for APNs: nodes that share the one share the other's tokens.
+async fn open_queue(settings: &Settings) -> anyhow::Result<(Arc<dyn Queue>, Signers)> {
+    let Some(options) = redis_options(settings) else {
+        return Ok((Arc::new(InProcessQueue::new(settings.queue.window)), Signers::default()));
+    };
+    let queue = RedisQueue::open(&options).await.context("queue.url")?;
+    let signers = Signers::sharing(Arc::new(ThroughRedis(queue.shared_values())));
+    Ok((Arc::new(queue), signers))
 }
 
 /// How Redis is opened, where it is the queue.
@@ -209,13 +216,17 @@ fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
     }
 }
 
-async fn apps(settings: &Settings, store: &dyn Store, context: &providers::Context) -> anyhow::Result<Vec<directory::App>> {
+async fn apps(
+    settings: &Settings,
+    store: &dyn Store,
+    signers: &Signers,
+    context: &providers::Context,
+) -> anyhow::Result<Vec<directory::App>> {
     let names: Vec<String> = settings.apps.keys().cloned().collect();
     let ids = store.ensure_apps(&names).await?;
-    let signers = Signers::default();
     let mut apps = Vec::with_capacity(names.len());
     for ((name, app), id) in settings.apps.iter().zip(ids) {
-        let providers = providers_of(name, app, &signers, context)?;
+        let providers = providers_of(name, app, signers, context)?;
         let defaults = AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() };
         apps.push(directory::App { id, name: name.clone(), defaults, providers });
     }

@@ -11,6 +11,7 @@ mod patch;
 mod secret;
 #[cfg(test)]
 mod testing;
+mod token_share;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use context::Context;
 pub use handover::Handover;
 pub use init::InitError;
 pub use secret::Secret;
+pub use token_share::{Replacement, ShareError, Shared, TokenShare};
 
 /// One message in the words of one platform and locale, ready to be put into a provider's form.
 #[derive(Clone, Debug)]

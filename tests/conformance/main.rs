@@ -22,6 +22,7 @@ mod queue_model;
 mod queue_redis;
 mod queue_redis_faults;
 mod queue_redis_open;
+mod queue_redis_shared;
 mod queue_speed;
 mod random;
 mod recording;

@@ -12,6 +12,8 @@ mod reason;
 mod render;
 mod service;
 mod settings;
+mod shelf;
+mod signers;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -21,4 +23,4 @@ pub(super) use aps::aps;
 pub(super) use headers::priority;
 pub use provider::ApnsProvider;
 pub use settings::Settings;
-pub use token::Signers;
+pub use signers::Signers;

@@ -14,7 +14,8 @@ use super::reason::{self, Remedy, Verdict};
 use super::render::render;
 use super::service::Service;
 use super::settings::Settings;
-use super::token::{Signer, Signers, Token};
+use super::signers::Signers;
+use super::token::{Signer, Token};
 use crate::domain::device::{Environment, ProviderKind, PushToken};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::providers::fault::{self, Patience};
@@ -64,7 +65,7 @@ impl ApnsProvider {
     /// Signs a provider token, for `herald check`. Says with which key; Apple is not asked.
     pub fn prove(&self) -> Result<String, InitError> {
         let refused = |source| InitError::Key { key: "key_file", expected: "EC P-256", source };
-        self.signer.token().map_err(refused)?;
+        self.signer.prove().map_err(refused)?;
         Ok(format!("{:?} signs for {}", self.signer, self.bundle_id))
     }
 
@@ -78,7 +79,7 @@ impl ApnsProvider {
     /// Sends, and once more where Apple's answer names what would help.
     async fn deliver(&self, service: &Service, head: &Head<'_>, body: &Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
-        let Ok(mut token) = self.signer.token() else {
+        let Ok(mut token) = self.signer.token().await else {
             return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
         };
         let mut want = Want::any();
@@ -93,7 +94,7 @@ impl ApnsProvider {
             }
             let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };
-            match self.apply(remedy, &answer, service, &token) {
+            match self.apply(remedy, &answer, service, &token).await {
                 Some((next_token, next_want)) => (token, want) = (next_token, next_want),
                 None => return outcome,
             }
@@ -101,14 +102,14 @@ impl ApnsProvider {
         }
     }
 
-    fn apply(&self, remedy: Remedy, answer: &Answer, service: &Service, token: &Arc<Token>) -> Option<(Arc<Token>, Want)> {
+    async fn apply(&self, remedy: Remedy, answer: &Answer, service: &Service, token: &Arc<Token>) -> Option<(Arc<Token>, Want)> {
         match remedy {
-            Remedy::Resign => Some((self.signer.expired(token).ok()?, Want::any())),
+            Remedy::Resign => Some((self.signer.expired(token).await.ok()?, Want::any())),
             Remedy::OlderToken => {
                 tracing::error!(provider = "apns", signer = ?self.signer, "Apple says that provider tokens change too often: is the key shared?");
                 self.signer.too_many(token);
                 service.pool.retire(answer.connection);
-                Some((self.signer.token().ok()?, Want::any()))
+                Some((self.signer.token().await.ok()?, Want::any()))
             }
             Remedy::FreshConnection => Some((Arc::clone(token), service.renew(answer.connection)?)),
             Remedy::OtherConnection => {

@@ -193,6 +193,25 @@ async fn an_expired_token_of_twenty_minutes_is_signed_anew_at_once() {
 }
 
 #[tokio::test]
+async fn a_thousand_sends_over_an_expired_token_sign_one_new_one() {
+    let first = Arc::new(std::sync::OnceLock::new());
+    let expired = Arc::clone(&first);
+    let setup = setup(move |seen| {
+        let token = seen.header("authorization").unwrap();
+        if expired.get_or_init(|| token.to_owned()) == token { refusal(403, "ExpiredProviderToken") } else { Reply::ok() }
+    })
+    .await;
+    let young = setup.send().await;
+    assert!(matches!(young, Outcome::CredentialRefused { .. }), "too young to be signed anew: {young:?}");
+    setup.clock.advance(Duration::from_mins(20));
+    let outcomes = futures_util::future::join_all((0..1_000).map(|_| setup.send())).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted { .. })));
+    let tokens: std::collections::HashSet<_> = authorizations(&setup).into_iter().collect();
+    assert_eq!(tokens.len(), 2, "the old one and one new one");
+    assert!(tokens.contains(first.get().unwrap()));
+}
+
+#[tokio::test]
 async fn a_closing_connection_is_left_for_another_at_once() {
     let setup = setup(refusing(1, 503, "Shutdown")).await;
     assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
