@@ -198,7 +198,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1000);
 
     fn accepted() -> Outcome {
-        Outcome::Accepted { message_id: None }
+        Outcome::Accepted { message_id: None, environment: None }
     }
 
     fn sent(lane: &Lane, times: usize) {

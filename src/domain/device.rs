@@ -303,6 +303,14 @@ impl ProviderKind {
 }
 
 impl Environment {
+    /// The one that it is not.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Production => Self::Sandbox,
+            Self::Sandbox => Self::Production,
+        }
+    }
+
     /// As callers write it.
     pub fn as_str(self) -> &'static str {
         match self {

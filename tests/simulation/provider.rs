@@ -30,7 +30,7 @@ impl SimProvider {
         let reason = Reason::new("simulated");
         let quick = chance.millis(0, 40);
         let timeout = Duration::from_secs(SEND_TIMEOUT);
-        let accepted = Outcome::Accepted { message_id: None };
+        let accepted = Outcome::Accepted { message_id: None, environment: None };
         if !sim.strikes(sim.weather.bad_sends) {
             return (accepted, quick);
         }

@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::signers::Signers;
 use super::token::{Signer, Token};
 use crate::domain::device::{Environment, ProviderKind, PushToken};
-use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config};
 use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
@@ -76,9 +76,38 @@ impl ApnsProvider {
         }
     }
 
-    /// Sends, and once more where Apple's answer names what would help.
-    async fn deliver(&self, service: &Service, head: &Head<'_>, body: &Bytes) -> Outcome {
+    /// Sends to the environment that the device is registered with; one that does not know the token may be the wrong one.
+    async fn deliver(&self, push: &Push, token: &str, body: &Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
+        let outcome = self.deliver_to(push.environment, (push, token), body, deadline).await;
+        let other = push.environment.other();
+        if !reason::may_be_elsewhere(&outcome) || !self.is_worth_asking(other) {
+            return outcome;
+        }
+        let before = push.handover.requests();
+        let second = self.deliver_to(other, (push, token), body, deadline).await;
+        if matches!(second, Outcome::CredentialRefused { .. }) {
+            self.service(other).shut();
+        }
+        of_both(outcome, second, (other, push.handover.requests() > before))
+    }
+
+    /// Where both are one peer, or the other takes no push of this app's, it would say the same.
+    fn is_worth_asking(&self, other: Environment) -> bool {
+        self.production.pool.origin() != self.sandbox.pool.origin() && !self.service(other).is_shut()
+    }
+
+    async fn deliver_to(&self, environment: Environment, (push, token): (&Push, &str), body: &Bytes, deadline: Instant) -> Outcome {
+        let service = self.service(environment);
+        match Head::new(service.pool.origin(), token, push) {
+            Some(head) => self.request(service, &head, body, deadline).await,
+            // it cannot be put into a path; Apple would call it this
+            None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
+        }
+    }
+
+    /// Sends, and once more where Apple's answer names what would help.
+    async fn request(&self, service: &Service, head: &Head<'_>, body: &Bytes, deadline: Instant) -> Outcome {
         let Ok(mut token) = self.signer.token().await else {
             return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
         };
@@ -90,7 +119,7 @@ impl ApnsProvider {
                 Err(error) => return fault::outcome(&error),
             };
             if answer.status == StatusCode::OK {
-                return Outcome::Accepted { message_id: None };
+                return Outcome::Accepted { message_id: None, environment: None };
             }
             let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };
@@ -137,12 +166,24 @@ impl Provider for ApnsProvider {
         let Body::Whole(body) = &push.rendered.body else {
             return Outcome::MessageRejected { reason: Reason::new("not an APNs body"), too_large: false };
         };
-        let service = self.service(push.environment);
-        match Head::new(service.pool.origin(), token, &push) {
-            Some(head) => self.deliver(service, &head, body).await,
-            // it cannot be put into a path; Apple would call it this
-            None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
-        }
+        self.deliver(&push, token, body).await
+    }
+}
+
+/// What becomes of a push that one environment refused and the `other` answered so; `asked`: whether a request went there.
+fn of_both(first: Outcome, second: Outcome, (other, asked): (Environment, bool)) -> Outcome {
+    match second {
+        Outcome::Accepted { message_id, .. } => Outcome::Accepted { message_id, environment: Some(other) },
+        Outcome::TokenDead { .. } | Outcome::Withheld => second,
+        // it may have arrived, or is to be asked again
+        Outcome::Unavailable { .. } if asked => second,
+        // its patience is not that of the lane
+        Outcome::Throttled { retry_after, reason, .. } if asked => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
+        Outcome::Unavailable { .. }
+        | Outcome::Throttled { .. }
+        | Outcome::TokenMismatched { .. }
+        | Outcome::MessageRejected { .. }
+        | Outcome::CredentialRefused { .. } => first,
     }
 }
 

@@ -98,7 +98,8 @@ impl FcmProvider {
                 Err(error) => return fault::outcome(&error),
             };
             if answer.status == StatusCode::OK {
-                return Outcome::Accepted { message_id: serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name) };
+                let message_id = serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name);
+                return Outcome::Accepted { message_id, environment: None };
             }
             let Verdict { outcome, refresh } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             if !refresh || refreshed {
