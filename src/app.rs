@@ -287,8 +287,7 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![check_store(settings).await, check_queue(settings).await];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
-            let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
-            findings.push(Finding::of(format!("apps.{name}.apns"), proof.map_err(Into::into)));
+            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context));
         }
         if let Some(settings) = &app.fcm {
             findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
@@ -341,6 +340,14 @@ async fn check_queue(settings: &Settings) -> Finding {
         Ok(Looked::Fit) => Finding::good("queue", None),
         Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
         Err(error) => Finding::of::<()>("queue", Err(error)),
+    }
+}
+
+fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
+    let proven = ApnsProvider::load(settings, &Signers::default(), context).and_then(|provider| provider.prove().map(|()| provider));
+    match proven {
+        Ok(provider) => Finding::good(what, provider.credential_expires_at().map(|at| format!("its certificate expires at {at}"))),
+        Err(error) => Finding::of::<()>(what, Err(error.into())),
     }
 }
 

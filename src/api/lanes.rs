@@ -13,6 +13,7 @@ use super::path::ProviderPath;
 use super::problem::Problem;
 use super::{Api, query, schema};
 use crate::dispatch::handle::LaneView;
+use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 
 /// An app's lanes.
@@ -39,6 +40,9 @@ struct LaneResponse {
     state: &'static str,
     /// Why it is paused.
     reason: Option<String>,
+    /// From when on the provider refuses the credential, where the credential says so: a push certificate does, keys do not.
+    #[schema(value_type = Option<schema::Instant>)]
+    credential_expires_at: Option<Timestamp>,
 }
 
 /// A provider's lane after it was resumed.
@@ -112,6 +116,7 @@ async fn resume(
 impl From<LaneView> for LaneResponse {
     fn from(lane: LaneView) -> Self {
         let state = if lane.paused { "paused" } else { "running" };
-        Self { provider: lane.provider, environment: lane.environment, platform: lane.platform, state, reason: lane.reason }
+        let LaneView { provider, environment, platform, reason, credential_expires_at, .. } = lane;
+        Self { provider, environment, platform, state, reason, credential_expires_at }
     }
 }

@@ -90,7 +90,9 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
         check_interval(&format!("{key}[{index}]"), interval, report);
     }
     if let Some(apns) = &app.apns {
-        check_provider(&format!("apps.{name}.apns"), apns.check(), report);
+        for problem in apns.problems() {
+            check_provider(&format!("apps.{name}.apns"), Err(problem), report);
+        }
     }
     if let Some(fcm) = &app.fcm {
         check_provider(&format!("apps.{name}.fcm"), fcm.check(), report);

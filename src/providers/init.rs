@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::http2::{OriginError, TlsError};
+use crate::domain::Timestamp;
 
 /// A wrong setting, named with its key within the provider's section.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,14 @@ pub enum InitError {
         #[source]
         source: jsonwebtoken::errors::Error,
     },
+    /// A certificate that is not valid any more.
+    #[error("{key}: expired at {at}")]
+    Expired {
+        /// Which key.
+        key: &'static str,
+        /// Since when.
+        at: Timestamp,
+    },
     /// A file that is not the JSON it should be.
     #[error("{key}: not a service account: line {line}, column {column}")]
     Json {
@@ -56,8 +65,8 @@ pub enum InitError {
         /// Where.
         column: usize,
     },
-    /// The extra root certificates.
-    #[error("ca_file")]
+    /// The extra root certificates, or a client's certificate.
+    #[error("{}", key_of(.0))]
     Tls(#[from] TlsError),
 }
 
@@ -69,8 +78,13 @@ impl InitError {
             | Self::Origin { key, .. }
             | Self::Unreadable { key, .. }
             | Self::Key { key, .. }
+            | Self::Expired { key, .. }
             | Self::Json { key, .. } => key,
-            Self::Tls(_) => "ca_file",
+            Self::Tls(error) => key_of(error),
         }
     }
+}
+
+fn key_of(error: &TlsError) -> &'static str {
+    if matches!(error, TlsError::Identity(_)) { "cert_file" } else { "ca_file" }
 }

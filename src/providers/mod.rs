@@ -143,6 +143,11 @@ pub trait Provider: Send + Sync {
     /// Puts a message into the provider's form, once for all devices of a platform and locale.
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError>;
 
+    /// From when on its credential is refused, where it says so itself (a certificate).
+    fn credential_expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.
     async fn send(&self, push: Push) -> Outcome;
 }

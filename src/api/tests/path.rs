@@ -145,7 +145,14 @@ impl WayIn for FakePath {
     }
 
     fn lanes(&self, _: AppId) -> Vec<LaneView> {
-        vec![LaneView { provider: ProviderKind::Apns, environment: None, platform: None, paused: true, reason: Some("credential".into()) }]
+        vec![LaneView {
+            provider: ProviderKind::Apns,
+            environment: None,
+            platform: None,
+            paused: true,
+            reason: Some("credential".into()),
+            credential_expires_at: None,
+        }]
     }
 
     fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {

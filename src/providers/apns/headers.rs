@@ -98,9 +98,8 @@ impl Fields {
     }
 
     /// As they go on the wire, with the topic.
-    pub(super) fn into_headers(self, bundle_id: &str) -> Result<HeaderMap, RenderError> {
+    pub(super) fn into_headers(self, topic: String) -> Result<HeaderMap, RenderError> {
         let mut headers = HeaderMap::with_capacity(FIELDS);
-        let topic = format!("{bundle_id}{}", self.push_type.topic_suffix());
         for (name, text) in self.texts.into_iter().chain([(TOPIC.to_owned(), topic)]) {
             let (Ok(key), Ok(mut value)) = (HeaderName::try_from(&name), HeaderValue::try_from(text)) else {
                 return Err(invalid(AT, &name, "is not a valid header field"));

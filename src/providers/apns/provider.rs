@@ -9,17 +9,19 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
+use super::credential::Credential;
 use super::headers::{EXPIRATION, ID};
 use super::reason::{self, Remedy, Verdict};
-use super::render::render;
+use super::render::{App, render};
 use super::service::Service;
 use super::settings::Settings;
 use super::signers::Signers;
-use super::token::{Signer, Token};
+use super::token::Token;
+use crate::domain::Timestamp;
 use crate::domain::device::{Environment, ProviderKind, PushToken};
 use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
 use crate::providers::fault::{self, Patience};
-use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config};
+use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config_as};
 use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 const APNS_ID: HeaderName = HeaderName::from_static(ID);
@@ -27,46 +29,52 @@ const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
 /// As many fields as a push has, with room.
 const FIELDS: usize = 12;
 
-/// APNs with one app's credentials: both environments, one provider token.
+/// APNs with one app's credential, for both environments.
 pub struct ApnsProvider {
     bundle_id: String,
     service_extension: bool,
-    signer: Arc<Signer>,
+    credential: Credential,
     production: Service,
     sandbox: Service,
     context: Context,
 }
 
 impl ApnsProvider {
-    /// Reads the key file and builds the provider. Nothing is sent: the first push connects.
+    /// Reads the key or certificate and builds the provider. Nothing is sent: the first push connects.
     pub fn load(settings: &Settings, signers: &Signers, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
-        let unreadable = |source| InitError::Unreadable { key: "key_file", path: settings.key_file.clone(), source };
-        let key = std::fs::read_to_string(&settings.key_file).map_err(unreadable)?;
-        Self::new(settings, &Secret::new(key), signers, context)
+        Self::with(settings, Credential::load(settings, signers, context)?, context)
     }
 
-    /// The same with the key's text (PEM, PKCS#8) given.
+    /// The same with the text of a token key (PEM, PKCS#8) given.
     pub fn new(settings: &Settings, key_pem: &Secret, signers: &Signers, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
+        Self::with(settings, Credential::token(settings, key_pem, signers, context)?, context)
+    }
+
+    fn with(settings: &Settings, credential: Credential, context: &Context) -> Result<Self, InitError> {
         let (production, sandbox) = settings.origins()?;
-        let tls = client_config(settings.extra_roots())?;
+        let tls = client_config_as(settings.extra_roots(), credential.identity())?;
         let service = |origin: Origin| Service::new(Pool::new(origin, Arc::clone(&tls), Limits::default(), context));
         Ok(Self {
             bundle_id: settings.bundle_id.clone(),
             service_extension: settings.service_extension,
-            signer: signers.signer(&settings.team_id, &settings.key_id, key_pem, &context.clock)?,
+            credential,
             production: service(production),
             sandbox: service(sandbox),
             context: context.clone(),
         })
     }
 
-    /// Signs a provider token, for `herald check`. Says with which key; Apple is not asked.
-    pub fn prove(&self) -> Result<String, InitError> {
-        let refused = |source| InitError::Key { key: "key_file", expected: "EC P-256", source };
-        self.signer.prove().map_err(refused)?;
-        Ok(format!("{:?} signs for {}", self.signer, self.bundle_id))
+    /// Signs a provider token, or looks whether the certificate is still valid, for `herald check`. Apple is not asked.
+    pub fn prove(&self) -> Result<(), InitError> {
+        match &self.credential {
+            Credential::Token(signer) => signer.prove().map_err(|source| InitError::Key { key: "key_file", expected: "EC P-256", source }),
+            Credential::Certificate(certificate) if certificate.expires_at() <= self.context.clock.now() => {
+                Err(InitError::Expired { key: "cert_file", at: certificate.expires_at() })
+            }
+            Credential::Certificate(_) => Ok(()),
+        }
     }
 
     fn service(&self, environment: Environment) -> &Service {
@@ -108,13 +116,13 @@ impl ApnsProvider {
 
     /// Sends, and once more where Apple's answer names what would help.
     async fn request(&self, service: &Service, head: &Head<'_>, body: &Bytes, deadline: Instant) -> Outcome {
-        let Ok(mut token) = self.signer.token().await else {
+        let Ok(mut token) = self.token().await else {
             return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
         };
         let mut want = Want::any();
         let mut repeated = false;
         loop {
-            let answer = match service.pool.send(|| head.start(&token), body.clone(), want, deadline).await {
+            let answer = match service.pool.send(|| head.start(token.as_deref()), body.clone(), want, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => return fault::outcome(&error),
             };
@@ -123,7 +131,7 @@ impl ApnsProvider {
             }
             let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };
-            match self.apply(remedy, &answer, service, &token).await {
+            match self.apply(remedy, &answer, service, token.clone()).await {
                 Some((next_token, next_want)) => (token, want) = (next_token, next_want),
                 None => return outcome,
             }
@@ -131,19 +139,36 @@ impl ApnsProvider {
         }
     }
 
-    async fn apply(&self, remedy: Remedy, answer: &Answer, service: &Service, token: &Arc<Token>) -> Option<(Arc<Token>, Want)> {
-        match remedy {
-            Remedy::Resign => Some((self.signer.expired(token).await.ok()?, Want::any())),
-            Remedy::OlderToken => {
-                tracing::error!(provider = "apns", signer = ?self.signer, "Apple says that provider tokens change too often: is the key shared?");
-                self.signer.too_many(token);
+    /// The provider token; none with a certificate.
+    async fn token(&self) -> Result<Option<Arc<Token>>, jsonwebtoken::errors::Error> {
+        match &self.credential {
+            Credential::Token(signer) => signer.token().await.map(Some),
+            Credential::Certificate(_) => Ok(None),
+        }
+    }
+
+    /// What to try instead: with which token, on which connection. `None`: the refusal is final.
+    async fn apply(
+        &self,
+        remedy: Remedy,
+        answer: &Answer,
+        service: &Service,
+        token: Option<Arc<Token>>,
+    ) -> Option<(Option<Arc<Token>>, Want)> {
+        match (remedy, &self.credential) {
+            (Remedy::Resign, Credential::Token(signer)) => Some((Some(signer.expired(&token?).await.ok()?), Want::any())),
+            (Remedy::OlderToken, Credential::Token(signer)) => {
+                tracing::error!(provider = "apns", ?signer, "Apple says that provider tokens change too often: is the key shared?");
+                signer.too_many(&*token?);
                 service.pool.retire(answer.connection);
-                Some((self.signer.token().await.ok()?, Want::any()))
+                Some((Some(signer.token().await.ok()?), Want::any()))
             }
-            Remedy::FreshConnection => Some((Arc::clone(token), service.renew(answer.connection)?)),
-            Remedy::OtherConnection => {
+            // there is no token that could be another
+            (Remedy::Resign | Remedy::OlderToken, Credential::Certificate(_)) => None,
+            (Remedy::FreshConnection, _) => Some((token, service.renew(answer.connection)?)),
+            (Remedy::OtherConnection, _) => {
                 service.pool.retire(answer.connection);
-                Some((Arc::clone(token), Want::any()))
+                Some((token, Want::any()))
             }
         }
     }
@@ -156,7 +181,18 @@ impl Provider for ApnsProvider {
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {
-        render(message, &self.bundle_id, self.service_extension)
+        let certificate = match &self.credential {
+            Credential::Token(_) => None,
+            Credential::Certificate(certificate) => Some(&**certificate),
+        };
+        render(message, App { bundle_id: &self.bundle_id, service_extension: self.service_extension, certificate })
+    }
+
+    fn credential_expires_at(&self) -> Option<Timestamp> {
+        match &self.credential {
+            Credential::Token(_) => None,
+            Credential::Certificate(certificate) => Some(certificate.expires_at()),
+        }
     }
 
     async fn send(&self, push: Push) -> Outcome {
@@ -189,7 +225,7 @@ fn of_both(first: Outcome, second: Outcome, (other, asked): (Environment, bool))
 
 impl std::fmt::Debug for ApnsProvider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApnsProvider").field("bundle_id", &self.bundle_id).field("signer", &self.signer).finish_non_exhaustive()
+        f.debug_struct("ApnsProvider").field("bundle_id", &self.bundle_id).field("credential", &self.credential).finish_non_exhaustive()
     }
 }
 
@@ -213,17 +249,19 @@ impl<'a> Head<'a> {
     }
 
     /// The request, if it may still start.
-    fn start(&self, token: &Token) -> Option<Request<()>> {
+    fn start(&self, token: Option<&Token>) -> Option<Request<()>> {
         self.push.handover.start().then(|| self.request(token))
     }
 
-    fn request(&self, token: &Token) -> Request<()> {
+    fn request(&self, token: Option<&Token>) -> Request<()> {
         let shared = &self.push.rendered.headers;
         let mut headers = HeaderMap::with_capacity(FIELDS.max(shared.len() + 3));
         for (name, value) in shared {
             headers.insert(name.clone(), value.clone());
         }
-        headers.insert(AUTHORIZATION, token.authorization.clone());
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.authorization.clone());
+        }
         headers.insert(APNS_ID, self.id.clone());
         if !headers.contains_key(&APNS_EXPIRATION) {
             headers.insert(APNS_EXPIRATION, self.push.expires_at.map_or(0, |instant| instant.timestamp().max(0)).into());

@@ -22,7 +22,7 @@ const LIMIT: usize = 4096;
 const VOIP_LIMIT: usize = 5120;
 
 impl PushType {
-    const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Alert,
         Self::Background,
         Self::Complication,
@@ -69,6 +69,11 @@ impl PushType {
             Self::Voip => ".voip",
             Self::Widgets => ".push-type.widgets",
         }
+    }
+
+    /// Whether Apple takes it from who has a certificate, if that covers the topic.
+    pub(super) fn goes_with_certificate(self) -> bool {
+        self != Self::Location
     }
 
     /// The largest body, in bytes.

@@ -422,9 +422,24 @@ fn wrong_settings_are_named_by_their_key() {
         ("endpoint", Settings { endpoint: "api.push.apple.com".to_owned(), ..good.clone() }),
         ("sandbox_endpoint", Settings { sandbox_endpoint: "http://example.com".to_owned(), ..good.clone() }),
         ("key_file", Settings { key_file: "".into(), ..good.clone() }),
+        ("bundle_id", Settings { bundle_id: String::new(), ..good.clone() }),
+        ("cert_file", Settings { cert_file: Some("push.p12".into()), ..good.clone() }),
+        ("cert_password", Settings { cert_password: Some(Secret::new("x".to_owned())), ..good.clone() }),
+        ("cert_password_file", Settings { cert_password_file: Some("x".into()), ..good.clone() }),
+        ("key_id", Settings { key_id: good.key_id.clone(), ..with_certificate(&good, "push.p12") }),
+        ("team_id", Settings { team_id: good.team_id.clone(), ..with_certificate(&good, "push.p12") }),
+        (
+            "cert_password_file",
+            Settings {
+                cert_password: Some(Secret::new("x".to_owned())),
+                cert_password_file: Some("x".into()),
+                ..with_certificate(&good, "push.p12")
+            },
+        ),
     ] {
         assert_eq!(bad.check().unwrap_err().key(), key);
     }
+    with_certificate(&good, "push.p12").check().unwrap();
     let context = context(&TestClock::new());
     let error = ApnsProvider::load(&good, &Signers::default(), &context).unwrap_err();
     assert_eq!(error.key(), "key_file");
@@ -432,6 +447,56 @@ fn wrong_settings_are_named_by_their_key() {
     assert_eq!(error.key(), "key_file");
     let no_roots = Settings { ca_file: Some("/nowhere.pem".into()), ..good };
     assert_eq!(ApnsProvider::new(&no_roots, &key(), &Signers::default(), &context).unwrap_err().key(), "ca_file");
+}
+
+/// The same app with a certificate in the place of its key.
+fn with_certificate(settings: &Settings, file: impl Into<std::path::PathBuf>) -> Settings {
+    let (key_file, key_id, team_id) = Default::default();
+    Settings { key_file, key_id, team_id, cert_file: Some(file.into()), ..settings.clone() }
+}
+
+#[tokio::test]
+async fn a_certificate_stands_for_the_token() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, |_| refusal(403, "ExpiredProviderToken")).await;
+    let context = context(&TestClock::new());
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Apple Push Services: com.example.demo");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("push.pem");
+    std::fs::write(&file, authority.client_pem(params)).unwrap();
+    let settings = with_certificate(&settings(&server.url(), &authority), file);
+    let provider = ApnsProvider::load(&settings, &Signers::default(), &context).unwrap();
+    assert!(provider.credential_expires_at().is_some());
+    provider.prove().unwrap();
+    let setup = Setup { server, clock: TestClock::new(), context, provider };
+    let refused = setup.send().await;
+    assert!(matches!(refused, Outcome::CredentialRefused { .. }), "there is no other token: {refused:?}");
+    let seen = setup.server.seen();
+    assert_eq!((seen.len(), seen[0].certified, seen[0].header("authorization")), (1, true, None));
+    assert_eq!(seen[0].header("apns-topic"), Some("com.example.demo"));
+    let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+    let overrides = json!({"headers": {"apns-push-type": "location"}});
+    let location = crate::providers::Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) };
+    let refused = setup.provider.render(&location).unwrap_err();
+    assert!(matches!(refused, crate::providers::RenderError::Invalid { ref field, .. } if field == "apns.headers.apns-push-type"));
+    let other = Settings { bundle_id: "com.example.other".to_owned(), ..settings };
+    assert_eq!(ApnsProvider::load(&other, &Signers::default(), &setup.context).unwrap_err().key(), "bundle_id");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_said_so() {
+    let authority = Authority::new();
+    let context = context(&TestClock::new());
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("push.pem");
+    std::fs::write(&file, authority.client_pem(params)).unwrap();
+    let settings = with_certificate(&settings("https://127.0.0.1:1", &authority), file);
+    let provider = ApnsProvider::load(&settings, &Signers::default(), &context).unwrap();
+    let error = provider.prove().unwrap_err();
+    assert_eq!((error.key(), error.to_string().as_str()), ("cert_file", "cert_file: expired at 2020-01-01 00:00:00 UTC"));
 }
 
 #[test]

@@ -25,4 +25,4 @@ pub use origin::{Origin, OriginError};
 pub use pool::{Limits, Pool};
 pub use retry_after::retry_after;
 pub use state::Want;
-pub use tls::{TlsError, client_config};
+pub use tls::{Identity, TlsError, client_config, client_config_as};
