@@ -104,6 +104,7 @@ fn check_provider(section: &str, result: Result<(), InitError>, report: &mut dyn
         Ok(()) => {}
         Err(InitError::Invalid { key, message }) => report(&format!("{section}.{key}"), message.to_owned()),
         Err(InitError::Origin { key, problem }) => report(&format!("{section}.{key}"), problem.to_string()),
+        Err(InitError::Proxy { key, problem }) => report(&format!("{section}.{key}"), problem.to_string()),
         Err(other) => report(section, other.to_string()),
     }
 }

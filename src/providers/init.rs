@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::http2::{OriginError, TlsError};
+use super::http2::{OriginError, ProxyError, TlsError};
 use crate::domain::Timestamp;
 
 /// A wrong setting, named with its key within the provider's section.
@@ -24,6 +24,14 @@ pub enum InitError {
         key: &'static str,
         /// What is wrong.
         problem: OriginError,
+    },
+    /// No proxy to go through.
+    #[error("{key} {problem}")]
+    Proxy {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        problem: ProxyError,
     },
     /// A file that cannot be read.
     #[error("{key}: {path} cannot be read")]
@@ -76,6 +84,7 @@ impl InitError {
         match self {
             Self::Invalid { key, .. }
             | Self::Origin { key, .. }
+            | Self::Proxy { key, .. }
             | Self::Unreadable { key, .. }
             | Self::Key { key, .. }
             | Self::Expired { key, .. }

@@ -8,6 +8,7 @@ mod handover;
 pub mod http2;
 mod init;
 mod patch;
+mod proxy;
 mod secret;
 #[cfg(test)]
 mod testing;

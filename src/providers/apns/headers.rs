@@ -73,7 +73,8 @@ impl Fields {
             None => usual(message),
             Some(text) => PushType::parse(text).ok_or_else(|| invalid(at, PUSH_TYPE, "is not a push type of Apple's"))?,
         };
-        let usual = priority(message.priority, push_type == PushType::Background);
+        let wanted = if push_type.is_immediate() { Priority::High } else { message.priority };
+        let usual = priority(wanted, push_type == PushType::Background);
         texts.entry(PRIORITY.to_owned()).or_insert_with(|| usual.to_owned());
         let fields = Self { push_type, texts };
         fields.check(at)?;

@@ -55,7 +55,8 @@ impl ApnsProvider {
     fn with(settings: &Settings, credential: Credential, context: &Context) -> Result<Self, InitError> {
         let (production, sandbox) = settings.origins()?;
         let tls = client_config_as(settings.extra_roots(), credential.identity())?;
-        let service = |origin: Origin| Service::new(Pool::new(origin, Arc::clone(&tls), Limits::default(), context));
+        let proxy = settings.proxy().load()?;
+        let service = |origin| Service::new(Pool::through(proxy.clone(), origin, Arc::clone(&tls), Limits::default(), context));
         Ok(Self {
             bundle_id: settings.bundle_id.clone(),
             service_extension: settings.service_extension,

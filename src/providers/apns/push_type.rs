@@ -76,8 +76,16 @@ impl PushType {
         self != Self::Location
     }
 
+    /// Whether it is always at once: somebody is calling.
+    pub(super) fn is_immediate(self) -> bool {
+        matches!(self, Self::Voip | Self::PushToTalk)
+    }
+
     /// The largest body, in bytes.
     pub(super) fn limit(self) -> usize {
         if self == Self::Voip { VOIP_LIMIT } else { LIMIT }
     }
 }
+
+#[cfg(test)]
+mod tests;

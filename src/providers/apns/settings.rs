@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::providers::http2::Origin;
+use crate::providers::proxy::ProxySettings;
 use crate::providers::{InitError, Secret};
 
 /// An app's way to APNs, with token or certificate authentication. Secrets are not shown.
@@ -44,6 +45,15 @@ pub struct Settings {
     /// An extra root certificate beside the system's, PEM; empty for none.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy to go through, `http://HOST:PORT`; empty for none.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// `USER:PASSWORD` for the proxy.
+    #[serde(default)]
+    pub proxy_credentials: Option<Secret>,
+    /// A file with them.
+    #[serde(default)]
+    pub proxy_credentials_file: Option<PathBuf>,
 }
 
 /// Which of the two ways to authenticate.
@@ -89,6 +99,7 @@ impl Settings {
             Ok(Chosen::Certificate { .. }) => self.problems_of_certificate(),
         });
         problems.extend(self.origins().err());
+        problems.extend(self.proxy().check().err());
         problems
     }
 
@@ -145,6 +156,15 @@ impl Settings {
     pub(super) fn origins(&self) -> Result<(Origin, Origin), InitError> {
         let parse = |key, url: &str| Origin::parse(url).map_err(|problem| InitError::Origin { key, problem });
         Ok((parse("endpoint", &self.endpoint)?, parse("sandbox_endpoint", &self.sandbox_endpoint)?))
+    }
+
+    /// How to go through a proxy, if at all.
+    pub(super) fn proxy(&self) -> ProxySettings<'_> {
+        ProxySettings {
+            url: self.proxy.as_deref(),
+            credentials: self.proxy_credentials.as_ref(),
+            credentials_file: self.proxy_credentials_file.as_deref(),
+        }
     }
 
     /// The extra roots, if any.
