@@ -304,6 +304,7 @@ impl ProviderKind {
 
 impl Environment {
     /// The one that it is not.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Production => Self::Sandbox,

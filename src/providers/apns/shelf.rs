@@ -47,7 +47,7 @@ impl Shelf {
     pub(super) fn new(share: Arc<dyn TokenShare>, (team_id, key_id): (&str, &str), private_key: &[u8]) -> Result<Self, Unspecified> {
         let secret = Salt::new(HKDF_SHA256, SALT).extract(private_key);
         let derive = |purpose: &str| derive(&secret, &[team_id, "\n", key_id, "\n", purpose]);
-        let name = derive("name")?.iter().take(NAME_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(derive("name")?.iter().take(NAME_BYTES).copied().collect::<Vec<u8>>());
         Ok(Self { share, name, key: RandomizedNonceKey::new(&AES_256_GCM, derive("seal")?.as_slice())? })
     }
 

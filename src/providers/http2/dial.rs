@@ -78,10 +78,8 @@ fn rotation(addresses: usize, chance: f64) -> usize {
 /// The first address that answers. Each is given a head start over the next; one that fails makes way at once.
 async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-    let mut addresses = addresses.into_iter();
     let mut trying = FuturesUnordered::new();
-    loop {
-        let Some(address) = addresses.next() else { break };
+    for address in addresses {
         trying.push(TcpStream::connect(address));
         tokio::select! {
             Some(result) = trying.next() => match result {

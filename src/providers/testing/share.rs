@@ -20,7 +20,7 @@ pub(in crate::providers) struct Memory {
 }
 
 struct Value {
-    value: Vec<u8>,
+    bytes: Vec<u8>,
     put_at: Duration,
     lives: Duration,
 }
@@ -35,7 +35,7 @@ impl Memory {
     }
 
     pub(in crate::providers) fn only_value(&self) -> Vec<u8> {
-        self.values.lock().unwrap().values().next().unwrap().value.clone()
+        self.values.lock().unwrap().values().next().unwrap().bytes.clone()
     }
 
     pub(in crate::providers) fn only_name(&self) -> String {
@@ -49,9 +49,9 @@ impl Memory {
 
     fn present(&self, name: &str) -> Option<Shared> {
         let values = self.values.lock().unwrap();
-        let Value { value, put_at, lives } = values.get(name)?;
-        let age = self.clock.monotonic() - *put_at;
-        (age < *lives).then(|| Shared { value: value.clone(), age })
+        let Value { bytes, put_at, lives } = values.get(name)?;
+        let age = self.clock.monotonic().saturating_sub(*put_at);
+        (age < *lives).then(|| Shared { value: bytes.clone(), age })
     }
 }
 
@@ -67,7 +67,7 @@ impl TokenShare for Memory {
         if self.present(name).is_some_and(|present| Some(present.value.as_slice()) != expected || present.age < rest) {
             return Ok(false);
         }
-        self.values.lock().unwrap().insert(name.to_owned(), Value { value: value.to_vec(), put_at: self.clock.monotonic(), lives });
+        self.values.lock().unwrap().insert(name.to_owned(), Value { bytes: value.to_vec(), put_at: self.clock.monotonic(), lives });
         Ok(true)
     }
 }

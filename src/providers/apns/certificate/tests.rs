@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::*;
 
 const BUNDLE: &str = "com.example.demo";
-/// SEQUENCE { UTF8String "com.example.demo", SEQUENCE { UTF8String "app" }, UTF8String "com.example.demo.voip", SEQUENCE { … } }
+/// A sequence of each topic, as a UTF-8 string, and of the sequence of its kinds.
 const LISTED: &[u8] = b"\x30\x38\x0c\x10com.example.demo\x30\x05\x0c\x03app\x0c\x15com.example.demo.voip\x30\x06\x0c\x04voip";
 
 fn params(name: &str) -> CertificateParams {
@@ -25,7 +25,7 @@ fn listing() -> CertificateParams {
     params
 }
 
-fn made(params: CertificateParams) -> (Vec<u8>, String, KeyPair) {
+fn made(params: &CertificateParams) -> (Vec<u8>, String, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     (certificate.der().to_vec(), certificate.pem(), key)
@@ -37,13 +37,13 @@ fn file(suffix: &str, bytes: &[u8]) -> NamedTempFile {
     file
 }
 
-fn pem(params: CertificateParams) -> Certificate {
+fn pem(params: &CertificateParams) -> Certificate {
     let (_, pem, key) = made(params);
     Certificate::load(file(".pem", format!("{pem}{}", key.serialize_pem()).as_bytes()).path(), None).unwrap()
 }
 
 fn p12(algorithm: EncryptionAlgorithm, password: &str) -> NamedTempFile {
-    let (der, _, key) = made(listing());
+    let (der, _, key) = made(&listing());
     let certificate = p12_keystore::Certificate::from_der(&der).unwrap();
     let key = PrivateKey::from_der(key.serialized_der()).unwrap();
     let mut store = KeyStore::new();
@@ -67,7 +67,7 @@ fn a_p12_is_read_with_its_password() {
 
 #[test]
 fn a_certificate_that_lists_topics_covers_these() {
-    let certificate = pem(listing());
+    let certificate = pem(&listing());
     assert_eq!(certificate.topics, Topics::Listed(vec![BUNDLE.to_owned(), format!("{BUNDLE}.voip")]));
     assert!(certificate.is_for(BUNDLE) && !certificate.is_for("com.example.other") && !certificate.is_for("com.example"));
     for (push_type, is_covered) in [
@@ -93,7 +93,7 @@ fn the_subject_tells_the_app_where_no_topics_are_listed() {
         (params("Apple Development IOS Push Services: com.example.demo"), Topics::Of(BUNDLE.to_owned())),
         (params("our own"), Topics::Untold),
     ] {
-        let certificate = pem(params);
+        let certificate = pem(&params);
         assert_eq!(certificate.topics, topics);
         assert!(certificate.is_for(BUNDLE));
         assert_eq!(certificate.is_for("com.example.other"), topics == Topics::Untold);
@@ -103,7 +103,7 @@ fn the_subject_tells_the_app_where_no_topics_are_listed() {
 
 #[test]
 fn what_is_no_certificate_with_its_key_is_named() {
-    let (der, pem, key) = made(listing());
+    let (der, pem, key) = made(&listing());
     for (suffix, bytes, message) in [
         (".pem", pem.clone().into_bytes(), "private key"),
         (".pem", key.serialize_pem().into_bytes(), "certificate"),
@@ -121,13 +121,13 @@ fn what_is_no_certificate_with_its_key_is_named() {
 
 #[test]
 fn nothing_of_the_key_is_shown() {
-    let shown = format!("{:?}", pem(listing()));
+    let shown = format!("{:?}", pem(&listing()));
     assert!(shown.contains(BUNDLE) && !shown.contains("Pkcs8"), "{shown}");
 }
 
 #[test]
 fn a_key_that_is_not_the_certificate_s_is_refused() {
-    let ((_, pem, _), (_, _, other)) = (made(listing()), made(listing()));
+    let ((_, pem, _), (_, _, other)) = (made(&listing()), made(&listing()));
     let certificate = Certificate::load(file(".pem", format!("{pem}{}", other.serialize_pem()).as_bytes()).path(), None).unwrap();
     assert!(crate::providers::http2::client_config_as(None, Some(certificate.identity())).is_err());
 }

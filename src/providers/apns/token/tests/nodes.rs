@@ -197,7 +197,7 @@ impl Run {
     fn closest(&self, n: usize) -> Option<Duration> {
         let mut instants: Vec<_> = self.first_used[n].values().copied().collect();
         instants.sort_unstable();
-        instants.windows(2).map(|pair| pair[1] - pair[0]).min()
+        instants.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).min()
     }
 }
 
