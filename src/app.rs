@@ -1,5 +1,7 @@
 //! The composition root: settings become store, queue, providers, router and workers. The only file that names a concrete adapter.
 
+mod share;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,6 +34,8 @@ use crate::store::postgres::{self, PostgresStore};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
+
+use share::ThroughRedis;
 
 /// How often a stopping node looks whether what was under way has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -71,8 +75,8 @@ impl Daemon {
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
-        let queue = open_queue(&settings).await?;
-        let apps = apps(&settings, &*store, &context(&settings, life)).await?;
+        let (queue, signers) = open_queue(&settings).await?;
+        let apps = apps(&settings, &*store, &signers, &context(&settings, life)).await?;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
         let parts = Parts {
@@ -182,11 +186,14 @@ fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options>
     Ok(options)
 }
 
-async fn open_queue(settings: &Settings) -> anyhow::Result<Arc<dyn Queue>> {
-    match redis_options(settings) {
-        None => Ok(Arc::new(InProcessQueue::new(settings.queue.window))),
-        Some(options) => Ok(Arc::new(RedisQueue::open(&options).await.context("queue.url")?)),
-    }
+/// The queue, and who signs for APNs: nodes that share the one share the other's tokens.
+async fn open_queue(settings: &Settings) -> anyhow::Result<(Arc<dyn Queue>, Signers)> {
+    let Some(options) = redis_options(settings) else {
+        return Ok((Arc::new(InProcessQueue::new(settings.queue.window)), Signers::default()));
+    };
+    let queue = RedisQueue::open(&options).await.context("queue.url")?;
+    let signers = Signers::sharing(Arc::new(ThroughRedis(queue.shared_values())));
+    Ok((Arc::new(queue), signers))
 }
 
 /// How Redis is opened, where it is the queue.
@@ -209,13 +216,17 @@ fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
     }
 }
 
-async fn apps(settings: &Settings, store: &dyn Store, context: &providers::Context) -> anyhow::Result<Vec<directory::App>> {
+async fn apps(
+    settings: &Settings,
+    store: &dyn Store,
+    signers: &Signers,
+    context: &providers::Context,
+) -> anyhow::Result<Vec<directory::App>> {
     let names: Vec<String> = settings.apps.keys().cloned().collect();
     let ids = store.ensure_apps(&names).await?;
-    let signers = Signers::default();
     let mut apps = Vec::with_capacity(names.len());
     for ((name, app), id) in settings.apps.iter().zip(ids) {
-        let providers = providers_of(name, app, &signers, context)?;
+        let providers = providers_of(name, app, signers, context)?;
         let defaults = AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() };
         apps.push(directory::App { id, name: name.clone(), defaults, providers });
     }
@@ -276,8 +287,7 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![check_store(settings).await, check_queue(settings).await];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
-            let proof = ApnsProvider::load(settings, &Signers::default(), &context).and_then(|provider| provider.prove());
-            findings.push(Finding::of(format!("apps.{name}.apns"), proof.map_err(Into::into)));
+            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context));
         }
         if let Some(settings) = &app.fcm {
             findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
@@ -330,6 +340,14 @@ async fn check_queue(settings: &Settings) -> Finding {
         Ok(Looked::Fit) => Finding::good("queue", None),
         Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
         Err(error) => Finding::of::<()>("queue", Err(error)),
+    }
+}
+
+fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
+    let proven = ApnsProvider::load(settings, &Signers::default(), context).and_then(|provider| provider.prove().map(|()| provider));
+    match proven {
+        Ok(provider) => Finding::good(what, provider.credential_expires_at().map(|at| format!("its certificate expires at {at}"))),
+        Err(error) => Finding::of::<()>(what, Err(error.into())),
     }
 }
 

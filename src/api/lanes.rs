@@ -13,6 +13,7 @@ use super::path::ProviderPath;
 use super::problem::Problem;
 use super::{Api, query, schema};
 use crate::dispatch::handle::LaneView;
+use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 
 /// An app's lanes.
@@ -43,6 +44,9 @@ struct LaneResponse {
     breaker: &'static str,
     /// Pushes a second that it is limited to, since the provider asked for patience; null while it is not.
     per_second: Option<u32>,
+    /// From when on the provider refuses the credential, where the credential says so: a push certificate does, keys do not.
+    #[schema(value_type = Option<schema::Instant>)]
+    credential_expires_at: Option<Timestamp>,
 }
 
 /// A provider's lane after it was resumed.
@@ -124,6 +128,7 @@ impl From<LaneView> for LaneResponse {
             reason: lane.reason,
             breaker: lane.breaker.as_str(),
             per_second: lane.per_second,
+            credential_expires_at: lane.credential_expires_at,
         }
     }
 }

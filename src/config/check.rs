@@ -90,7 +90,9 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
         check_interval(&format!("{key}[{index}]"), interval, report);
     }
     if let Some(apns) = &app.apns {
-        check_provider(&format!("apps.{name}.apns"), apns.check(), report);
+        for problem in apns.problems() {
+            check_provider(&format!("apps.{name}.apns"), Err(problem), report);
+        }
     }
     if let Some(fcm) = &app.fcm {
         check_provider(&format!("apps.{name}.fcm"), fcm.check(), report);
@@ -102,6 +104,7 @@ fn check_provider(section: &str, result: Result<(), InitError>, report: &mut dyn
         Ok(()) => {}
         Err(InitError::Invalid { key, message }) => report(&format!("{section}.{key}"), message.to_owned()),
         Err(InitError::Origin { key, problem }) => report(&format!("{section}.{key}"), problem.to_string()),
+        Err(InitError::Proxy { key, problem }) => report(&format!("{section}.{key}"), problem.to_string()),
         Err(other) => report(section, other.to_string()),
     }
 }

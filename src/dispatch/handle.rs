@@ -20,6 +20,7 @@ use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
 use super::{hand_back, job, preview, reclaim, recorder, scheduler, stop, worker};
+use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
@@ -47,6 +48,8 @@ pub struct LaneView {
     pub breaker: Standing,
     /// Pushes a second that this node limits it to; `None` while it does not.
     pub per_second: Option<u32>,
+    /// From when on the provider refuses the credential, where that is known.
+    pub credential_expires_at: Option<Timestamp>,
 }
 
 impl Dispatch {
@@ -169,6 +172,8 @@ impl Dispatch {
             ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
             ProviderKind::Apns | ProviderKind::Webpush => &[None],
         };
+        let provider = self.node.directory.app(key.app).and_then(|app| app.providers.get(&key.provider));
+        let credential_expires_at = provider.and_then(|provider| provider.credential_expires_at());
         let view = |part: &Option<Platform>| {
             let pause = pauses.iter().find(|(paused, _)| paused.is_none() || paused == part).map(|(_, pause)| pause);
             LaneView {
@@ -179,6 +184,7 @@ impl Dispatch {
                 reason: pause.map(Pause::describe),
                 breaker,
                 per_second,
+                credential_expires_at,
             }
         };
         parts.iter().map(view).collect()

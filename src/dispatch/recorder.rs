@@ -17,7 +17,7 @@ use crate::domain::id::{NotificationId, Target};
 use crate::domain::work::Pair;
 use crate::queue::Taken;
 use crate::store;
-use crate::store::engine::{Death, Finished, Record, Recorded, Shown};
+use crate::store::engine::{Correction, Death, Finished, Record, Recorded, Shown};
 
 /// Events in one commit, at most.
 const BATCH: usize = 1000;
@@ -42,6 +42,8 @@ pub enum What {
     Ended(Delivery, Option<Shown>),
     /// The provider judged its token.
     Dead(Box<Death>),
+    /// Apple's other service knows its device.
+    Elsewhere(Correction),
     /// It is looked at again.
     Again(FollowUp),
     /// It panicked before anything was handed over; `None` for one that is no device.
@@ -75,6 +77,7 @@ impl Batch {
                     batch.facts.deaths.push(*death);
                     batch.judged.push(job.clone());
                 }
+                What::Elsewhere(correction) => batch.facts.corrections.push(correction),
                 What::Again(follow_up) => {
                     if let Some(job) = &job {
                         job.follow(follow_up);
@@ -219,7 +222,7 @@ async fn attempt(node: &Node, record: &Record) -> Result<Recorded, store::Error>
 
 /// Facts one by one. Work of which one is refused even alone is left to the lapse of its lease.
 async fn facts_each(node: &Node, batch: &Batch) {
-    let Record { deliveries, deaths, shown, .. } = &batch.facts;
+    let Record { deliveries, deaths, corrections, shown, .. } = &batch.facts;
     let facts = deliveries.iter().map(|fact| (fact.notification, Record { deliveries: vec![fact.clone()], ..Record::default() }));
     let verdicts = deaths.iter().map(|death| (death.delivery.notification, Record { deaths: vec![death.clone()], ..Record::default() }));
     for (id, alone) in facts.chain(verdicts) {
@@ -229,6 +232,12 @@ async fn facts_each(node: &Node, batch: &Batch) {
                 tracing::error!(error = %Causes(&error), notification.id = %id, "an outcome was refused; its work is taken again");
                 batch.jobs.iter().filter(|job| job.message.id == id).for_each(|job| job.spoil());
             }
+        }
+    }
+    for correction in corrections {
+        let alone = Record { corrections: vec![correction.clone()], ..Record::default() };
+        if let Err(error) = attempt(node, &alone).await {
+            tracing::error!(error = %Causes(&error), "the environment of a device that was found wrong was refused");
         }
     }
     for shown in shown {

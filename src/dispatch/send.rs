@@ -24,7 +24,7 @@ use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
 use crate::domain::retry::{Next, next_attempt};
 use crate::domain::work::Pair;
 use crate::providers::{Handover, Provider, Push, RenderError, Rendered};
-use crate::store::engine::{Death, Shown};
+use crate::store::engine::{Correction, Death, Recipient, Shown};
 
 /// What a send needs to start.
 pub struct Passed {
@@ -159,7 +159,11 @@ impl Attempt {
             tell(&self.node, None, What::Dead(Box::new(death)), None).await;
         }
         match outcome {
-            Outcome::Accepted { message_id } => {
+            Outcome::Accepted { message_id, environment } => {
+                if let Some(environment) = environment {
+                    let Recipient { device, token_hash, .. } = self.sending.recipient;
+                    tell(&self.node, None, What::Elsewhere(Correction { device, token_hash, environment }), None).await;
+                }
                 let mut delivery = self.delivery(Ending::Sent, attempts);
                 delivery.message_id = message_id;
                 What::Ended(delivery, self.shown())

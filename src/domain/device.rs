@@ -303,6 +303,15 @@ impl ProviderKind {
 }
 
 impl Environment {
+    /// The one that it is not.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Production => Self::Sandbox,
+            Self::Sandbox => Self::Production,
+        }
+    }
+
     /// As callers write it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Timestamp;
+use super::device::Environment;
 
 /// The end of one request to a provider. Only the provider modules know raw codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Outcome {
     Accepted {
         /// The provider's own id of the message, where it gives one worth keeping (FCM).
         message_id: Option<String>,
+        /// Apple's other service, if it was that which took it: the device is registered with the wrong one.
+        environment: Option<Environment>,
     },
     /// The address is dead. `since`: the provider's own instant, where it gives one (APNs 410).
     TokenDead {

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::http2::{OriginError, TlsError};
+use super::http2::{OriginError, ProxyError, TlsError};
+use crate::domain::Timestamp;
 
 /// A wrong setting, named with its key within the provider's section.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,14 @@ pub enum InitError {
         key: &'static str,
         /// What is wrong.
         problem: OriginError,
+    },
+    /// No proxy to go through.
+    #[error("{key} {problem}")]
+    Proxy {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong.
+        problem: ProxyError,
     },
     /// A file that cannot be read.
     #[error("{key}: {path} cannot be read")]
@@ -46,6 +55,14 @@ pub enum InitError {
         #[source]
         source: jsonwebtoken::errors::Error,
     },
+    /// A certificate that is not valid any more.
+    #[error("{key}: expired at {at}")]
+    Expired {
+        /// Which key.
+        key: &'static str,
+        /// Since when.
+        at: Timestamp,
+    },
     /// A file that is not the JSON it should be.
     #[error("{key}: not a service account: line {line}, column {column}")]
     Json {
@@ -56,8 +73,8 @@ pub enum InitError {
         /// Where.
         column: usize,
     },
-    /// The extra root certificates.
-    #[error("ca_file")]
+    /// The extra root certificates, or a client's certificate.
+    #[error("{}", key_of(.0))]
     Tls(#[from] TlsError),
 }
 
@@ -67,10 +84,16 @@ impl InitError {
         match self {
             Self::Invalid { key, .. }
             | Self::Origin { key, .. }
+            | Self::Proxy { key, .. }
             | Self::Unreadable { key, .. }
             | Self::Key { key, .. }
+            | Self::Expired { key, .. }
             | Self::Json { key, .. } => key,
-            Self::Tls(_) => "ca_file",
+            Self::Tls(error) => key_of(error),
         }
     }
+}
+
+fn key_of(error: &TlsError) -> &'static str {
+    if matches!(error, TlsError::Identity(_)) { "cert_file" } else { "ca_file" }
 }

@@ -8,9 +8,11 @@ mod handover;
 pub mod http2;
 mod init;
 mod patch;
+mod proxy;
 mod secret;
 #[cfg(test)]
 mod testing;
+mod token_share;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ pub use context::Context;
 pub use handover::Handover;
 pub use init::InitError;
 pub use secret::Secret;
+pub use token_share::{Replacement, ShareError, Shared, TokenShare};
 
 /// One message in the words of one platform and locale, ready to be put into a provider's form.
 #[derive(Clone, Debug)]
@@ -140,6 +143,11 @@ pub trait Provider: Send + Sync {
 
     /// Puts a message into the provider's form, once for all devices of a platform and locale.
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError>;
+
+    /// From when on its credential is refused, where it says so itself (a certificate).
+    fn credential_expires_at(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.
     async fn send(&self, push: Push) -> Outcome;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Error, Simulator};
 
 const CA_FILE: &str = "ca.pem";
+const CERTIFICATE_FILE: &str = "push-certificate.pem";
 const SERVICE_ACCOUNT_FILE: &str = "service-account.json";
 
 #[derive(Serialize)]
@@ -45,13 +46,15 @@ impl Simulator {
         format!("AuthKey_{}.p8", self.key_id())
     }
 
-    /// Writes `ca.pem`, `AuthKey_<key id>.p8` and `service-account.json` into `dir`, which is
-    /// made if need be. Private keys can be read by their owner only.
+    /// Writes `ca.pem`, `AuthKey_<key id>.p8`, `push-certificate.pem` and `service-account.json` into
+    /// `dir`, which is made if need be. The configuration names the key; the certificate may take
+    /// its place. Private keys can be read by their owner only.
     pub async fn write_files(&self, dir: &Path) -> Result<(), Error> {
         tokio::fs::create_dir_all(dir).await.map_err(Error::Files)?;
         write(&dir.join(CA_FILE), self.ca_pem()).await?;
         let key = dir.join(self.apns_key_file_name());
         write(&key, self.apns_key_pem()).await?;
+        write(&dir.join(CERTIFICATE_FILE), self.apns_certificate_pem()).await?;
         let account = dir.join(SERVICE_ACCOUNT_FILE);
         write(&account, self.service_account_json()).await
     }

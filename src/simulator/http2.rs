@@ -46,7 +46,9 @@ pub(super) struct Streams {
 /// Serves a connection until it ends.
 pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStream>, streams: Streams) -> Result<(), h2::Error> {
     let orders = Arc::new(Orders::default());
-    let starts_small = streams.first < streams.later;
+    let certified = io.get_ref().1.peer_certificates().is_some();
+    // Apple: a single stream at first "with token authentication"
+    let starts_small = streams.first < streams.later && !certified;
     let first = starts_small.then_some(streams.first);
     let wire = Wire::new(io, Arc::clone(&orders), first);
     let connection = h2::server::Builder::new()
@@ -59,10 +61,11 @@ pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStr
         .max_local_error_reset_streams(None)
         .handshake(wire)
         .await?;
+    let memory = look_alike.connected(certified);
     let mut driver = Driver {
         look_alike,
         connection,
-        memory: L::Connection::default(),
+        memory,
         orders,
         streams,
         raise: if starts_small { Raise::Unearned } else { Raise::Done },

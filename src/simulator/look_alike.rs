@@ -76,6 +76,11 @@ pub(super) trait LookAlike: Send + Sync + 'static {
     /// What the service remembers of a connection.
     type Connection: Default + Send + 'static;
 
+    /// What it remembers of a new connection; whether the client showed a certificate of the authority is told.
+    fn connected(&self, _certified: bool) -> Self::Connection {
+        Self::Connection::default()
+    }
+
     /// Decides what becomes of a request. It must not block.
     fn decide(&self, connection: &mut Self::Connection, request: Arrived) -> Verdict;
 

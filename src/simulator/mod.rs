@@ -85,6 +85,7 @@ pub struct Simulator {
     options: Options,
     endpoints: Endpoints,
     ca_pem: String,
+    apns_certificate_pem: String,
     apns_key_pem: String,
     service_account_json: String,
     shared: Arc<Shared>,
@@ -103,7 +104,7 @@ impl Simulator {
             fcm: options.origin(fcm_address),
             token_uri: format!("{}{}", options.origin(fcm_address), oauth::PATH),
         };
-        let authority = Authority::generate(options.host.as_deref())?;
+        let authority = Authority::generate(options.host.as_deref(), &options.bundle_id)?;
         let apns_key = ApnsKey::generate()?;
         let account = ServiceAccount::generate(&options.project_id, endpoints.token_uri.clone())?;
         let shared = Arc::new(Shared {
@@ -115,6 +116,7 @@ impl Simulator {
         let simulator = Self {
             endpoints,
             ca_pem: authority.ca_pem.clone(),
+            apns_certificate_pem: authority.push_pem.clone(),
             apns_key_pem: apns_key.pem.clone(),
             service_account_json: account.json.clone(),
             shared,
@@ -188,6 +190,11 @@ impl Simulator {
     /// The certificate of the authority that all listeners' certificates come from, PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// A push certificate with its private key, which APNs takes in the place of tokens: the text of a `.pem` file.
+    pub fn apns_certificate_pem(&self) -> &str {
+        &self.apns_certificate_pem
     }
 
     /// The APNs key: the text of a `.p8` file.

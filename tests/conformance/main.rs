@@ -22,6 +22,7 @@ mod queue_model;
 mod queue_redis;
 mod queue_redis_faults;
 mod queue_redis_open;
+mod queue_redis_shared;
 mod queue_speed;
 mod random;
 mod recording;
@@ -149,6 +150,8 @@ every_store! {
         a_token_registered_since_survives_the_verdict,
         a_verdict_that_spares_the_device_is_a_fact_only,
         a_verdict_over_an_older_token_is_no_outcome,
+        a_device_is_moved_to_the_service_that_knows_its_token,
+        corrections_and_verdicts_go_together,
         a_device_that_is_gone_can_die,
         two_claims_of_a_row_end_it_once;
     runs:

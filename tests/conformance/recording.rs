@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use herald::domain::delivery::{Delivery, Ending, State};
-use herald::domain::device::{Device, DeviceStatus, InactiveReason, TokenHash};
+use herald::domain::device::{Device, DeviceStatus, Environment, InactiveReason, TokenHash};
 use herald::domain::id::Target;
 use herald::domain::reason::{FailReason, WaitReason};
 use herald::domain::work::TakenWork;
-use herald::store::engine::{Death, Finished, Record, Recorded};
+use herald::store::engine::{Correction, Death, Finished, Record, Recorded};
 
 use crate::kit::{LEASE, SECOND, iphone, pairs, record, users};
 use crate::world::World;
@@ -158,6 +158,40 @@ pub async fn a_verdict_over_an_older_token_is_no_outcome(world: &mut World) {
     assert_eq!(write(world, over).await.ended, [work.key]);
     assert_eq!(world.store().backlog().await.unwrap(), 1);
     assert_eq!(world.only_taken().await.targets, next.targets);
+}
+
+pub async fn a_device_is_moved_to_the_service_that_knows_its_token(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let correction = |device: &Device, environment| Correction { device: device.pk, token_hash: device.token_hash, environment };
+    let corrections = vec![correction(&device, Environment::Sandbox)];
+    write(world, Record { corrections: corrections.clone(), ..Record::default() }).await;
+    let corrected = world.store().device(world.app, "phone").await.unwrap().unwrap();
+    assert_eq!((corrected.environment, corrected.version), (Environment::Sandbox, device.version + 1));
+    assert_eq!((corrected.status, corrected.token_seen_at), (DeviceStatus::Active, device.token_seen_at));
+    write(world, Record { corrections: corrections.clone(), ..Record::default() }).await;
+    assert_eq!(world.store().device(world.app, "phone").await.unwrap().unwrap().version, corrected.version, "it is right already");
+    world.store().put_device(world.app, "phone", iphone(Some("ann"), "another"), None).await.unwrap();
+    let present = world.store().device(world.app, "phone").await.unwrap().unwrap();
+    let away = vec![correction(&device, present.environment.other())];
+    write(world, Record { corrections: away, ..Record::default() }).await;
+    let kept = world.store().device(world.app, "phone").await.unwrap();
+    assert_eq!(kept, Some(present), "it has another token by now");
+    world.store().delete_device(world.app, "phone").await.unwrap();
+    write(world, Record { corrections, ..Record::default() }).await;
+}
+
+pub async fn corrections_and_verdicts_go_together(world: &mut World) {
+    let (one, two) = (world.device("one", Some("ann")).await, world.device("two", Some("ann")).await);
+    world.accept(world.direct(users(&["ann"]))).await;
+    let work = world.only_taken().await;
+    let correction = |device: &Device| Correction { device: device.pk, token_hash: device.token_hash, environment: Environment::Sandbox };
+    let dead = death(world, &work, &two, two.token_hash);
+    let record =
+        Record { deaths: vec![dead], corrections: vec![correction(&one), correction(&two), correction(&one)], ..Record::default() };
+    assert_eq!(write(world, record).await.deactivated, 1);
+    for name in ["one", "two"] {
+        assert_eq!(world.store().device(world.app, name).await.unwrap().unwrap().environment, Environment::Sandbox, "{name}");
+    }
 }
 
 pub async fn a_device_that_is_gone_can_die(world: &mut World) {

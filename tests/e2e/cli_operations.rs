@@ -173,3 +173,34 @@ async fn a_check_names_its_faults_in_json() {
     let told: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert!(told["title"].as_str().unwrap().contains("permitz"), "{told}");
 }
+
+/// An app that shows a certificate instead of a token key.
+#[tokio::test]
+async fn a_certificate_sends_and_says_when_it_expires() {
+    let simulator = Simulator::start();
+    let certificate = simulator.dir.path().join("push-certificate.pem").to_string_lossy().into_owned();
+    let env = [
+        ("HERALD__APPS__DEMO__APNS__CERT_FILE", certificate.as_str()),
+        ("HERALD__APPS__DEMO__APNS__KEY_FILE", ""),
+        ("HERALD__APPS__DEMO__APNS__KEY_ID", ""),
+        ("HERALD__APPS__DEMO__APNS__TEAM_ID", ""),
+    ];
+    let mut command = simulator.on_the_store(&["check", "--output", "json"]);
+    command.envs(env);
+    let output = run(command).await;
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let apns = told["items"].as_array().unwrap().iter().find(|item| item["what"] == "apps.demo.apns").unwrap();
+    assert!(apns["note"].as_str().unwrap().contains("its certificate expires at"), "{told}");
+
+    let key = simulator.key("send,manage,read");
+    let daemon = simulator.serve(&env);
+    let client = Client::new(&daemon.url, &key);
+    client.ios("phone", "ann", &apns_token("a1", 1)).await;
+    let done = client.send_and_wait(&json!({"to": {"user_id": "ann"}, "content": {"title": "t"}})).await;
+    assert_eq!(done["counts"]["sent"], 1, "{done}");
+    let lanes = client.items("/v1/lanes").await;
+    for lane in &lanes {
+        assert_eq!(lane["credential_expires_at"].is_string(), lane["provider"] == "apns", "{lane}");
+    }
+}

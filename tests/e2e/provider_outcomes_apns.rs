@@ -62,6 +62,24 @@ async fn a_refusal_that_heals_itself_is_repeated_once_at_once() {
     }
 }
 
+/// A token of a development build that was registered as one of the store's: the push arrives, and the next goes the right way at once.
+#[tokio::test]
+async fn a_device_is_moved_to_the_environment_that_knows_its_token() {
+    let dev = Dev::start();
+    let token = phone(&dev).await;
+    dev.behave(json!([once(answer(400, "BadDeviceToken"))])).await;
+    let done = dev.send_and_wait(&to_ann()).await;
+    assert_eq!(done["counts"]["sent"], 1, "{done}");
+    assert_eq!(dev.delivery(done["id"].as_str().unwrap(), PHONE).await["attempts"], 2);
+    let environment = async || dev.get(&format!("/v1/devices/{PHONE}")).await.expect(200)["environment"].clone();
+    until("the device is moved", async || (environment().await == "sandbox").then_some(())).await;
+    assert_active(&dev).await;
+    let next = dev.send_and_wait(&to_ann()).await;
+    assert_eq!(dev.delivery(next["id"].as_str().unwrap(), PHONE).await["attempts"], 1);
+    let went: Vec<_> = dev.pushes(&token).await.iter().map(|push| push["environment"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(went, ["production", "sandbox", "sandbox"]);
+}
+
 /// The second refusal is the credential's: everything waits, nobody is deactivated, and a resumption sends it all.
 async fn pauses_the_lane(reason: &str) {
     let dev = Dev::start();

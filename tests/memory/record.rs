@@ -7,7 +7,7 @@ use herald::domain::delivery::Delivery;
 use herald::domain::device::{Device, DeviceStatus};
 use herald::domain::id::NotificationId;
 use herald::store::Result;
-use herald::store::engine::{Death, Finished, Record, Recorded, RunStatus, Shown};
+use herald::store::engine::{Correction, Death, Finished, Record, Recorded, RunStatus, Shown};
 
 use super::state::{DeliveryRow, State};
 
@@ -28,6 +28,9 @@ impl State {
             recorded.deactivated += usize::from(self.deactivate(death, now));
         }
         recorded.outlived = outlived.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
+        for correction in &record.corrections {
+            self.correct(correction, now);
+        }
         for shown in &record.shown {
             self.show(shown, now);
         }
@@ -86,6 +89,16 @@ impl State {
         device.updated_at = now;
         device.version += 1;
         true
+    }
+
+    fn correct(&mut self, correction: &Correction, now: Timestamp) {
+        let device = self.devices.get_mut(&correction.device).and_then(|row| row.device.as_mut());
+        let wrong = |device: &&mut Device| device.token_hash == correction.token_hash && device.environment != correction.environment;
+        if let Some(device) = device.filter(wrong) {
+            device.environment = correction.environment;
+            device.updated_at = now;
+            device.version += 1;
+        }
     }
 
     fn show(&mut self, shown: &Shown, now: Timestamp) {

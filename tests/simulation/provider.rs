@@ -31,7 +31,7 @@ impl SimProvider {
         let reason = Reason::new("simulated");
         let quick = chance.millis(0, 40);
         let timeout = Duration::from_secs(SEND_TIMEOUT);
-        let accepted = Outcome::Accepted { message_id: None };
+        let accepted = Outcome::Accepted { message_id: None, environment: None };
         if let Some((_, down)) = sim.down.lock().filter(|(kind, _)| *kind == self.kind) {
             let takes = match down {
                 Down::Fails => quick,

@@ -154,6 +154,7 @@ impl WayIn for FakePath {
             reason: Some("credential".into()),
             breaker: Standing::HalfOpen,
             per_second: Some(500),
+            credential_expires_at: None,
         }]
     }
 

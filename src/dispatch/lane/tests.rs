@@ -105,7 +105,7 @@ fn a_lane_whose_provider_fails_sends_five_probes() {
     probes.extend(go(&lane));
     assert_eq!(probes.len(), 5, "one of them told nothing, and another went in its place");
     for mut probe in probes {
-        lane.observe(&Outcome::Accepted { message_id: None }, &mut probe, 0.5);
+        lane.observe(&Outcome::Accepted { message_id: None, environment: None }, &mut probe, 0.5);
     }
     assert_eq!(lane.condition().breaker, Standing::Closed);
     assert_eq!(fill(&lane).len(), 3000);

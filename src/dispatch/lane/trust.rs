@@ -129,7 +129,7 @@ mod tests {
 
     fn sent(trust: &mut Trust, times: usize) {
         for _ in 0..times {
-            trust.observe(&Outcome::Accepted { message_id: None });
+            trust.observe(&Outcome::Accepted { message_id: None, environment: None });
         }
     }
 

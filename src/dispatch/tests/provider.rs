@@ -57,6 +57,6 @@ impl Provider for TestProvider {
         if answers.wait_for(|answers| *answers).await.is_err() {
             return Outcome::Withheld;
         }
-        Outcome::Accepted { message_id: None }
+        Outcome::Accepted { message_id: None, environment: None }
     }
 }

@@ -73,7 +73,8 @@ impl Fields {
             None => usual(message),
             Some(text) => PushType::parse(text).ok_or_else(|| invalid(at, PUSH_TYPE, "is not a push type of Apple's"))?,
         };
-        let usual = priority(message.priority, push_type == PushType::Background);
+        let wanted = if push_type.is_immediate() { Priority::High } else { message.priority };
+        let usual = priority(wanted, push_type == PushType::Background);
         texts.entry(PRIORITY.to_owned()).or_insert_with(|| usual.to_owned());
         let fields = Self { push_type, texts };
         fields.check(at)?;
@@ -98,9 +99,8 @@ impl Fields {
     }
 
     /// As they go on the wire, with the topic.
-    pub(super) fn into_headers(self, bundle_id: &str) -> Result<HeaderMap, RenderError> {
+    pub(super) fn into_headers(self, topic: String) -> Result<HeaderMap, RenderError> {
         let mut headers = HeaderMap::with_capacity(FIELDS);
-        let topic = format!("{bundle_id}{}", self.push_type.topic_suffix());
         for (name, text) in self.texts.into_iter().chain([(TOPIC.to_owned(), topic)]) {
             let (Ok(key), Ok(mut value)) = (HeaderName::try_from(&name), HeaderValue::try_from(text)) else {
                 return Err(invalid(AT, &name, "is not a valid header field"));

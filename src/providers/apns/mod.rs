@@ -1,10 +1,12 @@
-//! Apple Push Notification service, HTTP/2 provider API with token authentication.
+//! Apple Push Notification service, HTTP/2 provider API with token or certificate authentication.
 //!
 //! `settings` is what an operator writes, `token` signs for a team, `render` makes Apple's form of a message, `reason` knows
 //! what Apple's words mean. Nothing outside this folder knows a raw status or reason.
 
 mod agreement;
 mod aps;
+mod certificate;
+mod credential;
 mod headers;
 mod provider;
 mod push_type;
@@ -12,6 +14,8 @@ mod reason;
 mod render;
 mod service;
 mod settings;
+mod shelf;
+mod signers;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -21,4 +25,4 @@ pub(super) use aps::aps;
 pub(super) use headers::priority;
 pub use provider::ApnsProvider;
 pub use settings::Settings;
-pub use token::Signers;
+pub use signers::Signers;

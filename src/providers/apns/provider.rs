@@ -9,16 +9,19 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
+use super::credential::Credential;
 use super::headers::{EXPIRATION, ID};
 use super::reason::{self, Remedy, Verdict};
-use super::render::render;
+use super::render::{App, render};
 use super::service::Service;
 use super::settings::Settings;
-use super::token::{Signer, Signers, Token};
+use super::signers::Signers;
+use super::token::Token;
+use crate::domain::Timestamp;
 use crate::domain::device::{Environment, ProviderKind, PushToken};
-use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
 use crate::providers::fault::{self, Patience};
-use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config};
+use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config_as};
 use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 const APNS_ID: HeaderName = HeaderName::from_static(ID);
@@ -26,46 +29,53 @@ const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
 /// As many fields as a push has, with room.
 const FIELDS: usize = 12;
 
-/// APNs with one app's credentials: both environments, one provider token.
+/// APNs with one app's credential, for both environments.
 pub struct ApnsProvider {
     bundle_id: String,
     service_extension: bool,
-    signer: Arc<Signer>,
+    credential: Credential,
     production: Service,
     sandbox: Service,
     context: Context,
 }
 
 impl ApnsProvider {
-    /// Reads the key file and builds the provider. Nothing is sent: the first push connects.
+    /// Reads the key or certificate and builds the provider. Nothing is sent: the first push connects.
     pub fn load(settings: &Settings, signers: &Signers, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
-        let unreadable = |source| InitError::Unreadable { key: "key_file", path: settings.key_file.clone(), source };
-        let key = std::fs::read_to_string(&settings.key_file).map_err(unreadable)?;
-        Self::new(settings, &Secret::new(key), signers, context)
+        Self::with(settings, Credential::load(settings, signers, context)?, context)
     }
 
-    /// The same with the key's text (PEM, PKCS#8) given.
+    /// The same with the text of a token key (PEM, PKCS#8) given.
     pub fn new(settings: &Settings, key_pem: &Secret, signers: &Signers, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
+        Self::with(settings, Credential::token(settings, key_pem, signers, context)?, context)
+    }
+
+    fn with(settings: &Settings, credential: Credential, context: &Context) -> Result<Self, InitError> {
         let (production, sandbox) = settings.origins()?;
-        let tls = client_config(settings.extra_roots())?;
-        let service = |origin: Origin| Service::new(Pool::new(origin, Arc::clone(&tls), Limits::default(), context));
+        let tls = client_config_as(settings.extra_roots(), credential.identity())?;
+        let proxy = settings.proxy().load()?;
+        let service = |origin| Service::new(Pool::through(proxy.clone(), origin, Arc::clone(&tls), Limits::default(), context));
         Ok(Self {
             bundle_id: settings.bundle_id.clone(),
             service_extension: settings.service_extension,
-            signer: signers.signer(&settings.team_id, &settings.key_id, key_pem, &context.clock)?,
+            credential,
             production: service(production),
             sandbox: service(sandbox),
             context: context.clone(),
         })
     }
 
-    /// Signs a provider token, for `herald check`. Says with which key; Apple is not asked.
-    pub fn prove(&self) -> Result<String, InitError> {
-        let refused = |source| InitError::Key { key: "key_file", expected: "EC P-256", source };
-        self.signer.token().map_err(refused)?;
-        Ok(format!("{:?} signs for {}", self.signer, self.bundle_id))
+    /// Signs a provider token, or looks whether the certificate is still valid, for `herald check`. Apple is not asked.
+    pub fn prove(&self) -> Result<(), InitError> {
+        match &self.credential {
+            Credential::Token(signer) => signer.prove().map_err(|source| InitError::Key { key: "key_file", expected: "EC P-256", source }),
+            Credential::Certificate(certificate) if certificate.expires_at() <= self.context.clock.now() => {
+                Err(InitError::Expired { key: "cert_file", at: certificate.expires_at() })
+            }
+            Credential::Certificate(_) => Ok(()),
+        }
     }
 
     fn service(&self, environment: Environment) -> &Service {
@@ -75,25 +85,54 @@ impl ApnsProvider {
         }
     }
 
-    /// Sends, and once more where Apple's answer names what would help.
-    async fn deliver(&self, service: &Service, head: &Head<'_>, body: &Bytes) -> Outcome {
+    /// Sends to the environment that the device is registered with; one that does not know the token may be the wrong one.
+    async fn deliver(&self, push: &Push, token: &str, body: &Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
-        let Ok(mut token) = self.signer.token() else {
+        let outcome = self.deliver_to(push.environment, (push, token), body, deadline).await;
+        let other = push.environment.other();
+        if !reason::may_be_elsewhere(&outcome) || !self.is_worth_asking(other) {
+            return outcome;
+        }
+        let before = push.handover.requests();
+        let second = self.deliver_to(other, (push, token), body, deadline).await;
+        if matches!(second, Outcome::CredentialRefused { .. }) {
+            self.service(other).shut();
+        }
+        of_both(outcome, second, (other, push.handover.requests() > before))
+    }
+
+    /// Where both are one peer, or the other takes no push of this app's, it would say the same.
+    fn is_worth_asking(&self, other: Environment) -> bool {
+        self.production.pool.origin() != self.sandbox.pool.origin() && !self.service(other).is_shut()
+    }
+
+    async fn deliver_to(&self, environment: Environment, (push, token): (&Push, &str), body: &Bytes, deadline: Instant) -> Outcome {
+        let service = self.service(environment);
+        match Head::new(service.pool.origin(), token, push) {
+            Some(head) => self.request(service, &head, body, deadline).await,
+            // it cannot be put into a path; Apple would call it this
+            None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
+        }
+    }
+
+    /// Sends, and once more where Apple's answer names what would help.
+    async fn request(&self, service: &Service, head: &Head<'_>, body: &Bytes, deadline: Instant) -> Outcome {
+        let Ok(mut token) = self.token().await else {
             return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
         };
         let mut want = Want::any();
         let mut repeated = false;
         loop {
-            let answer = match service.pool.send(|| head.start(&token), body.clone(), want, deadline).await {
+            let answer = match service.pool.send(|| head.start(token.as_deref()), body.clone(), want, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => return fault::outcome(&error),
             };
             if answer.status == StatusCode::OK {
-                return Outcome::Accepted { message_id: None };
+                return Outcome::Accepted { message_id: None, environment: None };
             }
             let Verdict { outcome, remedy } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             let Some(remedy) = remedy.filter(|_| !repeated) else { return outcome };
-            match self.apply(remedy, &answer, service, &token) {
+            match self.apply(remedy, &answer, service, token.clone()).await {
                 Some((next_token, next_want)) => (token, want) = (next_token, next_want),
                 None => return outcome,
             }
@@ -101,19 +140,36 @@ impl ApnsProvider {
         }
     }
 
-    fn apply(&self, remedy: Remedy, answer: &Answer, service: &Service, token: &Arc<Token>) -> Option<(Arc<Token>, Want)> {
-        match remedy {
-            Remedy::Resign => Some((self.signer.expired(token).ok()?, Want::any())),
-            Remedy::OlderToken => {
-                tracing::error!(provider = "apns", signer = ?self.signer, "Apple says that provider tokens change too often: is the key shared?");
-                self.signer.too_many(token);
+    /// The provider token; none with a certificate.
+    async fn token(&self) -> Result<Option<Arc<Token>>, jsonwebtoken::errors::Error> {
+        match &self.credential {
+            Credential::Token(signer) => signer.token().await.map(Some),
+            Credential::Certificate(_) => Ok(None),
+        }
+    }
+
+    /// What to try instead: with which token, on which connection. `None`: the refusal is final.
+    async fn apply(
+        &self,
+        remedy: Remedy,
+        answer: &Answer,
+        service: &Service,
+        token: Option<Arc<Token>>,
+    ) -> Option<(Option<Arc<Token>>, Want)> {
+        match (remedy, &self.credential) {
+            (Remedy::Resign, Credential::Token(signer)) => Some((Some(signer.expired(&token?).await.ok()?), Want::any())),
+            (Remedy::OlderToken, Credential::Token(signer)) => {
+                tracing::error!(provider = "apns", ?signer, "Apple says that provider tokens change too often: is the key shared?");
+                signer.too_many(&*token?);
                 service.pool.retire(answer.connection);
-                Some((self.signer.token().ok()?, Want::any()))
+                Some((Some(signer.token().await.ok()?), Want::any()))
             }
-            Remedy::FreshConnection => Some((Arc::clone(token), service.renew(answer.connection)?)),
-            Remedy::OtherConnection => {
+            // there is no token that could be another
+            (Remedy::Resign | Remedy::OlderToken, Credential::Certificate(_)) => None,
+            (Remedy::FreshConnection, _) => Some((token, service.renew(answer.connection)?)),
+            (Remedy::OtherConnection, _) => {
                 service.pool.retire(answer.connection);
-                Some((Arc::clone(token), Want::any()))
+                Some((token, Want::any()))
             }
         }
     }
@@ -126,7 +182,18 @@ impl Provider for ApnsProvider {
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {
-        render(message, &self.bundle_id, self.service_extension)
+        let certificate = match &self.credential {
+            Credential::Token(_) => None,
+            Credential::Certificate(certificate) => Some(&**certificate),
+        };
+        render(message, App { bundle_id: &self.bundle_id, service_extension: self.service_extension, certificate })
+    }
+
+    fn credential_expires_at(&self) -> Option<Timestamp> {
+        match &self.credential {
+            Credential::Token(_) => None,
+            Credential::Certificate(certificate) => Some(certificate.expires_at()),
+        }
     }
 
     async fn send(&self, push: Push) -> Outcome {
@@ -136,18 +203,30 @@ impl Provider for ApnsProvider {
         let Body::Whole(body) = &push.rendered.body else {
             return Outcome::MessageRejected { reason: Reason::new("not an APNs body"), too_large: false };
         };
-        let service = self.service(push.environment);
-        match Head::new(service.pool.origin(), token, &push) {
-            Some(head) => self.deliver(service, &head, body).await,
-            // it cannot be put into a path; Apple would call it this
-            None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
-        }
+        self.deliver(&push, token, body).await
+    }
+}
+
+/// What becomes of a push that one environment refused and the `other` answered so; `asked`: whether a request went there.
+fn of_both(first: Outcome, second: Outcome, (other, asked): (Environment, bool)) -> Outcome {
+    match second {
+        Outcome::Accepted { message_id, .. } => Outcome::Accepted { message_id, environment: Some(other) },
+        Outcome::TokenDead { .. } | Outcome::Withheld => second,
+        // it may have arrived, or is to be asked again
+        Outcome::Unavailable { .. } if asked => second,
+        // its patience is not that of the lane
+        Outcome::Throttled { retry_after, reason, .. } if asked => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
+        Outcome::Unavailable { .. }
+        | Outcome::Throttled { .. }
+        | Outcome::TokenMismatched { .. }
+        | Outcome::MessageRejected { .. }
+        | Outcome::CredentialRefused { .. } => first,
     }
 }
 
 impl std::fmt::Debug for ApnsProvider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApnsProvider").field("bundle_id", &self.bundle_id).field("signer", &self.signer).finish_non_exhaustive()
+        f.debug_struct("ApnsProvider").field("bundle_id", &self.bundle_id).field("credential", &self.credential).finish_non_exhaustive()
     }
 }
 
@@ -171,17 +250,19 @@ impl<'a> Head<'a> {
     }
 
     /// The request, if it may still start.
-    fn start(&self, token: &Token) -> Option<Request<()>> {
+    fn start(&self, token: Option<&Token>) -> Option<Request<()>> {
         self.push.handover.start().then(|| self.request(token))
     }
 
-    fn request(&self, token: &Token) -> Request<()> {
+    fn request(&self, token: Option<&Token>) -> Request<()> {
         let shared = &self.push.rendered.headers;
         let mut headers = HeaderMap::with_capacity(FIELDS.max(shared.len() + 3));
         for (name, value) in shared {
             headers.insert(name.clone(), value.clone());
         }
-        headers.insert(AUTHORIZATION, token.authorization.clone());
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, token.authorization.clone());
+        }
         headers.insert(APNS_ID, self.id.clone());
         if !headers.contains_key(&APNS_EXPIRATION) {
             headers.insert(APNS_EXPIRATION, self.push.expires_at.map_or(0, |instant| instant.timestamp().max(0)).into());

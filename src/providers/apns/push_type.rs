@@ -22,7 +22,7 @@ const LIMIT: usize = 4096;
 const VOIP_LIMIT: usize = 5120;
 
 impl PushType {
-    const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Alert,
         Self::Background,
         Self::Complication,
@@ -71,8 +71,21 @@ impl PushType {
         }
     }
 
+    /// Whether Apple takes it from who has a certificate, if that covers the topic.
+    pub(super) fn goes_with_certificate(self) -> bool {
+        self != Self::Location
+    }
+
+    /// Whether it is always at once: somebody is calling.
+    pub(super) fn is_immediate(self) -> bool {
+        matches!(self, Self::Voip | Self::PushToTalk)
+    }
+
     /// The largest body, in bytes.
     pub(super) fn limit(self) -> usize {
         if self == Self::Voip { VOIP_LIMIT } else { LIMIT }
     }
 }
+
+#[cfg(test)]
+mod tests;

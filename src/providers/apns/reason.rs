@@ -143,6 +143,11 @@ pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience) -> V
     }
 }
 
+/// Whether the token may be one of Apple's other environment, which refuses it with the same word as one that never was.
+pub(super) fn may_be_elsewhere(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::TokenMismatched { reason } if Word::parse(reason.as_str()) == Some(Word::BadDeviceToken))
+}
+
 fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) -> Verdict {
     let remedy = remedy(word);
     let outcome = match word {

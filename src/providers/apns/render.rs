@@ -5,15 +5,31 @@ use serde_json::{Map, Value};
 
 use super::agreement::agree;
 use super::aps::aps;
-use super::headers::{AT, Fields};
+use super::certificate::Certificate;
+use super::headers::{AT, Fields, PUSH_TYPE, invalid};
 use crate::domain::content::Content;
 use crate::providers::patch;
 use crate::providers::{Body, Message, RenderError, Rendered};
 
-/// Renders `message` for the app `bundle_id`. `service_extension`: every alert is mutable.
-pub(super) fn render(message: &Message<'_>, bundle_id: &str, service_extension: bool) -> Result<Rendered, RenderError> {
+/// What of an app's settings a rendering depends on.
+#[derive(Clone, Copy)]
+pub(super) struct App<'a> {
+    pub(super) bundle_id: &'a str,
+    /// Every alert is mutable.
+    pub(super) service_extension: bool,
+    /// It may not be for all push types.
+    pub(super) certificate: Option<&'a Certificate>,
+}
+
+/// Renders `message` for an app.
+pub(super) fn render(message: &Message<'_>, app: App<'_>) -> Result<Rendered, RenderError> {
+    let App { bundle_id, service_extension, certificate } = app;
     let overrides = Overrides::split(message.overrides)?;
     let fields = Fields::new(message, overrides.headers)?;
+    let topic = format!("{bundle_id}{}", fields.push_type.topic_suffix());
+    if certificate.is_some_and(|certificate| !certificate.covers(fields.push_type, &topic)) {
+        return Err(invalid(AT, PUSH_TYPE, "is not covered by the app's certificate"));
+    }
     let mut payload = custom(message.content, message.notification.to_string());
     payload.insert("aps".to_owned(), Value::Object(aps(message.content, message.silent, service_extension)));
     if let Some(patch) = overrides.payload {
@@ -27,7 +43,7 @@ pub(super) fn render(message: &Message<'_>, bundle_id: &str, service_extension: 
     if size > limit {
         return Err(RenderError::TooLarge { size, limit });
     }
-    Ok(Rendered { body: Body::Whole(Bytes::from(body)), headers: fields.into_headers(bundle_id)?, size })
+    Ok(Rendered { body: Body::Whole(Bytes::from(body)), headers: fields.into_headers(topic)?, size })
 }
 
 /// The siblings of `aps`: the app's data and Herald's own keys.

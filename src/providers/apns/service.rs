@@ -10,15 +10,30 @@ use crate::providers::http2::{Mark, Pool, Want};
 /// Connections are made anew for a refusal this often at most.
 const RENEWED_EVERY: Duration = Duration::from_mins(1);
 
+/// Where the credential was refused, a token of the other service is not tried for this long: keys may be bound to one of them.
+const SHUT_FOR: Duration = Duration::from_mins(10);
+
 /// A pool, and when its connections were last doubted.
 pub(super) struct Service {
     pub(super) pool: Pool,
     renewed_at: Mutex<Option<Instant>>,
+    shut_at: Mutex<Option<Instant>>,
 }
 
 impl Service {
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, renewed_at: Mutex::default() }
+        Self { pool, renewed_at: Mutex::default(), shut_at: Mutex::default() }
+    }
+
+    /// It refused the credential with a token of the other service.
+    pub(super) fn shut(&self) {
+        *self.shut_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether it did lately.
+    pub(super) fn is_shut(&self) -> bool {
+        let shut_at = self.shut_at.lock().unwrap_or_else(PoisonError::into_inner);
+        shut_at.is_some_and(|instant| instant.elapsed() < SHUT_FOR)
     }
 
     /// After a refusal that may be the connection's: a connection is bound to the team, topics and key that it first saw.

@@ -67,7 +67,7 @@ impl Setup {
 #[tokio::test]
 async fn a_push_arrives_as_apple_wants_it() {
     let setup = setup(|_| Reply::ok()).await;
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None, environment: None });
     let seen = setup.server.seen();
     let push = &seen[0];
     assert_eq!(push.path, format!("/3/device/{}", "ab".repeat(32)));
@@ -119,6 +119,114 @@ async fn each_environment_has_its_endpoint() {
     };
     provider.send(push).await;
     assert_eq!((production.seen().len(), sandbox.seen().len()), (0, 1));
+}
+
+/// A provider whose production answers as `production` and whose sandbox as `sandbox` does.
+struct Both {
+    production: Server,
+    sandbox: Server,
+    provider: ApnsProvider,
+    context: Context,
+}
+
+impl Both {
+    async fn start(production: fn(&Seen) -> Reply, sandbox: fn(&Seen) -> Reply) -> Self {
+        let authority = Authority::new();
+        let (production, sandbox) = (Server::start(&authority, production).await, Server::start(&authority, sandbox).await);
+        let context = context(&TestClock::new());
+        let settings = Settings { sandbox_endpoint: sandbox.url(), ..settings(&production.url(), &authority) };
+        let provider = ApnsProvider::new(&settings, &key(), &Signers::default(), &context).unwrap();
+        Self { production, sandbox, provider, context }
+    }
+
+    async fn send(&self, environment: Environment) -> (Outcome, u32) {
+        let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+        let handover = unbounded(&self.context);
+        let push = Push {
+            rendered: Arc::new(self.provider.render(&message(&content, Platform::Ios)).unwrap()),
+            token: PushToken::Apns("cd".repeat(32)),
+            environment,
+            id: uuid::Uuid::from_u128(9),
+            expires_at: None,
+            now: self.context.clock.now(),
+            handover: handover.clone(),
+        };
+        (self.provider.send(push).await, handover.requests())
+    }
+}
+
+fn bad_token(_: &Seen) -> Reply {
+    refusal(400, "BadDeviceToken")
+}
+
+#[tokio::test]
+async fn a_token_of_the_other_environment_is_found_there() {
+    let accepted = |environment| Outcome::Accepted { message_id: None, environment };
+    for (production, sandbox, from, found) in [
+        (bad_token as fn(&Seen) -> Reply, (|_| Reply::ok()) as fn(&Seen) -> Reply, Environment::Production, Some(Environment::Sandbox)),
+        (|_| Reply::ok(), bad_token, Environment::Sandbox, Some(Environment::Production)),
+        (|_| Reply::ok(), bad_token, Environment::Production, None),
+    ] {
+        let both = Both::start(production, sandbox).await;
+        let requests = if found.is_some() { 2 } else { 1 };
+        assert_eq!(both.send(from).await, (accepted(found), requests));
+    }
+}
+
+#[tokio::test]
+async fn what_neither_environment_knows_is_mismatched_once_for_each() {
+    let both = Both::start(bad_token, bad_token).await;
+    let outcome = both.send(Environment::Production).await;
+    assert_eq!(outcome, (Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") }, 2));
+    assert_eq!((both.production.seen().len(), both.sandbox.seen().len()), (1, 1));
+    assert_eq!(both.production.seen()[0].header("apns-id"), both.sandbox.seen()[0].header("apns-id"));
+}
+
+#[tokio::test]
+async fn the_second_opinion_decides_only_what_it_can_know() {
+    let mismatched = Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") };
+    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError") };
+    let dead = Outcome::TokenDead { since: None, reason: Reason::new("Unregistered") };
+    let throttled = |word| Outcome::Throttled { retry_after: None, reason: Reason::new(word), scope: ThrottleScope::Token };
+    for (sandbox, outcome) in [
+        ((|_| refusal(400, "DeviceTokenNotForTopic")) as fn(&Seen) -> Reply, mismatched.clone()),
+        (|_| refusal(400, "BadTopic"), mismatched.clone()),
+        (|_| refusal(413, "PayloadTooLarge"), mismatched),
+        (|_| refusal(410, "Unregistered"), dead),
+        (|_| refusal(500, "InternalServerError"), unavailable),
+        (|_| refusal(429, "TooManyRequests"), throttled("TooManyRequests")),
+    ] {
+        assert_eq!(Both::start(bad_token, sandbox).await.send(Environment::Production).await, (outcome, 2));
+    }
+}
+
+#[tokio::test]
+async fn an_environment_that_the_key_is_not_for_is_left_alone() {
+    let both = Both::start(bad_token, |_| refusal(403, "BadEnvironmentKeyInToken")).await;
+    let mismatched = || Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") };
+    assert_eq!(both.send(Environment::Production).await, (mismatched(), 2));
+    assert_eq!(both.send(Environment::Production).await, (mismatched(), 1));
+    let refused = both.send(Environment::Sandbox).await;
+    assert!(matches!(refused, (Outcome::CredentialRefused { .. }, 1)), "whose devices are there hears of it: {refused:?}");
+}
+
+#[tokio::test]
+async fn the_other_environment_is_not_asked_when_it_is_too_late() {
+    let clock = TestClock::new();
+    let (turned, authority) = (Arc::clone(&clock), Authority::new());
+    let production = Server::start(&authority, move |_| {
+        turned.advance(Duration::from_secs(2));
+        refusal(400, "BadDeviceToken")
+    });
+    let (production, sandbox) = (production.await, Server::start(&authority, |_| Reply::ok()).await);
+    let context = context(&clock);
+    let settings = Settings { sandbox_endpoint: sandbox.url(), ..settings(&production.url(), &authority) };
+    let provider = ApnsProvider::new(&settings, &key(), &Signers::default(), &context).unwrap();
+    let both = Setup { server: production, clock: Arc::clone(&clock), context, provider };
+    let handover = Handover::until(both.context.clock.now() + Duration::from_secs(1), Duration::MAX, clock);
+    let push = Push { handover: handover.clone(), ..both.push() };
+    assert_eq!((both.provider.send(push).await, handover.requests()), (Outcome::Withheld, 1));
+    assert!(sandbox.seen().is_empty());
 }
 
 #[tokio::test]
@@ -193,9 +301,28 @@ async fn an_expired_token_of_twenty_minutes_is_signed_anew_at_once() {
 }
 
 #[tokio::test]
+async fn a_thousand_sends_over_an_expired_token_sign_one_new_one() {
+    let first = Arc::new(std::sync::OnceLock::new());
+    let expired = Arc::clone(&first);
+    let setup = setup(move |seen| {
+        let token = seen.header("authorization").unwrap();
+        if expired.get_or_init(|| token.to_owned()) == token { refusal(403, "ExpiredProviderToken") } else { Reply::ok() }
+    })
+    .await;
+    let young = setup.send().await;
+    assert!(matches!(young, Outcome::CredentialRefused { .. }), "too young to be signed anew: {young:?}");
+    setup.clock.advance(Duration::from_mins(20));
+    let outcomes = futures_util::future::join_all((0..1_000).map(|_| setup.send())).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted { .. })));
+    let tokens: std::collections::HashSet<_> = authorizations(&setup).into_iter().collect();
+    assert_eq!(tokens.len(), 2, "the old one and one new one");
+    assert!(tokens.contains(first.get().unwrap()));
+}
+
+#[tokio::test]
 async fn a_closing_connection_is_left_for_another_at_once() {
     let setup = setup(refusing(1, 503, "Shutdown")).await;
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None, environment: None });
     let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 2]);
 }
@@ -203,8 +330,8 @@ async fn a_closing_connection_is_left_for_another_at_once() {
 #[tokio::test]
 async fn an_invalid_token_is_tried_once_on_a_fresh_connection() {
     let setup = setup(|seen| if seen.connection == 1 { refusal(403, "InvalidProviderToken") } else { Reply::ok() }).await;
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
-    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None, environment: None });
+    assert_eq!(setup.send().await, Outcome::Accepted { message_id: None, environment: None });
     let connections: Vec<_> = setup.server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 2, 2]);
 }
@@ -232,7 +359,7 @@ async fn too_many_token_updates_go_on_with_the_older_token_on_another_connection
     setup.send().await;
     setup.clock.advance(Duration::from_mins(51));
     let refused = Push { id: uuid::Uuid::from_u128(8), ..setup.push() };
-    assert_eq!(setup.provider.send(refused).await, Outcome::Accepted { message_id: None });
+    assert_eq!(setup.provider.send(refused).await, Outcome::Accepted { message_id: None, environment: None });
     let sent = authorizations(&setup);
     assert_eq!(sent[0], sent[2], "the older one is back");
     assert_ne!(sent[0], sent[1]);
@@ -295,9 +422,24 @@ fn wrong_settings_are_named_by_their_key() {
         ("endpoint", Settings { endpoint: "api.push.apple.com".to_owned(), ..good.clone() }),
         ("sandbox_endpoint", Settings { sandbox_endpoint: "http://example.com".to_owned(), ..good.clone() }),
         ("key_file", Settings { key_file: "".into(), ..good.clone() }),
+        ("bundle_id", Settings { bundle_id: String::new(), ..good.clone() }),
+        ("cert_file", Settings { cert_file: Some("push.p12".into()), ..good.clone() }),
+        ("cert_password", Settings { cert_password: Some(Secret::new("x".to_owned())), ..good.clone() }),
+        ("cert_password_file", Settings { cert_password_file: Some("x".into()), ..good.clone() }),
+        ("key_id", Settings { key_id: good.key_id.clone(), ..with_certificate(&good, "push.p12") }),
+        ("team_id", Settings { team_id: good.team_id.clone(), ..with_certificate(&good, "push.p12") }),
+        (
+            "cert_password_file",
+            Settings {
+                cert_password: Some(Secret::new("x".to_owned())),
+                cert_password_file: Some("x".into()),
+                ..with_certificate(&good, "push.p12")
+            },
+        ),
     ] {
         assert_eq!(bad.check().unwrap_err().key(), key);
     }
+    with_certificate(&good, "push.p12").check().unwrap();
     let context = context(&TestClock::new());
     let error = ApnsProvider::load(&good, &Signers::default(), &context).unwrap_err();
     assert_eq!(error.key(), "key_file");
@@ -305,6 +447,56 @@ fn wrong_settings_are_named_by_their_key() {
     assert_eq!(error.key(), "key_file");
     let no_roots = Settings { ca_file: Some("/nowhere.pem".into()), ..good };
     assert_eq!(ApnsProvider::new(&no_roots, &key(), &Signers::default(), &context).unwrap_err().key(), "ca_file");
+}
+
+/// The same app with a certificate in the place of its key.
+fn with_certificate(settings: &Settings, file: impl Into<std::path::PathBuf>) -> Settings {
+    let (key_file, key_id, team_id) = Default::default();
+    Settings { key_file, key_id, team_id, cert_file: Some(file.into()), ..settings.clone() }
+}
+
+#[tokio::test]
+async fn a_certificate_stands_for_the_token() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, |_| refusal(403, "ExpiredProviderToken")).await;
+    let context = context(&TestClock::new());
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Apple Push Services: com.example.demo");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("push.pem");
+    std::fs::write(&file, authority.client_pem(params)).unwrap();
+    let settings = with_certificate(&settings(&server.url(), &authority), file);
+    let provider = ApnsProvider::load(&settings, &Signers::default(), &context).unwrap();
+    assert!(provider.credential_expires_at().is_some());
+    provider.prove().unwrap();
+    let setup = Setup { server, clock: TestClock::new(), context, provider };
+    let refused = setup.send().await;
+    assert!(matches!(refused, Outcome::CredentialRefused { .. }), "there is no other token: {refused:?}");
+    let seen = setup.server.seen();
+    assert_eq!((seen.len(), seen[0].certified, seen[0].header("authorization")), (1, true, None));
+    assert_eq!(seen[0].header("apns-topic"), Some("com.example.demo"));
+    let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
+    let overrides = json!({"headers": {"apns-push-type": "location"}});
+    let location = crate::providers::Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) };
+    let refused = setup.provider.render(&location).unwrap_err();
+    assert!(matches!(refused, crate::providers::RenderError::Invalid { ref field, .. } if field == "apns.headers.apns-push-type"));
+    let other = Settings { bundle_id: "com.example.other".to_owned(), ..settings };
+    assert_eq!(ApnsProvider::load(&other, &Signers::default(), &setup.context).unwrap_err().key(), "bundle_id");
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_said_so() {
+    let authority = Authority::new();
+    let context = context(&TestClock::new());
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("push.pem");
+    std::fs::write(&file, authority.client_pem(params)).unwrap();
+    let settings = with_certificate(&settings("https://127.0.0.1:1", &authority), file);
+    let provider = ApnsProvider::load(&settings, &Signers::default(), &context).unwrap();
+    let error = provider.prove().unwrap_err();
+    assert_eq!((error.key(), error.to_string().as_str()), ("cert_file", "cert_file: expired at 2020-01-01 00:00:00 UTC"));
 }
 
 #[test]

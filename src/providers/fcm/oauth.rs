@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::account::ServiceAccount;
-use crate::providers::http2::{self, Answer, Limits, Pool, Want, retry_after};
+use crate::providers::http2::{self, Answer, Limits, Pool, Proxy, Want, retry_after};
 use crate::providers::{Context, Secret};
 
 /// So long before its end a token is renewed, while sends go on with it.
@@ -79,10 +79,10 @@ struct Denied {
 }
 
 impl OAuth {
-    pub(super) fn new(account: ServiceAccount, tls: Arc<ClientConfig>, context: &Context) -> Arc<Self> {
+    pub(super) fn new(account: ServiceAccount, tls: Arc<ClientConfig>, proxy: Option<Proxy>, context: &Context) -> Arc<Self> {
         // asked once an hour: a connection that stays would only be kept alive for nothing
         let limits = Limits { connections: 1, idle: Some(Duration::from_mins(1)), ..Limits::default() };
-        let pool = Pool::new(account.token_origin().clone(), tls, limits, context);
+        let pool = Pool::through(proxy, account.token_origin().clone(), tls, limits, context);
         Arc::new(Self { account, pool, context: context.clone(), state: Mutex::default() })
     }
 

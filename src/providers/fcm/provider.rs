@@ -57,7 +57,7 @@ impl FcmProvider {
     pub fn new(settings: &Settings, account: ServiceAccount, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
         let origin = settings.origin()?;
-        let tls = client_config(settings.extra_roots())?;
+        let (tls, proxy) = (client_config(settings.extra_roots())?, settings.proxy().load()?);
         let path = format!("/v1/projects/{}/messages:send", account.project_id());
         let send = path.parse().ok().and_then(|path| origin.uri(path));
         let send = send.ok_or(InitError::Invalid { key: "service_account_file", message: "project_id is no project's" })?;
@@ -66,8 +66,8 @@ impl FcmProvider {
             display: settings.display,
             service_extension: false,
             send,
-            pool: Pool::new(origin, Arc::clone(&tls), Limits::default(), context),
-            oauth: OAuth::new(account, tls, context),
+            pool: Pool::through(proxy.clone(), origin, Arc::clone(&tls), Limits::default(), context),
+            oauth: OAuth::new(account, tls, proxy, context),
             context: context.clone(),
         })
     }
@@ -98,7 +98,8 @@ impl FcmProvider {
                 Err(error) => return fault::outcome(&error),
             };
             if answer.status == StatusCode::OK {
-                return Outcome::Accepted { message_id: serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name) };
+                let message_id = serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name);
+                return Outcome::Accepted { message_id, environment: None };
             }
             let Verdict { outcome, refresh } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
             if !refresh || refreshed {

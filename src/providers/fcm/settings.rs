@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::providers::InitError;
 use crate::providers::http2::Origin;
+use crate::providers::proxy::ProxySettings;
+use crate::providers::{InitError, Secret};
 
 /// An app's way to FCM.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +20,15 @@ pub struct Settings {
     /// An extra root certificate beside the system's, PEM; empty for none. It holds for `token_uri` as well.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy to go through, to `token_uri` as well, `http://HOST:PORT`; empty for none.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// `USER:PASSWORD` for the proxy.
+    #[serde(default)]
+    pub proxy_credentials: Option<Secret>,
+    /// A file with them.
+    #[serde(default)]
+    pub proxy_credentials_file: Option<PathBuf>,
     /// Who shows a notification on Android.
     #[serde(default)]
     pub display: Display,
@@ -43,6 +53,7 @@ impl Settings {
     /// Whether the values can be right, without reading a file. The error names the key.
     pub fn check(&self) -> Result<(), InitError> {
         self.origin()?;
+        self.proxy().check()?;
         if self.service_account_file.as_os_str().is_empty() {
             return Err(InitError::Invalid { key: "service_account_file", message: "must name the service account's JSON" });
         }
@@ -51,6 +62,15 @@ impl Settings {
 
     pub(super) fn origin(&self) -> Result<Origin, InitError> {
         Origin::parse(&self.endpoint).map_err(|problem| InitError::Origin { key: "endpoint", problem })
+    }
+
+    /// How to go through a proxy, if at all.
+    pub(super) fn proxy(&self) -> ProxySettings<'_> {
+        ProxySettings {
+            url: self.proxy.as_deref(),
+            credentials: self.proxy_credentials.as_ref(),
+            credentials_file: self.proxy_credentials_file.as_deref(),
+        }
     }
 
     /// The extra roots, if any.

@@ -78,7 +78,7 @@ impl Setup {
     }
 
     fn accepted() -> Outcome {
-        Outcome::Accepted { message_id: Some("projects/demo/messages/1".to_owned()) }
+        Outcome::Accepted { message_id: Some("projects/demo/messages/1".to_owned()), environment: None }
     }
 }
 
@@ -250,7 +250,7 @@ async fn a_reset_or_odd_answer_is_an_outcome() {
     let reset = setup(grant, |_| Reply::Reset(h2::Reason::INTERNAL_ERROR)).await;
     assert_eq!(reset.send().await, Outcome::Unavailable { retry_after: None, reason: Reason::new("stream reset") });
     let nameless = setup(grant, |_| Reply::ok()).await;
-    assert_eq!(nameless.send().await, Outcome::Accepted { message_id: None });
+    assert_eq!(nameless.send().await, Outcome::Accepted { message_id: None, environment: None });
     let apns = Push { token: PushToken::Apns("ab".to_owned()), ..nameless.push() };
     assert!(matches!(nameless.provider.send(apns).await, Outcome::MessageRejected { .. }));
 }

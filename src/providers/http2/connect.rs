@@ -1,7 +1,5 @@
-//! From a name to a connection that has heard the peer's SETTINGS.
+//! From a byte stream to a connection that has heard the peer's SETTINGS.
 
-use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,18 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client;
-use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::connection::{Connection, Link, Mark, Pulse};
+use super::dial::dial;
 use super::error::ConnectError;
 use super::shared::Shared;
-use super::wire::{Transport, Wire};
+use super::wire::Wire;
 
-/// For one address, where there are others to try.
-const ADDRESS_WITHIN: Duration = Duration::from_secs(3);
 /// Streams reset by us of which late frames are still ignored: as many as may time out at once.
 const RESET_STREAMS: usize = 1024;
 /// For how long.
@@ -46,63 +40,6 @@ pub(super) async fn open(shared: &Shared, id: u64) -> Result<(Connection, Link),
     Ok((Connection { mark, sender, pulse: Arc::clone(&pulse) }, Link { id, http2, ping, pulse, streams }))
 }
 
-async fn dial(shared: &Shared) -> Result<Box<dyn Transport>, ConnectError> {
-    let origin = shared.origin();
-    let found = lookup_host((origin.host(), origin.port())).await.map_err(ConnectError::Resolve)?;
-    let tcp = dial_first(spread(found.collect(), shared.chance())).await.map_err(ConnectError::Tcp)?;
-    tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
-    if !origin.is_tls() {
-        return Ok(Box::new(tcp));
-    }
-    let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
-    let tls = TlsConnector::from(Arc::clone(shared.tls())).connect(name, tcp).await.map_err(ConnectError::Tls)?;
-    if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(ConnectError::NotHttp2);
-    }
-    Ok(Box::new(tls))
-}
-
-/// The addresses with the resolver's preference of one family kept, and a random start within each: connections spread.
-fn spread(addresses: Vec<SocketAddr>, chance: f64) -> Vec<SocketAddr> {
-    let Some(first) = addresses.first().copied() else { return addresses };
-    let (mut preferred, mut others): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first.is_ipv6());
-    for family in [&mut preferred, &mut others] {
-        let start = rotation(family.len(), chance);
-        family.rotate_left(start);
-    }
-    preferred.append(&mut others);
-    preferred
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a handful of addresses, and the result is clamped"
-)]
-fn rotation(addresses: usize, chance: f64) -> usize {
-    ((addresses as f64 * chance) as usize).min(addresses.saturating_sub(1))
-}
-
-async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-    let mut left = addresses.len();
-    for address in addresses {
-        left -= 1;
-        let connect = TcpStream::connect(address);
-        let result = if left == 0 {
-            connect.await
-        } else {
-            timeout(ADDRESS_WITHIN, connect).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        };
-        match result {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 type Http2 = (client::SendRequest<Bytes>, client::Connection<Wire, Bytes>);
 
 /// Exchanges prefaces. Until the peer's SETTINGS are there nobody knows how many streams it takes: APNs begins with one.
@@ -125,19 +62,4 @@ async fn greet(wire: Wire) -> Result<Http2, ConnectError> {
     })
     .await?;
     Ok((sender, http2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_rotate_within_the_preferred_family() {
-        let parse = |text: &str| text.split(' ').map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        let given = parse("[::1]:1 [::2]:1 [::3]:1 1.1.1.1:1 2.2.2.2:1");
-        assert_eq!(spread(given.clone(), 0.0), given);
-        assert_eq!(spread(given.clone(), 0.5), parse("[::2]:1 [::3]:1 [::1]:1 2.2.2.2:1 1.1.1.1:1"));
-        assert_eq!(spread(given, 0.999), parse("[::3]:1 [::1]:1 [::2]:1 2.2.2.2:1 1.1.1.1:1"));
-        assert!(spread(Vec::new(), 0.5).is_empty());
-    }
 }

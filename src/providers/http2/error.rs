@@ -88,6 +88,12 @@ pub enum ConnectError {
     /// No address answered.
     #[error("no address took the connection")]
     Tcp(#[source] io::Error),
+    /// The proxy was reached and opened no tunnel.
+    #[error("the proxy: {0}")]
+    Proxy(#[source] io::Error),
+    /// The proxy refused to open a tunnel: 407 where it wants other credentials.
+    #[error("the proxy refused a tunnel with status {0}")]
+    ProxyRefused(u16),
     /// The TLS handshake failed: certificate, name or protocol.
     #[error("TLS: {0}")]
     Tls(#[source] io::Error),
@@ -110,6 +116,8 @@ impl ConnectError {
         match self {
             Self::Resolve(_) => "name not resolved",
             Self::Tcp(_) => "connection refused",
+            Self::Proxy(_) => "proxy failed",
+            Self::ProxyRefused(_) => "proxy refused",
             Self::Tls(_) => "TLS failed",
             Self::NotHttp2 => "no HTTP/2",
             Self::Http2(_) => "HTTP/2 failed",

@@ -12,6 +12,7 @@ use super::connection::{Connection, Mark};
 use super::error::Error;
 use super::exchange::{self, Answer, Failure};
 use super::origin::Origin;
+use super::proxy::Proxy;
 use super::shared::{Shared, Slot};
 use super::state::Want;
 use crate::providers::Context;
@@ -72,7 +73,12 @@ impl Pool {
     /// A pool without connections: the first request opens one. Its tasks go into `context.tasks`; on `context.cancel` it takes
     /// nothing new, lets what is under way end and closes its connections.
     pub fn new(origin: Origin, tls: Arc<ClientConfig>, limits: Limits, context: &Context) -> Self {
-        let shared = Shared::new(origin, tls, limits, context.clone());
+        Self::through(None, origin, tls, limits, context)
+    }
+
+    /// The same through an HTTP proxy, if there is one.
+    pub fn through(proxy: Option<Proxy>, origin: Origin, tls: Arc<ClientConfig>, limits: Limits, context: &Context) -> Self {
+        let shared = Shared::new((origin, proxy), tls, limits, context.clone());
         Self { _owner: Arc::new(Owner(Arc::clone(&shared))), shared }
     }
 

@@ -11,6 +11,7 @@ use super::connection::{self, Connection};
 use super::error::ConnectError;
 use super::origin::Origin;
 use super::pool::Limits;
+use super::proxy::Proxy;
 use super::state::State;
 use crate::providers::Context;
 
@@ -18,14 +19,15 @@ use crate::providers::Context;
 pub(super) struct Shared {
     state: Mutex<State>,
     origin: Origin,
+    proxy: Option<Proxy>,
     tls: Arc<ClientConfig>,
     limits: Limits,
     context: Context,
 }
 
 impl Shared {
-    pub(super) fn new(origin: Origin, tls: Arc<ClientConfig>, limits: Limits, context: Context) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::new(limits)), origin, tls, limits, context })
+    pub(super) fn new((origin, proxy): (Origin, Option<Proxy>), tls: Arc<ClientConfig>, limits: Limits, context: Context) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State::new(limits)), origin, proxy, tls, limits, context })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -34,6 +36,10 @@ impl Shared {
 
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     pub(super) fn tls(&self) -> &Arc<ClientConfig> {

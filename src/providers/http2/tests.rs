@@ -2,6 +2,7 @@
 
 mod connecting;
 mod peer;
+mod proxying;
 mod storm;
 mod streams;
 

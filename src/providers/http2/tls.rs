@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 
 /// Why there is no TLS.
@@ -31,19 +31,38 @@ pub enum TlsError {
     /// The roots are refused, or there are none at all.
     #[error("the root certificates cannot be used")]
     Roots(#[source] rustls::Error),
+    /// The client's certificate and private key do not fit together, or are of a kind that TLS does not use.
+    #[error("the certificate and its private key cannot be used")]
+    Identity(#[source] rustls::Error),
+}
+
+/// Who a client says that it is: its certificate first, then those that lead to the root.
+pub struct Identity {
+    /// The certificates.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The first one's private key.
+    pub key: PrivateKeyDer<'static>,
 }
 
 /// TLS 1.2 and 1.3 with ALPN `h2`, trusting the system's roots and those of `extra_roots` (PEM) besides.
 pub fn client_config(extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    client_config_as(extra_roots, None)
+}
+
+/// The same, with a certificate for peers that ask for one.
+pub fn client_config_as(extra_roots: Option<&Path>, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = extra_roots.map_or_else(|| Ok(Vec::new()), read_roots)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(TlsError::Roots)?;
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Roots)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key }) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(TlsError::Identity)?,
+    };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
 }

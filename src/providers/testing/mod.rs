@@ -2,10 +2,12 @@
 
 mod clock;
 mod server;
+mod share;
 mod tls;
 
 pub(super) use clock::TestClock;
 pub(super) use server::{Reply, Seen, Server};
+pub(super) use share::Memory;
 pub(super) use tls::Authority;
 
 use std::sync::Arc;

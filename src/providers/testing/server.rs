@@ -19,6 +19,8 @@ use super::tls::Authority;
 pub(in crate::providers) struct Seen {
     /// The how-manyth connection of the server, from 1.
     pub(in crate::providers) connection: usize,
+    /// Whether the client showed a certificate.
+    pub(in crate::providers) certified: bool,
     pub(in crate::providers) path: String,
     pub(in crate::providers) headers: HeaderMap,
     pub(in crate::providers) body: Bytes,
@@ -113,20 +115,21 @@ impl Server {
 async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, service: Service, connection: usize, tasks: TaskTracker) {
     tcp.set_nodelay(true).unwrap();
     let Ok(tls) = acceptor.accept(tcp).await else { return };
+    let certified = tls.get_ref().1.peer_certificates().is_some();
     let Ok(mut http2) = h2::server::handshake(tls).await else { return };
     while let Some(Ok((request, respond))) = http2.accept().await {
-        tasks.spawn(answer(request, respond, service.clone(), connection));
+        tasks.spawn(answer(request, respond, service.clone(), (connection, certified)));
     }
 }
 
-async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, service: Service, connection: usize) {
+async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, service: Service, (connection, certified): (usize, bool)) {
     let (head, mut stream) = request.into_parts();
     let mut body = Vec::new();
     while let Some(Ok(chunk)) = stream.data().await {
         stream.flow_control().release_capacity(chunk.len()).unwrap();
         body.extend_from_slice(&chunk);
     }
-    let seen = Seen { connection, path: head.uri.path().to_owned(), headers: head.headers, body: body.into() };
+    let seen = Seen { connection, certified, path: head.uri.path().to_owned(), headers: head.headers, body: body.into() };
     let reply = (service.script)(&seen);
     if service.keep {
         service.seen.lock().unwrap().push(seen);

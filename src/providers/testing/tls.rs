@@ -4,9 +4,12 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
 
@@ -31,6 +34,14 @@ impl Authority {
         self.file.path()
     }
 
+    /// A certificate for a client, and its private key: as PEM, in one text.
+    pub(in crate::providers) fn client_pem(&self, mut params: CertificateParams) -> String {
+        let key = KeyPair::generate().unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        format!("{}{}", certificate.pem(), key.serialize_pem())
+    }
+
     /// For servers on 127.0.0.1 and localhost that offer `alpn`.
     pub(in crate::providers) fn acceptor(&self, alpn: &str) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
@@ -40,10 +51,18 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(self.clients())
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
         TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// Clients may have a certificate of this authority.
+    fn clients(&self) -> Arc<dyn ClientCertVerifier> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build().unwrap()
     }
 }

@@ -16,8 +16,10 @@ mod listener;
 mod open;
 mod server;
 mod shard;
+mod shared;
 mod spare;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ use super::{Entry, Error, Queue, Taken};
 use crate::domain::work::Stream;
 
 pub use open::{Looked, OpenError, Options};
+pub use shared::{Change, SharedValues};
 
 use listener::Listener;
 use server::{Fault, Server};
@@ -46,7 +49,8 @@ const BLOCK: Duration = Duration::from_secs(1);
 
 /// A queue for any number of nodes.
 pub struct RedisQueue {
-    server: Server,
+    server: Arc<Server>,
+    prefix: String,
     shards: Vec<(Shard, Listener)>,
     spare: Spare,
     window: usize,
@@ -56,6 +60,11 @@ pub struct RedisQueue {
 }
 
 impl RedisQueue {
+    /// What the nodes of this queue share beside it.
+    pub fn shared_values(&self) -> SharedValues {
+        SharedValues::new(Arc::clone(&self.server), &self.prefix)
+    }
+
     /// The shard of an entry.
     fn shard_of(&self, entry: &Entry) -> usize {
         let number = entry.key.notification.0.as_u64_pair().1.wrapping_add(entry.key.work.0.cast_unsigned());

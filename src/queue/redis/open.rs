@@ -1,6 +1,7 @@
 //! Opening the queue: whether what is there will keep it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
@@ -111,7 +112,8 @@ impl RedisQueue {
         let numbers: &[usize] = if options.url.is_cluster() { &CLUSTER_SHARDS } else { &LONE_SHARD };
         let shards = numbers.iter().map(|number| (Shard::new(&options.prefix, *number, &consumer), Listener::default())).collect();
         Ok(Self {
-            server,
+            server: Arc::new(server),
+            prefix: options.prefix.clone(),
             shards,
             spare: Spare::default(),
             window: options.window,

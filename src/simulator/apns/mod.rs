@@ -1,7 +1,9 @@
 //! The look-alike of APNs: `POST /3/device/<token>` over HTTP/2 with a provider token.
 //!
 //! It knows one team, one key and one bundle id. A connection allows few streams until its first
-//! valid token. Broadcast channels, certificates and shrinking stream limits are not imitated.
+//! valid token. A client with a certificate of the simulator's authority needs no token, and may
+//! not send what Apple takes from token keys only. Broadcast channels and shrinking stream limits
+//! are not imitated.
 
 mod answer;
 mod checks;
@@ -23,6 +25,7 @@ use super::look_alike::{Arrived, Ending, LookAlike, Verdict};
 use super::record::{Record, Source};
 use jwt::{ProviderTokens, Verifier};
 use reason::Reason;
+use topic::PushType;
 
 /// The credentials that both endpoints accept.
 pub(super) struct Credentials {
@@ -45,13 +48,18 @@ pub(super) struct Apns {
 
 impl Apns {
     /// What is wrong with a request, or its `herald_id`.
-    fn check<'a>(&self, tokens: &mut ProviderTokens, token: &str, request: &'a Arrived) -> Result<&'a str, Reason> {
+    fn check<'a>(&self, link: &mut Link, token: &str, request: &'a Arrived) -> Result<&'a str, Reason> {
         checks::check_form(&request.parts)?;
         let headers = &request.parts.headers;
         let authorization = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let Credentials { verifier, bundle_id } = &*self.credentials;
-        verifier.check(tokens, authorization, request.received_ms)?;
+        if !link.certified {
+            verifier.check(&mut link.tokens, authorization, request.received_ms)?;
+        }
         let push_type = checks::check_headers(headers, bundle_id)?;
+        if link.certified && push_type == Some(PushType::Location) {
+            return Err(Reason::TopicDisallowed);
+        }
         checks::check_token(token)?;
         payload::check(&request.body, push_type)
     }
@@ -113,16 +121,28 @@ struct Push<'a> {
     request: &'a Arrived,
 }
 
-impl LookAlike for Apns {
-    type Connection = ProviderTokens;
+/// What is remembered of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    tokens: ProviderTokens,
+    /// The client showed a certificate; tokens are not looked at then.
+    certified: bool,
+}
 
-    fn decide(&self, tokens: &mut ProviderTokens, request: Arrived) -> Verdict {
+impl LookAlike for Apns {
+    type Connection = Link;
+
+    fn connected(&self, certified: bool) -> Link {
+        Link { certified, ..Link::default() }
+    }
+
+    fn decide(&self, link: &mut Link, request: Arrived) -> Verdict {
         let path = checks::device_token(request.parts.uri.path());
         let token = match path {
             Ok(token) => token,
             Err(reason) => return self.refuse(reason, "", &request),
         };
-        let herald_id = match self.check(tokens, token, &request) {
+        let herald_id = match self.check(link, token, &request) {
             Ok(herald_id) => herald_id,
             Err(reason) => return self.refuse(reason, token, &request),
         };
@@ -132,8 +152,8 @@ impl LookAlike for Apns {
         Verdict { delay, booking, ending }
     }
 
-    fn proven(&self, tokens: &ProviderTokens) -> bool {
-        tokens.any()
+    fn proven(&self, link: &Link) -> bool {
+        link.certified || link.tokens.any()
     }
 
     fn book(&self) -> &Book {

@@ -43,6 +43,27 @@ async fn the_sandbox_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_certificate_stands_for_the_token() {
+    let bench = Bench::start().await;
+    let (endpoints, ca) = (bench.simulator.endpoints(), bench.simulator.ca_pem());
+    let client = Client::connect_as(&endpoints.apns, ca, Some(bench.simulator.apns_certificate_pem())).await;
+    let bare = |push_type: &str, topic: &str| {
+        let mut request = push(&bench, &token("a1")).body(()).unwrap();
+        request.headers_mut().remove("authorization");
+        request.headers_mut().insert("apns-push-type", push_type.parse().unwrap());
+        request.headers_mut().insert("apns-topic", topic.parse().unwrap());
+        request
+    };
+    let answer = client.send(bare("alert", "com.example.demo"), alert("n1")).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = client.send(bare("location", "com.example.demo.location-query"), alert("n2")).await.unwrap();
+    assert_eq!((answer.status, answer.json()["reason"].as_str()), (400, Some("TopicDisallowed")), "from token keys only");
+    let answer = bench.apns().await.send(bare("alert", "com.example.demo"), alert("n3")).await.unwrap();
+    assert_eq!((answer.status, answer.json()["reason"].as_str()), (403, Some("MissingProviderToken")));
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn repeats_are_counted() {
     let bench = Bench::start().await;
     let client = bench.apns().await;

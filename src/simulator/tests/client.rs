@@ -8,7 +8,7 @@ use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -59,7 +59,12 @@ impl From<h2::Error> for Failure {
 
 impl Client {
     pub(super) async fn connect(endpoint: &str, ca_pem: &str) -> Self {
-        let io = tls(endpoint, ca_pem, &[b"h2"]).await;
+        Self::connect_as(endpoint, ca_pem, None).await
+    }
+
+    /// The same with a certificate: PEM, with its private key.
+    pub(super) async fn connect_as(endpoint: &str, ca_pem: &str, client_pem: Option<&str>) -> Self {
+        let io = tls_as(endpoint, ca_pem, &[b"h2"], client_pem).await;
         let (sender, connection) = h2::client::handshake(io).await.unwrap();
         let driver = TaskTracker::new().spawn(connection);
         Self { sender, driver }
@@ -108,14 +113,23 @@ impl Client {
 
 /// A TLS connection that trusts the simulator's CA and offers these protocols.
 pub(super) async fn tls(endpoint: &str, ca_pem: &str, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
+    tls_as(endpoint, ca_pem, alpn, None).await
+}
+
+/// The same, of a client with a certificate: PEM, with its private key.
+pub(super) async fn tls_as(endpoint: &str, ca_pem: &str, alpn: &[&[u8]], client_pem: Option<&str>) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let mut config = match client_pem.map(str::as_bytes) {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+            builder.with_client_auth_cert(vec![certificate], PrivateKeyDer::from_pem_slice(pem).unwrap()).unwrap()
+        }
+    };
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let address = endpoint.strip_prefix("https://").unwrap();
     let tcp = TcpStream::connect(address).await.unwrap();

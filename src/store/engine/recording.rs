@@ -2,7 +2,7 @@
 
 use crate::domain::Timestamp;
 use crate::domain::delivery::Delivery;
-use crate::domain::device::{InactiveReason, TokenHash};
+use crate::domain::device::{Environment, InactiveReason, TokenHash};
 use crate::domain::id::{DevicePk, NotificationId, Target};
 use crate::domain::work::{NewWork, WorkKey};
 
@@ -14,6 +14,8 @@ pub struct Record {
     /// Verdicts over tokens, each with the delivery that it means if the token is still the device's. Plans for their work are not to be
     /// in the same record: they depend on what becomes of the verdicts.
     pub deaths: Vec<Death>,
+    /// Devices that Apple's other service knows.
+    pub corrections: Vec<Correction>,
     /// Pushes that were accepted under a caller's collapse key.
     pub shown: Vec<Shown>,
     /// Work that is over, with what follows it: fenced.
@@ -34,6 +36,17 @@ pub struct Death {
     pub since: Timestamp,
     /// Why the device becomes inactive; `None`: it stays active.
     pub deactivate: Option<InactiveReason>,
+}
+
+/// A device is registered with the wrong one of Apple's services: that is set right if it still has the token that was used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// Which.
+    pub device: DevicePk,
+    /// The token that was used.
+    pub token_hash: TokenHash,
+    /// The service that took a push to it.
+    pub environment: Environment,
 }
 
 /// A push accepted under a caller's collapse key.

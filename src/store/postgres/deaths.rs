@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::super::Result;
-use super::super::engine::Death;
+use super::super::engine::{Death, Record};
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{Binds, execute, fetch};
 use super::row::Cells;
@@ -27,22 +27,23 @@ pub(super) struct Judged<'r> {
     pub(super) again: Vec<&'r Death>,
 }
 
-/// Reads and locks the devices, and tells the verdicts apart.
-pub(super) async fn judge<'r>(tx: &mut Tx, deaths: &'r [Death]) -> Result<Judged<'r>> {
-    if deaths.is_empty() {
+/// Reads and locks all devices that a record judges or corrects, in the order of their keys, and tells the verdicts apart.
+pub(super) async fn judge<'r>(tx: &mut Tx, record: &'r Record) -> Result<Judged<'r>> {
+    let judged = record.deaths.iter().filter_map(|death| death.delivery.target.as_device());
+    let devices: BTreeSet<i64> = judged.chain(record.corrections.iter().map(|correction| correction.device)).map(|pk| pk.0).collect();
+    if devices.is_empty() && record.deaths.is_empty() {
         return Ok(Judged::default());
     }
-    let tokens = tokens(tx, deaths).await?;
+    let tokens = tokens(tx, devices).await?;
     let outlived = |death: &&Death| {
         let device = death.delivery.target.as_device();
         device.and_then(|pk| tokens.get(&pk)).is_some_and(|hash| *hash != death.token_hash)
     };
-    let (again, meant) = deaths.iter().partition(outlived);
+    let (again, meant) = record.deaths.iter().partition(outlived);
     Ok(Judged { meant, again })
 }
 
-async fn tokens(tx: &mut Tx, deaths: &[Death]) -> Result<HashMap<DevicePk, TokenHash>> {
-    let devices: BTreeSet<i64> = deaths.iter().filter_map(|death| death.delivery.target.as_device()).map(|pk| pk.0).collect();
+async fn tokens(tx: &mut Tx, devices: BTreeSet<i64>) -> Result<HashMap<DevicePk, TokenHash>> {
     let rows = fetch(tx, TOKENS, |binds| {
         binds.push(devices.into_iter().collect::<Vec<i64>>());
     });

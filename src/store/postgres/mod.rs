@@ -11,6 +11,7 @@ mod batch;
 mod cancel;
 mod category;
 mod claim;
+mod corrections;
 mod dead_letter;
 mod deaths;
 mod delivery_list;

@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, app, cancel, claim, dead_letter, deaths, delivery_list, device, engine, enroll, expand, facts, history, idempotency,
-    notification, open, person, receipt, recipients, record, register, release, retention, schedule, tally, targets, user_deliveries,
-    waiting, work,
+    accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, engine, enroll, expand, facts, history,
+    idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, tally, targets,
+    user_deliveries, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -33,6 +33,7 @@ const TEXTS: &[&str] = &[
     claim::RENEW,
     claim::SUSPECTS,
     claim::TAKE,
+    corrections::CORRECT,
     dead_letter::LIST,
     dead_letter::NAMES,
     dead_letter::ONE,

@@ -10,6 +10,7 @@ use super::super::Result;
 use super::super::engine::{Finished, Record, Recorded, Shown};
 use super::PostgresStore;
 use super::batch::{execute, fetch};
+use super::corrections;
 use super::deaths;
 use super::facts::{self, Care};
 use super::fault::{is_conflict, is_contended, is_without_partition};
@@ -53,10 +54,11 @@ pub(super) async fn record(store: &PostgresStore, record: &Record) -> Result<Rec
 }
 
 async fn write(tx: &mut Tx, shard: i32, record: &Record, care: Care) -> Result<Recorded> {
-    let judged = deaths::judge(tx, &record.deaths).await?;
+    let judged = deaths::judge(tx, record).await?;
     let facts = record.deliveries.iter().chain(judged.meant.iter().map(|death| &death.delivery));
     let inserted = facts::insert(tx, shard, &facts.collect::<Vec<&Delivery>>(), care).await?;
     let deactivated = deaths::deactivate(tx, &judged.meant).await?;
+    corrections::write(tx, &record.corrections).await?;
     shown(tx, &record.shown).await?;
     let ended = end(tx, &record.finished).await?;
     let followed = follow_up(tx, &record.finished, &ended).await?;

@@ -10,6 +10,7 @@ mod cancel;
 mod category;
 mod checkpoint;
 mod claim;
+mod corrections;
 mod dead_letter;
 mod deaths;
 mod delivery_list;

@@ -6,6 +6,7 @@ use super::super::Result;
 use super::super::engine::{Finished, Record, Recorded, Shown};
 use super::batch::{Binds, Tuples, execute, no_lead};
 use super::claim::key_of;
+use super::corrections;
 use super::deaths;
 use super::facts::{self, Care};
 use super::fault::is_conflict;
@@ -46,6 +47,7 @@ async fn write(tx: &mut Tx<'_>, record: &Record, care: Care) -> Result<Option<Re
     let deliveries: Vec<&Delivery> = record.deliveries.iter().collect();
     let inserted = facts::insert(tx, &deliveries, care).await?;
     let deaths = deaths::write(tx, &record.deaths, care).await?;
+    corrections::write(tx, &record.corrections).await?;
     shown(tx, &record.shown).await?;
     let Some(ended) = end(tx, &record.finished, care).await? else { return Ok(None) };
     let followed = follow_up(tx, &record.finished, &ended).await?;

@@ -10,6 +10,10 @@ use crate::domain::device::Platform;
 use crate::domain::notification::Priority;
 use crate::providers::testing::{ID, message};
 
+fn demo(service_extension: bool) -> App<'static> {
+    App { bundle_id: "com.example.demo", service_extension, certificate: None }
+}
+
 fn full() -> Content {
     Content {
         title: Some("Ann".to_owned()),
@@ -34,7 +38,7 @@ fn title() -> Content {
 }
 
 fn rendered(message: &Message<'_>) -> Rendered {
-    render(message, "com.example.demo", false).unwrap()
+    render(message, demo(false)).unwrap()
 }
 
 fn payload(rendered: &Rendered) -> Value {
@@ -103,12 +107,12 @@ fn priorities_are_five_and_ten() {
 fn alerts_are_mutable_for_an_image_or_a_service_extension() {
     let (plain, image) = (title(), Content { image_url: Some("https://example.com/a.png".to_owned()), ..title() });
     let mutable = |content, extension| {
-        let rendered = render(&message(content, Platform::Ios), "com.example.demo", extension).unwrap();
+        let rendered = render(&message(content, Platform::Ios), demo(extension)).unwrap();
         payload(&rendered)["aps"].get("mutable-content").is_some()
     };
     assert_eq!([mutable(&plain, false), mutable(&plain, true), mutable(&image, false)], [false, true, true]);
     let silent = Message { silent: true, ..message(&plain, Platform::Ios) };
-    let rendered = render(&silent, "com.example.demo", true).unwrap();
+    let rendered = render(&silent, demo(true)).unwrap();
     assert_eq!(payload(&rendered)["aps"], json!({"content-available": 1}));
 }
 
@@ -183,7 +187,7 @@ fn what_is_not_the_caller_s_is_forbidden() {
         (json!({"payload": {"herald_id": "x"}}), "apns.payload.herald_id"),
         (json!({"payload": {"herald_id": null}}), "apns.payload.herald_id"),
     ] {
-        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, "com.example.demo", false);
+        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, demo(false));
         assert_eq!(result.unwrap_err(), RenderError::Forbidden { field: field.to_owned() }, "{overrides}");
     }
 }
@@ -206,7 +210,7 @@ fn what_apple_refuses_is_named() {
         (json!({"aps": {}}), "apns.aps"),
         (json!("x"), "apns"),
     ] {
-        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, "com.example.demo", false);
+        let result = render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, demo(false));
         let Err(RenderError::Invalid { field: named, .. }) = result else { panic!("{overrides} gave {result:?}") };
         assert_eq!(named, field, "{overrides}");
     }
@@ -224,7 +228,7 @@ fn a_background_push_takes_no_alert_and_no_other_priority() {
         (json!({"payload": {"aps": {"x": 1}}}), None),
     ] {
         let silent = Message { silent: true, overrides: Some(&overrides), ..message(&content, Platform::Ios) };
-        let named = match render(&silent, "com.example.demo", false) {
+        let named = match render(&silent, demo(false)) {
             Err(RenderError::Invalid { field, .. }) => Some(field),
             Err(other) => panic!("{other}"),
             Ok(_) => None,
@@ -240,7 +244,7 @@ fn the_limit_is_4096_bytes_and_5120_for_voip() {
         let frame = rendered(&message(&empty, Platform::Ios)).size;
         let content = Content { title: Some("x".repeat(bytes - frame)), ..Content::default() };
         let overrides = json!({"headers": {"apns-push-type": push_type}});
-        render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, "com.example.demo", false).map(|r| r.size)
+        render(&Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) }, demo(false)).map(|r| r.size)
     };
     assert_eq!(sized(4096, "alert"), Ok(4096));
     assert_eq!(sized(4097, "alert"), Err(RenderError::TooLarge { size: 4097, limit: 4096 }));

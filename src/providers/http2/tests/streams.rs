@@ -24,6 +24,40 @@ async fn one_stream_at_a_time_until_the_peer_allows_more() {
 }
 
 #[tokio::test]
+async fn a_peer_may_begin_with_none_and_change_its_mind() {
+    let setup = Setup::new();
+    let peer = Peer::bind(&setup.authority).await;
+    let pool = setup.pool(&peer.url(), one_connection());
+    let first = setup.send(&pool);
+    let mut link = peer.accept(0).await;
+    link.allow(3).await;
+    assert_eq!(link.request().await, 1, "not before it may");
+    let (second, third) = (setup.send(&pool), setup.send(&pool));
+    assert_eq!((link.request().await, link.request().await), (3, 5));
+    // fewer than are open already: those go on, and nothing comes until all but none of them have ended
+    link.allow(1).await;
+    link.answer(1).await;
+    ok(first).await;
+    let (fourth, fifth) = (setup.send(&pool), setup.send(&pool));
+    link.answer(3).await;
+    ok(second).await;
+    assert_eq!(pool.streams_under_way(), 1, "the third alone");
+    link.answer(5).await;
+    ok(third).await;
+    assert_eq!(link.request().await, 7);
+    assert_eq!(pool.streams_under_way(), 1);
+    // none at all for a while
+    link.allow(0).await;
+    link.answer(7).await;
+    ok(fourth).await;
+    assert_eq!(pool.streams_under_way(), 0);
+    link.allow(2).await;
+    assert_eq!(link.request().await, 9);
+    link.answer(9).await;
+    ok(fifth).await;
+}
+
+#[tokio::test]
 async fn those_who_wait_are_served_in_their_order() {
     let setup = Setup::new();
     let peer = Peer::bind(&setup.authority).await;
