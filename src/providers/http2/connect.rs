@@ -14,9 +14,11 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::connection::{Connection, Link, Mark, Pulse};
+use super::connection::{Connection, Engine, Link, Mark, Pulse, Way};
 use super::error::ConnectError;
+use super::http1;
 use super::shared::Shared;
+use super::tls::offers_http1;
 use super::wire::{Transport, Wire};
 
 /// For one address, where there are others to try.
@@ -35,31 +37,57 @@ pub(super) async fn open(shared: &Shared, id: u64) -> Result<(Connection, Link),
     let within = shared.limits().connect_within;
     let pulse = Arc::new(Pulse::default());
     let open = async {
-        let transport = dial(shared).await?;
-        greet(Wire::new(transport, Arc::clone(&pulse))).await
+        let (transport, protocol) = dial(shared).await?;
+        greet(Wire::new(transport, Arc::clone(&pulse)), protocol).await
     };
-    let (sender, mut http2) = timeout(within, open).await.map_err(|_| ConnectError::TimedOut(within))??;
-    let ping = http2.ping_pong().ok_or(ConnectError::NotHttp2)?;
-    let streams = http2.max_concurrent_send_streams();
+    let (way, engine, streams) = timeout(within, open).await.map_err(|_| ConnectError::TimedOut(within))??;
     let mark = Mark { id, opened_at: Instant::now() };
     tracing::debug!(origin = %shared.origin(), connection.id = id, streams, "connected");
-    Ok((Connection { mark, sender, pulse: Arc::clone(&pulse) }, Link { id, http2, ping, pulse, streams }))
+    Ok((Connection { mark, way, pulse: Arc::clone(&pulse) }, Link { id, engine, pulse, streams }))
 }
 
-async fn dial(shared: &Shared) -> Result<Box<dyn Transport>, ConnectError> {
+#[derive(Clone, Copy)]
+enum Protocol {
+    Http2,
+    Http1,
+}
+
+async fn dial(shared: &Shared) -> Result<(Box<dyn Transport>, Protocol), ConnectError> {
     let origin = shared.origin();
-    let found = lookup_host((origin.host(), origin.port())).await.map_err(ConnectError::Resolve)?;
-    let tcp = dial_first(spread(found.collect(), shared.chance())).await.map_err(ConnectError::Tcp)?;
+    // resolved once: what was judged is what is connected to
+    let found: Vec<_> = lookup_host((origin.host(), origin.port())).await.map_err(ConnectError::Resolve)?.collect();
+    if !found.iter().all(|address| shared.limits().reach.allows(address.ip())) {
+        return Err(ConnectError::Forbidden);
+    }
+    let tcp = dial_first(spread(found, shared.chance())).await.map_err(ConnectError::Tcp)?;
     tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
     if !origin.is_tls() {
-        return Ok(Box::new(tcp));
+        return Ok((Box::new(tcp), Protocol::Http2));
     }
     let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
     let tls = TlsConnector::from(Arc::clone(shared.tls())).connect(name, tcp).await.map_err(ConnectError::Tls)?;
-    if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(ConnectError::NotHttp2);
+    let protocol = match tls.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        // a peer without ALPN speaks the oldest that is offered
+        Some(b"http/1.1") | None if offers_http1(shared.tls()) => Protocol::Http1,
+        Some(_) | None => return Err(ConnectError::NotHttp2),
+    };
+    Ok((Box::new(tls), protocol))
+}
+
+async fn greet(wire: Wire, protocol: Protocol) -> Result<(Way, Engine, usize), ConnectError> {
+    match protocol {
+        Protocol::Http2 => {
+            let (sender, mut http2) = greet_http2(wire).await?;
+            let ping = http2.ping_pong().ok_or(ConnectError::NotHttp2)?;
+            let streams = http2.max_concurrent_send_streams();
+            Ok((Way::Streams(sender), Engine::Http2(Box::new(http2), ping), streams))
+        }
+        Protocol::Http1 => {
+            let (turn, link) = http1::begin(wire).await?;
+            Ok((Way::Turns(turn), Engine::Http1(Box::new(link)), 1))
+        }
     }
-    Ok(Box::new(tls))
 }
 
 /// The addresses with the resolver's preference of one family kept, and a random start within each: connections spread.
@@ -106,7 +134,7 @@ async fn dial_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 type Http2 = (client::SendRequest<Bytes>, client::Connection<Wire, Bytes>);
 
 /// Exchanges prefaces. Until the peer's SETTINGS are there nobody knows how many streams it takes: APNs begins with one.
-async fn greet(wire: Wire) -> Result<Http2, ConnectError> {
+async fn greet_http2(wire: Wire) -> Result<Http2, ConnectError> {
     let (sender, mut http2) = client::Builder::new()
         .enable_push(false)
         .initial_max_send_streams(0)

@@ -33,8 +33,25 @@ pub enum TlsError {
     Roots(#[source] rustls::Error),
 }
 
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
 /// TLS 1.2 and 1.3 with ALPN `h2`, trusting the system's roots and those of `extra_roots` (PEM) besides.
 pub fn client_config(extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    offering(&[HTTP2], extra_roots)
+}
+
+/// The same for peers that may speak HTTP/1.1 only.
+pub fn client_config_with_http1(extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    offering(&[HTTP2, HTTP1], extra_roots)
+}
+
+/// Whether it was made by [`client_config_with_http1`].
+pub(super) fn offers_http1(config: &ClientConfig) -> bool {
+    config.alpn_protocols.iter().any(|name| name == HTTP1)
+}
+
+fn offering(protocols: &[&[u8]], extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = extra_roots.map_or_else(|| Ok(Vec::new()), read_roots)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(TlsError::Roots)?;
@@ -44,7 +61,7 @@ pub fn client_config(extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, Tl
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 
