@@ -11,6 +11,7 @@ mod patch;
 mod secret;
 #[cfg(test)]
 mod testing;
+pub mod webpush;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use crate::domain::Timestamp;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, ProviderKind, PushToken};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
@@ -55,7 +57,7 @@ pub struct Message<'a> {
 pub struct Rendered {
     /// The body, with a hole where the provider's form has one for the token or the time left.
     pub body: Body,
-    /// Header fields alike for all (`apns-push-type`, `apns-topic`, `apns-priority`, `apns-collapse-id`).
+    /// Header fields alike for all (`apns-push-type`, `apns-topic`, `apns-priority`, `apns-collapse-id`; `Urgency`, `Topic`).
     pub headers: http::HeaderMap,
     /// What counts towards the provider's limit, in bytes.
     pub size: usize,
@@ -68,6 +70,8 @@ pub enum Body {
     Whole(Bytes),
     /// Pieces and holes in order (FCM).
     Spliced(Arc<[Piece]>),
+    /// The same text for every device, encrypted anew for each (Web Push).
+    Sealed(Bytes),
 }
 
 /// A part of a spliced body.
@@ -140,6 +144,11 @@ pub trait Provider: Send + Sync {
 
     /// Puts a message into the provider's form, once for all devices of a platform and locale.
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError>;
+
+    /// Whether a subscription of this app may be there. Asked when it is stored, and again by the provider when it is sent to.
+    fn allows(&self, endpoint: &Endpoint) -> bool {
+        endpoint.is_ordinary()
+    }
 
     /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.
     async fn send(&self, push: Push) -> Outcome;

@@ -17,6 +17,7 @@ use crate::dispatch::draft::{Draft, FieldError, Rejected, To};
 use crate::dispatch::handle::{Explained, LaneView, Preview, Question, RenderedPreview, Who};
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::When;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
@@ -59,6 +60,10 @@ impl WayIn for FakePath {
     }
 
     fn forget_categories(&self, _: AppId) {}
+
+    fn allows(&self, _: AppId, endpoint: &Endpoint) -> bool {
+        endpoint.is_ordinary()
+    }
 
     async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {
         self.drafts.lock().unwrap().push(draft.clone());

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::server::Seen;
@@ -23,6 +24,8 @@ pub(in crate::providers) enum Turn {
     Answer(u16, String),
     /// The last on its connection.
     AnswerAndClose(u16),
+    /// Once it is told to.
+    Told(u16, Arc<Notify>),
     Never,
 }
 
@@ -100,6 +103,10 @@ async fn answer(log: &Log, connection: usize, request: Request<Incoming>) -> Res
     Ok(match turn {
         Turn::Answer(status, body) => Response::builder().status(status).body(Full::from(body)).unwrap(),
         Turn::AnswerAndClose(status) => Response::builder().status(status).header("connection", "close").body(Full::default()).unwrap(),
+        Turn::Told(status, told) => {
+            told.notified().await;
+            Response::builder().status(status).body(Full::default()).unwrap()
+        }
         Turn::Never => std::future::pending().await,
     })
 }
