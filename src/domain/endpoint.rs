@@ -21,12 +21,17 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes an https URL apart; `None` for what is none.
+    /// Takes an https URL apart; `None` for what is none, or has no host.
     pub fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("https"))?;
-        let port = authority.port_u16().unwrap_or(HTTPS);
-        Some(Self { host: authority.host().to_ascii_lowercase(), port, has_user: authority.as_str().contains('@') })
+        let (user, place) = authority.as_str().rsplit_once('@').map_or((None, authority.as_str()), |(user, place)| (Some(user), place));
+        let port = match place.strip_prefix(authority.host())? {
+            "" => HTTPS,
+            port => port.strip_prefix(':')?.parse().ok()?,
+        };
+        let host = authority.host().to_ascii_lowercase();
+        (!host.is_empty()).then_some(Self { host, port, has_user: user.is_some() })
     }
 
     /// Whether it is at a host by name on port 443: all that can be asked where nobody said which push services there are.
@@ -144,6 +149,10 @@ mod tests {
             "http://fcm.googleapis.com/x",
             "https://fcm.googleapis.com:8443/x",
             "https://fcm.googleapis.com:80/x",
+            "https://fcm.googleapis.com:/x",
+            "https://fcm.googleapis.com:99999/x",
+            "https://fcm.googleapis.com:443:443/x",
+            "https://fcm.googleapis.com:https/x",
             "https://fcm.googleapis.com./x",
             "https://fcm.googleapis.com.evil.example/x",
             "https://evilfcm.googleapis.com/x",

@@ -9,6 +9,7 @@ use http::Uri;
 
 use super::collapse::sha256;
 use super::device::{ProviderKind, PushToken, TokenHash};
+use super::endpoint::Endpoint;
 
 /// Why a token is refused. The text is fit for callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,10 +127,9 @@ fn check_length(text: &str, max: usize) -> Result<(), TokenError> {
 fn check_endpoint(text: &str) -> Result<(), TokenError> {
     check_length(text, MAX_ENDPOINT)?;
     let uri: Uri = text.parse().map_err(|_| TokenError::NotHttps)?;
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    let has_host = uri.host().is_some_and(|host| !host.is_empty());
-    let plain = text.is_ascii() && !text.contains('#') && !authority.contains('@');
-    if uri.scheme_str() == Some("https") && has_host && plain { Ok(()) } else { Err(TokenError::NotHttps) }
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let plain = text.is_ascii() && !text.contains('#') && !has_user;
+    if Endpoint::parse(text).is_some() && plain { Ok(()) } else { Err(TokenError::NotHttps) }
 }
 
 /// Whether bytes are an uncompressed point on P-256: with any other the browser's secret could not be agreed upon.

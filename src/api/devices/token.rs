@@ -52,7 +52,7 @@ pub(super) enum TokenSchema {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a schema only")]
 pub(super) struct Subscription {
-    /// Where to POST.
+    /// Where to POST: https, at a push service that the app allows, by name; elsewhere is `address_forbidden`.
     #[schema(max_length = 2048)]
     endpoint: String,
     /// The browser's keys.

@@ -76,6 +76,8 @@ fn a_bad_subscription_names_its_field() {
         "https://",
         "https:///x",
         "https://:443/x",
+        "https://a.example:/x",
+        "https://a.example:99999/x",
         "https://ann:secret@a.example/x",
         "https://a.example/x#y",
         "https://a.example/x y",

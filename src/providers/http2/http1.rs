@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -81,20 +82,17 @@ pub(super) async fn drive(shared: &Arc<Shared>, id: u64, link: Box<Link>, pulse:
     let ended = tokio::select! {
         biased;
         ended = &mut run => ended,
-        () = close_idle(shared, id, pulse) => run.await,
-        () = shared.cancelled() => {
-            shared.close();
-            run.await
-        }
+        () = let_go(shared, id, pulse) => run.await,
     };
     ended.err().map(|error| error.to_string())
 }
 
-/// Returns once the connection was given up for having had nothing to do, or for the pool's end.
-async fn close_idle(shared: &Arc<Shared>, id: u64, pulse: &Pulse) {
-    let Some(idle) = shared.limits().idle else { return std::future::pending().await };
+/// Returns once nothing new comes to the connection: it had nothing to do for long, or the pool is at its end.
+async fn let_go(shared: &Arc<Shared>, id: u64, pulse: &Pulse) {
     let mut heard = pulse.beats();
     loop {
+        // without a limit, for as long as the process can live
+        let idle = shared.limits().idle.unwrap_or(Duration::MAX);
         if timeout(idle, shared.cancelled()).await.is_ok() {
             return shared.close();
         }
