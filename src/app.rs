@@ -25,6 +25,7 @@ use crate::domain::device::ProviderKind;
 use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
 use crate::providers::fcm::FcmProvider;
+use crate::providers::webpush::WebpushProvider;
 use crate::providers::{self, Provider};
 use crate::queue::in_process::InProcessQueue;
 use crate::queue::redis::{Looked, RedisQueue};
@@ -249,6 +250,10 @@ fn providers_of(
         let service_extension = app.apns.as_ref().is_some_and(|apns| apns.service_extension);
         providers.insert(ProviderKind::Fcm, Arc::new(provider.with_service_extension(service_extension)));
     }
+    if let Some(settings) = &app.webpush {
+        let provider = WebpushProvider::load(settings, context).with_context(|| format!("apps.{name}.webpush"))?;
+        providers.insert(ProviderKind::Webpush, Arc::new(provider));
+    }
     Ok(providers)
 }
 
@@ -291,6 +296,9 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
         }
         if let Some(settings) = &app.fcm {
             findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
+        }
+        if let Some(settings) = &app.webpush {
+            findings.push(check_webpush(format!("apps.{name}.webpush"), settings, &context));
         }
     }
     life.abort();
@@ -347,6 +355,14 @@ fn check_apns(what: String, settings: &providers::apns::Settings, context: &prov
     let proven = ApnsProvider::load(settings, &Signers::default(), context).and_then(|provider| provider.prove().map(|()| provider));
     match proven {
         Ok(provider) => Finding::good(what, provider.credential_expires_at().map(|at| format!("its certificate expires at {at}"))),
+        Err(error) => Finding::of::<()>(what, Err(error.into())),
+    }
+}
+
+/// The public key is said, since pages must subscribe with it.
+fn check_webpush(what: String, settings: &providers::webpush::Settings, context: &providers::Context) -> Finding {
+    match WebpushProvider::load(settings, context).and_then(|provider| provider.prove()) {
+        Ok(proof) => Finding::good(what, Some(proof)),
         Err(error) => Finding::of::<()>(what, Err(error.into())),
     }
 }

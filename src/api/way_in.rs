@@ -9,6 +9,7 @@ use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, Rejected};
 use crate::dispatch::handle::{Dispatch, Explained, LaneView, Preview, Question};
 use crate::domain::device::ProviderKind;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
 use crate::store::engine::{Submission, Verdict};
@@ -27,6 +28,9 @@ pub(super) trait WayIn: Send + Sync {
 
     /// Forgets them, after a change.
     fn forget_categories(&self, app: AppId);
+
+    /// Whether a subscription of an app's may be there.
+    fn allows(&self, app: AppId, endpoint: &Endpoint) -> bool;
 
     async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected>;
 
@@ -62,6 +66,10 @@ impl WayIn for Path {
 
     fn forget_categories(&self, app: AppId) {
         self.0.directory().forget_categories(app);
+    }
+
+    fn allows(&self, app: AppId, endpoint: &Endpoint) -> bool {
+        self.0.allows(app, endpoint)
     }
 
     async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {

@@ -17,11 +17,33 @@ pub(super) async fn fill(client: &Client) -> anyhow::Result<()> {
     let answer = client.post_lines(&["v1", "devices", "import"], &[], Body::from(lines)).await?;
     match answer.get("errors").and_then(Value::as_array) {
         Some(errors) if !errors.is_empty() => anyhow::bail!("devices were refused: {answer}"),
-        _ => Ok(()),
+        _ => {}
     }
+    let browser = json!({ "user_id": "demo-eve", "platform": "web", "token": subscribe(client).await?,
+                          "timezone": "Africa/Nairobi", "locale": "en-KE", "app_version": "3.2.1", "model": "Firefox" });
+    client.put(&["v1", "devices", BROWSER], &browser).await.context("the browser")?;
+    Ok(())
 }
 
-/// Three people: one with two devices, one with one, and one whose token is dead.
+/// Gives the browser a subscription of this start's push service, whose keys and port are new ones. One that was deleted stays so.
+pub(super) async fn resubscribe(client: &Client) -> anyhow::Result<()> {
+    let devices = client.get(&["v1", "users", "demo-eve", "devices"], &[]).await?;
+    let items = devices.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if items.iter().any(|device| device.get("device_id").is_some_and(|name| name == BROWSER)) {
+        let change = json!({ "platform": "web", "token": subscribe(client).await? });
+        client.put(&["v1", "devices", BROWSER], &change).await.context("the browser")?;
+    }
+    Ok(())
+}
+
+async fn subscribe(client: &Client) -> anyhow::Result<Value> {
+    client.post(&["simulator", "subscriptions"], &json!({ "id": BROWSER })).await.context("the browser's subscription")
+}
+
+/// The one browser; its endpoint ends so too.
+const BROWSER: &str = "demo-eve-firefox";
+
+/// Three people: one with two phones, one with one, and one whose token is dead. The fourth has a browser.
 fn devices() -> [Value; 4] {
     [
         json!({ "device_id": "demo-ann-iphone", "user_id": "demo-ann", "platform": "ios", "token": "a11".repeat(22) + "a1",

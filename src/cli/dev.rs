@@ -37,7 +37,7 @@ const KEY: &str = "herald_dev_key";
 /// Run daemon, simulator and demo data together, for a first try and for tests.
 ///
 /// It has one app `demo` and accepts the API key `herald_dev_key`; beyond loopback a key is made for this start and printed.
-/// What would go to Apple and Google goes to the simulator, which shows it under /simulator/pushes.
+/// What would go to Apple, Google and browsers' push services goes to the simulator, which shows it under /simulator/pushes.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Where to listen.
@@ -64,6 +64,8 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
     if is_new {
         demo::fill(&Client::new(remote)?).await.context("the demo data")?;
         folder.note_filled().context("the demo data")?;
+    } else {
+        demo::resubscribe(&Client::new(remote)?).await.context("the demo data")?;
     }
     if api_key != KEY {
         output.note(&format!("the API key of this start: {api_key}"));

@@ -1,4 +1,4 @@
-//! `herald simulate`: the look-alikes of APNs and FCM alone, for any number of daemons.
+//! `herald simulate`: the look-alikes of APNs, FCM and a web push service alone, for any number of daemons.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::output::Output;
 use crate::lifecycle::{Hangup, Lifecycle};
 use crate::simulator::Simulator;
 
-/// Run look-alikes of APNs, FCM and Google's token endpoint.
+/// Run look-alikes of APNs, FCM, Google's token endpoint and a web push service.
 ///
 /// They check what the real ones check, misbehave on demand and count every push; /simulator/pushes shows them.
 #[derive(Args)]

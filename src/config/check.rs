@@ -97,6 +97,9 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
     if let Some(fcm) = &app.fcm {
         check_provider(&format!("apps.{name}.fcm"), fcm.check(), report);
     }
+    if let Some(webpush) = &app.webpush {
+        check_provider(&format!("apps.{name}.webpush"), webpush.check(), report);
+    }
 }
 
 fn check_provider(section: &str, result: Result<(), InitError>, report: &mut dyn FnMut(&str, String)) {

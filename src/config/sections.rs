@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::domain::quiet_hours::QuietInterval;
-use crate::providers::{apns, fcm};
+use crate::providers::{apns, fcm, webpush};
 
 /// `[server]`: the HTTP side.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -201,10 +201,11 @@ pub struct App {
     pub apns: Option<apns::Settings>,
     /// Its way to FCM.
     pub fcm: Option<fcm::Settings>,
+    /// Its way to browsers.
+    pub webpush: Option<webpush::Settings>,
     min_app_version: Option<NotYet>,
     upgrade_url: Option<NotYet>,
     allowed_origins: Option<NotYet>,
-    webpush: Option<NotYet>,
 }
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {

@@ -180,6 +180,17 @@ const PROVIDERS: &[Case] = &[
         &[],
         "herald.toml:3: apps.a.fcm.endpoint is not an absolute URL",
     ),
+    (
+        "[apps.a.webpush]\nvapid_key_file = '/dev/null'\nsubject = 'ops'",
+        &[],
+        "herald.toml:3: apps.a.webpush.subject must be a contact for push services: mailto: with an address, or an https: URL",
+    ),
+    (
+        "[apps.a.webpush]\nvapid_key_file = '/dev/null'\nsubject = 'mailto:ops@example.com'\nallowed_hosts = ['10.0.0.1']",
+        &[],
+        "herald.toml:4: apps.a.webpush.allowed_hosts must be hosts by name, as push.example.com, *.push.example.com or push.example.com:8443",
+    ),
+    ("[apps.a.webpush]\nsubject = 'mailto:ops@example.com'", &[], "herald.toml:1: apps.a.webpush.vapid_key_file is missing"),
     ("[apps.a.fcm]\ndisplay = 'app'", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
     ("[apps.a.fcm]\nservice_account_file = ''", &[], "herald.toml:1: apps.a.fcm.service_account_file is missing"),
     (
@@ -238,7 +249,8 @@ fn a_queue_is_embedded_or_in_redis() {
     assert_eq!(problems("", &variable), [format!("HERALD__QUEUE__URL: {SHARED}")]);
 }
 
-const LATER: &[Case] = &[("[apps.a.webpush]\nsubject = 'x'", &[], "herald.toml:1: apps.a.webpush is not available in this version")];
+const LATER: &[Case] =
+    &[("[apps.a]\nallowed_origins = ['x']", &[], "herald.toml:2: apps.a.allowed_origins is not available in this version")];
 
 #[test]
 fn a_server_is_named_with_its_user_and_database() {
@@ -406,7 +418,7 @@ fn an_empty_file_name_is_none() {
 #[test]
 fn the_example_of_the_documented_file_is_valid() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["AuthKey_ABC123DEFG.p8", "service-account.json"] {
+    for name in ["AuthKey_ABC123DEFG.p8", "service-account.json", "vapid.pem"] {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
     let text: String = include_str!("../../config/herald.toml")
@@ -418,6 +430,9 @@ fn the_example_of_the_documented_file_is_valid() {
     let settings = Source { file: Some(folder.path().join("herald.toml")), text: &text, variables: Vec::new() }.settings().unwrap();
     let demo = &settings.apps["demo"];
     assert!(demo.apns.is_some() && demo.fcm.is_some());
+    let least = "[apps.demo.webpush]\nvapid_key_file = '/dev/null'\nsubject = 'mailto:ops@example.com'";
+    let (shown, usual) = (demo.webpush.as_ref().unwrap(), read(least, &[]).unwrap().apps["demo"].webpush.clone().unwrap());
+    assert_eq!((&shown.allowed_hosts, shown.allow_private_addresses), (&usual.allowed_hosts, usual.allow_private_addresses));
     assert_eq!(demo.apns.as_ref().unwrap().key_file, folder.path().join("AuthKey_ABC123DEFG.p8"));
 }
 

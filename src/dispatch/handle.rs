@@ -22,6 +22,7 @@ use super::role::Roles;
 use super::{hand_back, job, preview, reclaim, recorder, scheduler, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId};
 use crate::store;
 use crate::store::engine::{RunStatus, Submission, Verdict};
@@ -89,6 +90,12 @@ impl Dispatch {
     /// The apps of this node.
     pub fn directory(&self) -> &Arc<Directory> {
         &self.node.directory
+    }
+
+    /// Whether a subscription of an app's may be there; where the app has no way to browsers, whether it is an ordinary place.
+    pub fn allows(&self, app: AppId, endpoint: &Endpoint) -> bool {
+        let provider = self.node.directory.app(app).and_then(|app| app.providers.get(&ProviderKind::Webpush));
+        provider.map_or_else(|| endpoint.is_ordinary(), |provider| provider.allows(endpoint))
     }
 
     /// Checks a draft wholly and makes what is to be written of it.

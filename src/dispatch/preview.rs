@@ -168,7 +168,7 @@ impl Life {
 fn payload(rendered: &Rendered, life: &Life) -> serde_json::Value {
     let mut bytes = Vec::new();
     match &rendered.body {
-        Body::Whole(whole) => bytes.extend_from_slice(whole),
+        Body::Whole(whole) | Body::Sealed(whole) => bytes.extend_from_slice(whole),
         Body::Spliced(pieces) => {
             for piece in pieces.iter() {
                 match piece {

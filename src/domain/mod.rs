@@ -8,6 +8,7 @@ pub mod decision;
 pub mod delivery;
 pub mod device;
 pub mod due;
+pub mod endpoint;
 pub mod explain;
 pub mod gate;
 pub mod id;

@@ -1,5 +1,6 @@
 //! Push tokens: which addresses are taken, and their hash. No message here ever repeats a token.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -8,6 +9,7 @@ use http::Uri;
 
 use super::collapse::sha256;
 use super::device::{ProviderKind, PushToken, TokenHash};
+use super::endpoint::Endpoint;
 
 /// Why a token is refused. The text is fit for callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +90,7 @@ impl PushToken {
     /// The error comes with the field that it is about: `endpoint`, `keys.p256dh` or `keys.auth`. Which hosts may be posted to is not judged here.
     pub fn webpush(endpoint: &str, p256dh: &str, auth: &str) -> Result<Self, (&'static str, TokenError)> {
         check_endpoint(endpoint).map_err(|error| ("endpoint", error))?;
-        let point = decode(p256dh).filter(|bytes| bytes.len() == 65 && bytes.first() == Some(&4));
+        let point = decode(p256dh).filter(|bytes| is_point(bytes));
         let secret = decode(auth).filter(|bytes| bytes.len() == 16);
         Ok(Self::Webpush {
             endpoint: endpoint.to_owned(),
@@ -125,10 +127,14 @@ fn check_length(text: &str, max: usize) -> Result<(), TokenError> {
 fn check_endpoint(text: &str) -> Result<(), TokenError> {
     check_length(text, MAX_ENDPOINT)?;
     let uri: Uri = text.parse().map_err(|_| TokenError::NotHttps)?;
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    let has_host = uri.host().is_some_and(|host| !host.is_empty());
-    let plain = text.is_ascii() && !text.contains('#') && !authority.contains('@');
-    if uri.scheme_str() == Some("https") && has_host && plain { Ok(()) } else { Err(TokenError::NotHttps) }
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let plain = text.is_ascii() && !text.contains('#') && !has_user;
+    if Endpoint::parse(text).is_some() && plain { Ok(()) } else { Err(TokenError::NotHttps) }
+}
+
+/// Whether bytes are an uncompressed point on P-256: with any other the browser's secret could not be agreed upon.
+fn is_point(bytes: &[u8]) -> bool {
+    bytes.len() == 65 && bytes.first() == Some(&4) && ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).is_ok()
 }
 
 /// The bytes of either alphabet, padded or not.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::http2::{Answer, Error, retry_after};
+use super::http2::{Answer, ConnectError, Error, retry_after};
 use super::{Context, Outcome};
 use crate::domain::outcome::Reason;
 
@@ -12,6 +12,10 @@ pub(super) fn outcome(error: &Error) -> Outcome {
     match error {
         Error::Withheld => Outcome::Withheld,
         Error::Malformed => Outcome::MessageRejected { reason, too_large: false },
+        // nobody is connected to there, now or later: that costs no retries, and no device for what a resolver said
+        Error::Connect(cause) | Error::BackingOff { cause, .. } if matches!(**cause, ConnectError::Forbidden) => {
+            Outcome::MessageRejected { reason, too_large: false }
+        }
         Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason },
         Error::Connect(_)
         | Error::NoStream

@@ -13,6 +13,7 @@ mod secret;
 #[cfg(test)]
 mod testing;
 mod token_share;
+pub mod webpush;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use crate::domain::Timestamp;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, ProviderKind, PushToken};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
@@ -58,7 +60,7 @@ pub struct Message<'a> {
 pub struct Rendered {
     /// The body, with a hole where the provider's form has one for the token or the time left.
     pub body: Body,
-    /// Header fields alike for all (`apns-push-type`, `apns-topic`, `apns-priority`, `apns-collapse-id`).
+    /// Header fields alike for all (`apns-push-type`, `apns-topic`, `apns-priority`, `apns-collapse-id`; `Urgency`, `Topic`).
     pub headers: http::HeaderMap,
     /// What counts towards the provider's limit, in bytes.
     pub size: usize,
@@ -71,6 +73,8 @@ pub enum Body {
     Whole(Bytes),
     /// Pieces and holes in order (FCM).
     Spliced(Arc<[Piece]>),
+    /// The same text for every device, encrypted anew for each (Web Push).
+    Sealed(Bytes),
 }
 
 /// A part of a spliced body.
@@ -147,6 +151,11 @@ pub trait Provider: Send + Sync {
     /// From when on its credential is refused, where it says so itself (a certificate).
     fn credential_expires_at(&self) -> Option<Timestamp> {
         None
+    }
+
+    /// Whether a subscription of this app may be there. Asked when it is stored, and again by the provider when it is sent to.
+    fn allows(&self, endpoint: &Endpoint) -> bool {
+        endpoint.is_ordinary()
     }
 
     /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.

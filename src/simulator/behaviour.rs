@@ -21,6 +21,8 @@ pub enum Provider {
     Apns,
     /// FCM's send endpoint.
     Fcm,
+    /// The web push service; a token is the end of an endpoint.
+    Webpush,
     /// The token endpoint. Only a rule that names it applies to it.
     Oauth,
 }
@@ -65,7 +67,7 @@ impl RetryAfter {
 pub struct Respond {
     /// 200 to 599; up to 299 is success.
     pub status: u16,
-    /// The reason (APNs, OAuth) or `FcmError` code (FCM).
+    /// The reason (APNs, OAuth), `FcmError` code (FCM), Apple's word or Mozilla's number (Web Push).
     pub reason: Option<String>,
     /// The `Retry-After` header.
     pub retry_after: Option<RetryAfter>,
@@ -73,14 +75,16 @@ pub struct Respond {
     pub timestamp: Option<i64>,
     /// FCM: all of `error.details`, in place of the `FcmError` that `reason` makes.
     pub details: Option<Vec<Value>>,
-    /// FCM: `error.message`.
+    /// FCM: `error.message`. Web Push: Mozilla's `message`, or all of the body where there is no reason.
     pub message: Option<String>,
+    /// Web Push: the `Location` header.
+    pub location: Option<String>,
 }
 
 impl Respond {
     /// An answer with a status and a reason.
     pub(super) fn new(status: u16, reason: &str) -> Self {
-        Self { status, reason: Some(reason.to_owned()), retry_after: None, timestamp: None, details: None, message: None }
+        Self { status, reason: Some(reason.to_owned()), retry_after: None, timestamp: None, details: None, message: None, location: None }
     }
 
     /// Whether it is success.
@@ -93,7 +97,7 @@ impl Respond {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Whom it is for; absent, both providers.
+    /// Whom it is for; absent, all providers.
     pub provider: Option<Provider>,
     /// What the token begins with; absent, any.
     pub token_prefix: Option<String>,

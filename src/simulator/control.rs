@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,19 +18,31 @@ use super::behaviour::Rule;
 use super::book::Stats;
 use super::conduct::Shared;
 use super::record::Push;
+use super::webpush::{Asked, PATH, Subscriptions, Unmade};
 
 /// The routes, with their full paths `/simulator/…`.
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(super) fn router(shared: Arc<Shared>, subscriptions: Arc<Subscriptions>) -> Router {
+    let subscribing = Router::new().route("/simulator/subscriptions", post(subscribe)).with_state(subscriptions);
     Router::new()
         .route("/simulator/pushes", get(pushes).delete(forget))
         .route("/simulator/stats", get(stats))
         .route("/simulator/behaviours", put(behaviours))
         .with_state(shared)
+        .merge(subscribing)
 }
 
 #[derive(Deserialize)]
 struct Filter {
+    /// Of Web Push the end of the endpoint, or the whole of it.
     device_token: Option<String>,
+}
+
+impl Filter {
+    fn token(&self) -> Option<&str> {
+        let token = self.device_token.as_deref()?;
+        let end = token.strip_prefix("https://").and_then(|endpoint| endpoint.split_once(PATH));
+        Some(end.map_or(token, |(_, id)| id))
+    }
 }
 
 #[derive(Serialize)]
@@ -39,7 +51,7 @@ struct Pushes {
 }
 
 async fn pushes(State(shared): State<Arc<Shared>>, Query(filter): Query<Filter>) -> Json<Pushes> {
-    let items = shared.book.pushes(filter.device_token.as_deref());
+    let items = shared.book.pushes(filter.token());
     Json(Pushes { items })
 }
 
@@ -62,7 +74,28 @@ async fn behaviours(State(shared): State<Arc<Shared>>, body: Bytes) -> Response 
     }
 }
 
-/// Why rules are refused.
+/// Subscribes as a browser would: 201 with the subscription, which goes into a device's `token` as it is.
+async fn subscribe(State(subscriptions): State<Arc<Subscriptions>>, body: Bytes) -> Response {
+    let asked = if body.is_empty() { Ok(Asked::default()) } else { parse_asked(&body) };
+    match asked.and_then(|asked| subscriptions.make(asked).map_err(Problem::from)) {
+        Ok(made) => (StatusCode::CREATED, Json(made)).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn parse_asked(body: &[u8]) -> Result<Asked, Problem> {
+    let json = serde_json::from_slice::<Value>(body).map_err(|error| Problem::BadJson(error.to_string()))?;
+    serde_path_to_error::deserialize(json)
+        .map_err(|error| Problem::Invalid { field: error.path().to_string(), message: error.inner().to_string() })
+}
+
+impl From<Unmade> for Problem {
+    fn from((field, message): Unmade) -> Self {
+        Self::Invalid { field: field.to_owned(), message: message.to_owned() }
+    }
+}
+
+/// Why rules or subscriptions are refused.
 #[derive(Debug, Eq, PartialEq)]
 enum Problem {
     /// 400: not JSON.

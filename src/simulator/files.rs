@@ -10,6 +10,9 @@ use super::{Error, Simulator};
 const CA_FILE: &str = "ca.pem";
 const CERTIFICATE_FILE: &str = "push-certificate.pem";
 const SERVICE_ACCOUNT_FILE: &str = "service-account.json";
+const VAPID_KEY_FILE: &str = "vapid.pem";
+/// Whom the push service may turn to: nobody.
+const SUBJECT: &str = "mailto:ops@example.com";
 
 #[derive(Serialize)]
 struct Apns<'a> {
@@ -30,9 +33,19 @@ struct Fcm<'a> {
 }
 
 #[derive(Serialize)]
+struct Webpush<'a> {
+    vapid_key_file: String,
+    subject: &'a str,
+    allowed_hosts: [&'a str; 1],
+    allow_private_addresses: bool,
+    ca_file: String,
+}
+
+#[derive(Serialize)]
 struct App<'a> {
     apns: Apns<'a>,
     fcm: Fcm<'a>,
+    webpush: Webpush<'a>,
 }
 
 #[derive(Serialize)]
@@ -46,9 +59,9 @@ impl Simulator {
         format!("AuthKey_{}.p8", self.key_id())
     }
 
-    /// Writes `ca.pem`, `AuthKey_<key id>.p8`, `push-certificate.pem` and `service-account.json` into
-    /// `dir`, which is made if need be. The configuration names the key; the certificate may take
-    /// its place. Private keys can be read by their owner only.
+    /// Writes `ca.pem`, `AuthKey_<key id>.p8`, `push-certificate.pem`, `service-account.json` and
+    /// `vapid.pem` into `dir`, which is made if need be. The configuration names the key; the
+    /// certificate may take its place. Private keys can be read by their owner only.
     pub async fn write_files(&self, dir: &Path) -> Result<(), Error> {
         tokio::fs::create_dir_all(dir).await.map_err(Error::Files)?;
         write(&dir.join(CA_FILE), self.ca_pem()).await?;
@@ -56,11 +69,12 @@ impl Simulator {
         write(&key, self.apns_key_pem()).await?;
         write(&dir.join(CERTIFICATE_FILE), self.apns_certificate_pem()).await?;
         let account = dir.join(SERVICE_ACCOUNT_FILE);
-        write(&account, self.service_account_json()).await
+        write(&account, self.service_account_json()).await?;
+        write(&dir.join(VAPID_KEY_FILE), self.vapid_key_pem()).await
     }
 
-    /// The `[apps.<app_name>.apns]` and `[apps.<app_name>.fcm]` parts of a configuration that
-    /// sends to this simulator with the files of `write_files(dir)`.
+    /// The `apns`, `fcm` and `webpush` parts of `[apps.<app_name>]` in a configuration that sends
+    /// to this simulator with the files of `write_files(dir)`.
     pub fn config_toml(&self, app_name: &str, dir: &Path) -> Result<String, Error> {
         let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
         let endpoints = self.endpoints();
@@ -75,6 +89,13 @@ impl Simulator {
                 ca_file: path(CA_FILE),
             },
             fcm: Fcm { service_account_file: path(SERVICE_ACCOUNT_FILE), endpoint: &endpoints.fcm, ca_file: path(CA_FILE) },
+            webpush: Webpush {
+                vapid_key_file: path(VAPID_KEY_FILE),
+                subject: SUBJECT,
+                allowed_hosts: [endpoints.webpush.trim_start_matches("https://")],
+                allow_private_addresses: true,
+                ca_file: path(CA_FILE),
+            },
         };
         let apps = std::iter::once((app_name, app)).collect();
         toml::to_string(&Config { apps }).map_err(Error::Config)

@@ -1,5 +1,7 @@
-//! The credentials that the look-alikes accept: an APNs `.p8` key and an FCM service account.
+//! The credentials that the look-alikes accept: an APNs `.p8` key, an FCM service account and a VAPID key.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde::Serialize;
@@ -18,6 +20,21 @@ impl ApnsKey {
     pub(super) fn generate() -> Result<Self, Error> {
         let key = KeyPair::generate()?;
         Ok(Self { pem: key.serialize_pem(), public: DecodingKey::from_ec_pem(key.public_key_pem().as_bytes())? })
+    }
+}
+
+/// A key that an app signs with for push services, and its public half.
+pub(super) struct VapidKey {
+    /// The private key: PKCS#8, PEM.
+    pub(super) pem: String,
+    /// What pages subscribe with: the uncompressed point, base64url.
+    pub(super) public: String,
+}
+
+impl VapidKey {
+    pub(super) fn generate() -> Result<Self, Error> {
+        let key = KeyPair::generate()?;
+        Ok(Self { pem: key.serialize_pem(), public: URL_SAFE_NO_PAD.encode(key.public_key_raw()) })
     }
 }
 

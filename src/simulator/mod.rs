@@ -1,5 +1,5 @@
-//! Look-alikes of APNs, of FCM HTTP v1 and of Google's token endpoint, on loopback and with a
-//! certificate authority of their own: what Herald is tried against without any credentials.
+//! Look-alikes of APNs, of FCM HTTP v1, of Google's token endpoint and of a web push service, on
+//! loopback and with a certificate authority of their own: what Herald is tried against without any credentials.
 //!
 //! They check what the real services check and refuse as they do, misbehave on demand (by the
 //! beginning of a token, see `prefix.rs`, and by script, see `behaviour.rs`), and keep a book of
@@ -36,6 +36,7 @@ mod options;
 mod prefix;
 mod record;
 mod serve;
+mod webpush;
 mod wire;
 
 #[cfg(test)]
@@ -60,12 +61,13 @@ use ca::Authority;
 use conduct::Shared;
 use fcm::Fcm;
 use http2::Streams;
-use keys::{ApnsKey, ServiceAccount};
+use keys::{ApnsKey, ServiceAccount, VapidKey};
 use look_alike::LookAlike;
 use oauth::OAuth;
 use prefix::Failures;
 use record::Source;
 use serve::Service;
+use webpush::{Subscriptions, Webpush};
 
 /// Where the look-alikes are: URLs without a path, but for the token endpoint's.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,6 +80,8 @@ pub struct Endpoints {
     pub fcm: String,
     /// The token endpoint, as the service account names it.
     pub token_uri: String,
+    /// The web push service, by name.
+    pub webpush: String,
 }
 
 /// A running simulator. It runs until its options' token is cancelled, dropped or not.
@@ -88,6 +92,8 @@ pub struct Simulator {
     apns_certificate_pem: String,
     apns_key_pem: String,
     service_account_json: String,
+    vapid_key_pem: String,
+    subscriptions: Arc<Subscriptions>,
     shared: Arc<Shared>,
 }
 
@@ -98,15 +104,18 @@ impl Simulator {
         let (apns, apns_address) = bind(options.apns_listen).await?;
         let (sandbox, sandbox_address) = bind(options.apns_sandbox_listen).await?;
         let (fcm, fcm_address) = bind(options.fcm_listen).await?;
+        let (webpush, webpush_address) = bind(options.webpush_listen).await?;
         let endpoints = Endpoints {
             apns: options.origin(apns_address),
             apns_sandbox: options.origin(sandbox_address),
             fcm: options.origin(fcm_address),
             token_uri: format!("{}{}", options.origin(fcm_address), oauth::PATH),
+            webpush: format!("https://{}", options.authority(webpush_address)),
         };
         let authority = Authority::generate(options.host.as_deref(), &options.bundle_id)?;
         let apns_key = ApnsKey::generate()?;
         let account = ServiceAccount::generate(&options.project_id, endpoints.token_uri.clone())?;
+        let vapid_key = VapidKey::generate()?;
         let shared = Arc::new(Shared {
             book: Book::new(options.kept_pushes, options.remembered_pushes),
             behaviours: Behaviours::default(),
@@ -114,17 +123,20 @@ impl Simulator {
             now: Arc::clone(&options.now),
         });
         let simulator = Self {
-            endpoints,
             ca_pem: authority.ca_pem.clone(),
             apns_certificate_pem: authority.push_pem.clone(),
             apns_key_pem: apns_key.pem.clone(),
             service_account_json: account.json.clone(),
+            vapid_key_pem: vapid_key.pem,
+            subscriptions: Arc::new(Subscriptions::new(endpoints.webpush.clone(), vapid_key.public)),
             shared,
+            endpoints,
             options,
         };
         let listeners = [(Source::ApnsProduction, apns), (Source::ApnsSandbox, sandbox)];
         simulator.serve_apns(&authority, apns_key, listeners)?;
         simulator.serve_fcm(&authority, account, fcm)?;
+        simulator.serve_webpush(&authority, webpush)?;
         Ok(simulator)
     }
 
@@ -148,6 +160,13 @@ impl Simulator {
         Ok(())
     }
 
+    fn serve_webpush(&self, authority: &Authority, listener: TcpListener) -> Result<(), Error> {
+        let look_alike = Webpush::new(Arc::clone(&self.subscriptions), Arc::clone(&self.shared));
+        let streams = Streams { first: self.options.webpush_streams, later: self.options.webpush_streams };
+        self.serve(look_alike, authority.server_config(&[b"h2", b"http/1.1"])?, streams, listener);
+        Ok(())
+    }
+
     fn serve<L: LookAlike>(&self, look_alike: L, tls: Arc<rustls::ServerConfig>, streams: Streams, listener: TcpListener) {
         let service = Service {
             look_alike: Arc::new(look_alike),
@@ -161,7 +180,7 @@ impl Simulator {
 
     /// The control view. Its routes have full paths (`/simulator/…`): merge it, do not nest it.
     pub fn control_router(&self) -> Router {
-        control::router(Arc::clone(&self.shared))
+        control::router(Arc::clone(&self.shared), Arc::clone(&self.subscriptions))
     }
 
     /// Serves the control view alone; answers the address it got.
@@ -205,6 +224,11 @@ impl Simulator {
     /// The service account: the text of a `service-account.json`.
     pub fn service_account_json(&self) -> &str {
         &self.service_account_json
+    }
+
+    /// The VAPID key that subscriptions made here may be sent to with: PKCS#8, PEM.
+    pub fn vapid_key_pem(&self) -> &str {
+        &self.vapid_key_pem
     }
 
     /// The APNs key's id.

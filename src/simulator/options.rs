@@ -20,6 +20,8 @@ pub struct Options {
     pub apns_sandbox_listen: SocketAddr,
     /// Where the look-alike of FCM and of its token endpoint listens.
     pub fcm_listen: SocketAddr,
+    /// Where the web push service listens.
+    pub webpush_listen: SocketAddr,
     /// The name under which other machines reach the look-alikes; `None`: only this machine does,
     /// by its loopback address.
     pub host: Option<String>,
@@ -38,6 +40,8 @@ pub struct Options {
     pub apns_streams: u32,
     /// Streams that FCM allows on a connection.
     pub fcm_streams: u32,
+    /// Streams that the web push service allows on a connection.
+    pub webpush_streams: u32,
     /// The life of an access token in seconds, as its answer says. Google's is 3599.
     pub access_token_seconds: u32,
     /// The newest pushes that are kept whole for the view, as long as they have 2 KiB on
@@ -59,7 +63,7 @@ impl Options {
     #[must_use]
     pub fn reachable_as(mut self, host: String) -> Self {
         let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        (self.apns_listen, self.apns_sandbox_listen, self.fcm_listen) = (anywhere, anywhere, anywhere);
+        (self.apns_listen, self.apns_sandbox_listen, self.fcm_listen, self.webpush_listen) = (anywhere, anywhere, anywhere, anywhere);
         self.host = Some(host);
         self
     }
@@ -72,6 +76,11 @@ impl Options {
         }
     }
 
+    /// The name and the port of the web push service at this address: endpoints are at names, never at addresses.
+    pub(super) fn authority(&self, bound: SocketAddr) -> String {
+        format!("{}:{}", self.host.as_deref().unwrap_or("localhost"), bound.port())
+    }
+
     /// The defaults: free loopback ports, the limits of the real services.
     pub fn new(now: Now, tasks: TaskTracker, cancel: CancellationToken) -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -79,6 +88,7 @@ impl Options {
             apns_listen: loopback,
             apns_sandbox_listen: loopback,
             fcm_listen: loopback,
+            webpush_listen: loopback,
             host: None,
             bundle_id: "com.example.demo".to_owned(),
             key_id: "HERALDKEY1".to_owned(),
@@ -87,6 +97,7 @@ impl Options {
             first_streams: 1,
             apns_streams: 1000,
             fcm_streams: 100,
+            webpush_streams: 100,
             access_token_seconds: 3599,
             kept_pushes: 50_000,
             remembered_pushes: 8_000_000,

@@ -1,16 +1,19 @@
 //! Misbehaviour by token: what a token's first characters ask for, and how often.
 //!
-//! | APNs | answer | FCM | answer |
-//! |---|---|---|---|
-//! | `dead` | 410 Unregistered | `dead-` | 404 UNREGISTERED |
-//! | `bad0` | 400 `BadDeviceToken` | `bad-` | 400 `INVALID_ARGUMENT` on `message.token` |
-//! | `5000` | 500 | `mismatch-` | 403 `SENDER_ID_MISMATCH` |
-//! | `5030` | 503, Retry-After | `quota-` | 429 `QUOTA_EXCEEDED` |
-//! | `4290` | 429 `TooManyRequests` | `down-` | 503 UNAVAILABLE |
-//! | `ffff` | none | `stall-` | none |
+//! | APNs | answer | FCM | answer | Web Push | answer |
+//! |---|---|---|---|---|---|
+//! | `dead` | 410 Unregistered | `dead-` | 404 UNREGISTERED | `dead-` | 410 |
+//! | | | | | `missing-` | 404 |
+//! | `bad0` | 400 `BadDeviceToken` | `bad-` | 400 `INVALID_ARGUMENT` on `message.token` | `bad-` | 400 |
+//! | `5000` | 500 | `mismatch-` | 403 `SENDER_ID_MISMATCH` | `mismatch-` | 400 `VapidPkHashMismatch` |
+//! | `5030` | 503, Retry-After | `quota-` | 429 `QUOTA_EXCEEDED` | `quota-` | 429, Retry-After |
+//! | `4290` | 429 `TooManyRequests` | `down-` | 503 UNAVAILABLE | `down-` | 503 |
+//! | | | | | `moved-` | 307 to `/push/moved` |
+//! | `ffff` | none | `stall-` | none | `stall-` | none |
 //!
 //! The hexadecimal digit after an APNs prefix is the number of failures before the token works,
-//! 0 for always. An FCM prefix may be followed by such a decimal number and a hyphen.
+//! 0 for always. The others' may be followed by such a decimal number and a hyphen. The token of
+//! Web Push is the end of the endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +39,7 @@ impl Failures {
         let found = match source {
             Source::ApnsProduction | Source::ApnsSandbox => apns(token),
             Source::Fcm => fcm(token),
+            Source::Webpush => webpush(token),
         };
         match found {
             Some((conduct, 0)) => conduct,
@@ -91,11 +95,33 @@ fn fcm(token: &str) -> Option<(Conduct, u32)> {
         "stall" => Conduct::Fault(Fault::Stall),
         _ => return None,
     };
+    Some((conduct, times(rest)))
+}
+
+/// The conduct for the end of an endpoint, likewise.
+fn webpush(token: &str) -> Option<(Conduct, u32)> {
+    let (prefix, rest) = token.split_once('-')?;
+    let conduct = match prefix {
+        "dead" => answer(Respond { message: Some("Endpoint has been deleted".to_owned()), ..Respond::new(410, "106") }),
+        "missing" => answer(Respond { message: Some("Endpoint not found".to_owned()), ..Respond::new(404, "102") }),
+        "bad" => answer(Respond::new(400, "BadWebPushRequest")),
+        "mismatch" => answer(Respond::new(400, "VapidPkHashMismatch")),
+        "quota" => answer(Respond { retry_after: Some(RetryAfter::Seconds(1)), ..Respond::new(429, "TooManyRequests") }),
+        "down" => answer(Respond { message: Some("Use exponential back-off for retries".to_owned()), ..Respond::new(503, "201") }),
+        "moved" => answer(Respond { reason: None, location: Some("/push/moved".to_owned()), ..Respond::new(307, "") }),
+        "stall" => Conduct::Fault(Fault::Stall),
+        _ => return None,
+    };
+    Some((conduct, times(rest)))
+}
+
+/// The number that follows a prefix.
+fn times(rest: &str) -> u32 {
     let times = rest.split_once('-').and_then(|(number, _)| {
         let is_number = number.len() <= 3 && number.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| number.parse().ok()).flatten()
     });
-    Some((conduct, times.unwrap_or(0)))
+    times.unwrap_or(0)
 }
 
 fn answer(respond: Respond) -> Conduct {
@@ -197,6 +223,24 @@ mod tests {
             ("x-dead-x", [200, 200, 200]),
         ] {
             assert_eq!(next(Source::Fcm, token, 3), expected, "{token}");
+        }
+    }
+
+    #[test]
+    fn webpush_prefixes() {
+        for (token, expected) in [
+            ("dead-x", [410, 410, 410]),
+            ("missing-x", [404, 404, 404]),
+            ("bad-x", [400, 400, 400]),
+            ("mismatch-x", [400, 400, 400]),
+            ("quota-1-x", [429, 200, 200]),
+            ("down-2-x", [503, 503, 200]),
+            ("moved-x", [307, 307, 307]),
+            ("stall-x", [0, 0, 0]),
+            ("moved", [200, 200, 200]),
+            ("x-dead-x", [200, 200, 200]),
+        ] {
+            assert_eq!(next(Source::Webpush, token, 3), expected, "{token}");
         }
     }
 

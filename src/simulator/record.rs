@@ -16,6 +16,8 @@ pub(super) enum Source {
     ApnsSandbox,
     /// FCM HTTP v1.
     Fcm,
+    /// The web push service.
+    Webpush,
 }
 
 impl Source {
@@ -24,6 +26,7 @@ impl Source {
         match self {
             Self::ApnsProduction | Self::ApnsSandbox => "apns",
             Self::Fcm => "fcm",
+            Self::Webpush => "webpush",
         }
     }
 
@@ -32,7 +35,7 @@ impl Source {
         match self {
             Self::ApnsProduction => Some("production"),
             Self::ApnsSandbox => Some("sandbox"),
-            Self::Fcm => None,
+            Self::Fcm | Self::Webpush => None,
         }
     }
 }
@@ -142,11 +145,11 @@ fn body_view(body: &[u8]) -> Box<RawValue> {
 /// A push as `GET /simulator/pushes` shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Push {
-    /// `apns` or `fcm`.
+    /// `apns`, `fcm` or `webpush`.
     pub provider: &'static str,
-    /// `production` or `sandbox` for APNs, nothing for FCM.
+    /// `production` or `sandbox` for APNs, nothing for others.
     pub environment: Option<&'static str>,
-    /// The token it was for; of FCM also an installation id, or `topic:…` and `condition:…`.
+    /// The token it was for; of FCM also an installation id, or `topic:…` and `condition:…`; of Web Push the end of the endpoint.
     pub device_token: String,
     /// The instant its request had been read, RFC 3339 with milliseconds.
     pub received_at: String,
@@ -154,7 +157,7 @@ pub struct Push {
     pub status: Option<u16>,
     /// The request's headers; repeated ones are joined with a comma.
     pub headers: Map<String, Value>,
-    /// The request's body as it was sent.
+    /// The request's body as it was sent; of Web Push decrypted where the subscription was made here, else in base64url.
     pub body: Box<RawValue>,
 }
 

@@ -12,6 +12,8 @@ async fn no_secret_is_logged() {
     dev.ios("phone", "ann", &well).await;
     dev.ios("dead", "ann", &dead).await;
     dev.android("tablet", "ann", "well-secret-token").await;
+    let subscription = dev.post("/simulator/subscriptions", &json!({"id": "secret-endpoint"})).await.expect(201);
+    dev.put("/v1/devices/browser", &json!({"user_id": "ann", "platform": "web", "token": subscription})).await.expect(201);
     dev.put("/v1/devices/bad", &json!({"user_id": "ann", "platform": "ios", "token": "not-hex-but-secret"}))
         .await
         .invalid("token", "invalid");
@@ -26,7 +28,7 @@ async fn no_secret_is_logged() {
     let done = dev
         .send_and_wait(&json!({"to": {"user_ids": ["ann", "ben"]}, "content": {"title": "words nobody else reads", "data": {"k": "data nobody else reads"}}}))
         .await;
-    assert_eq!(done["counts"]["sent"], 3, "{done}");
+    assert_eq!(done["counts"]["sent"], 4, "{done}");
     let folder = dev.dir.path().to_owned();
     let account: Value = serde_json::from_slice(&std::fs::read(folder.join("service-account.json")).unwrap()).unwrap();
     let apple =
@@ -34,6 +36,9 @@ async fn no_secret_is_logged() {
     let apple = std::fs::read_to_string(apple.unwrap()).unwrap();
     let second_line = |pem: &str| pem.lines().nth(1).unwrap().to_owned();
     let google = second_line(account["private_key"].as_str().unwrap());
+    let vapid = std::fs::read_to_string(folder.join("vapid.pem")).unwrap();
+    let pushed = dev.push("secret-endpoint").await;
+    let signed = pushed["headers"]["authorization"].as_str().unwrap().split_once(", ").unwrap().0.to_owned();
     let arrived = dev.pushes("well-secret-token").await;
     let log = dev.stop_and_read().await;
     assert!(log.contains("herald"), "there is a log at all");
@@ -45,6 +50,10 @@ async fn no_secret_is_logged() {
         "well-secret-token",
         "not-hex-but-secret",
         "imported-secret-token",
+        "secret-endpoint",
+        subscription["keys"]["auth"].as_str().unwrap(),
+        &second_line(&vapid),
+        &signed,
         "broken-secret-token",
         "ann-secret@example.com",
         "+33699999999",

@@ -48,4 +48,5 @@ mod targets;
 mod test_sends;
 mod tokens;
 mod walks;
+mod webpush;
 mod words;

@@ -98,25 +98,6 @@ async fn all_are_all_active_devices() {
     assert_eq!(counts(&narrowed), [1, 1, 0], "{narrowed}");
 }
 
-/// Registering a browser works; nobody here can send to it, and a silent push never would.
-#[tokio::test]
-async fn a_browser_is_unsupported_without_its_provider() {
-    let dev = Dev::start();
-    let token = json!({
-        "endpoint": "https://fcm.googleapis.com/fcm/send/abc",
-        "keys": {"p256dh": "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM", "auth": "tBHItJI5svbpez7KI4CCXg"},
-    });
-    let body = json!({"user_id": "ann", "platform": "web", "token": token});
-    let device = dev.put("/v1/devices/browser", &body).await.expect(201);
-    assert_eq!((&device["platform"], &device["provider"], &device["status"]), (&json!("web"), &json!("webpush"), &json!("active")));
-    for push in [json!({"content": {"title": "t"}}), json!({"content": {"data": {"k": "v"}}, "silent": true})] {
-        let mut body = push.clone();
-        body["to"] = json!({"user_id": "ann"});
-        let done = dev.send_and_wait(&body).await;
-        assert_eq!(done["reasons"]["suppressed"], json!({"unsupported": 1}), "{push}");
-    }
-}
-
 #[tokio::test]
 async fn an_iphone_may_be_reached_through_google() {
     let dev = Dev::start();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::dto::DeviceRequest;
+use super::token::Allows;
 use crate::api::checks::Checks;
 use crate::api::json::{AnyValue, Given, Reading, UniqueMap};
 use crate::api::problem::Problem;
@@ -40,7 +41,12 @@ pub(super) fn guesses_provider(request: &DeviceRequest) -> bool {
 }
 
 /// The change that a request asks for; `stored` where the device is known and matters.
-pub(super) fn change(reading: Reading<DeviceRequest>, tags: Tags, stored: Option<&Device>) -> Result<DeviceChange, Problem> {
+pub(super) fn change(
+    reading: Reading<DeviceRequest>,
+    tags: Tags,
+    stored: Option<&Device>,
+    allows: Allows<'_>,
+) -> Result<DeviceChange, Problem> {
     let mut checks = Checks::with(reading.errors);
     let request = reading.value;
     if request.platform == Given::Null {
@@ -62,7 +68,7 @@ pub(super) fn change(reading: Reading<DeviceRequest>, tags: Tags, stored: Option
         checks.invalid("environment", "sandbox is for apns only");
     }
     let token = match (request.token, provider) {
-        (Given::Value(token), Some(provider)) => token.for_provider(provider, &mut checks),
+        (Given::Value(token), Some(provider)) => token.for_provider(provider, allows, &mut checks),
         (Given::Value(_), None) => {
             checks.required("platform");
             None

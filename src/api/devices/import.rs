@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::change::{self, Tags, names_user, token_of_other_provider};
 use super::dto::ImportLine;
+use super::token::Allows;
 use crate::api::Api;
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::{is_of_type, too_slow, unreadable};
@@ -116,7 +117,7 @@ impl Import {
     fn take(&mut self, number: u64, line: Line) {
         let parsed = match line {
             Line::Whole(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => return,
-            Line::Whole(bytes) => json::read::<ImportLine>(&bytes).and_then(|reading| registration(reading, self.now)),
+            Line::Whole(bytes) => json::read::<ImportLine>(&bytes).and_then(|reading| self.registration(reading)),
             Line::TooLong => Err(Problem::invalid_field("", "line_too_long", format!("must have at most {MAX_LINE} bytes"))),
         };
         self.answer.lines += 1;
@@ -124,6 +125,10 @@ impl Import {
             Ok((name, change)) => self.chunk.push((number, name, change)),
             Err(problem) => self.fail(number, &problem),
         }
+    }
+
+    fn registration(&self, reading: Reading<ImportLine>) -> Result<(String, DeviceChange), Problem> {
+        registration(reading, self.now, &|endpoint| self.api.path.allows(self.app, endpoint))
     }
 
     fn fail(&mut self, line: u64, problem: &Problem) {
@@ -203,7 +208,7 @@ fn missing_of(change: &DeviceChange) -> Option<&'static str> {
     }
 }
 
-fn registration(reading: Reading<ImportLine>, now: Timestamp) -> Result<(String, DeviceChange), Problem> {
+fn registration(reading: Reading<ImportLine>, now: Timestamp, allows: Allows<'_>) -> Result<(String, DeviceChange), Problem> {
     let mut checks = Checks::with(reading.errors);
     let mut line = reading.value;
     let name = line.device_id.take();
@@ -222,7 +227,7 @@ fn registration(reading: Reading<ImportLine>, now: Timestamp) -> Result<(String,
         inactive: line.status == Some(DeviceStatus::Inactive),
     };
     let request = Reading { value: line.into_request(), errors: checks.into_errors() };
-    let change = change::change(request, Tags::Replace, None)?;
+    let change = change::change(request, Tags::Replace, None, allows)?;
     Ok((name.unwrap_or_default(), DeviceChange { imported: Some(imported), ..change }))
 }
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::change::{self, Tags, change, guesses_provider, needs_stored, token_of_other_provider};
 use super::dto::DeviceRequest;
+use super::token::Allows;
 use super::view::{DeviceResponse, tag_of};
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::JsonBody;
@@ -88,7 +89,7 @@ pub(super) async fn patch(
     let reading = json::read::<DeviceRequest>(&body)?;
     let stored = api.store.device(caller.app, &name).await?.ok_or_else(|| Problem::not_found("device"))?;
     etag::check(&headers, Some(&tag_of(&stored)))?;
-    let change = change(reading, Tags::Merge, Some(&stored))?;
+    let change = change(reading, Tags::Merge, Some(&stored), &|endpoint| api.path.allows(caller.app, endpoint))?;
     let if_match = etag::has_condition(&headers).then_some(stored.version);
     let registered = api.store.patch_device(caller.app, &name, change, if_match).await?;
     answer(registered.ok_or_else(|| Problem::not_found("device"))?)
@@ -103,17 +104,18 @@ async fn resolved(
     reading: Reading<DeviceRequest>,
     stored: Option<Device>,
 ) -> Result<DeviceChange, Problem> {
+    let allows: Allows<'_> = &|endpoint| api.path.allows(app, endpoint);
     if stored.is_some() || !guesses_provider(&reading.value) {
-        return change(reading, Tags::Replace, stored.as_ref());
+        return change(reading, Tags::Replace, stored.as_ref(), allows);
     }
     let again = Reading { value: reading.value.clone(), errors: reading.errors.clone() };
-    let guessed = change(reading, Tags::Replace, None);
+    let guessed = change(reading, Tags::Replace, None, allows);
     // an FCM token of an iOS device is never hexadecimal, so a wrong guess shows in the form
     if guessed.is_ok() {
         return guessed;
     }
     match api.store.device(app, name).await? {
-        Some(stored) if change::turns_guess(&guessed, &stored) => change(again, Tags::Replace, Some(&stored)),
+        Some(stored) if change::turns_guess(&guessed, &stored) => change(again, Tags::Replace, Some(&stored), allows),
         _ => guessed,
     }
 }

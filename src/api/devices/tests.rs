@@ -7,13 +7,14 @@ use super::dto::DeviceRequest;
 use crate::api::json::read;
 use crate::api::problem::Problem;
 use crate::domain::device::{Change, DeviceChange, Environment, Permission, Platform, ProviderKind, PushToken, TagChange};
+use crate::domain::endpoint::Endpoint;
 
 const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const P256DH: &str = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM";
 const AUTH: &str = "tBHItJI5svbpez7KI4CCXg";
 
 fn check(body: &Value, tags: Tags) -> Result<DeviceChange, Problem> {
-    change(read::<DeviceRequest>(body.to_string().as_bytes())?, tags, None)
+    change(read::<DeviceRequest>(body.to_string().as_bytes())?, tags, None, &Endpoint::is_ordinary)
 }
 
 fn errors(body: &Value) -> Vec<(String, &'static str)> {

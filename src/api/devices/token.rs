@@ -1,15 +1,17 @@
 //! Push tokens as callers write them: a string, `{"fid"}` or a web push subscription. No message repeats one.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
-use http::Uri;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use utoipa::ToSchema;
 
 use crate::api::checks::Checks;
 use crate::domain::device::{ProviderKind, PushToken};
+use crate::domain::endpoint::Endpoint;
+
+/// Whether a subscription may be at an endpoint: the app says.
+pub(super) type Allows<'a> = &'a (dyn Fn(&Endpoint) -> bool + Send + Sync);
 
 /// A token whose form is not judged yet.
 #[derive(Clone, PartialEq)]
@@ -50,7 +52,7 @@ pub(super) enum TokenSchema {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a schema only")]
 pub(super) struct Subscription {
-    /// Where to POST.
+    /// Where to POST: https, at a push service that the app allows, by name; elsewhere is `address_forbidden`.
     #[schema(max_length = 2048)]
     endpoint: String,
     /// The browser's keys.
@@ -115,14 +117,14 @@ impl<'de> Visitor<'de> for Token {
 
 impl TokenRequest {
     /// The token in the form of a provider; `None` after noting what is wrong with it.
-    pub(super) fn for_provider(self, provider: ProviderKind, checks: &mut Checks) -> Option<PushToken> {
+    pub(super) fn for_provider(self, provider: ProviderKind, allows: Allows<'_>, checks: &mut Checks) -> Option<PushToken> {
         let made = match (provider, self) {
             (ProviderKind::Apns, Self::Text(text)) => PushToken::apns(&text).map_err(|error| (String::new(), error.to_string())),
             (ProviderKind::Fcm, Self::Text(text)) => PushToken::fcm(&text).map_err(|error| (String::new(), error.to_string())),
             (ProviderKind::Fcm, Self::Fid(fid)) => PushToken::fcm_fid(&fid).map_err(|error| (".fid".to_owned(), error.to_string())),
             (ProviderKind::Webpush, Self::Subscription { endpoint, p256dh, auth }) => {
-                if is_forbidden(&endpoint) {
-                    checks.refuse("token.endpoint", "address_forbidden", "must be at a push service's host by name, on port 443");
+                if Endpoint::parse(&endpoint).is_some_and(|endpoint| !allows(&endpoint)) {
+                    checks.refuse("token.endpoint", "address_forbidden", "must be at an allowed push service's host by name, on port 443");
                     return None;
                 }
                 PushToken::webpush(&endpoint, &p256dh, &auth).map_err(|(field, error)| (format!(".{field}"), error.to_string()))
@@ -138,19 +140,4 @@ impl TokenRequest {
         };
         made.map_err(|(below, message)| checks.invalid(format_args!("token{below}"), message)).ok()
     }
-}
-
-/// Whether an endpoint is an address of ours or by number rather than a push service's.
-fn is_forbidden(endpoint: &str) -> bool {
-    let Ok(uri) = endpoint.parse::<Uri>() else { return false };
-    let Some(authority) = uri.authority() else { return false };
-    let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    // a last label of digits is an IPv4 address to some resolvers, in one of its old spellings
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_number = host.starts_with('[')
-        || host.parse::<Ipv4Addr>().is_ok()
-        || last.starts_with("0x")
-        || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_local = host == "localhost" || host.ends_with(".localhost");
-    is_number || is_local || authority.as_str().contains('@') || authority.port_u16().is_some_and(|port| port != 443)
 }

@@ -18,6 +18,7 @@ use crate::dispatch::handle::{Explained, LaneView, Preview, Question, RenderedPr
 use crate::dispatch::lane::Standing;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::When;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
@@ -60,6 +61,10 @@ impl WayIn for FakePath {
     }
 
     fn forget_categories(&self, _: AppId) {}
+
+    fn allows(&self, _: AppId, endpoint: &Endpoint) -> bool {
+        endpoint.is_ordinary()
+    }
 
     async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {
         self.drafts.lock().unwrap().push(draft.clone());

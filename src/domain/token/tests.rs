@@ -58,7 +58,8 @@ fn subscriptions_are_kept_in_one_alphabet() {
 fn a_bad_subscription_names_its_field() {
     let compressed = URL_SAFE_NO_PAD.encode([2; 33]);
     let no_point = URL_SAFE_NO_PAD.encode([5; 65]);
-    for p256dh in ["", "!", AUTH, &compressed, &no_point] {
+    let off_the_curve = URL_SAFE_NO_PAD.encode([4; 65]);
+    for p256dh in ["", "!", AUTH, &compressed, &no_point, &off_the_curve] {
         assert_eq!(PushToken::webpush(ENDPOINT, p256dh, AUTH), Err(("keys.p256dh", TokenError::NotPublicKey)), "{p256dh}");
     }
     for auth in ["", "AAAA", P256DH, "BTBZMqHH6r4Tts7J aSIgg"] {
@@ -75,6 +76,8 @@ fn a_bad_subscription_names_its_field() {
         "https://",
         "https:///x",
         "https://:443/x",
+        "https://a.example:/x",
+        "https://a.example:99999/x",
         "https://ann:secret@a.example/x",
         "https://a.example/x#y",
         "https://a.example/x y",

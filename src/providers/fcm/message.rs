@@ -7,8 +7,8 @@ use super::splice::HOLE;
 use crate::domain::content::{Content, Interruption};
 use crate::domain::device::Platform;
 use crate::domain::notification::Priority;
-use crate::providers::apns;
 use crate::providers::{Message, RenderError};
+use crate::providers::{apns, webpush};
 
 /// Everything of `message` but the address. `service_extension`: every alert to Apple is mutable.
 pub(super) fn message(message: &Message<'_>, display: Display, service_extension: bool) -> Result<Map<String, Value>, RenderError> {
@@ -100,23 +100,10 @@ fn apple(message: &Message<'_>, service_extension: bool) -> Value {
 }
 
 fn web(message: &Message<'_>) -> Value {
-    let content = message.content;
-    let urgency = match message.priority {
-        Priority::Normal => "normal",
-        Priority::High | Priority::Critical => "high",
-    };
-    let mut notification = Map::new();
-    put(&mut notification, "title", content.title.as_deref());
-    put(&mut notification, "body", content.body.as_deref());
-    put(&mut notification, "image", content.image_url.as_deref());
-    put(&mut notification, "tag", Some(message.collapse_id));
-    if let Some(actions) = &content.actions {
-        let actions = actions.iter().map(|action| json!({"action": action.id, "title": action.title})).collect();
-        notification.insert("actions".to_owned(), Value::Array(actions));
-    }
-    let mut form = json!({"headers": {"TTL": HOLE, "Urgency": urgency}, "notification": notification});
+    let headers = json!({"TTL": HOLE, "Urgency": webpush::urgency(message.priority)});
+    let mut form = json!({"headers": headers, "notification": webpush::notification(message)});
     // Google takes no other link, and refuses the message for one
-    if let (Some(link), Some(form)) = (content.link.as_deref().filter(|link| link.starts_with("https://")), form.as_object_mut()) {
+    if let (Some(link), Some(form)) = (message.content.link.as_deref().filter(|link| link.starts_with("https://")), form.as_object_mut()) {
         form.insert("fcm_options".to_owned(), json!({"link": link}));
     }
     form

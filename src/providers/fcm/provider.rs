@@ -157,7 +157,7 @@ impl Provider for FcmProvider {
     async fn send(&self, push: Push) -> Outcome {
         let body = match &push.rendered.body {
             Body::Spliced(pieces) => fill(pieces, &push),
-            Body::Whole(_) => None,
+            Body::Whole(_) | Body::Sealed(_) => None,
         };
         match body {
             Some(body) => self.deliver(body, &push.handover).await,

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use h2::client;
 use tokio::time::{Instant, timeout};
 
-use super::connection::{Connection, Link, Mark, Pulse};
-use super::dial::dial;
+use super::connection::{Connection, Engine, Link, Mark, Pulse, Way};
+use super::dial::{Protocol, dial};
 use super::error::ConnectError;
+use super::http1;
 use super::shared::Shared;
 use super::wire::Wire;
 
@@ -29,21 +30,34 @@ pub(super) async fn open(shared: &Shared, id: u64) -> Result<(Connection, Link),
     let within = shared.limits().connect_within;
     let pulse = Arc::new(Pulse::default());
     let open = async {
-        let transport = dial(shared).await?;
-        greet(Wire::new(transport, Arc::clone(&pulse))).await
+        let (transport, protocol) = dial(shared).await?;
+        greet(Wire::new(transport, Arc::clone(&pulse)), protocol).await
     };
-    let (sender, mut http2) = timeout(within, open).await.map_err(|_| ConnectError::TimedOut(within))??;
-    let ping = http2.ping_pong().ok_or(ConnectError::NotHttp2)?;
-    let streams = http2.max_concurrent_send_streams();
+    let (way, engine, streams) = timeout(within, open).await.map_err(|_| ConnectError::TimedOut(within))??;
     let mark = Mark { id, opened_at: Instant::now() };
     tracing::debug!(origin = %shared.origin(), connection.id = id, streams, "connected");
-    Ok((Connection { mark, sender, pulse: Arc::clone(&pulse) }, Link { id, http2, ping, pulse, streams }))
+    Ok((Connection { mark, way, pulse: Arc::clone(&pulse) }, Link { id, engine, pulse, streams }))
+}
+
+async fn greet(wire: Wire, protocol: Protocol) -> Result<(Way, Engine, usize), ConnectError> {
+    match protocol {
+        Protocol::Http2 => {
+            let (sender, mut http2) = greet_http2(wire).await?;
+            let ping = http2.ping_pong().ok_or(ConnectError::NotHttp2)?;
+            let streams = http2.max_concurrent_send_streams();
+            Ok((Way::Streams(sender), Engine::Http2(Box::new(http2), ping), streams))
+        }
+        Protocol::Http1 => {
+            let (turn, link) = http1::begin(wire).await?;
+            Ok((Way::Turns(turn), Engine::Http1(Box::new(link)), 1))
+        }
+    }
 }
 
 type Http2 = (client::SendRequest<Bytes>, client::Connection<Wire, Bytes>);
 
 /// Exchanges prefaces. Until the peer's SETTINGS are there nobody knows how many streams it takes: APNs begins with one.
-async fn greet(wire: Wire) -> Result<Http2, ConnectError> {
+async fn greet_http2(wire: Wire) -> Result<Http2, ConnectError> {
     let (sender, mut http2) = client::Builder::new()
         .enable_push(false)
         .initial_max_send_streams(0)

@@ -11,6 +11,7 @@ use h2::{Ping, PingPong};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::http1;
 use super::shared::Shared;
 use super::wire::Wire;
 
@@ -31,8 +32,16 @@ impl Mark {
 /// A connection as requests see it. When the last of these handles is gone, the connection says GOAWAY and closes.
 pub(super) struct Connection {
     pub(super) mark: Mark,
-    pub(super) sender: SendRequest<Bytes>,
+    pub(super) way: Way,
     pub(super) pulse: Arc<Pulse>,
+}
+
+/// How requests get onto a connection.
+pub(super) enum Way {
+    /// HTTP/2: each has a stream.
+    Streams(SendRequest<Bytes>),
+    /// HTTP/1.1: one after another.
+    Turns(http1::Turn),
 }
 
 /// The signs of life of a connection.
@@ -73,37 +82,50 @@ impl Pulse {
 /// What drives a connection.
 pub(super) struct Link {
     pub(super) id: u64,
-    pub(super) http2: client::Connection<Wire, Bytes>,
-    pub(super) ping: PingPong,
+    pub(super) engine: Engine,
     pub(super) pulse: Arc<Pulse>,
-    /// What the peer's SETTINGS allow now.
+    /// What the peer's SETTINGS allow now; 1 where it speaks HTTP/1.1.
     pub(super) streams: usize,
+}
+
+/// The protocol's part of it.
+pub(super) enum Engine {
+    /// HTTP/2.
+    Http2(Box<client::Connection<Wire, Bytes>>, PingPong),
+    /// HTTP/1.1.
+    Http1(Box<http1::Link>),
 }
 
 /// Runs a connection to its end: until the peer closes it, it is found dead, or it was let go and its last stream ended.
 pub(super) async fn drive(shared: &Arc<Shared>, link: Link) {
-    let Link { id, mut http2, ping, pulse, mut streams } = link;
-    let end = {
-        let mut run = pin!(std::future::poll_fn(|cx| poll_following_settings(&mut http2, cx, &mut streams, shared, id)));
-        let mut watch = pin!(watch(shared, id, ping, &pulse));
-        tokio::select! {
-            biased;
-            result = &mut run => result.err().map(|error| error.to_string()),
-            () = &mut watch => Some("no answer to PING".to_owned()),
-            () = shared.cancelled() => {
-                shared.close();
-                tokio::select! {
-                    biased;
-                    result = run => result.err().map(|error| error.to_string()),
-                    () = watch => Some("no answer to PING".to_owned()),
-                }
-            }
-        }
+    let Link { id, engine, pulse, streams } = link;
+    let end = match engine {
+        Engine::Http2(http2, ping) => drive_http2(shared, id, (http2, ping), &pulse, streams).await,
+        Engine::Http1(link) => http1::drive(shared, id, link, &pulse).await,
     };
-    // dropping it ends whatever streams are left: their outcome is unknown
-    drop(http2);
     tracing::debug!(origin = %shared.origin(), connection.id = id, end = end.as_deref().unwrap_or("closed"), "connection ended");
     shared.lost(id, pulse.has_answered());
+}
+
+type Http2 = (Box<client::Connection<Wire, Bytes>>, PingPong);
+
+/// The same for HTTP/2. How it ended, where that was no ordinary end. What streams are left then end with it: their outcome is unknown.
+async fn drive_http2(shared: &Arc<Shared>, id: u64, (mut http2, ping): Http2, pulse: &Pulse, mut streams: usize) -> Option<String> {
+    let mut run = pin!(std::future::poll_fn(|cx| poll_following_settings(&mut http2, cx, &mut streams, shared, id)));
+    let mut watch = pin!(watch(shared, id, ping, pulse));
+    tokio::select! {
+        biased;
+        result = &mut run => result.err().map(|error| error.to_string()),
+        () = &mut watch => Some("no answer to PING".to_owned()),
+        () = shared.cancelled() => {
+            shared.close();
+            tokio::select! {
+                biased;
+                result = run => result.err().map(|error| error.to_string()),
+                () = watch => Some("no answer to PING".to_owned()),
+            }
+        }
+    }
 }
 
 fn poll_following_settings(

@@ -13,34 +13,50 @@ use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 
 use super::error::ConnectError;
+use super::reach::Reach;
 use super::shared::Shared;
+use super::tls::offers_http1;
 use super::wire::Transport;
 
 /// An address that has not answered for this long is tried together with the next ("Happy Eyeballs", RFC 8305, section 5).
 const NEXT_AFTER: Duration = Duration::from_millis(250);
 
-/// A stream to the pool's origin: TCP, through the proxy if there is one, and TLS.
-pub(super) async fn dial(shared: &Shared) -> Result<Box<dyn Transport>, ConnectError> {
+/// What a peer speaks.
+#[derive(Clone, Copy)]
+pub(super) enum Protocol {
+    Http2,
+    Http1,
+}
+
+/// A stream to the pool's origin, and what is spoken on it: TCP, through the proxy if there is one, and TLS.
+pub(super) async fn dial(shared: &Shared) -> Result<(Box<dyn Transport>, Protocol), ConnectError> {
     let origin = shared.origin();
     let tcp = match shared.proxy() {
-        None => connect((origin.host(), origin.port()), shared.chance()).await?,
-        // the proxy asks for the origin's addresses
-        Some(proxy) => proxy.tunnel(connect(proxy.address(), shared.chance()).await?, origin).await?,
+        None => connect((origin.host(), origin.port()), shared.limits().reach, shared.chance()).await?,
+        // the proxy is the operator's own, and asks for the origin's addresses
+        Some(proxy) => proxy.tunnel(connect(proxy.address(), Reach::Anywhere, shared.chance()).await?, origin).await?,
     };
     if !origin.is_tls() {
-        return Ok(Box::new(tcp));
+        return Ok((Box::new(tcp), Protocol::Http2));
     }
     let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
     let tls = TlsConnector::from(Arc::clone(shared.tls())).connect(name, tcp).await.map_err(ConnectError::Tls)?;
-    if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(ConnectError::NotHttp2);
-    }
-    Ok(Box::new(tls))
+    let protocol = match tls.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        // a peer without ALPN speaks the oldest that is offered
+        Some(b"http/1.1") | None if offers_http1(shared.tls()) => Protocol::Http1,
+        Some(_) | None => return Err(ConnectError::NotHttp2),
+    };
+    Ok((Box::new(tls), protocol))
 }
 
-async fn connect(to: (&str, u16), chance: f64) -> Result<TcpStream, ConnectError> {
-    let found = lookup_host(to).await.map_err(ConnectError::Resolve)?;
-    let tcp = race(spread(found.collect(), chance)).await.map_err(ConnectError::Tcp)?;
+async fn connect(to: (&str, u16), reach: Reach, chance: f64) -> Result<TcpStream, ConnectError> {
+    // resolved once: what was judged is what is connected to
+    let found: Vec<_> = lookup_host(to).await.map_err(ConnectError::Resolve)?.collect();
+    if !found.iter().all(|address| reach.allows(address.ip())) {
+        return Err(ConnectError::Forbidden);
+    }
+    let tcp = race(spread(found, chance)).await.map_err(ConnectError::Tcp)?;
     tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
     Ok(tcp)
 }

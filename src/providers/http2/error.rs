@@ -85,6 +85,9 @@ pub enum ConnectError {
     /// The name did not resolve.
     #[error("the name did not resolve")]
     Resolve(#[source] io::Error),
+    /// One of the name's addresses is not to be connected to.
+    #[error("the name has an address that is not public")]
+    Forbidden,
     /// No address answered.
     #[error("no address took the connection")]
     Tcp(#[source] io::Error),
@@ -103,6 +106,9 @@ pub enum ConnectError {
     /// The HTTP/2 preface failed.
     #[error("HTTP/2: {0}")]
     Http2(#[source] h2::Error),
+    /// HTTP/1.1 could not be begun.
+    #[error("HTTP/1.1: {0}")]
+    Http1(#[source] hyper::Error),
     /// It took too long.
     #[error("not connected after {0:?}")]
     TimedOut(Duration),
@@ -115,12 +121,14 @@ impl ConnectError {
     fn word(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "name not resolved",
+            Self::Forbidden => "address forbidden",
             Self::Tcp(_) => "connection refused",
             Self::Proxy(_) => "proxy failed",
             Self::ProxyRefused(_) => "proxy refused",
             Self::Tls(_) => "TLS failed",
             Self::NotHttp2 => "no HTTP/2",
             Self::Http2(_) => "HTTP/2 failed",
+            Self::Http1(_) => "HTTP/1.1 failed",
             Self::TimedOut(_) => "connect timeout",
             Self::Barren => "connection ended before an answer",
         }

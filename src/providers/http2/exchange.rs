@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, StatusCode};
 
-use super::connection::{Connection, Mark};
+use super::connection::{Connection, Mark, Way};
 use super::error::Error;
+use super::http1;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -34,11 +35,15 @@ pub(super) enum Failure {
     Final(Error),
 }
 
-/// Sends and receives. Dropped early, the stream is reset with CANCEL and its connection goes on.
+/// Sends and receives. Dropped early, the stream is reset with CANCEL and its connection goes on; one of HTTP/1.1 ends.
 pub(super) async fn run(connection: &Connection, request: Request<()>, body: Bytes, most: usize) -> Result<Answer, Failure> {
+    let sender = match &connection.way {
+        Way::Streams(sender) => sender,
+        Way::Turns(turn) => return http1::run(connection, turn, request, body, most).await,
+    };
     let (response, _stream) = {
         // a handle remembers its last stream while that waits to be opened, and refuses the next: each request has its own
-        let mut sender = connection.sender.clone();
+        let mut sender = sender.clone();
         let bare = body.is_empty();
         let (response, mut stream) = sender.send_request(request, bare).map_err(|error| not_sent(&error))?;
         if !bare && stream.send_data(body, true).is_err() {

@@ -13,6 +13,7 @@ use super::error::Error;
 use super::exchange::{self, Answer, Failure};
 use super::origin::Origin;
 use super::proxy::Proxy;
+use super::reach::Reach;
 use super::shared::{Shared, Slot};
 use super::state::Want;
 use crate::providers::Context;
@@ -25,6 +26,8 @@ const TRIES: usize = 3;
 pub struct Limits {
     /// Connections at the same time.
     pub connections: usize,
+    /// The same where the peer speaks HTTP/1.1, so that each carries one request.
+    pub http1_connections: usize,
     /// Streams on one connection, whatever the peer allows beyond.
     pub streams: usize,
     /// The largest answer body, in bytes.
@@ -37,18 +40,22 @@ pub struct Limits {
     pub pong_within: Duration,
     /// A connection without a request for this long is closed; `None` keeps it.
     pub idle: Option<Duration>,
+    /// Whom it may connect to.
+    pub reach: Reach,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4,
+            http1_connections: 16,
             streams: 500,
             answer_bytes: 64 * 1024,
             connect_within: Duration::from_secs(5),
             ping_after: Duration::from_secs(15),
             pong_within: Duration::from_secs(5),
             idle: None,
+            reach: Reach::Anywhere,
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::connection::Connection;
+use super::connection::{Connection, Way};
 use super::error::Error;
 use super::pool::Limits;
 use super::shared::{Shared, Slot};
@@ -188,7 +188,7 @@ impl State {
 
     /// Whether the connections there are could do with another one beside them.
     pub(super) fn is_busy(&self) -> bool {
-        self.entries.len() < self.limits.connections
+        self.entries.len() < self.most_connections()
             && self.connecting == 0
             && self.entries.iter().all(|entry| entry.under_way >= BUSY.min(self.limits.streams))
     }
@@ -244,10 +244,20 @@ impl State {
             return 1;
         }
         let unserved = self.connecting == 0 && (self.entries.is_empty() || self.choosy.iter().any(|waiter| !self.serves(waiter.want)));
-        let most = self.limits.connections + usize::from(unserved);
+        let most = self.most_connections() + usize::from(unserved);
         let room = most.saturating_sub(self.entries.len() + self.connecting);
-        let hoped_for = (self.waiting.len() + self.choosy.len()).div_ceil(HOPED_FOR).saturating_sub(self.connecting);
+        let each = if self.takes_turns() { 1 } else { HOPED_FOR };
+        let hoped_for = (self.waiting.len() + self.choosy.len()).div_ceil(each).saturating_sub(self.connecting);
         room.min(hoped_for)
+    }
+
+    fn most_connections(&self) -> usize {
+        if self.takes_turns() { self.limits.http1_connections } else { self.limits.connections }
+    }
+
+    /// Whether the peer speaks HTTP/1.1, as far as it is known.
+    fn takes_turns(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.connection.way, Way::Turns(_)))
     }
 
     fn serves(&self, want: Want) -> bool {

@@ -1,6 +1,7 @@
 //! The pool against a peer that writes its own frames. Nothing here waits for time to pass but the deadlines themselves.
 
 mod connecting;
+mod older;
 mod peer;
 mod proxying;
 mod storm;
@@ -34,6 +35,11 @@ type Sending = AbortOnDropHandle<Result<Answer, Error>>;
 impl Setup {
     fn new() -> Self {
         Self { authority: Authority::new(), context: context(&TestClock::new()) }
+    }
+
+    /// For a peer that may speak HTTP/1.1.
+    fn older_pool(&self, url: &str, limits: Limits) -> Pool {
+        Pool::new(Origin::parse(url).unwrap(), client_config_with_http1(Some(self.authority.path())).unwrap(), limits, &self.context)
     }
 
     fn pool(&self, url: &str, limits: Limits) -> Pool {

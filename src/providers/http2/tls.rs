@@ -44,13 +44,30 @@ pub struct Identity {
     pub key: PrivateKeyDer<'static>,
 }
 
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
 /// TLS 1.2 and 1.3 with ALPN `h2`, trusting the system's roots and those of `extra_roots` (PEM) besides.
 pub fn client_config(extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    client_config_as(extra_roots, None)
+    offering(&[HTTP2], extra_roots, None)
 }
 
 /// The same, with a certificate for peers that ask for one.
 pub fn client_config_as(extra_roots: Option<&Path>, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, TlsError> {
+    offering(&[HTTP2], extra_roots, identity)
+}
+
+/// The same, without one, for peers that may speak HTTP/1.1 only.
+pub fn client_config_with_http1(extra_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    offering(&[HTTP2, HTTP1], extra_roots, None)
+}
+
+/// Whether it was made by [`client_config_with_http1`].
+pub(super) fn offers_http1(config: &ClientConfig) -> bool {
+    config.alpn_protocols.iter().any(|name| name == HTTP1)
+}
+
+fn offering(protocols: &[&[u8]], extra_roots: Option<&Path>, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = extra_roots.map_or_else(|| Ok(Vec::new()), read_roots)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(TlsError::Roots)?;
@@ -63,7 +80,7 @@ pub fn client_config_as(extra_roots: Option<&Path>, identity: Option<&Identity>)
         None => builder.with_no_client_auth(),
         Some(Identity { chain, key }) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(TlsError::Identity)?,
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

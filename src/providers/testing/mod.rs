@@ -1,11 +1,13 @@
-//! What the tests of providers share: a clock to turn, a certificate authority, an HTTP/2 server that does as told.
+//! What the tests of providers share: a clock to turn, a certificate authority, servers of HTTP/2 and HTTP/1.1 that do as told.
 
 mod clock;
+mod http1;
 mod server;
 mod share;
 mod tls;
 
 pub(super) use clock::TestClock;
+pub(super) use http1::{Http1Server, Turn};
 pub(super) use server::{Reply, Seen, Server};
 pub(super) use share::Memory;
 pub(super) use tls::Authority;

@@ -44,6 +44,11 @@ impl Authority {
 
     /// For servers on 127.0.0.1 and localhost that offer `alpn`.
     pub(in crate::providers) fn acceptor(&self, alpn: &str) -> TlsAcceptor {
+        self.acceptor_of(&[alpn])
+    }
+
+    /// The same with any number of protocols, or none.
+    pub(in crate::providers) fn acceptor_of(&self, alpn: &[&str]) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -54,7 +59,7 @@ impl Authority {
             .with_client_cert_verifier(self.clients())
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
-        config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 

@@ -25,6 +25,11 @@ async fn files_and_configuration_fit_each_other() {
     let account: Value = serde_json::from_str(&read(&fcm["service_account_file"])).unwrap();
     assert_eq!(account["token_uri"], json!(endpoints.token_uri));
     assert_eq!(account["project_id"], json!(bench.simulator.project_id()));
+    let webpush = &config["apps"]["demo"]["webpush"];
+    assert_eq!(read(&webpush["vapid_key_file"]), bench.simulator.vapid_key_pem());
+    assert_eq!(read(&webpush["ca_file"]), bench.simulator.ca_pem());
+    assert_eq!(format!("https://{}", webpush["allowed_hosts"][0].as_str().unwrap()), endpoints.webpush);
+    assert!(endpoints.webpush.starts_with("https://localhost:"), "by name: {}", endpoints.webpush);
     assert!(apns["key_file"].as_str().unwrap().ends_with("AuthKey_HERALDKEY1.p8"));
     bench.stop().await;
 }

@@ -7,6 +7,7 @@ mod faults;
 mod fcm;
 mod files;
 mod limits;
+mod webpush;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
