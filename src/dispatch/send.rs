@@ -183,7 +183,7 @@ impl Attempt {
             Outcome::CredentialRefused { .. } => self.lane_paused(attempts),
             Outcome::Withheld => self.again(self.node.now(), attempts, self.job.work.reason),
             Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason, attempts),
-            Outcome::Unavailable { retry_after, reason } => self.retry(WaitReason::Unavailable, retry_after, reason, attempts),
+            Outcome::Unavailable { retry_after, reason, .. } => self.retry(WaitReason::Unavailable, retry_after, reason, attempts),
         }
     }
 

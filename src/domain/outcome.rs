@@ -58,6 +58,8 @@ pub enum Outcome {
         retry_after: Option<Duration>,
         /// The provider's word, or what the connection suffered.
         reason: Reason,
+        /// Whether the provider said so itself (a 5xx); else nothing was heard of it.
+        answered: bool,
     },
 }
 

@@ -16,7 +16,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         Error::Connect(cause) | Error::BackingOff { cause, .. } if matches!(**cause, ConnectError::Forbidden) => {
             Outcome::MessageRejected { reason, too_large: false }
         }
-        Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason },
+        Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason, answered: false },
         Error::Connect(_)
         | Error::NoStream
         | Error::Refused
@@ -24,7 +24,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         | Error::TimedOut
         | Error::Reset(_)
         | Error::Lost
-        | Error::AnswerTooLarge(_) => Outcome::Unavailable { retry_after: None, reason },
+        | Error::AnswerTooLarge(_) => Outcome::Unavailable { retry_after: None, reason, answered: false },
     }
 }
 

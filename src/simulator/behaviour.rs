@@ -107,6 +107,8 @@ pub struct Rule {
     pub delay_ms: Option<u64>,
     /// The fault in place of an answer.
     pub fault: Option<Fault>,
+    /// Of the pushes that it fits, it applies to one in so many; absent, to each. The others go on to the next rule.
+    pub every: Option<u64>,
     /// How often it applies; absent, for ever.
     pub times: Option<u64>,
 }
@@ -133,6 +135,9 @@ impl Rule {
         }
         if self.delay_ms.is_some_and(|delay| delay > MAX_DELAY_MS) {
             return Some(("delay_ms", "must be at most 3600000 (an hour)"));
+        }
+        if self.every == Some(0) {
+            return Some(("every", "must be at least 1"));
         }
         if self.times == Some(0) {
             return Some(("times", "must be at least 1; leave it out for ever"));
@@ -176,16 +181,23 @@ pub(super) struct Behaviours {
 struct Active {
     rule: Rule,
     respond: Option<Arc<Respond>>,
+    /// Pushes that it fitted.
+    fitted: AtomicU64,
     left: Option<AtomicU64>,
 }
 
 impl Active {
     fn new(rule: Rule) -> Self {
-        Self { respond: rule.respond.clone().map(Arc::new), left: rule.times.map(AtomicU64::new), rule }
+        let respond = rule.respond.clone().map(Arc::new);
+        Self { respond, fitted: AtomicU64::new(0), left: rule.times.map(AtomicU64::new), rule }
     }
 
-    /// Uses the rule once, if it is not used up.
+    /// Uses the rule once, if it is this push's turn and it is not used up.
     fn take(&self) -> bool {
+        let fitted = self.fitted.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.rule.every.is_some_and(|every| !fitted.is_multiple_of(every)) {
+            return false;
+        }
         self.left.as_ref().is_none_or(|left| left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
     }
 }
@@ -245,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_may_be_for_one_in_so_many() {
+        let behaviours = Behaviours::default();
+        behaviours.replace(rules(r#"[{"respond":{"status":503},"every":3,"times":2},{"respond":{"status":429},"every":2}]"#));
+        let answers: Vec<_> = (0..9).map(|_| status(&behaviours, Provider::Apns, "aa")).collect();
+        assert_eq!(answers, [None, Some(429), Some(503), None, Some(429), Some(503), None, Some(429), None]);
+    }
+
+    #[test]
     fn the_token_endpoint_must_be_named() {
         let behaviours = Behaviours::default();
         behaviours.replace(rules(r#"[{"respond":{"status":500}}]"#));
@@ -271,6 +291,7 @@ mod tests {
             (r#"[{"token_prefix":"a"}]"#, "respond"),
             (r#"[{"delay_ms":3600001}]"#, "delay_ms"),
             (r#"[{"fault":"reset","times":0}]"#, "times"),
+            (r#"[{"fault":"reset","every":0}]"#, "every"),
         ] {
             assert_eq!(rules(text)[0].flaw().map(|flaw| flaw.0), Some(field), "{text}");
         }

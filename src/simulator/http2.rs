@@ -72,6 +72,7 @@ pub(super) async fn serve<L: LookAlike>(look_alike: Arc<L>, io: TlsStream<TcpStr
         arrived: Vec::new(),
         waiting: FuturesUnordered::new(),
         open: 0,
+        looked_at: 0,
         leaving: None,
     };
     std::future::poll_fn(|cx| driver.poll(cx)).await
@@ -119,6 +120,8 @@ struct Driver<L: LookAlike> {
     waiting: FuturesUnordered<Waiting>,
     /// Streams that were taken and have not ended.
     open: u32,
+    /// The latest stream whose request was looked at. Requests are looked at when they are whole, not in their order.
+    looked_at: u32,
     leaving: Option<Leaving>,
 }
 
@@ -191,6 +194,7 @@ impl<L: LookAlike> Driver<L> {
 
     fn decide(&mut self, parts: request::Parts, body: Bytes, responder: Responder) {
         let received_ms = self.look_alike.now_ms();
+        self.looked_at = self.looked_at.max(responder.stream_id().as_u32());
         let arrived = Arrived { parts, body, received_ms };
         let verdict = self.look_alike.receive(&mut self.memory, arrived);
         if self.raise == Raise::Unearned && self.look_alike.proven(&self.memory) {
@@ -240,8 +244,10 @@ impl<L: LookAlike> Driver<L> {
         responder.send_reset(reason);
     }
 
+    /// Names the stream before this one as the last, or a later one that was looked at already: this one is then refused by itself.
     fn go_away(&mut self, responder: Responder) {
-        let last = responder.stream_id().as_u32().saturating_sub(2);
+        let stream = responder.stream_id().as_u32();
+        let last = if self.looked_at > stream { self.looked_at } else { stream.saturating_sub(2) };
         self.orders.go_away(last);
         let earlier = self.leaving.take();
         self.leaving = Some(Leaving {
@@ -250,7 +256,7 @@ impl<L: LookAlike> Driver<L> {
             lingers: 0,
             unprocessed: earlier.map_or_else(Vec::new, |leaving| leaving.unprocessed),
         });
-        self.set_aside(responder);
+        if stream < last { self.reset(responder, Reason::REFUSED_STREAM) } else { self.set_aside(responder) }
     }
 
     fn is_unprocessed(&self, responder: &Responder) -> bool {

@@ -9,6 +9,7 @@
 )]
 
 mod audience;
+mod bad_day;
 mod batch;
 mod bodies;
 mod cancel;

@@ -171,8 +171,8 @@ impl Lane {
         }
         if let Some(word) = Word::of(outcome) {
             let before = state.breaker.standing();
-            state.breaker.answered(word == Word::Failed, pass.tell(), now, fraction);
-            state.pace.answered(word != Word::Fine);
+            state.breaker.answered(matches!(word, Word::Failed { .. }), pass.tell(), now, fraction);
+            state.pace.answered(matches!(word, Word::Patience | Word::Failed { answered: true }));
             let after = state.breaker.standing();
             if before != after && after != Standing::HalfOpen {
                 // what it was slowed down by is an outage, or was one
@@ -252,14 +252,14 @@ enum Word {
     Fine,
     /// It works, and asks for patience.
     Patience,
-    /// It fails.
-    Failed,
+    /// It fails, and says so itself or does not.
+    Failed { answered: bool },
 }
 
 impl Word {
     fn of(outcome: &Outcome) -> Option<Self> {
         match outcome {
-            Outcome::Unavailable { .. } => Some(Self::Failed),
+            Outcome::Unavailable { answered, .. } => Some(Self::Failed { answered: *answered }),
             Outcome::Throttled { scope: ThrottleScope::Lane, .. } => Some(Self::Patience),
             Outcome::Throttled { scope: ThrottleScope::Token, .. }
             | Outcome::Accepted { .. }

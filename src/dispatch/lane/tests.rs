@@ -60,7 +60,7 @@ fn answer(lane: &Arc<Lane>, outcome: &Outcome) {
 }
 
 fn failed() -> Outcome {
-    Outcome::Unavailable { retry_after: None, reason: Reason::new("ServiceUnavailable") }
+    Outcome::Unavailable { retry_after: None, reason: Reason::new("ServiceUnavailable"), answered: false }
 }
 
 fn throttled(scope: ThrottleScope) -> Outcome {
@@ -152,6 +152,22 @@ fn a_lane_that_was_throttled_goes_on_at_half_its_pace() {
     assert_eq!(fill(&lane).len(), 50, "a tenth of a second's worth");
     assert_eq!(lane.condition().per_second, Some(500));
     assert!(matches!(lane.admit(Platform::Android), Admission::Soon(wait) if wait <= Duration::from_millis(2)));
+}
+
+#[test]
+fn silence_slows_no_lane_down() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    for (answered, per_second) in [(false, None), (true, Some(50))] {
+        let failed = Outcome::Unavailable { retry_after: None, reason: Reason::new("x"), answered };
+        let other = throttled(ThrottleScope::Token);
+        for n in 0..100 {
+            answer(&lane, if n % 2 == 0 { &failed } else { &other });
+        }
+        world.pass(Duration::from_secs(1));
+        drop(go(&lane));
+        assert_eq!(lane.condition().per_second, per_second, "answered: {answered}");
+    }
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl ApnsProvider {
     /// Sends, and once more where Apple's answer names what would help.
     async fn request(&self, service: &Service, head: &Head<'_>, body: &Bytes, deadline: Instant) -> Outcome {
         let Ok(mut token) = self.token().await else {
-            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), answered: false };
         };
         let mut want = Want::any();
         let mut repeated = false;

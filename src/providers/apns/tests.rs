@@ -185,7 +185,7 @@ async fn what_neither_environment_knows_is_mismatched_once_for_each() {
 #[tokio::test]
 async fn the_second_opinion_decides_only_what_it_can_know() {
     let mismatched = Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") };
-    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError") };
+    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError"), answered: true };
     let dead = Outcome::TokenDead { since: None, reason: Reason::new("Unregistered") };
     let throttled = |word| Outcome::Throttled { retry_after: None, reason: Reason::new(word), scope: ThrottleScope::Token };
     for (sandbox, outcome) in [
@@ -405,7 +405,7 @@ async fn an_origin_that_is_away_is_unavailable() {
         now: context.clock.now(),
         handover: unbounded(&context),
     };
-    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused") };
+    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused"), answered: false };
     assert_eq!(provider.send(push.clone()).await, refused);
     assert!(matches!(provider.send(push).await, Outcome::Unavailable { retry_after: Some(_), .. }), "while backing off");
 }

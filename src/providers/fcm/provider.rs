@@ -89,7 +89,7 @@ impl FcmProvider {
         let mut token = match timeout_at(deadline, self.oauth.token()).await {
             Ok(Ok(token)) => token,
             Ok(Err(error)) => return self.without_token(&error),
-            Err(_) => return Outcome::Unavailable { retry_after: None, reason: Reason::new("no access token in time") },
+            Err(_) => return Outcome::Unavailable { retry_after: None, reason: Reason::new("no access token in time"), answered: false },
         };
         let mut refreshed = false;
         loop {
@@ -124,6 +124,7 @@ impl FcmProvider {
                 Outcome::Unavailable {
                     retry_after: patience.or(SERVER_FLOOR),
                     reason: Reason::new(&format!("oauth status {}", status.as_u16())),
+                    answered: true,
                 }
             }
             OAuthError::Http(error) => fault::outcome(error),

@@ -72,7 +72,7 @@ fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) ->
         Code::Unregistered => Outcome::TokenDead { since: None, reason },
         Code::SenderIdMismatch => Outcome::TokenMismatched { reason },
         Code::QuotaExceeded => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
-        Code::Unavailable | Code::Internal => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason },
+        Code::Unavailable | Code::Internal => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
         Code::ThirdPartyAuthError => {
             let reason = error.apns_reason.as_deref().map_or(reason, Reason::new);
             Outcome::CredentialRefused { reason, scope: RefusalScope::IosAndWeb }
@@ -90,10 +90,10 @@ fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Pa
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         404 if !from_fcm => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
-        500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason },
-        408 => Outcome::Unavailable { retry_after: patience.retry_after, reason },
+        500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
+        408 => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
         400..=499 => Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE },
-        _ => Outcome::Unavailable { retry_after: patience.retry_after, reason },
+        _ => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
     }
 }
 

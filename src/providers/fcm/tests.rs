@@ -126,7 +126,10 @@ async fn a_thousand_sends_share_a_failure_too() {
         })
         .collect();
     for send in sends {
-        assert_eq!(send.await.unwrap(), Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503") });
+        assert_eq!(
+            send.await.unwrap(),
+            Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503"), answered: true }
+        );
     }
     assert_eq!(setup.tokens(), 1);
 }
@@ -220,7 +223,7 @@ async fn a_failing_token_endpoint_is_unavailable_with_what_it_asks_for() {
         )
         .await;
         let reason = Reason::new(&format!("oauth status {status}"));
-        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason });
+        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason, answered: true });
     }
 }
 
@@ -248,7 +251,7 @@ async fn the_assertion_is_what_google_documents() {
 #[tokio::test]
 async fn a_reset_or_odd_answer_is_an_outcome() {
     let reset = setup(grant, |_| Reply::Reset(h2::Reason::INTERNAL_ERROR)).await;
-    assert_eq!(reset.send().await, Outcome::Unavailable { retry_after: None, reason: Reason::new("stream reset") });
+    assert_eq!(reset.send().await, Outcome::Unavailable { retry_after: None, reason: Reason::new("stream reset"), answered: false });
     let nameless = setup(grant, |_| Reply::ok()).await;
     assert_eq!(nameless.send().await, Outcome::Accepted { message_id: None, environment: None });
     let apns = Push { token: PushToken::Apns("ab".to_owned()), ..nameless.push() };

@@ -9,8 +9,8 @@ use super::error::ConnectError;
 
 /// After the first failure.
 const FIRST: Duration = Duration::from_millis(200);
-/// At most.
-const LONGEST: Duration = Duration::from_secs(30);
+/// At most: an origin that returns is to have its traffic again within half a minute.
+const LONGEST: Duration = Duration::from_secs(8);
 
 /// Doubles with every failure in a row; half of each wait is jitter, so that nodes do not return together.
 #[derive(Debug, Default)]
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let waits: Vec<_> = [1, 2, 3, 8, 9, 40, u32::MAX].iter().map(|n| wait(*n, 1.0).as_millis()).collect();
-        assert_eq!(waits, [200, 400, 800, 25_600, 30_000, 30_000, 30_000]);
+        let waits: Vec<_> = [1, 2, 3, 6, 7, 40, u32::MAX].iter().map(|n| wait(*n, 1.0).as_millis()).collect();
+        assert_eq!(waits, [200, 400, 800, 6_400, 8_000, 8_000, 8_000]);
         assert_eq!(wait(1, 0.0).as_millis(), 100);
     }
 

@@ -87,7 +87,7 @@ impl WebpushProvider {
     async fn deliver(&self, push: &Push, service: &Service, uri: &Uri, body: Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
         let Ok(mut token) = self.vapid.token(&service.current, &service.origin) else {
-            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign") };
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), answered: false };
         };
         let mut repeated = false;
         loop {

@@ -102,7 +102,7 @@ fn outcome(about: About, reason: Reason, patience: Patience) -> Outcome {
         About::OtherKey => Outcome::TokenMismatched { reason },
         About::Credential | About::Authorization => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         About::Pace => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
-        About::Service => Outcome::Unavailable { retry_after, reason },
+        About::Service => Outcome::Unavailable { retry_after, reason, answered: true },
     }
 }
 

@@ -54,7 +54,7 @@ fn throttled(reason: Reason) -> Outcome {
 }
 
 fn unavailable(reason: Reason) -> Outcome {
-    Outcome::Unavailable { retry_after: None, reason }
+    Outcome::Unavailable { retry_after: None, reason, answered: true }
 }
 
 type Made = fn(Reason) -> Outcome;
