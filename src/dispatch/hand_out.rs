@@ -18,16 +18,12 @@ use crate::domain::device::Platform;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::Pair;
 
-/// How long the targets of one work row wait for slow lanes, all together: others wait behind them.
-const PATIENCE: Duration = Duration::from_millis(100);
-
 /// The targets of one work row on their way to their lanes.
 struct HandOut<'a> {
     node: &'a Arc<Node>,
     job: &'a Arc<Job>,
     /// On the monotonic clock: what was read of the targets is too old then.
     until: Duration,
-    patience: Duration,
     /// Lanes that hold what goes to these platforms, and until when what they hold waits: the same for all, so that it is one row again.
     held: Vec<(LaneKey, Platform, Hold, Timestamp)>,
 }
@@ -45,7 +41,7 @@ enum Way {
 /// Starts sends as permits come free. Those for which none came before `until`, on the monotonic clock, are taken and read anew; those that
 /// their lane holds wait in the store.
 pub async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, until: Duration) {
-    let mut out = HandOut { node, job, until, patience: PATIENCE, held: Vec::new() };
+    let mut out = HandOut { node, job, until, held: Vec::new() };
     let mut rest = sendings.len();
     for sending in sendings {
         match out.way(&sending, rest).await {
@@ -70,9 +66,12 @@ impl HandOut<'_> {
         match self.admission(&lane, recipient.platform).await {
             Ok(passed) => Way::Go(passed),
             Err(Some(hold)) => {
-                let wait = lane.held(hold, rest, self.job.fraction);
+                let targets = if hold.by_pace { 1 } else { rest };
+                let wait = lane.held(hold, targets, self.job.fraction);
                 let due = self.node.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-                self.held.push((key, recipient.platform, hold, due));
+                if !hold.by_pace {
+                    self.held.push((key, recipient.platform, hold, due));
+                }
                 Way::Held(hold, due)
             }
             Err(None) if self.node.hard_stop.is_cancelled() => Way::Stopped,
@@ -81,7 +80,7 @@ impl HandOut<'_> {
     }
 
     /// A pass of the lane and a permit of the node, or what holds it; neither where it came too late.
-    async fn admission(&mut self, lane: &Arc<Lane>, platform: Platform) -> Result<Passed, Option<Hold>> {
+    async fn admission(&self, lane: &Arc<Lane>, platform: Platform) -> Result<Passed, Option<Hold>> {
         loop {
             let ended = self.node.lanes.wire().ended();
             if self.node.monotonic() > self.until {
@@ -97,8 +96,7 @@ impl HandOut<'_> {
                     return Ok(Passed { pass, permit });
                 }
                 Admission::Hold(hold) => return Err(Some(hold)),
-                Admission::Soon(_) if self.patience.is_zero() => return Err(Some(lane.is_slow())),
-                Admission::Soon(wait) => wait.min(self.patience),
+                Admission::Soon(wait) => wait,
             };
             let asked_at = self.node.monotonic();
             tokio::select! {
@@ -106,17 +104,18 @@ impl HandOut<'_> {
                 () = self.node.hard_stop.cancelled() => return Err(None),
                 _ = timeout(wait, ended) => {}
             }
-            self.patience = self.patience.saturating_sub(self.node.monotonic().saturating_sub(asked_at));
+            lane.waited(self.node.monotonic().saturating_sub(asked_at));
         }
     }
 
-    /// It waits, unless its life is over.
+    /// It waits, unless its life is over. What is now or never has until its end where it is Herald that has it wait, and none where the provider does.
     async fn hold(&self, sending: &Sending, reason: WaitReason, due: Timestamp) {
         metrics::counter!("herald_pushes_held_total", "provider" => sending.recipient.provider.as_str(), "reason" => reason.as_str())
             .increment(1);
         let now = self.node.now();
-        if now < sending.expires_at {
-            return self.again(sending, due.min(sending.expires_at), Some(reason)).await;
+        let ends_at = if reason == WaitReason::Throttled { sending.ends_at } else { sending.expires_at };
+        if now < ends_at {
+            return self.again(sending, due.min(ends_at), Some(reason)).await;
         }
         let ending = Ending::Expired(expired_because(Some(reason)).to_owned());
         let delivery: Delivery = send::delivery(self.node, self.job, sending, (ending, self.job.work.attempt));

@@ -155,8 +155,11 @@ impl Attempt {
         let attempts = self.job.work.attempt + handed.requests;
         metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
             .increment(1);
-        for death in self.lane.observe(&outcome, pass, self.job.fraction) {
-            tell(&self.node, None, What::Dead(Box::new(death)), None).await;
+        // what nobody was asked says nothing of the provider, unless it could not be asked
+        if handed.requests > 0 || !matches!(outcome, Outcome::MessageRejected { .. }) {
+            for death in self.lane.observe(&outcome, pass, self.job.fraction) {
+                tell(&self.node, None, What::Dead(Box::new(death)), None).await;
+            }
         }
         match outcome {
             Outcome::Accepted { message_id, environment } => {
@@ -221,7 +224,7 @@ impl Attempt {
         What::Dead(Box::new(Death { delivery, token_hash: self.sending.recipient.token_hash, since, deactivate }))
     }
 
-    /// Waits for its lane, unless its life is now or never or ends before the present.
+    /// Waits for its lane, unless its life is over.
     fn lane_paused(&self, attempts: u32) -> What {
         let (now, reason) = (self.node.now(), WaitReason::LanePaused);
         if now >= self.sending.expires_at {

@@ -10,6 +10,7 @@ const STALLED: u64 = 100;
 
 /// GOAWAY each 1 000 requests, 2 % resets, 1 % stalls and 5 % 503, all together.
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the figures are worth knowing")]
 async fn all_faults_at_once_lose_nothing_and_repeat_what_was_never_answered() {
     let simulator = Simulator::start();
     let key = simulator.key("send,manage,read");

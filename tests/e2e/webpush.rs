@@ -180,7 +180,7 @@ async fn a_refused_key_is_the_subscription_s_or_the_lane_s() {
 
     // from now on it is known to be taken
     dev.behave(json!([{"provider": "webpush", "respond": {"status": 401, "reason": "109"}, "times": 1}])).await;
-    assert_eq!(ended(&dev, "ben", "firefox").await["reason"], "token_mismatched");
+    assert_eq!(ended(&dev, "ben", "firefox").await["reason"], "message_rejected");
     assert_eq!(lane(&dev).await["state"], "running");
 }
 

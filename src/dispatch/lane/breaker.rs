@@ -47,6 +47,8 @@ pub(super) struct Breaker {
     state: State,
     /// How often in a row it opened.
     opened: u32,
+    /// How often its state changed: what was sent before tells nothing of the time after.
+    turns: u64,
 }
 
 #[derive(Debug)]
@@ -71,32 +73,39 @@ impl Breaker {
         }
     }
 
-    /// Whether one may go, and whether as a probe; else how long to wait.
-    pub(super) fn admit(&mut self, now: Duration) -> Result<bool, Duration> {
-        match &mut self.state {
-            State::Closed { .. } => Ok(false),
-            State::Open { until } if now < *until => Err(until.saturating_sub(now)),
-            State::Open { .. } => {
-                self.state = State::HalfOpen { begun: 1, good: 0, failed: 0 };
-                Ok(true)
-            }
-            State::HalfOpen { begun, .. } if *begun < PROBES => {
-                *begun += 1;
-                Ok(true)
-            }
-            State::HalfOpen { .. } => Err(PROBING),
+    /// How long nothing may go, if so.
+    pub(super) fn hold(&self, now: Duration) -> Option<Duration> {
+        match self.state {
+            State::Open { until } if now < until => Some(until.saturating_sub(now)),
+            State::HalfOpen { begun, .. } if begun >= PROBES => Some(PROBING),
+            State::Closed { .. } | State::Open { .. } | State::HalfOpen { .. } => None,
         }
     }
 
-    /// A probe ended without a word of the provider: another may go in its place.
-    pub(super) fn withdraw(&mut self) {
-        if let State::HalfOpen { begun, .. } = &mut self.state {
+    /// One goes, where nothing holds it: as a probe unless it is closed. Its turn, to be told with what becomes of it.
+    pub(super) fn begin(&mut self) -> u64 {
+        match &mut self.state {
+            State::Closed { .. } => {}
+            State::Open { .. } => self.turn(State::HalfOpen { begun: 1, good: 0, failed: 0 }),
+            State::HalfOpen { begun, .. } => *begun += 1,
+        }
+        self.turns
+    }
+
+    /// What went in this turn ended without a word of the provider: another may go in its place.
+    pub(super) fn withdraw(&mut self, turn: u64) {
+        if let State::HalfOpen { begun, .. } = &mut self.state
+            && turn == self.turns
+        {
             *begun = begun.saturating_sub(1);
         }
     }
 
-    /// The provider answered, or failed to. What was sent before it opened tells nothing of the time after. `fraction`: chance, in `[0, 1)`.
-    pub(super) fn answered(&mut self, failed: bool, probe: bool, now: Duration, fraction: f64) {
+    /// The provider answered what went in this turn, or failed to. `fraction`: chance, in `[0, 1)`.
+    pub(super) fn answered(&mut self, failed: bool, turn: u64, now: Duration, fraction: f64) {
+        if turn != self.turns {
+            return;
+        }
         match &mut self.state {
             State::Closed { answers, failures, at } => {
                 let kept = 0.5_f64.powf(now.saturating_sub(*at).as_secs_f64() / HALF_LIFE.as_secs_f64());
@@ -108,22 +117,28 @@ impl Breaker {
                     self.open(now, fraction);
                 }
             }
-            State::HalfOpen { good, failed: bad, .. } if probe => {
+            State::HalfOpen { good, failed: bad, .. } => {
                 *(if failed { &mut *bad } else { &mut *good }) += 1;
                 if *bad > PROBES / 2 {
                     self.open(now, fraction);
                 } else if *good > PROBES / 2 {
-                    *self = Self::default();
+                    self.opened = 0;
+                    self.turn(State::default());
                 }
             }
-            State::HalfOpen { .. } | State::Open { .. } => {}
+            State::Open { .. } => {}
         }
     }
 
     fn open(&mut self, now: Duration, fraction: f64) {
         let longest = FIRST.saturating_mul(1_u32.checked_shl(self.opened).unwrap_or(u32::MAX)).min(LONGEST);
         self.opened = self.opened.saturating_add(1);
-        self.state = State::Open { until: now + longest.mul_f64(0.75 + fraction.clamp(0.0, 1.0) / 4.0) };
+        self.turn(State::Open { until: now + longest.mul_f64(0.75 + fraction.clamp(0.0, 1.0) / 4.0) });
+    }
+
+    fn turn(&mut self, state: State) {
+        self.state = state;
+        self.turns += 1;
     }
 }
 
@@ -134,7 +149,8 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1000);
 
     fn answers(breaker: &mut Breaker, number: usize, failed: bool) {
-        (0..number).for_each(|_| breaker.answered(failed, false, NOW, 1.0));
+        let turn = breaker.turns;
+        (0..number).for_each(|_| breaker.answered(failed, turn, NOW, 1.0));
     }
 
     /// A breaker that has just opened for the first time.
@@ -145,11 +161,17 @@ mod tests {
         breaker
     }
 
+    /// As many as may go at an instant, up to ten.
+    fn go(breaker: &mut Breaker, now: Duration) -> Vec<u64> {
+        let one = |breaker: &mut Breaker| breaker.hold(now).is_none().then(|| breaker.begin());
+        std::iter::from_fn(|| one(breaker)).take(10).collect()
+    }
+
     /// Probes at an instant, of which so many fail first.
     fn probe(breaker: &mut Breaker, now: Duration, failing: usize) {
-        let probes = (0..PROBES).filter(|_| breaker.admit(now) == Ok(true)).count();
-        assert_eq!(probes, 5);
-        (0..probes).for_each(|n| breaker.answered(n < failing, true, now, 1.0));
+        let probes = go(breaker, now);
+        assert_eq!(probes.len(), 5);
+        probes.into_iter().enumerate().for_each(|(n, turn)| breaker.answered(n < failing, turn, now, 1.0));
     }
 
     #[test]
@@ -173,7 +195,7 @@ mod tests {
     #[test]
     fn one_failure_in_two_opens_nothing() {
         let mut breaker = Breaker::default();
-        (0..10_000).for_each(|n| breaker.answered(n % 2 == 0, false, NOW, 0.5));
+        (0..10_000).for_each(|n| breaker.answered(n % 2 == 0, 0, NOW, 0.5));
         assert_eq!(breaker.standing(), Standing::Closed);
     }
 
@@ -182,19 +204,21 @@ mod tests {
         let mut breaker = Breaker::default();
         answers(&mut breaker, 1000, false);
         let later = NOW + Duration::from_mins(2);
-        (0..30).for_each(|_| breaker.answered(true, false, later, 0.5));
+        (0..30).for_each(|_| breaker.answered(true, 0, later, 0.5));
         assert_eq!(breaker.standing(), Standing::Open);
     }
 
     #[test]
     fn nothing_goes_while_it_is_open_and_five_probes_after() {
         let mut breaker = open();
-        assert_eq!(breaker.admit(NOW), Err(Duration::from_secs(1)));
+        assert_eq!(breaker.hold(NOW), Some(Duration::from_secs(1)));
         let later = NOW + Duration::from_secs(1);
-        let admitted: Vec<_> = (0..6).map(|_| breaker.admit(later)).collect();
-        assert_eq!(admitted, [Ok(true), Ok(true), Ok(true), Ok(true), Ok(true), Err(PROBING)]);
-        breaker.withdraw();
-        assert_eq!(breaker.admit(later), Ok(true), "one told nothing");
+        let probes = go(&mut breaker, later);
+        assert_eq!((probes.len(), breaker.hold(later)), (5, Some(PROBING)));
+        breaker.withdraw(0);
+        assert_eq!(breaker.hold(later), Some(PROBING), "that was none of them");
+        breaker.withdraw(probes[0]);
+        assert_eq!(go(&mut breaker, later).len(), 1, "one told nothing");
     }
 
     #[test]
@@ -202,27 +226,34 @@ mod tests {
         let (mut breaker, mut now) = (open(), NOW);
         let mut waits = Vec::new();
         for _ in 0..5 {
-            let wait = breaker.admit(now).unwrap_err();
+            let wait = breaker.hold(now).unwrap();
             waits.push(wait.as_secs());
             now += wait;
             probe(&mut breaker, now, 3);
         }
         assert_eq!(waits, [1, 2, 4, 8, 8]);
-        now += breaker.admit(now).unwrap_err();
+        now += breaker.hold(now).unwrap();
         probe(&mut breaker, now, 2);
         assert_eq!(breaker.standing(), Standing::Closed);
         answers(&mut breaker, 20, true);
-        assert_eq!(breaker.admit(NOW), Err(Duration::from_secs(1)), "it begins anew");
+        assert_eq!(breaker.hold(NOW), Some(Duration::from_secs(1)), "it begins anew");
     }
 
     #[test]
     fn what_was_sent_before_tells_nothing_of_the_time_after() {
         let mut breaker = open();
-        answers(&mut breaker, 100, false);
+        (0..100).for_each(|_| breaker.answered(false, 0, NOW, 0.5));
         assert_eq!(breaker.standing(), Standing::Open);
         let later = NOW + Duration::from_secs(1);
-        assert_eq!(breaker.admit(later), Ok(true));
-        answers(&mut breaker, 100, true);
+        let first = go(&mut breaker, later);
+        (0..100).for_each(|_| breaker.answered(true, 0, later, 0.5));
         assert_eq!(breaker.standing(), Standing::HalfOpen);
+        for turn in &first {
+            breaker.answered(false, *turn, later, 0.5);
+        }
+        assert_eq!(breaker.standing(), Standing::Closed);
+        (0..100).for_each(|_| breaker.answered(true, 0, later, 0.5));
+        (0..100).for_each(|_| breaker.answered(true, first[0], later, 0.5));
+        assert_eq!(breaker.standing(), Standing::Closed, "the late failures of the outage open nothing");
     }
 }

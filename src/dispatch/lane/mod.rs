@@ -27,17 +27,21 @@ pub use share::{Pass, Wire};
 pub use trust::{Mismatch, Pause};
 
 use breaker::Breaker;
-use pace::Pace;
+use pace::{PORTIONS, Pace};
 use trust::Trust;
 
 /// How long what waits behind a paused lane waits before it looks again.
 pub const PAUSED: Duration = Duration::from_secs(15);
 /// How long what found its lane too slow waits before it looks again.
 const BUSY: Duration = Duration::from_secs(1);
-/// Targets that are let back to a held lane in a second, at most: they are read again for it, and others are to be served as well.
+/// Targets that are let back to a held lane in a second, unless its pace is slower: they are read again for it, and others are to be served as well.
 const BACK_PER_SECOND: u32 = 4000;
 /// They come back this much later than the first of them, at most: a provider that returns has its traffic again soon.
 const LONGEST_SPREAD: Duration = Duration::from_secs(10);
+/// The same where its pace is what holds them.
+const LONGEST_LINE: Duration = Duration::from_mins(1);
+/// How long workers wait for a lane in a second, all together: others wait behind them.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How much later than asked what is held may come back by chance, as a share of the wait.
 const SPREAD: f64 = 0.2;
 
@@ -57,7 +61,7 @@ pub struct LaneKey {
 pub enum Admission {
     /// It may, with this.
     Go(Pass),
-    /// In so long, or once something that is under way has ended; worth waiting for.
+    /// Once something that is under way has ended: worth waiting for, for so long.
     Soon(Duration),
     /// Not now: it goes back to the store.
     Hold(Hold),
@@ -70,6 +74,14 @@ pub struct Hold {
     pub wait: Duration,
     /// What it says of it meanwhile.
     pub reason: WaitReason,
+    /// The pace of the lane holds it: each target has its own place in the line.
+    pub by_pace: bool,
+}
+
+impl Hold {
+    fn new(wait: Duration, reason: WaitReason) -> Self {
+        Self { wait, reason, by_pace: false }
+    }
 }
 
 /// What is known of a lane's state.
@@ -101,8 +113,10 @@ struct State {
     busy_until: Option<Duration>,
     /// Pushes of it on the wire.
     under_way: usize,
-    /// Targets that were held in a row.
-    held: u32,
+    /// When the last of what it holds comes back.
+    line: Duration,
+    /// The second in which workers waited for it, and how long.
+    waited: (u64, Duration),
 }
 
 impl Lane {
@@ -114,7 +128,8 @@ impl Lane {
             throttled_until: None,
             busy_until: None,
             under_way: 0,
-            held: 0,
+            line: Duration::ZERO,
+            waited: (0, Duration::ZERO),
         };
         Self { key, clock: Arc::clone(clock), wire: Arc::clone(wire), state: Mutex::new(state) }
     }
@@ -126,52 +141,56 @@ impl Lane {
         if let Some(hold) = state.hold(platform, now) {
             return Admission::Hold(hold);
         }
-        if !self.wire.has_room(state.under_way) {
-            return Admission::Soon(BUSY);
+        if let Some(wait) = state.breaker.hold(now) {
+            return Admission::Hold(Hold::new(wait, WaitReason::Unavailable));
         }
-        let probe = match state.breaker.admit(now) {
-            Ok(probe) => probe,
-            Err(wait) => return Admission::Hold(Hold { wait, reason: WaitReason::Unavailable }),
-        };
+        if !self.wire.has_room(state.under_way) {
+            return state.patience(now);
+        }
         if let Err(wait) = state.pace.admit() {
-            if probe {
-                state.breaker.withdraw();
-            }
-            return Admission::Soon(wait);
+            return Admission::Hold(Hold { by_pace: true, ..Hold::new(wait, WaitReason::Throttled) });
         }
         state.under_way += 1;
-        state.held = 0;
-        Admission::Go(Pass::new(Arc::clone(self), probe))
+        let turn = state.breaker.begin();
+        Admission::Go(Pass::new(Arc::clone(self), turn))
     }
 
-    /// It was waited for in vain: for a moment nobody else waits for it.
-    pub fn is_slow(&self) -> Hold {
-        self.state.lock().busy_until = Some(self.clock.monotonic() + BUSY);
-        Hold { wait: BUSY, reason: WaitReason::Throttled }
+    /// A worker waited so long for it.
+    pub fn waited(&self, wait: Duration) {
+        self.state.lock().waited.1 += wait;
     }
 
-    /// How long a work row's targets are held: longer, the more are held already, and up to a fifth longer by chance (`fraction`, in `[0, 1)`), so
+    /// How long a work row's targets are held: later, the more is held already, and up to a fifth later by chance (`fraction`, in `[0, 1)`), so
     /// that they do not all come back at once. What is paused looks again at the same time.
     pub fn held(&self, hold: Hold, targets: usize, fraction: f64) -> Duration {
         if hold.reason == WaitReason::LanePaused {
             return hold.wait;
         }
+        let now = self.clock.monotonic();
         let mut state = self.state.lock();
-        let behind = Duration::from_secs(1) * state.held / BACK_PER_SECOND;
-        state.held = state.held.saturating_add(u32::try_from(targets).unwrap_or(u32::MAX));
-        hold.wait.mul_f64(1.0 + SPREAD * fraction) + behind.min(LONGEST_SPREAD)
+        let (rate, longest) = match state.pace.per_second().filter(|_| hold.by_pace) {
+            Some(per_second) => (per_second.max(1), LONGEST_LINE),
+            None => (BACK_PER_SECOND, LONGEST_SPREAD),
+        };
+        let wait = if hold.by_pace { hold.wait } else { hold.wait.mul_f64(1.0 + SPREAD * fraction) };
+        let place = state.line.clamp(now + wait, now + wait + longest);
+        state.line = place + Duration::from_secs(1) * u32::try_from(targets).unwrap_or(u32::MAX) / rate;
+        let wait = place.saturating_sub(now);
+        if hold.by_pace { in_portions(wait) } else { wait }
     }
 
-    /// Takes note of what became of a push, unless its token was mismatched. Answers deaths that were held back and are due now.
+    /// Takes note of what became of a push. Answers deaths that were held back and are due now.
     pub fn observe(&self, outcome: &Outcome, pass: &mut Pass, fraction: f64) -> Vec<Death> {
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
         if let Outcome::Throttled { retry_after: Some(wait), scope: ThrottleScope::Lane, .. } = outcome {
             state.throttled_until = state.throttled_until.max(Some(now + *wait));
         }
-        if let Some(word) = Word::of(outcome) {
+        if let Some(word) = Word::of(outcome)
+            && let Some(turn) = pass.tell()
+        {
             let before = state.breaker.standing();
-            state.breaker.answered(matches!(word, Word::Failed { .. }), pass.tell(), now, fraction);
+            state.breaker.answered(matches!(word, Word::Failed { .. }), turn, now, fraction);
             state.pace.answered(matches!(word, Word::Patience | Word::Failed { answered: true }));
             let after = state.breaker.standing();
             if before != after && after != Standing::HalfOpen {
@@ -204,12 +223,12 @@ impl Lane {
         self.state.lock().trust = Trust::default();
     }
 
-    /// A push is off the wire. `probe`: it was one, and told nothing.
-    fn ended(&self, probe: bool) {
+    /// A push is off the wire. `silent`: the turn in which it began, where it told nothing.
+    fn ended(&self, silent: Option<u64>) {
         let mut state = self.state.lock();
         state.under_way = state.under_way.saturating_sub(1);
-        if probe {
-            state.breaker.withdraw();
+        if let Some(turn) = silent {
+            state.breaker.withdraw(turn);
         }
     }
 
@@ -231,18 +250,37 @@ impl Lane {
 impl State {
     fn hold(&mut self, platform: Platform, now: Duration) -> Option<Hold> {
         if self.trust.is_paused(platform) {
-            return Some(Hold { wait: PAUSED, reason: WaitReason::LanePaused });
+            return Some(Hold::new(PAUSED, WaitReason::LanePaused));
         }
         for until in [&mut self.throttled_until, &mut self.busy_until] {
             match *until {
                 Some(instant) if instant > now => {
-                    return Some(Hold { wait: instant.saturating_sub(now), reason: WaitReason::Throttled });
+                    return Some(Hold::new(instant.saturating_sub(now), WaitReason::Throttled));
                 }
                 Some(_) | None => *until = None,
             }
         }
         None
     }
+
+    /// What a worker has left to wait in this second; without, nobody waits for the lane for a moment.
+    fn patience(&mut self, now: Duration) -> Admission {
+        if self.waited.0 != now.as_secs() {
+            self.waited = (now.as_secs(), Duration::ZERO);
+        }
+        let left = PATIENCE.saturating_sub(self.waited.1);
+        if left.is_zero() {
+            self.busy_until = Some(now + BUSY);
+            return Admission::Hold(Hold::new(BUSY, WaitReason::Throttled));
+        }
+        Admission::Soon(left)
+    }
+}
+
+/// Rounded up to the next portion of a second: what comes back together is one row.
+fn in_portions(wait: Duration) -> Duration {
+    let portion = Duration::from_secs(1) / PORTIONS;
+    portion * u32::try_from(wait.as_nanos().div_ceil(portion.as_nanos())).unwrap_or(u32::MAX)
 }
 
 /// What an outcome says of the provider itself.

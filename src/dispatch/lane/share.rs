@@ -41,14 +41,14 @@ impl Wire {
 #[derive(Debug)]
 pub struct Pass {
     lane: Arc<Lane>,
-    /// It is a probe of the lane's breaker, and has not told anything yet.
-    probe: bool,
+    /// The turn of the lane's breaker in which it began, until it has told what became of it.
+    turn: Option<u64>,
 }
 
 impl Pass {
-    pub(super) fn new(lane: Arc<Lane>, probe: bool) -> Self {
+    pub(super) fn new(lane: Arc<Lane>, turn: u64) -> Self {
         lane.wire.under_way.fetch_add(1, Ordering::Relaxed);
-        Self { lane, probe }
+        Self { lane, turn: Some(turn) }
     }
 
     /// Its lane.
@@ -56,15 +56,15 @@ impl Pass {
         &self.lane
     }
 
-    /// It has an outcome; whether it is a probe's.
-    pub(super) fn tell(&mut self) -> bool {
-        std::mem::take(&mut self.probe)
+    /// It has an outcome. The turn in which it began, once.
+    pub(super) fn tell(&mut self) -> Option<u64> {
+        self.turn.take()
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.lane.ended(self.probe);
+        self.lane.ended(self.turn);
         self.lane.wire.under_way.fetch_sub(1, Ordering::Relaxed);
         self.lane.wire.ended.notify_waiters();
     }

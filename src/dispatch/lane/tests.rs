@@ -137,21 +137,46 @@ fn a_throttled_lane_waits_as_long_as_it_was_told() {
     assert!(held(&lane).is_none(), "one address is not the lane");
     answer(&lane, &throttled(ThrottleScope::Lane));
     world.pass(Duration::from_secs(20));
-    assert_eq!(held(&lane), Some(Hold { wait: Duration::from_secs(40), reason: WaitReason::Throttled }));
+    assert_eq!(held(&lane), Some(Hold::new(Duration::from_secs(40), WaitReason::Throttled)));
     world.pass(Duration::from_secs(40));
     assert!(go(&lane).is_some());
 }
 
-#[test]
-fn a_lane_that_was_throttled_goes_on_at_half_its_pace() {
-    let world = World::new(4000);
+/// A lane that may send 500 a second.
+fn slowed(world: &World) -> Arc<Lane> {
     let lane = world.lane(1);
     let refused = Outcome::Throttled { retry_after: None, reason: Reason::new("QUOTA_EXCEEDED"), scope: ThrottleScope::Lane };
     (0..1000).for_each(|_| answer(&lane, &refused));
     world.pass(Duration::from_secs(1));
-    assert_eq!(fill(&lane).len(), 50, "a tenth of a second's worth");
+    lane
+}
+
+#[test]
+fn a_lane_that_was_throttled_goes_on_at_half_its_pace_and_nobody_waits_for_it() {
+    let world = World::new(4000);
+    let lane = slowed(&world);
+    assert_eq!(fill(&lane).len(), 125, "a quarter of a second's worth");
     assert_eq!(lane.condition().per_second, Some(500));
-    assert!(matches!(lane.admit(Platform::Android), Admission::Soon(wait) if wait <= Duration::from_millis(2)));
+    assert!(matches!(lane.admit(Platform::Android), Admission::Hold(Hold { by_pace: true, .. })));
+}
+
+#[test]
+fn what_the_pace_holds_comes_back_as_it_can_go() {
+    let world = World::new(4000);
+    let lane = slowed(&world);
+    drop(fill(&lane));
+    let mut waits: Vec<Duration> = (0..2000).map(|_| lane.held(held(&lane).unwrap(), 1, 0.9)).collect();
+    assert!(waits.is_sorted());
+    assert!(waits.iter().all(|wait| wait.as_millis().is_multiple_of(250)), "in portions");
+    assert!(waits.last().unwrap() <= &Duration::from_millis(4250), "{:?}", waits.last());
+    waits.dedup();
+    assert!(waits.len() >= 16, "2 000 at 500 a second are four seconds' worth: {waits:?}");
+    let mut sent = 0;
+    for _ in 0..16 {
+        world.pass(Duration::from_millis(250));
+        sent += fill(&lane).len();
+    }
+    assert!((1990..=2200).contains(&sent), "{sent}");
 }
 
 #[test]
@@ -175,30 +200,49 @@ fn a_refused_credential_holds_the_lane_until_it_is_resumed() {
     let world = World::new(4000);
     let lane = world.lane(1);
     answer(&lane, &Outcome::CredentialRefused { reason: Reason::new("Forbidden"), scope: crate::domain::outcome::RefusalScope::Lane });
-    assert_eq!(held(&lane), Some(Hold { wait: PAUSED, reason: WaitReason::LanePaused }));
+    assert_eq!(held(&lane), Some(Hold::new(PAUSED, WaitReason::LanePaused)));
     lane.resume();
     assert!(go(&lane).is_some());
     assert_eq!(lane.observe_mismatch(&Reason::new("x")), Mismatch::HoldBack, "what came before the resumption is forgotten");
 }
 
 #[test]
-fn nobody_waits_for_a_lane_that_was_waited_for_in_vain() {
+fn a_slow_lane_is_waited_for_a_tenth_of_a_second_in_each() {
+    let world = World::new(4);
+    let lane = world.lane(1);
+    let _under_way = fill(&lane);
+    let soon = |lane: &Arc<Lane>| match lane.admit(Platform::Android) {
+        Admission::Soon(wait) => Some(wait),
+        Admission::Go(_) | Admission::Hold(_) => None,
+    };
+    assert_eq!(soon(&lane), Some(PATIENCE));
+    lane.waited(PATIENCE / 4);
+    assert_eq!(soon(&lane), Some(PATIENCE * 3 / 4), "whoever waits");
+    lane.waited(PATIENCE);
+    assert_eq!(held(&lane), Some(Hold::new(BUSY, WaitReason::Throttled)));
+    world.pass(BUSY);
+    assert_eq!(soon(&lane), Some(PATIENCE));
+}
+
+#[test]
+fn a_lane_that_fails_is_not_waited_for_however_much_of_it_hangs() {
     let world = World::new(4000);
     let lane = world.lane(1);
-    let hold = lane.is_slow();
-    assert_eq!(held(&lane), Some(hold));
-    world.pass(hold.wait);
-    assert!(go(&lane).is_some());
+    let mut hanging = fill(&lane);
+    for pass in hanging.iter_mut().take(20) {
+        lane.observe(&failed(), pass, 1.0);
+    }
+    assert_eq!(held(&lane).map(|hold| hold.reason), Some(WaitReason::Unavailable));
 }
 
 #[test]
 fn the_more_is_held_the_later_it_comes_back_and_never_much_later() {
     let world = World::new(4000);
     let lane = world.lane(1);
-    let hold = Hold { wait: Duration::from_secs(8), reason: WaitReason::Unavailable };
+    let hold = Hold::new(Duration::from_secs(8), WaitReason::Unavailable);
     let waits: Vec<_> = (0..5).map(|_| lane.held(hold, 20_000, 0.0).as_secs()).collect();
     assert_eq!(waits, [8, 13, 18, 18, 18]);
-    assert_eq!(lane.held(Hold { wait: PAUSED, reason: WaitReason::LanePaused }, 20_000, 0.9), PAUSED);
-    drop(go(&lane));
-    assert_eq!(lane.held(hold, 1, 0.5), Duration::from_millis(8800), "it went on meanwhile");
+    assert_eq!(lane.held(Hold::new(PAUSED, WaitReason::LanePaused), 20_000, 0.9), PAUSED);
+    world.pass(Duration::from_mins(1));
+    assert_eq!(lane.held(hold, 1, 0.5), Duration::from_millis(8800), "all of it is back");
 }

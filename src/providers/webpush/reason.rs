@@ -82,15 +82,22 @@ pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience, has_
     });
     let is_other_key = refusal.says_other_key();
     Verdict {
-        outcome: outcome(settled(about, has_accepted || is_other_key), reason, patience),
+        outcome: outcome(settled(about, has_accepted, is_other_key), reason, patience),
         resign: matches!(about, About::Credential | About::Authorization) && !is_other_key,
     }
 }
 
-/// A subscription made with another key is refused like a wrong credential. What was taken before is right, and one subscription
-/// must not hold up all others: then it is the subscription's, until more of them say so than chance explains (rule 9).
-fn settled(about: About, key_is_right: bool) -> About {
-    if about == About::Authorization && key_is_right { About::OtherKey } else { about }
+/// A subscription made with another key is refused like a wrong credential. What the service took before is right, and one subscription must
+/// not hold up all others; but only where it says that the keys differ is it the subscription that is wrong (rule 9).
+fn settled(about: About, has_accepted: bool, is_other_key: bool) -> About {
+    if about != About::Authorization {
+        return about;
+    }
+    match (is_other_key, has_accepted) {
+        (true, _) => About::OtherKey,
+        (false, true) => About::Message,
+        (false, false) => About::Authorization,
+    }
 }
 
 fn outcome(about: About, reason: Reason, patience: Patience) -> Outcome {
@@ -137,8 +144,9 @@ fn by_status(status: StatusCode) -> About {
         401 | 403 => About::Authorization,
         404 | 410 => About::Gone,
         413 => About::Size,
-        429 => About::Pace,
-        300..=399 | 400 | 402 | 405..=407 | 409 | 411..=428 | 430..=499 => About::Message,
+        // Windows' service says 406 ("WNS HTTP response codes")
+        406 | 429 => About::Pace,
+        300..=399 | 400 | 402 | 405 | 407 | 409 | 411..=428 | 430..=499 => About::Message,
         _ => About::Service,
     }
 }

@@ -183,7 +183,10 @@ async fn a_subscription_of_another_key_does_not_stop_the_lane() {
     let (_server, setup) = setup(|seen| Reply::new(if seen.path == "/push/s3cret" { 201 } else { 403 }, "")).await;
     assert_eq!(setup.send().await, accepted());
     let other = setup.endpoint("localhost").replace("s3cret", "other");
-    assert_eq!(setup.provider.send(setup.push_to(&other)).await, Outcome::TokenMismatched { reason: Reason::new("status 403") });
+    assert_eq!(
+        setup.provider.send(setup.push_to(&other)).await,
+        Outcome::MessageRejected { reason: Reason::new("status 403"), too_large: false }
+    );
 }
 
 #[tokio::test]
