@@ -24,7 +24,7 @@ async fn troubled_tokens_end_as_they_should_and_hold_nobody_up() {
         dev.ios(&format!("well-{number}"), "ann", &apns_token("b0", number)).await;
     }
     dev.behave(json!([{"provider": "apns", "token_prefix": "a11", "respond": {"status": 400, "reason": "BadPriority"}}])).await;
-    let id = dev.notify(&json!({"to": {"user_id": "ann"}, "category": "messages", "content": {"title": "t"}, "ttl_seconds": 12})).await;
+    let id = dev.notify(&json!({"to": {"user_id": "ann"}, "category": "messages", "content": {"title": "t"}, "ttl_seconds": 25})).await;
 
     // nobody else waits for the stalled one, which takes the whole send timeout
     until("everyone else has an end", async || {
