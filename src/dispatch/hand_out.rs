@@ -9,11 +9,10 @@ use tokio::time::timeout;
 use super::job::{FollowUp, Job};
 use super::lane::{Admission, Hold, Lane, LaneKey};
 use super::node::Node;
-use super::plan::{Sending, expired_because};
+use super::plan::{self, Sending};
 use super::recorder::What;
 use super::send::{self, Passed, tell};
 use crate::domain::Timestamp;
-use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::Platform;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::Pair;
@@ -114,12 +113,13 @@ impl HandOut<'_> {
             .increment(1);
         let now = self.node.now();
         let ends_at = if reason == WaitReason::Throttled { sending.ends_at } else { sending.expires_at };
-        if now < ends_at {
-            return self.again(sending, due.min(ends_at), Some(reason)).await;
+        match plan::wait(now, due, ends_at, reason) {
+            Ok(due) => self.again(sending, due, Some(reason)).await,
+            Err(ending) => {
+                let delivery = send::delivery(self.node, self.job, sending, (ending, self.job.work.attempt));
+                tell(self.node, Some(Arc::clone(self.job)), What::Ended(delivery, None), None).await;
+            }
         }
-        let ending = Ending::Expired(expired_because(Some(reason)).to_owned());
-        let delivery: Delivery = send::delivery(self.node, self.job, sending, (ending, self.job.work.attempt));
-        tell(self.node, Some(Arc::clone(self.job)), What::Ended(delivery, None), None).await;
     }
 
     async fn again(&self, sending: &Sending, due: Timestamp, reason: Option<WaitReason>) {

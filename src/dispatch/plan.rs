@@ -145,8 +145,13 @@ pub fn device_facts(recipient: &Recipient) -> DeviceFacts<'_> {
     }
 }
 
+/// A target that has to wait: until when, or its end where its life is over by then.
+pub fn wait(now: Timestamp, due: Timestamp, ends_at: Timestamp, reason: WaitReason) -> Result<Timestamp, Ending> {
+    if now < ends_at { Ok(due.min(ends_at)) } else { Err(Ending::Expired(expired_because(Some(reason)).to_owned())) }
+}
+
 /// The reason of what expires: what it last waited for. Behind a paused lane that is the credential; without a wait it was never reached.
-pub fn expired_because(waited: Option<WaitReason>) -> &'static str {
+fn expired_because(waited: Option<WaitReason>) -> &'static str {
     match waited {
         Some(WaitReason::LanePaused) => "credential_refused",
         Some(reason) => reason.as_str(),

@@ -10,7 +10,7 @@ use super::audience::MAX_AGE;
 use super::job::{FollowUp, Job};
 use super::lane::{Lane, Mismatch, PAUSED, Pass};
 use super::node::{Node, Permit};
-use super::plan::{Sending, expired_because};
+use super::plan::{self, Sending};
 use super::recorder::{Event, What};
 use super::render::Form;
 use crate::domain::Timestamp;
@@ -227,10 +227,10 @@ impl Attempt {
     /// Waits for its lane, unless its life is over.
     fn lane_paused(&self, attempts: u32) -> What {
         let (now, reason) = (self.node.now(), WaitReason::LanePaused);
-        if now >= self.sending.expires_at {
-            return self.ended(Ending::Expired(expired_because(Some(reason)).to_owned()), attempts);
+        match plan::wait(now, now + PAUSED, self.sending.expires_at, reason) {
+            Ok(due) => self.again(due, attempts, Some(reason)),
+            Err(ending) => self.ended(ending, attempts),
         }
-        self.again((now + PAUSED).min(self.sending.expires_at), attempts, Some(reason))
     }
 
     fn again(&self, due: Timestamp, attempt: u32, reason: Option<WaitReason>) -> What {

@@ -4,6 +4,7 @@ pub mod apns;
 mod context;
 mod fault;
 pub mod fcm;
+mod fields;
 mod handover;
 pub mod http2;
 mod init;

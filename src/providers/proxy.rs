@@ -21,9 +21,7 @@ impl ProxySettings<'_> {
     /// The proxy, if there is one; reads the file.
     pub(super) fn load(&self) -> Result<Option<Proxy>, InitError> {
         let Some(path) = self.file() else { return self.parse(self.credentials.cloned()) };
-        let unreadable = |source| InitError::Unreadable { key: "proxy_credentials_file", path: path.to_owned(), source };
-        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
-        self.parse(Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+        self.parse(Some(Secret::read_line("proxy_credentials_file", path)?))
     }
 
     fn file(&self) -> Option<&Path> {

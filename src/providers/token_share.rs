@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 /// A value that is shared.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Shared {
     /// As it was put; opaque, and nothing that a stranger could use.
     pub value: Vec<u8>,

@@ -4,12 +4,14 @@
 //! asked to wait; it is slowed down where the provider asks for patience ([`pace`]), and has no more under way than leaves room for the
 //! others ([`share`]). What it holds goes back to the store: nobody behind it waits.
 
+mod admission;
 mod breaker;
+mod lanes;
 mod pace;
 mod share;
 mod trust;
+mod word;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +24,16 @@ use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
 use crate::domain::reason::WaitReason;
 use crate::store::engine::Death;
 
+pub use admission::{Admission, Hold};
 pub use breaker::Standing;
+pub use lanes::Lanes;
 pub use share::{Pass, Wire};
 pub use trust::{Mismatch, Pause};
 
 use breaker::Breaker;
 use pace::{PORTIONS, Pace};
 use trust::Trust;
+use word::Word;
 
 /// How long what waits behind a paused lane waits before it looks again.
 pub const PAUSED: Duration = Duration::from_secs(15);
@@ -54,34 +59,6 @@ pub struct LaneKey {
     pub provider: ProviderKind,
     /// Apple's service; `Production` elsewhere.
     pub environment: Environment,
-}
-
-/// Whether a push may go now.
-#[derive(Debug)]
-pub enum Admission {
-    /// It may, with this.
-    Go(Pass),
-    /// Once something that is under way has ended: worth waiting for, for so long.
-    Soon(Duration),
-    /// Not now: it goes back to the store.
-    Hold(Hold),
-}
-
-/// How long a push is held, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// At least so long.
-    pub wait: Duration,
-    /// What it says of it meanwhile.
-    pub reason: WaitReason,
-    /// The pace of the lane holds it: each target has its own place in the line.
-    pub by_pace: bool,
-}
-
-impl Hold {
-    fn new(wait: Duration, reason: WaitReason) -> Self {
-        Self { wait, reason, by_pace: false }
-    }
 }
 
 /// What is known of a lane's state.
@@ -147,7 +124,7 @@ impl Lane {
         if !self.wire.has_room(state.under_way) {
             return state.patience(now);
         }
-        if let Err(wait) = state.pace.admit() {
+        if let Err(wait) = state.pace.admit(now) {
             return Admission::Hold(Hold { by_pace: true, ..Hold::new(wait, WaitReason::Throttled) });
         }
         state.under_way += 1;
@@ -191,7 +168,7 @@ impl Lane {
         {
             let before = state.breaker.standing();
             state.breaker.answered(matches!(word, Word::Failed { .. }), turn, now, fraction);
-            state.pace.answered(matches!(word, Word::Patience | Word::Failed { answered: true }));
+            state.pace.answered(matches!(word, Word::Patience | Word::Failed { answered: true }), now);
             let after = state.breaker.standing();
             if before != after && after != Standing::HalfOpen {
                 // what it was slowed down by is an outage, or was one
@@ -281,57 +258,6 @@ impl State {
 fn in_portions(wait: Duration) -> Duration {
     let portion = Duration::from_secs(1) / PORTIONS;
     portion * u32::try_from(wait.as_nanos().div_ceil(portion.as_nanos())).unwrap_or(u32::MAX)
-}
-
-/// What an outcome says of the provider itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
-    /// It works.
-    Fine,
-    /// It works, and asks for patience.
-    Patience,
-    /// It fails, and says so itself or does not.
-    Failed { answered: bool },
-}
-
-impl Word {
-    fn of(outcome: &Outcome) -> Option<Self> {
-        match outcome {
-            Outcome::Unavailable { answered, .. } => Some(Self::Failed { answered: *answered }),
-            Outcome::Throttled { scope: ThrottleScope::Lane, .. } => Some(Self::Patience),
-            Outcome::Throttled { scope: ThrottleScope::Token, .. }
-            | Outcome::Accepted { .. }
-            | Outcome::TokenDead { .. }
-            | Outcome::TokenMismatched { .. }
-            | Outcome::MessageRejected { .. }
-            | Outcome::CredentialRefused { .. } => Some(Self::Fine),
-            Outcome::Withheld => None,
-        }
-    }
-}
-
-/// All lanes of this node; made when first used.
-pub struct Lanes {
-    clock: Arc<dyn Clock>,
-    wire: Arc<Wire>,
-    all: Mutex<HashMap<LaneKey, Arc<Lane>>>,
-}
-
-impl Lanes {
-    /// Lanes that have so many pushes under way at most, together.
-    pub fn new(permits: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, wire: Arc::new(Wire::new(permits)), all: Mutex::default() }
-    }
-
-    /// One lane.
-    pub fn get(&self, key: LaneKey) -> Arc<Lane> {
-        Arc::clone(self.all.lock().entry(key).or_insert_with(|| Arc::new(Lane::new(key, &self.clock, &self.wire))))
-    }
-
-    /// What all of them have under way.
-    pub fn wire(&self) -> &Wire {
-        &self.wire
-    }
 }
 
 #[cfg(test)]

@@ -69,26 +69,26 @@ impl Pace {
         self.limit.as_ref().map(|limit| limit.per_second)
     }
 
-    /// Whether one may go now; else how long to wait.
-    pub(super) fn admit(&mut self) -> Result<(), Duration> {
-        self.roll();
+    /// Whether one may go now, by the monotonic clock; else how long to wait.
+    pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
+        self.roll(now);
         if let Some(limit) = &self.limit {
-            limit.limiter.check().map_err(|not_until| not_until.wait_time_from(self.clock.monotonic()))?;
+            limit.limiter.check().map_err(|not_until| not_until.wait_time_from(now))?;
         }
         self.second.started += 1;
         Ok(())
     }
 
     /// The provider answered; `refused`: it asked for patience, or failed.
-    pub(super) fn answered(&mut self, refused: bool) {
-        self.roll();
+    pub(super) fn answered(&mut self, refused: bool, now: Duration) {
+        self.roll(now);
         self.second.answers += 1;
         self.second.refusals += u32::from(refused);
     }
 
     /// Draws the conclusion from a second that is over.
-    fn roll(&mut self) {
-        let number = self.clock.monotonic().as_secs();
+    fn roll(&mut self, now: Duration) {
+        let number = now.as_secs();
         if number == self.second.number {
             return;
         }
@@ -123,45 +123,34 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
-
     use super::*;
-    use crate::domain::Timestamp;
-
-    #[derive(Default)]
-    struct Turned(Mutex<Duration>);
-
-    impl Clock for Turned {
-        fn now(&self) -> Timestamp {
-            Timestamp::default() + self.monotonic()
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.0.lock()
-        }
-    }
+    use crate::dispatch::tests::clock::TestClock;
 
     struct Lane {
-        clock: Arc<Turned>,
+        clock: Arc<TestClock>,
         pace: Pace,
     }
 
     impl Lane {
         fn new() -> Self {
-            let clock = Arc::new(Turned(Mutex::new(Duration::from_secs(1000))));
+            let clock = Arc::new(TestClock::default());
             let shared: Arc<dyn Clock> = Arc::clone(&clock) as _;
             Self { pace: Pace::new(&shared), clock }
+        }
+
+        fn admit(&mut self) -> Result<(), Duration> {
+            self.pace.admit(self.clock.monotonic())
         }
 
         /// A second in which as many as may go are started, of those that want to; every `refused`th is refused, 0 for none. How many were started.
         fn second(&mut self, wanted: u32, refused: u32) -> u32 {
             let mut started = 0;
             for n in 1..=wanted {
-                if self.pace.admit().is_ok() {
+                if self.admit().is_ok() {
                     started += 1;
-                    self.pace.answered(refused > 0 && n % refused == 0);
+                    self.pace.answered(refused > 0 && n % refused == 0, self.clock.monotonic());
                 }
-                *self.clock.0.lock() += Duration::from_secs(1) / wanted;
+                self.clock.pass(Duration::from_secs(1) / wanted);
             }
             started
         }
@@ -217,8 +206,8 @@ mod tests {
         lane.second(1000, 1);
         lane.second(1, 0);
         let limit = lane.pace.per_second();
-        *lane.clock.0.lock() += Duration::from_mins(1);
-        lane.pace.admit().unwrap();
+        lane.clock.pass(Duration::from_mins(1));
+        lane.admit().unwrap();
         assert_eq!(lane.pace.per_second(), limit.map(|per_second| per_second + 50), "only the second with an answer counts");
     }
 
@@ -226,8 +215,8 @@ mod tests {
     fn who_has_to_wait_is_told_how_long() {
         let mut lane = Lane::new();
         lane.second(100, 1);
-        lane.pace.admit().unwrap();
-        let wait = std::iter::repeat_with(|| lane.pace.admit()).find_map(Result::err).unwrap();
+        lane.admit().unwrap();
+        let wait = std::iter::repeat_with(|| lane.admit()).find_map(Result::err).unwrap();
         assert!(wait > Duration::ZERO && wait <= Duration::from_millis(20), "{wait:?}");
     }
 }

@@ -1,29 +1,16 @@
 //! Lanes as the path uses them.
 
 use super::*;
-use crate::domain::Timestamp;
-
-#[derive(Default)]
-struct Turned(Mutex<Duration>);
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        Timestamp::default() + self.monotonic()
-    }
-
-    fn monotonic(&self) -> Duration {
-        *self.0.lock()
-    }
-}
+use crate::dispatch::tests::clock::TestClock;
 
 struct World {
-    clock: Arc<Turned>,
+    clock: Arc<TestClock>,
     lanes: Lanes,
 }
 
 impl World {
     fn new(permits: usize) -> Self {
-        let clock = Arc::new(Turned(Mutex::new(Duration::from_secs(1000))));
+        let clock = Arc::new(TestClock::default());
         Self { lanes: Lanes::new(permits, Arc::clone(&clock) as _), clock }
     }
 
@@ -32,7 +19,7 @@ impl World {
     }
 
     fn pass(&self, by: Duration) {
-        *self.clock.0.lock() += by;
+        self.clock.pass(by);
     }
 }
 

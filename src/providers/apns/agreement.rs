@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::headers::{Fields, PUSH_TYPE, invalid};
+use super::headers::{Fields, PUSH_TYPE};
 use super::push_type::PushType;
+use crate::providers::fields::invalid;
 use crate::providers::{Message, RenderError};
 
 /// The form in which FCM passes a push on to Apple, patched. `at`: where it is in the caller's body; `texts`: the header fields by

@@ -22,11 +22,7 @@ impl Credential {
     /// Reads the files that the settings name.
     pub(super) fn load(settings: &Settings, signers: &Signers, context: &Context) -> Result<Self, InitError> {
         match settings.chosen()? {
-            Chosen::Key { file } => {
-                let unreadable = |source| InitError::Unreadable { key: "key_file", path: file.to_owned(), source };
-                let pem = Secret::new(std::fs::read_to_string(file).map_err(unreadable)?);
-                Self::token(settings, &pem, signers, context)
-            }
+            Chosen::Key { file } => Self::token(settings, &Secret::read("key_file", file)?, signers, context),
             Chosen::Certificate { file } => {
                 let certificate = Certificate::load(file, settings.certificate_password()?.as_ref())?;
                 if certificate.is_for(&settings.bundle_id) {

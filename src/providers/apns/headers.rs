@@ -1,12 +1,11 @@
 //! The header fields that all pushes of a message share, with the caller's patch over them.
 
-use std::collections::BTreeMap;
-
-use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use http::HeaderMap;
+use serde_json::Value;
 
 use super::push_type::PushType;
 use crate::domain::notification::Priority;
+use crate::providers::fields::{self, Texts, invalid};
 use crate::providers::{Message, RenderError};
 
 /// Where a caller's patch of a push of our own to Apple is.
@@ -22,21 +21,8 @@ pub(super) const ID: &str = "apns-id";
 const COLLAPSE_ID_LIMIT: usize = 64;
 /// As many fields as a push has, with room: a map that grows costs more than the rest of the head.
 const FIELDS: usize = 12;
-/// What a caller may not set: the target, the credential, what Herald counts on, and what HTTP/2 keeps for itself.
-const FORBIDDEN: [&str; 12] = [
-    "authorization",
-    TOPIC,
-    ID,
-    "host",
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "trailer",
-];
+/// What a caller may not set: the target, the credential, and what Herald counts on.
+const KEPT: [&str; 3] = ["authorization", TOPIC, ID];
 
 /// `apns-priority` of a message: 5 may wait for the phone, 10 is at once; background pushes are 5 always.
 pub(in crate::providers) fn priority(priority: Priority, background: bool) -> &'static str {
@@ -49,26 +35,22 @@ pub(in crate::providers) fn priority(priority: Priority, background: bool) -> &'
 /// Header fields while they are put together, by lower-case name.
 pub(super) struct Fields {
     pub(super) push_type: PushType,
-    texts: BTreeMap<String, String>,
+    texts: Texts,
 }
 
 impl Fields {
     /// Those of a message, patched. `patch` is `apns.headers` as the caller gave it.
     pub(super) fn new(message: &Message<'_>, patch: Option<&Value>) -> Result<Self, RenderError> {
-        let mut texts = BTreeMap::from([
+        let mut texts = Texts::from([
             (PUSH_TYPE.to_owned(), usual(message).as_str().to_owned()),
             (COLLAPSE_ID.to_owned(), message.collapse_id.to_owned()),
         ]);
-        match patch {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(patch)) => merge(&mut texts, patch)?,
-            Some(_) => return Err(RenderError::Invalid { field: "apns.headers".to_owned(), message: "must be an object".to_owned() }),
-        }
+        fields::patch(&mut texts, patch, AT, &KEPT)?;
         Self::checked(AT, message, texts)
     }
 
     /// Those of a message as they are to be, by lower-case name. `at`: where they are in the caller's body.
-    pub(super) fn checked(at: &str, message: &Message<'_>, mut texts: BTreeMap<String, String>) -> Result<Self, RenderError> {
+    pub(super) fn checked(at: &str, message: &Message<'_>, mut texts: Texts) -> Result<Self, RenderError> {
         let push_type = match texts.get(PUSH_TYPE) {
             None => usual(message),
             Some(text) => PushType::parse(text).ok_or_else(|| invalid(at, PUSH_TYPE, "is not a push type of Apple's"))?,
@@ -99,40 +81,14 @@ impl Fields {
     }
 
     /// As they go on the wire, with the topic.
-    pub(super) fn into_headers(self, topic: String) -> Result<HeaderMap, RenderError> {
+    pub(super) fn into_headers(mut self, topic: String) -> Result<HeaderMap, RenderError> {
+        self.texts.insert(TOPIC.to_owned(), topic);
         let mut headers = HeaderMap::with_capacity(FIELDS);
-        for (name, text) in self.texts.into_iter().chain([(TOPIC.to_owned(), topic)]) {
-            let (Ok(key), Ok(mut value)) = (HeaderName::try_from(&name), HeaderValue::try_from(text)) else {
-                return Err(invalid(AT, &name, "is not a valid header field"));
-            };
-            // never indexed: it differs from notification to notification, and the peer's table is small
-            value.set_sensitive(name == COLLAPSE_ID);
-            headers.insert(key, value);
-        }
+        fields::write(self.texts, &mut headers, AT, COLLAPSE_ID)?;
         Ok(headers)
     }
 }
 
-fn merge(texts: &mut BTreeMap<String, String>, patch: &Map<String, Value>) -> Result<(), RenderError> {
-    for (name, value) in patch {
-        let name = name.to_ascii_lowercase();
-        if name.starts_with(':') || FORBIDDEN.contains(&name.as_str()) {
-            return Err(RenderError::Forbidden { field: format!("apns.headers.{name}") });
-        }
-        match value {
-            Value::Null => drop(texts.remove(&name)),
-            Value::String(text) => drop(texts.insert(name, text.clone())),
-            Value::Number(number) => drop(texts.insert(name, number.to_string())),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(invalid(AT, &name, "must be a string")),
-        }
-    }
-    Ok(())
-}
-
 fn usual(message: &Message<'_>) -> PushType {
     if message.silent { PushType::Background } else { PushType::Alert }
-}
-
-pub(super) fn invalid(at: &str, name: &str, message: &str) -> RenderError {
-    RenderError::Invalid { field: format!("{at}.headers.{name}"), message: message.to_owned() }
 }

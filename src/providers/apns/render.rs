@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 use super::agreement::agree;
 use super::aps::aps;
 use super::certificate::Certificate;
-use super::headers::{AT, Fields, PUSH_TYPE, invalid};
+use super::headers::{AT, Fields, PUSH_TYPE};
 use crate::domain::content::Content;
+use crate::providers::fields::invalid;
 use crate::providers::patch;
 use crate::providers::{Body, Message, RenderError, Rendered};
 

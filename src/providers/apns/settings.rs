@@ -147,9 +147,7 @@ impl Settings {
     /// The password of the `.p12`, if it has one.
     pub(super) fn certificate_password(&self) -> Result<Option<Secret>, InitError> {
         let Some(path) = given(self.cert_password_file.as_ref()) else { return Ok(self.cert_password.clone()) };
-        let unreadable = |source| InitError::Unreadable { key: "cert_password_file", path: path.to_owned(), source };
-        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
-        Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+        Secret::read_line("cert_password_file", path).map(Some)
     }
 
     /// Production's and the sandbox's.

@@ -47,9 +47,7 @@ impl FcmProvider {
     /// Reads the service account's file and builds the provider. Nothing is sent: the first push connects.
     pub fn load(settings: &Settings, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
-        let path = &settings.service_account_file;
-        let unreadable = |source| InitError::Unreadable { key: "service_account_file", path: path.clone(), source };
-        let json = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
+        let json = Secret::read("service_account_file", &settings.service_account_file)?;
         Self::new(settings, ServiceAccount::parse(&json)?, context)
     }
 

@@ -55,7 +55,7 @@ impl Default for Limits {
             ping_after: Duration::from_secs(15),
             pong_within: Duration::from_secs(5),
             idle: None,
-            reach: Reach::Anywhere,
+            reach: Reach::default(),
         }
     }
 }

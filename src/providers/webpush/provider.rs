@@ -39,10 +39,7 @@ impl WebpushProvider {
     /// Reads the key file and builds the provider. Nothing is sent: the first push connects.
     pub fn load(settings: &Settings, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
-        let path = &settings.vapid_key_file;
-        let unreadable = |source| InitError::Unreadable { key: "vapid_key_file", path: path.clone(), source };
-        let key = std::fs::read_to_string(path).map_err(unreadable)?;
-        Self::new(settings, &Secret::new(key), context)
+        Self::new(settings, &Secret::read("vapid_key_file", &settings.vapid_key_file)?, context)
     }
 
     /// The same with the key's text (PEM, PKCS#8) given.

@@ -12,7 +12,6 @@ static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("look.
 static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
 
 /// Values by name. What Redis forgets is as if it had never been.
-#[derive(Clone)]
 pub struct SharedValues {
     server: Arc<Server>,
     prefix: String,
