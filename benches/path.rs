@@ -68,6 +68,7 @@ impl Bench {
             name: "demo".to_owned(),
             defaults: AppDefaults::default(),
             providers: providers(&simulator, &folder, &context),
+            generation: 0,
         }];
         let parts = Parts {
             store: Arc::clone(&store),

@@ -1,8 +1,11 @@
 //! The composition root: settings become store, queue, providers, router and workers. The only file that names a concrete adapter.
 
+mod apps;
+mod check;
+mod reload;
 mod share;
+mod source;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,21 +17,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, BuiltInKey};
-use crate::config::{self, DatabaseUrl, QueueUrl, Settings};
+use crate::config::{DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::node::Parts;
 use crate::dispatch::role::Roles;
 use crate::domain::clock::{Clock, Rng};
-use crate::domain::decision::AppDefaults;
-use crate::domain::device::ProviderKind;
 use crate::lifecycle::Lifecycle;
-use crate::providers::apns::{ApnsProvider, Signers};
-use crate::providers::fcm::FcmProvider;
-use crate::providers::webpush::WebpushProvider;
-use crate::providers::{self, Provider};
+use crate::providers;
+use crate::providers::apns::Signers;
 use crate::queue::in_process::InProcessQueue;
-use crate::queue::redis::{Looked, RedisQueue};
+use crate::queue::redis::RedisQueue;
 use crate::queue::{self, Queue};
 use crate::store::Store;
 use crate::store::postgres::{self, PostgresStore};
@@ -36,6 +35,11 @@ use crate::store::sqlite::{self, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
 
+pub use check::{Finding, check};
+pub use reload::Reload;
+
+use apps::Loader;
+use reload::Reloader;
 use share::ThroughRedis;
 
 /// How often a stopping node looks whether what was under way has ended.
@@ -50,6 +54,8 @@ pub struct Extras {
     pub api_key: Option<(String, String)>,
     /// Routes beside the daemon's own, with full paths: the simulator's control view.
     pub routes: Option<axum::Router>,
+    /// When the configuration is read again; `None`: never.
+    pub reload: Option<Reload>,
 }
 
 /// A daemon that serves.
@@ -77,7 +83,8 @@ impl Daemon {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
         let (queue, signers) = open_queue(&settings).await?;
-        let apps = apps(&settings, &*store, &signers, &context(&settings, life)).await?;
+        let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
+        let apps = loader.load(&settings.apps).await?.apps;
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
         let parts = Parts {
@@ -94,6 +101,10 @@ impl Daemon {
             retry: settings.retry.clone(),
         };
         let dispatch = Dispatch::start(parts, roles);
+        if let Some(reload) = extras.reload {
+            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch) };
+            drop(life.tasks().spawn(reloader.run(reload, life.soft().clone())));
+        }
         let server = api::Settings {
             listen: settings.server.listen.to_string(),
             header_timeout_seconds: settings.server.header_timeout_seconds,
@@ -217,156 +228,8 @@ fn context(settings: &Settings, life: &Lifecycle) -> providers::Context {
     }
 }
 
-async fn apps(
-    settings: &Settings,
-    store: &dyn Store,
-    signers: &Signers,
-    context: &providers::Context,
-) -> anyhow::Result<Vec<directory::App>> {
-    let names: Vec<String> = settings.apps.keys().cloned().collect();
-    let ids = store.ensure_apps(&names).await?;
-    let mut apps = Vec::with_capacity(names.len());
-    for ((name, app), id) in settings.apps.iter().zip(ids) {
-        let providers = providers_of(name, app, signers, context)?;
-        let defaults = AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() };
-        apps.push(directory::App { id, name: name.clone(), defaults, providers });
-    }
-    Ok(apps)
-}
-
-fn providers_of(
-    name: &str,
-    app: &config::App,
-    signers: &Signers,
-    context: &providers::Context,
-) -> anyhow::Result<BTreeMap<ProviderKind, Arc<dyn Provider>>> {
-    let mut providers: BTreeMap<ProviderKind, Arc<dyn Provider>> = BTreeMap::new();
-    if let Some(settings) = &app.apns {
-        let provider = ApnsProvider::load(settings, signers, context).with_context(|| format!("apps.{name}.apns"))?;
-        providers.insert(ProviderKind::Apns, Arc::new(provider));
-    }
-    if let Some(settings) = &app.fcm {
-        let provider = FcmProvider::load(settings, context).with_context(|| format!("apps.{name}.fcm"))?;
-        let service_extension = app.apns.as_ref().is_some_and(|apns| apns.service_extension);
-        providers.insert(ProviderKind::Fcm, Arc::new(provider.with_service_extension(service_extension)));
-    }
-    if let Some(settings) = &app.webpush {
-        let provider = WebpushProvider::load(settings, context).with_context(|| format!("apps.{name}.webpush"))?;
-        providers.insert(ProviderKind::Webpush, Arc::new(provider));
-    }
-    Ok(providers)
-}
-
 fn built_in_keys(extras: &Extras, apps: &[directory::App]) -> anyhow::Result<Vec<BuiltInKey>> {
     let Some((name, key)) = &extras.api_key else { return Ok(Vec::new()) };
     let app = apps.iter().find(|app| app.name == *name).with_context(|| format!("no [apps.{name}] for its key"))?;
     Ok(vec![BuiltInKey::new(key, app.id)])
-}
-
-/// Something that `herald check` looked at.
-#[derive(Debug)]
-pub struct Finding {
-    /// What: `store`, `queue`, `apps.demo.apns`.
-    pub what: String,
-    /// What is wrong with it; `None`: nothing.
-    pub fault: Option<String>,
-    /// What is to be known of it though nothing is wrong.
-    pub note: Option<String>,
-}
-
-impl Finding {
-    fn of<T>(what: impl Into<String>, result: anyhow::Result<T>) -> Self {
-        Self { what: what.into(), fault: result.err().map(|error| format!("{error:#}")), note: None }
-    }
-
-    /// Nothing is wrong.
-    pub fn good(what: impl Into<String>, note: Option<String>) -> Self {
-        Self { what: what.into(), fault: None, note }
-    }
-}
-
-/// Looks at the store, the queue and each credential of a configuration, without serving or sending.
-pub async fn check(settings: &Settings) -> Vec<Finding> {
-    let life = Lifecycle::new();
-    let context = context(settings, &life);
-    let mut findings = vec![check_store(settings).await, check_queue(settings).await];
-    for (name, app) in &settings.apps {
-        if let Some(settings) = &app.apns {
-            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context));
-        }
-        if let Some(settings) = &app.fcm {
-            findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
-        }
-        if let Some(settings) = &app.webpush {
-            findings.push(check_webpush(format!("apps.{name}.webpush"), settings, &context));
-        }
-    }
-    life.abort();
-    findings
-}
-
-/// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
-async fn check_store(settings: &Settings) -> Finding {
-    let note = match &settings.database.url {
-        DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
-        DatabaseUrl::Postgres(url) => check_server(settings, url).await,
-    };
-    match note {
-        Ok(note) => Finding::good("store", note),
-        Err(error) => Finding::of::<()>("store", Err(error)),
-    }
-}
-
-fn note_of_file(condition: sqlite::Condition) -> Option<String> {
-    match condition {
-        sqlite::Condition::Current => None,
-        sqlite::Condition::Absent => Some("there is none yet, the daemon will make it".to_owned()),
-        sqlite::Condition::Older { version, known } => Some(older(version, known)),
-    }
-}
-
-async fn check_server(settings: &Settings, url: &str) -> anyhow::Result<Option<String>> {
-    let condition = PostgresStore::inspect(&postgres(settings, url)?).await.context("database.url")?;
-    Ok(match condition {
-        postgres::Condition::Current => None,
-        postgres::Condition::Older { version: 0, .. } => Some("it is empty, the daemon will make its tables".to_owned()),
-        postgres::Condition::Older { version, known } => Some(older(version, known)),
-        postgres::Condition::Newer { version, known } => {
-            Some(format!("it has schema version {version}, newer than this herald's {known}, which can still work with it"))
-        }
-    })
-}
-
-fn older(version: i64, known: i64) -> String {
-    format!("it has schema version {version}, the daemon will bring it to {known} when it starts")
-}
-
-/// Only looks, as at the store.
-async fn check_queue(settings: &Settings) -> Finding {
-    let Some(options) = redis_options(settings) else { return Finding::good("queue", None) };
-    match RedisQueue::inspect(&options).await.context("queue.url") {
-        Ok(Looked::Fit) => Finding::good("queue", None),
-        Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
-        Err(error) => Finding::of::<()>("queue", Err(error)),
-    }
-}
-
-fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
-    let proven = ApnsProvider::load(settings, &Signers::default(), context).and_then(|provider| provider.prove().map(|()| provider));
-    match proven {
-        Ok(provider) => Finding::good(what, provider.credential_expires_at().map(|at| format!("its certificate expires at {at}"))),
-        Err(error) => Finding::of::<()>(what, Err(error.into())),
-    }
-}
-
-/// The public key is said, since pages must subscribe with it.
-fn check_webpush(what: String, settings: &providers::webpush::Settings, context: &providers::Context) -> Finding {
-    match WebpushProvider::load(settings, context).and_then(|provider| provider.prove()) {
-        Ok(proof) => Finding::good(what, Some(proof)),
-        Err(error) => Finding::of::<()>(what, Err(error.into())),
-    }
-}
-
-async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {
-    Ok(FcmProvider::load(settings, context)?.prove().await?)
 }

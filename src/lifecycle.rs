@@ -3,10 +3,12 @@
 //! Soft: nothing new is begun, what is under way is finished. Hard: whatever is left is handed back at once.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,12 +26,12 @@ pub struct Lifecycle {
 }
 
 /// What a SIGHUP does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Hangup {
     /// Stops the process: it lives in a terminal.
     Stops,
-    /// Is noted in the log: the process is a daemon.
-    IsNoted,
+    /// Asks for the configuration to be read again: the process is a daemon.
+    Reloads(Arc<Notify>),
 }
 
 impl Tasks for TaskTracker {
@@ -127,9 +129,9 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => match self.on_hangup {
+                _ = self.hangup.recv() => match &self.on_hangup {
                     Hangup::Stops => return "SIGHUP",
-                    Hangup::IsNoted => tracing::warn!(signal = "SIGHUP", "this version reads its configuration only when it starts"),
+                    Hangup::Reloads(asked) => asked.notify_one(),
                 },
             }
         }

@@ -57,7 +57,11 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
     let life = Lifecycle::new();
     life.listen(Duration::from_secs(settings.dispatch.grace_seconds), Hangup::Stops).context("signals cannot be listened to")?;
     let api_key = if arguments.listen.ip().is_loopback() { KEY.to_owned() } else { format!("herald_{}", Uuid::new_v4().simple()) };
-    let extras = Extras { api_key: Some((demo::APP.to_owned(), api_key.clone())), routes: Some(simulator.simulator.control_router()) };
+    let extras = Extras {
+        api_key: Some((demo::APP.to_owned(), api_key.clone())),
+        routes: Some(simulator.simulator.control_router()),
+        ..Extras::default()
+    };
     let daemon = Daemon::start(settings, Roles::ALL, &life, extras).await?;
     let url = format!("http://{}", reachable(daemon.address()));
     let remote = Remote { url: url.clone(), api_key: Some(api_key.clone()) };

@@ -1,14 +1,16 @@
 //! `herald serve`: the daemon.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tokio::sync::Notify;
 
 use super::ending::{Ending, WrongUsage};
 use super::output::Output;
-use crate::app::{Daemon, Extras};
+use crate::app::{Daemon, Extras, Reload};
 use crate::config::{self, QueueUrl};
 use crate::dispatch::role::Roles;
 use crate::lifecycle::{Hangup, Lifecycle};
@@ -16,7 +18,8 @@ use crate::telemetry;
 
 /// Run the daemon.
 ///
-/// SIGTERM and SIGINT stop it once what is under way is finished, within `dispatch.grace_seconds`; a second one at once.
+/// SIGTERM and SIGINT stop it once what is under way is finished, within `dispatch.grace_seconds`; a second one at once. SIGHUP has it read
+/// its configuration again: apps and credentials change without dropping a send.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The configuration [default: config/herald.toml where it is there].
@@ -55,8 +58,11 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
     }
     telemetry::start_log(&settings.log)?;
     let life = Lifecycle::new();
-    life.listen(Duration::from_secs(settings.dispatch.grace_seconds), Hangup::IsNoted).context("signals cannot be listened to")?;
-    let daemon = Daemon::start(settings, roles, &life, Extras::default()).await?;
+    let asked = Arc::new(Notify::new());
+    let hangup = Hangup::Reloads(Arc::clone(&asked));
+    life.listen(Duration::from_secs(settings.dispatch.grace_seconds), hangup).context("signals cannot be listened to")?;
+    let reload = Reload { asked, read: Box::new(move || config::load(arguments.config.as_deref())) };
+    let daemon = Daemon::start(settings, roles, &life, Extras { reload: Some(reload), ..Extras::default() }).await?;
     output.line(&format!("ready http://{}", daemon.address()));
     tracing::info!(address = %daemon.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     daemon.stopped().await?;

@@ -239,20 +239,22 @@ fn render_all(app: &App, message: &Message, bytes: usize) -> Result<(), Rejected
         for platform in platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
             let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
             for locale in locales {
-                try_form(message, &**provider, &Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
+                try_form(message, &**provider, app.generation, Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
             }
         }
     }
     Ok(())
 }
 
-fn try_form(message: &Message, provider: &dyn Provider, form: &Form) -> Result<(), Rejected> {
-    let own = platforms(form.provider).first() == Some(&form.platform);
+fn try_form(message: &Message, provider: &dyn Provider, generation: u64, form: Form) -> Result<(), Rejected> {
+    let kind = form.provider;
+    let own = platforms(kind).first() == Some(&form.platform);
     // few devices have another platform than the provider's own, and what is kept stays in memory with the message
-    let tried = if own { message.rendered(provider, form).map(drop) } else { render::render(message, provider, form).map(drop) };
+    let tried =
+        if own { message.rendered(provider, generation, form).map(drop) } else { render::render(message, provider, &form).map(drop) };
     match tried {
         Ok(()) | Err(RenderError::Unsupported) => Ok(()),
-        Err(RenderError::TooLarge { size, limit }) => Err(Rejected::TooLarge { provider: form.provider, size, limit }),
+        Err(RenderError::TooLarge { size, limit }) => Err(Rejected::TooLarge { provider: kind, size, limit }),
         Err(RenderError::Invalid { field, message }) => Err(Rejected::Invalid(vec![FieldError::invalid(field, message)])),
         Err(RenderError::Forbidden { field }) => {
             let message = "names what is not the caller's to set".to_owned();

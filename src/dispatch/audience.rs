@@ -52,7 +52,7 @@ pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, sto
         if let Some(status) = answer.run {
             node.stopped.note(job.work.key.app, id, status, asked_at);
         }
-        let Some(app) = node.directory.app(job.work.key.app).cloned() else {
+        let Some(app) = node.directory.app(job.work.key.app) else {
             tracing::error!(app.id = job.work.key.app.0, notification.id = %id, "work of an app that is not configured waits until it is");
             job.put_back(node, now + UNCONFIGURED).await?;
             continue;

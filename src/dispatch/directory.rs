@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::RwLock;
+
 use crate::domain::category::Category;
 use crate::domain::clock::Clock;
 use crate::domain::decision::AppDefaults;
@@ -25,6 +27,8 @@ pub struct App {
     pub defaults: AppDefaults,
     /// Its providers, by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
+    /// Grows whenever one of its providers is made anew: what was rendered or decided by those before is told from what is by these.
+    pub generation: u64,
 }
 
 /// An app's categories, by name.
@@ -32,7 +36,7 @@ pub type CategoryMap = Arc<BTreeMap<String, Category>>;
 
 /// All apps of this node.
 pub struct Directory {
-    apps: HashMap<AppId, Arc<App>>,
+    apps: RwLock<HashMap<AppId, Arc<App>>>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     categories: Mutex<HashMap<AppId, (Duration, CategoryMap)>>,
@@ -41,18 +45,22 @@ pub struct Directory {
 impl Directory {
     /// The directory of these apps.
     pub fn new(apps: Vec<App>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        let apps = apps.into_iter().map(|app| (app.id, Arc::new(app))).collect();
-        Self { apps, store, clock, categories: Mutex::default() }
+        Self { apps: RwLock::new(by_id(apps)), store, clock, categories: Mutex::default() }
     }
 
     /// One app; `None` where the configuration no longer has it.
-    pub fn app(&self, id: AppId) -> Option<&Arc<App>> {
-        self.apps.get(&id)
+    pub fn app(&self, id: AppId) -> Option<Arc<App>> {
+        self.apps.read().get(&id).cloned()
     }
 
     /// All of them.
-    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
-        self.apps.values()
+    pub fn apps(&self) -> Vec<Arc<App>> {
+        self.apps.read().values().cloned().collect()
+    }
+
+    /// These take the place of all there were. Sends under way keep the provider they began with.
+    pub(super) fn replace(&self, apps: Vec<App>) {
+        *self.apps.write() = by_id(apps);
     }
 
     /// An app's categories, at most a second old.
@@ -76,4 +84,8 @@ impl Directory {
     fn cached(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, (Duration, CategoryMap)>> {
         self.categories.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn by_id(apps: Vec<App>) -> HashMap<AppId, Arc<App>> {
+    apps.into_iter().map(|app| (app.id, Arc::new(app))).collect()
 }

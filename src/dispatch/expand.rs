@@ -42,7 +42,7 @@ async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
         tracing::error!(app.id = key.app.0, notification.id = %job.message.id, "the audience of an app that is not configured waits until it is");
         return Ok(());
     };
-    let excepted = excepted(node, app, job).await?;
+    let excepted = excepted(node, &app, job).await?;
     loop {
         match node.stopped.get(job.message.id) {
             Some(RunStatus::Paused) => return node.heard(node.store.hand_back(&[(key, job.work.epoch)]).await),
@@ -51,7 +51,7 @@ async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
         }
         let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, PAGE)).await? else { return Ok(()) };
         page.devices.retain(|(pair, _)| !excepted.contains(&pair.device));
-        let chunks = cut(node, app, job, &page);
+        let chunks = cut(node, &app, job, &page);
         let hit = node.heard(node.store.commit_page(key, job.work.epoch, &page, &chunks).await)?;
         node.wake.notify_one();
         if !hit || page.last {

@@ -94,8 +94,21 @@ impl Dispatch {
 
     /// Whether a subscription of an app's may be there; where the app has no way to browsers, whether it is an ordinary place.
     pub fn allows(&self, app: AppId, endpoint: &Endpoint) -> bool {
-        let provider = self.node.directory.app(app).and_then(|app| app.providers.get(&ProviderKind::Webpush));
+        let app = self.node.directory.app(app);
+        let provider = app.as_ref().and_then(|app| app.providers.get(&ProviderKind::Webpush));
         provider.map_or_else(|| endpoint.is_ordinary(), |provider| provider.allows(endpoint))
+    }
+
+    /// Takes these apps in the place of all there were. The lanes of `renewed` providers trust their credential again; what those before still
+    /// say of theirs counts for nothing.
+    pub fn replace_apps(&self, apps: Vec<App>, renewed: &[(AppId, ProviderKind)]) {
+        for (app, provider) in renewed {
+            let Some(generation) = apps.iter().find(|known| known.id == *app).map(|app| app.generation) else { continue };
+            for environment in environments(*provider) {
+                self.node.lanes.get(LaneKey { app: *app, provider: *provider, environment: *environment }).renew(generation);
+            }
+        }
+        self.node.directory.replace(apps);
     }
 
     /// Checks a draft wholly and makes what is to be written of it.
@@ -163,7 +176,7 @@ impl Dispatch {
 
     fn app(&self, app: AppId) -> Result<Arc<App>, Rejected> {
         let gone = || Rejected::Store(store::Error::Refused("the app is not configured".into()));
-        self.node.directory.app(app).cloned().ok_or_else(gone)
+        self.node.directory.app(app).ok_or_else(gone)
     }
 
     fn views(&self, app: AppId, provider: ProviderKind) -> Vec<LaneView> {
@@ -179,7 +192,8 @@ impl Dispatch {
             ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
             ProviderKind::Apns | ProviderKind::Webpush => &[None],
         };
-        let provider = self.node.directory.app(key.app).and_then(|app| app.providers.get(&key.provider));
+        let app = self.node.directory.app(key.app);
+        let provider = app.as_ref().and_then(|app| app.providers.get(&key.provider));
         let credential_expires_at = provider.and_then(|provider| provider.credential_expires_at());
         let view = |part: &Option<Platform>| {
             let pause = pauses.iter().find(|(paused, _)| paused.is_none() || paused == part).map(|(_, pause)| pause);

@@ -37,7 +37,8 @@ pub struct Message {
     pub day: i32,
     /// Its collapse key as it goes on the wire, and the hash of the caller's key.
     pub collapse: render::Collapse,
-    rendered: Mutex<HashMap<Form, Arc<Rendered>>>,
+    /// By the generation of the app's providers as well.
+    rendered: Mutex<HashMap<(u64, Form), Arc<Rendered>>>,
 }
 
 impl Message {
@@ -67,13 +68,14 @@ impl Message {
         Self { app, id, notification, except, accepted_at, start_at, expires_at, day, collapse, rendered: Mutex::default() }
     }
 
-    /// The payload in this form, made at most once.
-    pub fn rendered(&self, provider: &dyn Provider, form: &Form) -> Result<Arc<Rendered>, RenderError> {
-        if let Some(rendered) = self.rendered.lock().get(form) {
+    /// The payload in this form, made at most once by the providers of a generation.
+    pub fn rendered(&self, provider: &dyn Provider, generation: u64, form: Form) -> Result<Arc<Rendered>, RenderError> {
+        let key = (generation, form);
+        if let Some(rendered) = self.rendered.lock().get(&key) {
             return Ok(Arc::clone(rendered));
         }
-        let rendered = Arc::new(render::render(self, provider, form)?);
-        self.rendered.lock().insert(form.clone(), Arc::clone(&rendered));
+        let rendered = Arc::new(render::render(self, provider, &key.1)?);
+        self.rendered.lock().insert(key, Arc::clone(&rendered));
         Ok(rendered)
     }
 }

@@ -135,7 +135,7 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
         for platform in accept::platforms(*kind) {
             for locale in std::iter::once(None).chain(message.notification.localized.keys().cloned().map(Some)) {
                 let form = Form { provider: *kind, platform: *platform, locale };
-                let Ok(rendered) = message.rendered(&**provider, &form) else { continue };
+                let Ok(rendered) = message.rendered(&**provider, app.generation, form.clone()) else { continue };
                 payloads.push(RenderedPreview {
                     provider: *kind,
                     platform: *platform,

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use super::audience::MAX_AGE;
 use super::job::{FollowUp, Job};
-use super::lane::{Lane, Mismatch, PAUSED, Pass};
+use super::lane::{Lane, Mismatch, Observed, PAUSED, Pass};
 use super::node::{Node, Permit};
 use super::plan::{self, Sending};
 use super::recorder::{Event, What};
@@ -41,6 +41,8 @@ struct Attempt {
     sending: Sending,
     lane: Arc<Lane>,
     provider: Arc<dyn Provider>,
+    /// Of the app whose provider it is.
+    generation: u64,
 }
 
 /// What was handed to the provider for one target.
@@ -65,13 +67,14 @@ struct Verdict {
 
 /// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
 pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, Passed { mut pass, permit }: Passed) {
-    let Some(provider) = node.directory.app(job.work.key.app).and_then(|app| app.providers.get(&sending.recipient.provider)).cloned()
-    else {
+    let app = node.directory.app(job.work.key.app);
+    let way = app.and_then(|app| Some((Arc::clone(app.providers.get(&sending.recipient.provider)?), app.generation)));
+    let Some((provider, generation)) = way else {
         let delivery = delivery(&node, &job, &sending, (Ending::Suppressed(SuppressReason::Unsupported), job.work.attempt));
         return tell(&node, Some(job), What::Ended(delivery, None), Some(permit)).await;
     };
     let lane = Arc::clone(pass.lane());
-    let attempt = Attempt { node, job, sending, lane, provider };
+    let attempt = Attempt { node, job, sending, lane, provider, generation };
     let run = tokio::select! {
         biased;
         run = AssertUnwindSafe(attempt.run(&mut pass)).catch_unwind() => run,
@@ -113,7 +116,7 @@ impl Attempt {
     fn rendered(&self) -> Result<Arc<Rendered>, RenderError> {
         let recipient = &self.sending.recipient;
         let form = Form::of(&self.job.message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
-        self.job.message.rendered(&*self.provider, &form)
+        self.job.message.rendered(&*self.provider, self.generation, form)
     }
 
     fn unrendered(&self, error: &RenderError) -> What {
@@ -156,10 +159,13 @@ impl Attempt {
         metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
             .increment(1);
         // what nobody was asked says nothing of the provider, unless it could not be asked
-        if handed.requests > 0 || !matches!(outcome, Outcome::MessageRejected { .. }) {
-            for death in self.lane.observe(&outcome, pass, self.job.fraction) {
-                tell(&self.node, None, What::Dead(Box::new(death)), None).await;
-            }
+        let observed = if handed.requests > 0 || !matches!(outcome, Outcome::MessageRejected { .. }) {
+            self.lane.observe(&outcome, self.generation, pass, self.job.fraction)
+        } else {
+            Observed::default()
+        };
+        for death in observed.due {
+            tell(&self.node, None, What::Dead(Box::new(death)), None).await;
         }
         match outcome {
             Outcome::Accepted { message_id, environment } => {
@@ -183,6 +189,7 @@ impl Attempt {
                 delivery.detail = Some(reason);
                 What::Ended(delivery, None)
             }
+            Outcome::CredentialRefused { .. } if observed.is_outdated => self.again(self.node.now(), attempts, self.job.work.reason),
             Outcome::CredentialRefused { .. } => self.lane_paused(attempts),
             Outcome::Withheld => self.again(self.node.now(), attempts, self.job.work.reason),
             Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason, attempts),
@@ -191,7 +198,9 @@ impl Attempt {
     }
 
     fn mismatched(&self, reason: Reason, since: Timestamp, attempts: u32) -> What {
-        let verdict = self.lane.observe_mismatch(&reason);
+        let Some(verdict) = self.lane.observe_mismatch(&reason, self.generation) else {
+            return self.again(self.node.now(), attempts, self.job.work.reason);
+        };
         let deactivating = Verdict { since, attempts, deactivate: Some(InactiveReason::TokenMismatched) };
         match verdict {
             Mismatch::Deactivate => self.dead(FailReason::TokenMismatched, reason, deactivating),

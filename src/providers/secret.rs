@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::InitError;
 
 /// A secret: hidden from `Debug`, overwritten when dropped, never serialised.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,10 +19,11 @@ use super::behaviour::Rule;
 use super::book::Stats;
 use super::conduct::Shared;
 use super::record::Push;
+use super::rotation::{self, Rotation};
 use super::webpush::{Asked, PATH, Subscriptions, Unmade};
 
 /// The routes, with their full paths `/simulator/…`.
-pub(super) fn router(shared: Arc<Shared>, subscriptions: Arc<Subscriptions>) -> Router {
+pub(super) fn router(shared: Arc<Shared>, subscriptions: Arc<Subscriptions>, rotation: Arc<Rotation>) -> Router {
     let subscribing = Router::new().route("/simulator/subscriptions", post(subscribe)).with_state(subscriptions);
     Router::new()
         .route("/simulator/pushes", get(pushes).delete(forget))
@@ -29,6 +31,7 @@ pub(super) fn router(shared: Arc<Shared>, subscriptions: Arc<Subscriptions>) -> 
         .route("/simulator/behaviours", put(behaviours))
         .with_state(shared)
         .merge(subscribing)
+        .merge(Router::new().route("/simulator/keys", post(rotate)).with_state(rotation))
 }
 
 #[derive(Deserialize)]
@@ -76,14 +79,26 @@ async fn behaviours(State(shared): State<Arc<Shared>>, body: Bytes) -> Response 
 
 /// Subscribes as a browser would: 201 with the subscription, which goes into a device's `token` as it is.
 async fn subscribe(State(subscriptions): State<Arc<Subscriptions>>, body: Bytes) -> Response {
-    let asked = if body.is_empty() { Ok(Asked::default()) } else { parse_asked(&body) };
-    match asked.and_then(|asked| subscriptions.make(asked).map_err(Problem::from)) {
+    match asked::<Asked>(&body).and_then(|asked| subscriptions.make(asked).map_err(Problem::from)) {
         Ok(made) => (StatusCode::CREATED, Json(made)).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
-fn parse_asked(body: &[u8]) -> Result<Asked, Problem> {
+/// New keys for the app, as made in the providers' consoles: 201 with them.
+async fn rotate(State(rotation): State<Arc<Rotation>>, body: Bytes) -> Response {
+    match asked(&body).map(|asked: rotation::Asked| rotation.rotate(&asked)) {
+        Ok(Ok(keys)) => (StatusCode::CREATED, Json(keys)).into_response(),
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// What a body asks for; nothing in particular where there is none.
+fn asked<T: Default + DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
     let json = serde_json::from_slice::<Value>(body).map_err(|error| Problem::BadJson(error.to_string()))?;
     serde_path_to_error::deserialize(json)
         .map_err(|error| Problem::Invalid { field: error.path().to_string(), message: error.inner().to_string() })

@@ -35,6 +35,7 @@ mod oauth;
 mod options;
 mod prefix;
 mod record;
+mod rotation;
 mod serve;
 mod webpush;
 mod wire;
@@ -66,6 +67,7 @@ use look_alike::LookAlike;
 use oauth::OAuth;
 use prefix::Failures;
 use record::Source;
+use rotation::Rotation;
 use serve::Service;
 use webpush::{Subscriptions, Webpush};
 
@@ -94,6 +96,7 @@ pub struct Simulator {
     service_account_json: String,
     vapid_key_pem: String,
     subscriptions: Arc<Subscriptions>,
+    rotation: Arc<Rotation>,
     shared: Arc<Shared>,
 }
 
@@ -122,38 +125,44 @@ impl Simulator {
             failures: Failures::default(),
             now: Arc::clone(&options.now),
         });
+        let Options { key_id, team_id, bundle_id, project_id, access_token_seconds, .. } = &options;
+        let (apns_key_pem, service_account_json) = (apns_key.pem, account.json.clone());
+        let rotation = Rotation {
+            credentials: Arc::new(Credentials::new(apns_key.public, key_id, team_id, bundle_id)),
+            oauth: Arc::new(OAuth::new(account, *access_token_seconds)),
+            project_id: project_id.clone(),
+            token_uri: endpoints.token_uri.clone(),
+        };
         let simulator = Self {
             ca_pem: authority.ca_pem.clone(),
             apns_certificate_pem: authority.push_pem.clone(),
-            apns_key_pem: apns_key.pem.clone(),
-            service_account_json: account.json.clone(),
+            apns_key_pem,
+            service_account_json,
             vapid_key_pem: vapid_key.pem,
             subscriptions: Arc::new(Subscriptions::new(endpoints.webpush.clone(), vapid_key.public)),
+            rotation: Arc::new(rotation),
             shared,
             endpoints,
             options,
         };
         let listeners = [(Source::ApnsProduction, apns), (Source::ApnsSandbox, sandbox)];
-        simulator.serve_apns(&authority, apns_key, listeners)?;
-        simulator.serve_fcm(&authority, account, fcm)?;
+        simulator.serve_apns(&authority, listeners)?;
+        simulator.serve_fcm(&authority, fcm)?;
         simulator.serve_webpush(&authority, webpush)?;
         Ok(simulator)
     }
 
-    fn serve_apns(&self, authority: &Authority, key: ApnsKey, listeners: [(Source, TcpListener); 2]) -> Result<(), Error> {
-        let Options { key_id, team_id, bundle_id, .. } = &self.options;
-        let credentials = Arc::new(Credentials::new(key.public, key_id, team_id, bundle_id));
+    fn serve_apns(&self, authority: &Authority, listeners: [(Source, TcpListener); 2]) -> Result<(), Error> {
         for (source, listener) in listeners {
-            let look_alike = Apns { source, credentials: Arc::clone(&credentials), shared: Arc::clone(&self.shared) };
+            let look_alike = Apns { source, credentials: Arc::clone(&self.rotation.credentials), shared: Arc::clone(&self.shared) };
             let streams = Streams { first: self.options.first_streams.max(1), later: self.options.apns_streams };
             self.serve(look_alike, authority.server_config(&[b"h2"])?, streams, listener);
         }
         Ok(())
     }
 
-    fn serve_fcm(&self, authority: &Authority, account: ServiceAccount, listener: TcpListener) -> Result<(), Error> {
-        let oauth = OAuth::new(account, self.options.access_token_seconds);
-        let look_alike = Fcm::new(&self.options.project_id, oauth, Arc::clone(&self.shared));
+    fn serve_fcm(&self, authority: &Authority, listener: TcpListener) -> Result<(), Error> {
+        let look_alike = Fcm::new(&self.options.project_id, Arc::clone(&self.rotation.oauth), Arc::clone(&self.shared));
         let streams = Streams { first: self.options.fcm_streams, later: self.options.fcm_streams };
         let tls = authority.server_config(&[b"h2", b"http/1.1"])?;
         self.serve(look_alike, tls, streams, listener);
@@ -180,7 +189,7 @@ impl Simulator {
 
     /// The control view. Its routes have full paths (`/simulator/…`): merge it, do not nest it.
     pub fn control_router(&self) -> Router {
-        control::router(Arc::clone(&self.shared), Arc::clone(&self.subscriptions))
+        control::router(Arc::clone(&self.shared), Arc::clone(&self.subscriptions), Arc::clone(&self.rotation))
     }
 
     /// Serves the control view alone; answers the address it got.

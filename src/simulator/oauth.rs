@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use parking_lot::RwLock;
+
 use http::header::RETRY_AFTER;
 use http::{Method, StatusCode};
-use jsonwebtoken::{Algorithm, Validation, decode};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde_json::json;
@@ -30,7 +32,8 @@ const MAX_TOKENS: usize = 10_000;
 
 /// The endpoint and the tokens it has handed out.
 pub(super) struct OAuth {
-    account: ServiceAccount,
+    /// One account with its keys.
+    accounts: RwLock<Vec<ServiceAccount>>,
     expires_in: u32,
     /// Token → the instant it ends, in milliseconds since the epoch.
     issued: Mutex<HashMap<Box<[u8]>, i64>>,
@@ -55,7 +58,16 @@ type Refusal = (&'static str, &'static str);
 impl OAuth {
     /// Hands out tokens that hold for `expires_in` seconds.
     pub(super) fn new(account: ServiceAccount, expires_in: u32) -> Self {
-        Self { account, expires_in, issued: Mutex::default() }
+        Self { accounts: RwLock::new(vec![account]), expires_in, issued: Mutex::default() }
+    }
+
+    /// Takes another key of the account, with those before or in their place. Tokens that were handed out hold until their end.
+    pub(super) fn rotate(&self, account: ServiceAccount, revoke: bool) {
+        let mut accounts = self.accounts.write();
+        if revoke {
+            accounts.clear();
+        }
+        accounts.push(account);
     }
 
     /// Whether an `authorization` header carries a token that holds.
@@ -132,16 +144,15 @@ impl OAuth {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let claims = decode::<Claims>(assertion, &self.account.public, &validation);
-        let data = claims.map_err(|_| ("invalid_grant", "Invalid JWT Signature."))?;
-        let (kid, claims) = (data.header.kid, data.claims);
-        if kid.is_some_and(|kid| kid != self.account.private_key_id) {
-            return Err(("invalid_grant", "Invalid JWT Signature."));
-        }
-        if claims.iss != self.account.client_email {
+        let unsigned = ("invalid_grant", "Invalid JWT Signature.");
+        let accounts = self.accounts.read();
+        let kid = decode_header(assertion).map_err(|_| unsigned)?.kid;
+        let account = accounts.iter().find(|account| kid.as_ref().is_none_or(|kid| *kid == account.private_key_id)).ok_or(unsigned)?;
+        let claims = decode::<Claims>(assertion, &account.public, &validation).map_err(|_| unsigned)?.claims;
+        if claims.iss != account.client_email {
             return Err(("invalid_grant", "Invalid grant: account not found"));
         }
-        if claims.aud != self.account.token_uri {
+        if claims.aud != account.token_uri {
             return Err(("invalid_grant", "Invalid JWT: wrong audience."));
         }
         if !claims.scope.split(' ').any(|scope| SCOPES.contains(&scope)) {

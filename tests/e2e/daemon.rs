@@ -209,6 +209,14 @@ impl Simulator {
         std::fs::write(&self.config, format!("{}{}", &old[..start], &old[end..])).unwrap();
     }
 
+    /// Sets a value of the app's `apns` section.
+    pub(crate) fn set(&self, key: &str, value: &str) {
+        let mut config: toml::Table = std::fs::read_to_string(&self.config).unwrap().parse().unwrap();
+        let value = if value == "true" { toml::Value::Boolean(true) } else { toml::Value::String(value.to_owned()) };
+        config["apps"]["demo"]["apns"].as_table_mut().unwrap().insert(key.to_owned(), value);
+        std::fs::write(&self.config, config.to_string()).unwrap();
+    }
+
     /// Writes more into the configuration.
     pub(crate) fn configure(&self, toml: &str) {
         let old = std::fs::read_to_string(&self.config).unwrap();

@@ -41,6 +41,7 @@ mod provider_outcomes_apns;
 mod provider_outcomes_fcm;
 mod quiet_hours;
 mod receipts;
+mod reload;
 mod schedule;
 mod simulator;
 mod slow;

@@ -72,6 +72,15 @@ pub struct Condition {
     pub per_second: Option<u32>,
 }
 
+/// What an outcome means beyond its push.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Its credential has been replaced since: what it says of that says nothing of the one in its place.
+    pub is_outdated: bool,
+    /// Deaths that were held back and are due now.
+    pub due: Vec<Death>,
+}
+
 /// One lane.
 pub struct Lane {
     key: LaneKey,
@@ -81,6 +90,8 @@ pub struct Lane {
 }
 
 struct State {
+    /// Of the app when its credential was last replaced.
+    generation: u64,
     trust: Trust,
     breaker: Breaker,
     pace: Pace,
@@ -99,6 +110,7 @@ struct State {
 impl Lane {
     fn new(key: LaneKey, clock: &Arc<dyn Clock>, wire: &Arc<Wire>) -> Self {
         let state = State {
+            generation: 0,
             trust: Trust::default(),
             breaker: Breaker::default(),
             pace: Pace::new(clock),
@@ -156,8 +168,8 @@ impl Lane {
         if hold.by_pace { in_portions(wait) } else { wait }
     }
 
-    /// Takes note of what became of a push. Answers deaths that were held back and are due now.
-    pub fn observe(&self, outcome: &Outcome, pass: &mut Pass, fraction: f64) -> Vec<Death> {
+    /// Takes note of what became of a push that a provider of this generation sent.
+    pub fn observe(&self, outcome: &Outcome, generation: u64, pass: &mut Pass, fraction: f64) -> Observed {
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
         if let Outcome::Throttled { retry_after: Some(wait), scope: ThrottleScope::Lane, .. } = outcome {
@@ -176,12 +188,15 @@ impl Lane {
             }
             self.say(before, after);
         }
-        state.trust.observe(outcome)
+        let is_outdated = generation < state.generation;
+        Observed { is_outdated, due: if is_outdated { Vec::new() } else { state.trust.observe(outcome) } }
     }
 
-    /// Takes note of a mismatched token, and says what becomes of its device.
-    pub fn observe_mismatch(&self, reason: &Reason) -> Mismatch {
-        self.state.lock().trust.observe_mismatch(reason)
+    /// Takes note of a mismatched token, and says what becomes of its device; `None` where it was found so by a credential that has been
+    /// replaced since.
+    pub fn observe_mismatch(&self, reason: &Reason, generation: u64) -> Option<Mismatch> {
+        let mut state = self.state.lock();
+        (generation >= state.generation).then(|| state.trust.observe_mismatch(reason))
     }
 
     /// Keeps a verdict until more of the lane is known.
@@ -198,6 +213,12 @@ impl Lane {
     /// Goes on, and judges mismatched tokens anew. What the provider asked to wait stays asked.
     pub fn resume(&self) {
         self.state.lock().trust = Trust::default();
+    }
+
+    /// Its credential has been replaced: it goes on, and hears nothing more of the one before.
+    pub fn renew(&self, generation: u64) {
+        let mut state = self.state.lock();
+        (state.generation, state.trust) = (generation, Trust::default());
     }
 
     /// A push is off the wire. `silent`: the turn in which it began, where it told nothing.

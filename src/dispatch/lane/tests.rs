@@ -43,7 +43,7 @@ fn fill(lane: &Arc<Lane>) -> Vec<Pass> {
 }
 
 fn answer(lane: &Arc<Lane>, outcome: &Outcome) {
-    lane.observe(outcome, &mut go(lane).unwrap(), 1.0);
+    lane.observe(outcome, 0, &mut go(lane).unwrap(), 1.0);
 }
 
 fn failed() -> Outcome {
@@ -92,7 +92,7 @@ fn a_lane_whose_provider_fails_sends_five_probes() {
     probes.extend(go(&lane));
     assert_eq!(probes.len(), 5, "one of them told nothing, and another went in its place");
     for mut probe in probes {
-        lane.observe(&Outcome::Accepted { message_id: None, environment: None }, &mut probe, 0.5);
+        lane.observe(&Outcome::Accepted { message_id: None, environment: None }, 0, &mut probe, 0.5);
     }
     assert_eq!(lane.condition().breaker, Standing::Closed);
     assert_eq!(fill(&lane).len(), 3000);
@@ -190,7 +190,7 @@ fn a_refused_credential_holds_the_lane_until_it_is_resumed() {
     assert_eq!(held(&lane), Some(Hold::new(PAUSED, WaitReason::LanePaused)));
     lane.resume();
     assert!(go(&lane).is_some());
-    assert_eq!(lane.observe_mismatch(&Reason::new("x")), Mismatch::HoldBack, "what came before the resumption is forgotten");
+    assert_eq!(lane.observe_mismatch(&Reason::new("x"), 0), Some(Mismatch::HoldBack), "what came before the resumption is forgotten");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_lane_that_fails_is_not_waited_for_however_much_of_it_hangs() {
     let lane = world.lane(1);
     let mut hanging = fill(&lane);
     for pass in hanging.iter_mut().take(20) {
-        lane.observe(&failed(), pass, 1.0);
+        lane.observe(&failed(), 0, pass, 1.0);
     }
     assert_eq!(held(&lane).map(|hold| hold.reason), Some(WaitReason::Unavailable));
 }

@@ -97,7 +97,7 @@ async fn a_target_whose_provider_is_gone_ends_all_the_same() {
     let recipient = answered.answer.candidates[0].recipient.clone().unwrap();
     let ends_at = job.work.expires_at;
     let sending = Sending { recipient, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at };
-    let app = App { id: world.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: BTreeMap::new() };
+    let app = App { id: world.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: BTreeMap::new(), generation: 0 };
     let mut parts = world.parts();
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
     let without = Arc::new(Node::new(parts, node.events.clone(), node.accepted.clone()));

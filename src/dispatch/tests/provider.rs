@@ -12,6 +12,8 @@ use crate::domain::device::ProviderKind;
 use crate::domain::outcome::Outcome;
 use crate::providers::{Body, Message, Provider, Push, RenderError, Rendered};
 
+const ACCEPTED: Outcome = Outcome::Accepted { message_id: None, environment: None };
+
 pub(in crate::dispatch) struct TestProvider {
     /// The ids of the pushes whose requests started, in order.
     started: Mutex<Vec<Uuid>>,
@@ -19,16 +21,23 @@ pub(in crate::dispatch) struct TestProvider {
     answers: watch::Sender<bool>,
     /// Rendering panics.
     pub(in crate::dispatch) panics: AtomicBool,
+    /// What it answers.
+    outcome: Mutex<Outcome>,
 }
 
 impl TestProvider {
-    pub(super) fn new() -> Self {
-        Self { started: Mutex::default(), answers: watch::Sender::new(true), panics: AtomicBool::new(false) }
+    pub(in crate::dispatch) fn new() -> Self {
+        Self { started: Mutex::default(), answers: watch::Sender::new(true), panics: AtomicBool::new(false), outcome: Mutex::new(ACCEPTED) }
     }
 
     /// The ids of the pushes whose requests started, in order.
     pub(in crate::dispatch) fn started(&self) -> Vec<Uuid> {
         self.started.lock().unwrap().clone()
+    }
+
+    /// Has it answer with this from now on.
+    pub(in crate::dispatch) fn answer_with(&self, outcome: Outcome) {
+        *self.outcome.lock().unwrap() = outcome;
     }
 
     /// Holds its answers, or lets them go.
@@ -57,6 +66,6 @@ impl Provider for TestProvider {
         if answers.wait_for(|answers| *answers).await.is_err() {
             return Outcome::Withheld;
         }
-        Outcome::Accepted { message_id: None, environment: None }
+        self.outcome.lock().unwrap().clone()
     }
 }

@@ -82,7 +82,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
         let provider: Arc<dyn Provider> = Arc::clone(&self.provider) as _;
         let providers = BTreeMap::from([(ProviderKind::Apns, provider)]);
-        let app = App { id: self.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers };
+        let app = App { id: self.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers, generation: 0 };
         Parts {
             store: Arc::clone(&store),
             queue: Arc::clone(&self.queue) as _,
@@ -132,7 +132,7 @@ impl World {
 
     pub(in crate::dispatch) async fn submission_to(&self, to: To) -> (NotificationId, Submission) {
         let node = self.hand().node;
-        let app = Arc::clone(node.directory.app(self.app).unwrap());
+        let app = node.directory.app(self.app).unwrap();
         let prepared = accept::prepare(&node, &app, draft(to)).await.unwrap();
         let item = Item { key: None, answer: Bytes::new(), notification: prepared.notification };
         (prepared.id, Submission { key: None, items: vec![item], answer: Arc::new(|_| Bytes::new()) })

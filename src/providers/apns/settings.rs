@@ -9,7 +9,7 @@ use crate::providers::proxy::ProxySettings;
 use crate::providers::{InitError, Secret};
 
 /// An app's way to APNs, with token or certificate authentication. Secrets are not shown.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The app's bundle id: the topic, with the suffix of the push type.
@@ -163,6 +163,13 @@ impl Settings {
             credentials: self.proxy_credentials.as_ref(),
             credentials_file: self.proxy_credentials_file.as_deref(),
         }
+    }
+
+    /// The files it names.
+    pub fn files(&self) -> Vec<&Path> {
+        let files =
+            [self.cert_file.as_ref(), self.cert_password_file.as_ref(), self.ca_file.as_ref(), self.proxy_credentials_file.as_ref()];
+        std::iter::once(Some(&self.key_file)).chain(files).filter_map(given).collect()
     }
 
     /// The extra roots, if any.

@@ -9,7 +9,7 @@ use crate::providers::proxy::ProxySettings;
 use crate::providers::{InitError, Secret};
 
 /// An app's way to FCM.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The service account's JSON, as downloaded from Google; its `token_uri` is honoured.
@@ -71,6 +71,12 @@ impl Settings {
             credentials: self.proxy_credentials.as_ref(),
             credentials_file: self.proxy_credentials_file.as_deref(),
         }
+    }
+
+    /// The files it names.
+    pub fn files(&self) -> Vec<&Path> {
+        let files = [Some(&self.service_account_file), self.ca_file.as_ref(), self.proxy_credentials_file.as_ref()];
+        files.into_iter().flatten().map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty()).collect()
     }
 
     /// The extra roots, if any.

@@ -9,7 +9,7 @@ use crate::providers::InitError;
 use crate::providers::http2::Reach;
 
 /// An app's way to browsers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The private key whose public half is the pages' `applicationServerKey` (EC P-256; PEM, PKCS#8).
@@ -56,6 +56,11 @@ impl Settings {
 
     pub(super) fn reach(&self) -> Reach {
         if self.allow_private_addresses { Reach::Anywhere } else { Reach::Public }
+    }
+
+    /// The files it names.
+    pub fn files(&self) -> Vec<&Path> {
+        std::iter::once(&*self.vapid_key_file).chain(self.extra_roots()).collect()
     }
 
     /// The extra roots, if any.

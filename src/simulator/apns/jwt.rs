@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use parking_lot::RwLock;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::reason::Reason;
@@ -18,18 +20,26 @@ const REMEMBERED: usize = 64;
 /// A real token has some 200 bytes.
 const MAX_LENGTH: usize = 2048;
 
-/// Knows the one key that signs provider tokens.
+/// Knows the team's keys, which sign provider tokens.
 pub(super) struct Verifier {
-    public: DecodingKey,
-    key_id: String,
+    keys: RwLock<Keys>,
     team_id: String,
     verified: Mutex<VecDeque<(Box<[u8]>, i64)>>,
+}
+
+struct Keys {
+    /// By id.
+    public: Vec<(String, DecodingKey)>,
+    /// Grows when any is revoked.
+    revision: u32,
 }
 
 /// What a connection remembers of its tokens.
 #[derive(Debug, Default)]
 pub(crate) struct ProviderTokens {
     current: Option<(Box<[u8]>, i64)>,
+    /// Of the keys when its token was verified.
+    revision: u32,
     unusable_until_ms: Option<i64>,
 }
 
@@ -48,7 +58,19 @@ struct Claims {
 
 impl Verifier {
     pub(super) fn new(public: DecodingKey, key_id: &str, team_id: &str) -> Self {
-        Self { public, key_id: key_id.to_owned(), team_id: team_id.to_owned(), verified: Mutex::default() }
+        let keys = Keys { public: vec![(key_id.to_owned(), public)], revision: 0 };
+        Self { keys: RwLock::new(keys), team_id: team_id.to_owned(), verified: Mutex::default() }
+    }
+
+    /// Takes another key, with those before or in their place.
+    pub(super) fn rotate(&self, key_id: String, public: DecodingKey, revoke: bool) {
+        let mut keys = self.keys.write();
+        if revoke {
+            keys.public.clear();
+            keys.revision += 1;
+            self.verified.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        keys.public.push((key_id, public));
     }
 
     /// Checks the `authorization` header of a request on a connection.
@@ -58,7 +80,8 @@ impl Verifier {
         if tokens.unusable_until_ms.is_some_and(|until| now_ms < until) {
             return Err(Reason::TooManyProviderTokenUpdates);
         }
-        let known = tokens.current.as_ref().filter(|known| *known.0 == *token);
+        let revision = self.keys.read().revision;
+        let known = tokens.current.as_ref().filter(|known| *known.0 == *token && tokens.revision == revision);
         let (is_new, iat_ms) = match known {
             Some((_, iat_ms)) => (false, *iat_ms),
             None => (true, self.verify(token)?),
@@ -67,14 +90,14 @@ impl Verifier {
             return Err(Reason::ExpiredProviderToken);
         }
         if is_new {
-            if let Some((_, previous_ms)) = tokens.current {
+            if let Some((_, previous_ms)) = tokens.current.as_ref().filter(|known| *known.0 != *token) {
                 let allowed_ms = previous_ms + MIN_CHANGE_MS;
                 if now_ms < allowed_ms {
                     tokens.unusable_until_ms = Some(allowed_ms);
                     return Err(Reason::TooManyProviderTokenUpdates);
                 }
             }
-            tokens.current = Some((token.into(), iat_ms));
+            (tokens.current, tokens.revision) = (Some((token.into(), iat_ms)), revision);
         }
         Ok(())
     }
@@ -101,9 +124,11 @@ impl Verifier {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let data = decode::<Claims>(token, &self.public, &validation).ok()?;
-        let is_ours = data.header.kid.as_deref() == Some(self.key_id.as_str()) && data.claims.iss == self.team_id;
-        is_ours.then(|| data.claims.iat.checked_mul(1000)).flatten()
+        let key_id = decode_header(token).ok()?.kid?;
+        let keys = self.keys.read();
+        let (_, public) = keys.public.iter().find(|(id, _)| *id == key_id)?;
+        let claims = decode::<Claims>(token, public, &validation).ok()?.claims;
+        (claims.iss == self.team_id).then(|| claims.iat.checked_mul(1000)).flatten()
     }
 }
 

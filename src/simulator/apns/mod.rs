@@ -37,6 +37,11 @@ impl Credentials {
     pub(super) fn new(public: DecodingKey, key_id: &str, team_id: &str, bundle_id: &str) -> Self {
         Self { verifier: Verifier::new(public, key_id, team_id), bundle_id: bundle_id.to_owned() }
     }
+
+    /// Takes another key of the team, with those before or in their place.
+    pub(super) fn rotate(&self, key_id: String, public: DecodingKey, revoke: bool) {
+        self.verifier.rotate(key_id, public, revoke);
+    }
 }
 
 /// One of the two endpoints.

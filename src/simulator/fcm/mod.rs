@@ -27,14 +27,14 @@ use checks::Push;
 pub(super) struct Fcm {
     project_id: String,
     send_path: String,
-    oauth: OAuth,
+    oauth: Arc<OAuth>,
     shared: Arc<Shared>,
     /// Numbers the messages.
     messages: AtomicU64,
 }
 
 impl Fcm {
-    pub(super) fn new(project_id: &str, oauth: OAuth, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(project_id: &str, oauth: Arc<OAuth>, shared: Arc<Shared>) -> Self {
         Self {
             send_path: format!("/v1/projects/{project_id}/messages:send"),
             project_id: project_id.to_owned(),

@@ -40,7 +40,7 @@ impl Endpoint {
 
     fn claims(&self) -> Value {
         json!({
-            "iss": self.oauth.account.client_email,
+            "iss": self.oauth.accounts.read()[0].client_email,
             "scope": SCOPES[0],
             "aud": TOKEN_URI,
             "iat": NOW_S,
@@ -50,7 +50,7 @@ impl Endpoint {
 
     fn sign(&self, claims: &Value) -> String {
         let mut header = Header::new(Algorithm::RS256);
-        header.kid = Some(self.oauth.account.private_key_id.clone());
+        header.kid = Some(self.oauth.accounts.read()[0].private_key_id.clone());
         encode(&header, claims, &self.private_key).unwrap()
     }
 

@@ -1,0 +1,122 @@
+//! `herald check`: whether a daemon of this configuration could start and send.
+
+use anyhow::Context as _;
+
+use super::{at, context, redis_options};
+use crate::config::{DatabaseUrl, Settings};
+use crate::lifecycle::Lifecycle;
+use crate::providers::apns::{ApnsProvider, Signers};
+use crate::providers::fcm::FcmProvider;
+use crate::providers::webpush::WebpushProvider;
+use crate::providers::{self, Provider as _};
+use crate::queue::redis::{Looked, RedisQueue};
+use crate::store::postgres::{self, PostgresStore};
+use crate::store::sqlite::{self, SqliteStore};
+
+/// Something that `herald check` looked at.
+#[derive(Debug)]
+pub struct Finding {
+    /// What: `store`, `queue`, `apps.demo.apns`.
+    pub what: String,
+    /// What is wrong with it; `None`: nothing.
+    pub fault: Option<String>,
+    /// What is to be known of it though nothing is wrong.
+    pub note: Option<String>,
+}
+
+impl Finding {
+    fn of<T>(what: impl Into<String>, result: anyhow::Result<T>) -> Self {
+        Self { what: what.into(), fault: result.err().map(|error| format!("{error:#}")), note: None }
+    }
+
+    /// Nothing is wrong.
+    pub fn good(what: impl Into<String>, note: Option<String>) -> Self {
+        Self { what: what.into(), fault: None, note }
+    }
+}
+
+/// Looks at the store, the queue and each credential of a configuration, without serving or sending.
+pub async fn check(settings: &Settings) -> Vec<Finding> {
+    let life = Lifecycle::new();
+    let context = context(settings, &life);
+    let mut findings = vec![check_store(settings).await, check_queue(settings).await];
+    for (name, app) in &settings.apps {
+        if let Some(settings) = &app.apns {
+            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context));
+        }
+        if let Some(settings) = &app.fcm {
+            findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
+        }
+        if let Some(settings) = &app.webpush {
+            findings.push(check_webpush(format!("apps.{name}.webpush"), settings, &context));
+        }
+    }
+    life.abort();
+    findings
+}
+
+/// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
+async fn check_store(settings: &Settings) -> Finding {
+    let note = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
+        DatabaseUrl::Postgres(url) => check_server(settings, url).await,
+    };
+    match note {
+        Ok(note) => Finding::good("store", note),
+        Err(error) => Finding::of::<()>("store", Err(error)),
+    }
+}
+
+fn note_of_file(condition: sqlite::Condition) -> Option<String> {
+    match condition {
+        sqlite::Condition::Current => None,
+        sqlite::Condition::Absent => Some("there is none yet, the daemon will make it".to_owned()),
+        sqlite::Condition::Older { version, known } => Some(older(version, known)),
+    }
+}
+
+async fn check_server(settings: &Settings, url: &str) -> anyhow::Result<Option<String>> {
+    let condition = PostgresStore::inspect(&super::postgres(settings, url)?).await.context("database.url")?;
+    Ok(match condition {
+        postgres::Condition::Current => None,
+        postgres::Condition::Older { version: 0, .. } => Some("it is empty, the daemon will make its tables".to_owned()),
+        postgres::Condition::Older { version, known } => Some(older(version, known)),
+        postgres::Condition::Newer { version, known } => {
+            Some(format!("it has schema version {version}, newer than this herald's {known}, which can still work with it"))
+        }
+    })
+}
+
+fn older(version: i64, known: i64) -> String {
+    format!("it has schema version {version}, the daemon will bring it to {known} when it starts")
+}
+
+/// Only looks, as at the store.
+async fn check_queue(settings: &Settings) -> Finding {
+    let Some(options) = redis_options(settings) else { return Finding::good("queue", None) };
+    match RedisQueue::inspect(&options).await.context("queue.url") {
+        Ok(Looked::Fit) => Finding::good("queue", None),
+        Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
+        Err(error) => Finding::of::<()>("queue", Err(error)),
+    }
+}
+
+fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
+    let proven = ApnsProvider::load(settings, &Signers::default(), context).and_then(|provider| provider.prove().map(|()| provider));
+    match proven {
+        Ok(provider) => Finding::good(what, provider.credential_expires_at().map(|at| format!("its certificate expires at {at}"))),
+        Err(error) => Finding::of::<()>(what, Err(error.into())),
+    }
+}
+
+/// The public key is said, since pages must subscribe with it.
+fn check_webpush(what: String, settings: &providers::webpush::Settings, context: &providers::Context) -> Finding {
+    match WebpushProvider::load(settings, context).and_then(|provider| provider.prove()) {
+        Ok(proof) => Finding::good(what, Some(proof)),
+        Err(error) => Finding::of::<()>(what, Err(error.into())),
+    }
+}
+
+async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {
+    Ok(FcmProvider::load(settings, context)?.prove().await?)
+}
