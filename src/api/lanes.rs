@@ -92,7 +92,7 @@ async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Uri) -> Resul
 
 /// Resume a provider's lanes
 ///
-/// What waits as `lane_paused` goes on within 15 seconds. Scope `manage`.
+/// What waits as `lane_paused` goes on within 15 seconds, at every node. Scope `manage`.
 #[utoipa::path(
     post,
     path = "/v1/lanes/{provider}/resume",
@@ -109,7 +109,7 @@ async fn resume(
     uri: Uri,
 ) -> Result<Json<ResumedLane>, Problem> {
     query::none(&uri)?;
-    let lanes = api.path.resume_lanes(caller.app, provider).ok_or_else(|| Problem::not_found("lane"))?;
+    let lanes = api.path.resume_lanes(caller.app, provider).await?.ok_or_else(|| Problem::not_found("lane"))?;
     let items: Vec<LaneResponse> = lanes.into_iter().map(LaneResponse::from).collect();
     let held = items.iter().find(|lane| lane.state == "paused");
     let (state, reason) = held.map_or(("running", None), |lane| (lane.state, lane.reason.clone()));

@@ -44,7 +44,7 @@ pub(super) trait WayIn: Send + Sync {
 
     fn lanes(&self, app: AppId) -> Vec<LaneView>;
 
-    fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>>;
+    async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<Option<Vec<LaneView>>, store::Error>;
 }
 
 /// The path of this node.
@@ -96,7 +96,7 @@ impl WayIn for Path {
         self.0.lanes(app)
     }
 
-    fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {
-        self.0.resume_lanes(app, provider)
+    async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<Option<Vec<LaneView>>, store::Error> {
+        self.0.resume_lanes(app, provider).await
     }
 }

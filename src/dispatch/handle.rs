@@ -15,11 +15,11 @@ use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
-use super::lane::{Condition, LaneKey, Pause, Standing};
+use super::lane::{Condition, LaneKey, Pause, Standing, environments};
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
-use super::{hand_back, job, preview, reclaim, recorder, scheduler, stop, worker};
+use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
@@ -74,6 +74,7 @@ impl Dispatch {
         }
         if roles.api || roles.worker {
             spawn(Box::pin(stop::watch(Arc::clone(&node))));
+            spawn(Box::pin(pauses::watch(Arc::clone(&node))));
         }
         if roles.scheduler {
             spawn(Box::pin(scheduler::run(Arc::clone(&node))));
@@ -151,15 +152,16 @@ impl Dispatch {
         app.providers.keys().flat_map(|kind| self.views(app.id, *kind)).collect()
     }
 
-    /// Lets a provider's lanes go on; `None` where the app has no such provider.
-    pub fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {
-        let app = self.node.directory.app(app)?;
-        app.providers.contains_key(&provider).then(|| {
-            for environment in environments(provider) {
-                self.node.lanes.get(LaneKey { app: app.id, provider, environment: *environment }).resume();
-            }
-            self.views(app.id, provider)
-        })
+    /// Lets a provider's lanes go on, at every node; `None` where the app has no such provider.
+    pub async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<Option<Vec<LaneView>>, store::Error> {
+        if self.node.directory.app(app).is_none_or(|app| !app.providers.contains_key(&provider)) {
+            return Ok(None);
+        }
+        self.node.heard(self.node.store.resume_lanes(app, provider).await)?;
+        for environment in environments(provider) {
+            self.node.lanes.get(LaneKey { app, provider, environment: *environment }).resume();
+        }
+        Ok(Some(self.views(app, provider)))
     }
 
     /// Lets go of what is still under way, for whoever comes next. How much it was. Called after the grace period; nothing but facts is
@@ -209,13 +211,6 @@ impl Dispatch {
             }
         };
         parts.iter().map(view).collect()
-    }
-}
-
-fn environments(provider: ProviderKind) -> &'static [Environment] {
-    match provider {
-        ProviderKind::Apns => &[Environment::Production, Environment::Sandbox],
-        ProviderKind::Fcm | ProviderKind::Webpush => &[Environment::Production],
     }
 }
 

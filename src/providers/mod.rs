@@ -5,6 +5,7 @@ mod context;
 mod fault;
 pub mod fcm;
 mod fields;
+mod fingerprint;
 mod handover;
 pub mod http2;
 mod init;
@@ -30,6 +31,7 @@ use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
 
 pub use context::Context;
+pub use fingerprint::Fingerprint;
 pub use handover::Handover;
 pub use init::InitError;
 pub use secret::Secret;
@@ -152,6 +154,11 @@ pub trait Provider: Send + Sync {
     /// From when on its credential is refused, where it says so itself (a certificate).
     fn credential_expires_at(&self) -> Option<Timestamp> {
         None
+    }
+
+    /// What its credential, and what that is for, is known by.
+    fn credential(&self) -> Fingerprint {
+        Fingerprint::default()
     }
 
     /// Whether a subscription of this app may be there. Asked when it is stored, and again by the provider when it is sent to.

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod idempotency;
 pub mod key;
 pub mod notification;
+pub mod pause;
 pub mod person;
 pub mod postgres;
 pub mod receipt;
@@ -27,6 +28,7 @@ pub use engine::Engine;
 pub use idempotency::Replays;
 pub use key::Keys;
 pub use notification::Notifications;
+pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
 
@@ -76,9 +78,9 @@ impl Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
-pub trait Store: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + People + Receipts + Replays {}
+pub trait Store: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + Pauses + People + Receipts + Replays {}
 
-impl<T: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + People + Receipts + Replays> Store for T {}
+impl<T: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + Pauses + People + Receipts + Replays> Store for T {}
 
 /// The apps and the store's own health.
 #[async_trait]

@@ -12,6 +12,7 @@ mod memory;
 mod model;
 mod numbers;
 mod path;
+mod pauses;
 mod people;
 mod postgres_database;
 mod postgres_locks;
@@ -177,6 +178,9 @@ every_store! {
         the_last_to_die_is_listed_first,
         a_dead_letter_that_is_retried_lives,
         what_ended_is_no_dead_letter;
+    pauses:
+        what_is_paused_is_known_until_it_is_resumed,
+        a_pause_keeps_its_first_reason_and_each_credential_its_own;
     registry:
         a_registration_creates_and_updates,
         a_new_device_needs_user_platform_and_token,

@@ -11,6 +11,7 @@ mod devices;
 mod engine;
 mod expand;
 mod page;
+mod pauses;
 pub mod queue;
 mod ready;
 mod receipts;

@@ -12,6 +12,7 @@ use herald::domain::work::{NewWork, WorkKey};
 use herald::store::category::Declared;
 use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
+use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
 use uuid::Uuid;
 
@@ -34,6 +35,7 @@ pub struct State {
     pub idempotency: BTreeMap<(AppId, &'static str, String), Answered>,
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
+    pub pauses: Vec<LanePause>,
     /// The greatest number ever given to a device.
     pub last_device: i64,
     /// The greatest number ever given to a person.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::category::Category;
 use herald::domain::clock::Clock;
-use herald::domain::device::{Device, DeviceChange};
+use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::work::{NewWork, Pair, WorkKey};
@@ -21,10 +21,12 @@ use herald::store::engine::{
 use herald::store::idempotency::Before;
 use herald::store::key::ApiKey;
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
+use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::{
-    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, People, Receipts, Replays, Result,
+    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts, Replays,
+    Result,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -260,6 +262,11 @@ plainly!(Notifications {
     fn notifications(app: AppId, filter: &NotificationFilter, page: &PageRequest) -> Page<NotificationView>;
     fn deliveries(app: AppId, id: NotificationId, filter: &DeliveryFilter, page: &PageRequest) -> Option<Page<DeliveryView>>;
     fn user_deliveries(app: AppId, user: &str, page: &PageRequest) -> Page<DeliveryView>;
+});
+plainly!(Pauses {
+    fn lane_pauses() -> Vec<LanePause>;
+    fn pause_lanes(pauses: &[LanePause]) -> ();
+    fn resume_lanes(app: AppId, provider: ProviderKind) -> ();
 });
 plainly!(People {
     fn preferences(app: AppId, user: &str) -> Versioned<Preferences>;

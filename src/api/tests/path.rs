@@ -163,9 +163,9 @@ impl WayIn for FakePath {
         }]
     }
 
-    fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Option<Vec<LaneView>> {
+    async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<Option<Vec<LaneView>>, store::Error> {
         let lanes = self.lanes(app).into_iter().filter(|lane| lane.provider == provider);
         let resumed: Vec<_> = lanes.map(|lane| LaneView { paused: false, reason: None, ..lane }).collect();
-        (!resumed.is_empty()).then_some(resumed)
+        Ok((!resumed.is_empty()).then_some(resumed))
     }
 }

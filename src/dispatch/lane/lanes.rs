@@ -7,6 +7,15 @@ use parking_lot::Mutex;
 
 use super::{Lane, LaneKey, Wire};
 use crate::domain::clock::Clock;
+use crate::domain::device::{Environment, ProviderKind};
+
+/// The environments in which a provider has lanes.
+pub fn environments(provider: ProviderKind) -> &'static [Environment] {
+    match provider {
+        ProviderKind::Apns => &[Environment::Production, Environment::Sandbox],
+        ProviderKind::Fcm | ProviderKind::Webpush => &[Environment::Production],
+    }
+}
 
 /// All lanes of this node; made when first used.
 pub struct Lanes {

@@ -26,7 +26,7 @@ use crate::store::engine::Death;
 
 pub use admission::{Admission, Hold};
 pub use breaker::Standing;
-pub use lanes::Lanes;
+pub use lanes::{Lanes, environments};
 pub use share::{Pass, Wire};
 pub use trust::{Mismatch, Pause};
 
@@ -208,6 +208,18 @@ impl Lane {
     pub fn condition(&self) -> Condition {
         let state = self.state.lock();
         Condition { pauses: state.trust.pauses(), breaker: state.breaker.standing(), per_second: state.pace.per_second() }
+    }
+
+    /// Takes note of its pauses as all nodes know them; answers those that the others do not know of yet. `generation`: of the credential that
+    /// they are of.
+    pub fn agree(&self, generation: u64, known: &[(Option<Platform>, Pause)]) -> Vec<(Option<Platform>, Pause)> {
+        let mut state = self.state.lock();
+        if generation < state.generation { Vec::new() } else { state.trust.agree(known) }
+    }
+
+    /// The others know of its pause from now on.
+    pub fn told(&self, part: Option<Platform>) {
+        self.state.lock().trust.told(part);
     }
 
     /// Goes on, and judges mismatched tokens anew. What the provider asked to wait stays asked.

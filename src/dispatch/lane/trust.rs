@@ -30,6 +30,15 @@ impl Pause {
             Self::TokenMismatched(reason) => format!("token_mismatched: {reason}"),
         }
     }
+
+    /// What [`Pause::describe`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(": ")? {
+            ("credential_refused", reason) => Some(Self::CredentialRefused(Reason::new(reason))),
+            ("token_mismatched", reason) => Some(Self::TokenMismatched(Reason::new(reason))),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a device whose token was found mismatched.
@@ -43,10 +52,17 @@ pub enum Mismatch {
     PauseLane,
 }
 
+/// A part that is paused.
+struct Held {
+    pause: Pause,
+    /// Whether the other nodes know: then they can resume it.
+    is_known: bool,
+}
+
 #[derive(Default)]
 pub(super) struct Trust {
     /// Of everything, or of one platform where the provider tells them apart.
-    paused: HashMap<Option<Platform>, Pause>,
+    paused: HashMap<Option<Platform>, Held>,
     /// Whether each of the latest sends was mismatched.
     recent: VecDeque<bool>,
     mismatched: usize,
@@ -60,7 +76,39 @@ impl Trust {
 
     /// Why it is paused, by part.
     pub(super) fn pauses(&self) -> Vec<(Option<Platform>, Pause)> {
-        self.paused.iter().map(|(part, pause)| (*part, pause.clone())).collect()
+        self.paused.iter().map(|(part, held)| (*part, held.pause.clone())).collect()
+    }
+
+    /// Takes note of all pauses that the nodes know of. What they knew of here and do not any more was resumed; answers what they do not know of
+    /// yet.
+    pub(super) fn agree(&mut self, known: &[(Option<Platform>, Pause)]) -> Vec<(Option<Platform>, Pause)> {
+        let is_known = |part: &Option<Platform>| known.iter().any(|(other, _)| other == part);
+        if self.paused.iter().any(|(part, held)| held.is_known && !is_known(part)) {
+            tracing::info!("a lane that was paused was resumed at another node");
+            *self = Self::default();
+        }
+        for (part, pause) in known {
+            let held = self.paused.entry(*part).or_insert_with(|| {
+                tracing::warn!(reason = %pause.describe(), "another node paused a lane");
+                Held { pause: pause.clone(), is_known: true }
+            });
+            held.is_known = true;
+        }
+        self.paused.iter().filter(|(_, held)| !held.is_known).map(|(part, held)| (*part, held.pause.clone())).collect()
+    }
+
+    /// The nodes know of this pause from now on.
+    pub(super) fn told(&mut self, part: Option<Platform>) {
+        if let Some(held) = self.paused.get_mut(&part) {
+            held.is_known = true;
+        }
+    }
+
+    /// Whether it is paused for a new reason.
+    fn pause(&mut self, part: Option<Platform>, pause: Pause) -> bool {
+        let is_new = !self.paused.contains_key(&part);
+        self.paused.entry(part).or_insert(Held { pause, is_known: false });
+        is_new
     }
 
     /// Takes note of an outcome that is not a mismatch. Answers deaths that were held back and are due now.
@@ -83,7 +131,7 @@ impl Trust {
             return Mismatch::Deactivate;
         }
         self.held_back.clear();
-        if self.paused.insert(None, Pause::TokenMismatched(reason.clone())).is_none() {
+        if self.pause(None, Pause::TokenMismatched(reason.clone())) {
             tracing::error!(reason = %reason, "more tokens are mismatched than chance explains: the lane is paused until someone resumes it, nobody is deactivated");
         }
         Mismatch::PauseLane
@@ -100,7 +148,7 @@ impl Trust {
             RefusalScope::IosAndWeb => &[Some(Platform::Ios), Some(Platform::Web)],
         };
         for part in parts {
-            if self.paused.insert(*part, Pause::CredentialRefused(reason.clone())).is_none() {
+            if self.pause(*part, Pause::CredentialRefused(reason.clone())) {
                 tracing::error!(reason = %reason, part = part.map_or("all", Platform::as_str), "a provider refused the credential: the lane is paused until someone resumes it");
             }
         }
@@ -150,6 +198,29 @@ mod tests {
         }
         assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::PauseLane);
         assert!(trust.is_paused(Platform::Ios));
+    }
+
+    #[test]
+    fn a_pause_is_agreed_on_by_all_nodes() {
+        let pauses = [(None, Pause::CredentialRefused(Reason::new("InvalidProviderToken")))];
+        let (mut one, mut other) = (Trust::default(), Trust::default());
+        one.observe(&Outcome::CredentialRefused { reason: Reason::new("InvalidProviderToken"), scope: RefusalScope::Lane });
+        assert_eq!(one.agree(&[]), pauses, "nobody else knows");
+        assert_eq!(one.agree(&[]), pauses, "still, since it could not be told");
+        one.told(None);
+        assert!(other.agree(&pauses).is_empty() && other.is_paused(Platform::Ios));
+        // it was resumed before either looked again
+        for trust in [&mut one, &mut other] {
+            assert!(trust.agree(&[]).is_empty() && !trust.is_paused(Platform::Ios));
+        }
+    }
+
+    #[test]
+    fn what_is_described_is_read() {
+        for pause in [Pause::CredentialRefused(Reason::new("PERMISSION_DENIED")), Pause::TokenMismatched(Reason::new("BadDeviceToken"))] {
+            assert_eq!(Pause::parse(&pause.describe()), Some(pause));
+        }
+        assert_eq!(Pause::parse("moon: full"), None);
     }
 
     #[test]

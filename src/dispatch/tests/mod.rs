@@ -5,6 +5,7 @@ pub(super) mod clock;
 mod end;
 mod fall;
 mod lapse;
+mod pauses;
 mod poison;
 mod provider;
 mod queue;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::Timestamp;
 use crate::domain::category::Category;
-use crate::domain::device::{Device, DeviceChange};
+use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::work::{NewWork, Pair, WorkKey};
@@ -22,10 +22,12 @@ use crate::store::engine::{
 use crate::store::idempotency::Before;
 use crate::store::key::ApiKey;
 use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
+use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::{
-    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, People, Receipts, Replays, Result, Store,
+    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts, Replays,
+    Result, Store,
 };
 
 /// How a call fails.
@@ -174,6 +176,11 @@ around! {
         notifications(app: AppId, filter: &NotificationFilter, page: &PageRequest) -> Page<NotificationView>;
         deliveries(app: AppId, id: NotificationId, filter: &DeliveryFilter, page: &PageRequest) -> Option<Page<DeliveryView>>;
         user_deliveries(app: AppId, user: &str, page: &PageRequest) -> Page<DeliveryView>;
+    }
+    Pauses {
+        lane_pauses() -> Vec<LanePause>;
+        pause_lanes(pauses: &[LanePause]) -> ();
+        resume_lanes(app: AppId, provider: ProviderKind) -> ();
     }
     People {
         preferences(app: AppId, user: &str) -> Versioned<Preferences>;

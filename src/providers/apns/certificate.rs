@@ -13,6 +13,7 @@ use x509_parser::prelude::FromDer;
 
 use super::push_type::PushType;
 use crate::domain::Timestamp;
+use crate::providers::fingerprint::{Fingerprint, fingerprint};
 use crate::providers::http2::Identity;
 use crate::providers::{InitError, Secret};
 
@@ -69,6 +70,11 @@ impl Certificate {
     /// Who a connection says that it is.
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What it is known by.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        fingerprint(&[self.identity.chain.first().map_or(&[][..], |certificate| certificate)])
     }
 
     /// From then on Apple refuses it.

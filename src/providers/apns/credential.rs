@@ -6,6 +6,7 @@ use super::certificate::Certificate;
 use super::settings::{Chosen, Settings};
 use super::signers::Signers;
 use super::token::Signer;
+use crate::providers::fingerprint::{Fingerprint, fingerprint};
 use crate::providers::http2::Identity;
 use crate::providers::{Context, InitError, Secret};
 
@@ -36,6 +37,15 @@ impl Credential {
     /// A token key's, with the key's text (PEM, PKCS#8) given.
     pub(super) fn token(settings: &Settings, pem: &Secret, signers: &Signers, context: &Context) -> Result<Self, InitError> {
         Ok(Self::Token(signers.signer(&settings.team_id, &settings.key_id, pem, &context.clock)?))
+    }
+
+    /// What it and the app it is for are known by.
+    pub(super) fn fingerprint(&self, bundle_id: &str) -> Fingerprint {
+        let of_credential = match self {
+            Self::Token(signer) => signer.fingerprint,
+            Self::Certificate(certificate) => certificate.fingerprint(),
+        };
+        fingerprint(&[&of_credential, bundle_id.as_bytes()])
     }
 
     pub(super) fn identity(&self) -> Option<&Identity> {

@@ -22,7 +22,7 @@ use crate::domain::device::{Environment, ProviderKind, PushToken};
 use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config_as};
-use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+use crate::providers::{Body, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 const APNS_ID: HeaderName = HeaderName::from_static(ID);
 const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
@@ -179,6 +179,10 @@ impl ApnsProvider {
 impl Provider for ApnsProvider {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Apns
+    }
+
+    fn credential(&self) -> Fingerprint {
+        self.credential.fingerprint(&self.bundle_id)
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::shelf::{Jwt, Shelf};
 use crate::domain::clock::Clock;
 use crate::providers::ShareError;
+use crate::providers::fingerprint::{Fingerprint, fingerprint, of_pem};
 
 /// Apple wants a new token at least every 60 minutes…
 const RENEW_AFTER: Duration = Duration::from_mins(50);
@@ -54,6 +55,8 @@ impl Token {
 /// Signs for one team with one key.
 pub(super) struct Signer {
     key: EncodingKey,
+    /// Of the key.
+    pub(super) fingerprint: Fingerprint,
     key_id: String,
     team_id: String,
     clock: Arc<dyn Clock>,
@@ -92,8 +95,10 @@ struct Claims<'a> {
 impl Signer {
     pub(super) fn new((team_id, key_id): (&str, &str), pem: &[u8], clock: Arc<dyn Clock>, shelf: Option<Shelf>) -> Result<Self, Error> {
         let key = EncodingKey::from_ec_pem(pem)?;
+        let fingerprint = fingerprint(&[team_id.as_bytes(), key_id.as_bytes(), &of_pem(pem)]);
         let (key_id, team_id) = (key_id.to_owned(), team_id.to_owned());
-        let signer = Self { key, key_id, team_id, clock, state: Mutex::default(), renewing: tokio::sync::Mutex::default(), shelf };
+        let signer =
+            Self { key, fingerprint, key_id, team_id, clock, state: Mutex::default(), renewing: tokio::sync::Mutex::default(), shelf };
         // a key of another curve is noticed here, not at the first push
         signer.sign()?;
         Ok(signer)

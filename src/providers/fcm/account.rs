@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
+use crate::providers::fingerprint::{Fingerprint, fingerprint, of_pem};
 use crate::providers::http2::{Origin, OriginError};
 use crate::providers::{InitError, Secret};
 
@@ -22,6 +23,7 @@ pub struct ServiceAccount {
     client_email: String,
     key_id: String,
     key: EncodingKey,
+    fingerprint: Fingerprint,
     audience: String,
     token_uri: Uri,
     token_origin: Origin,
@@ -76,7 +78,10 @@ impl ServiceAccount {
         let token_uri = token_origin.uri(path).ok_or(unusable)?;
         let refused = |source| InitError::Key { key: KEY, expected: "RSA", source };
         let key = EncodingKey::from_rsa_pem(private_key.expose().as_bytes()).map_err(refused)?;
+        let of_key = of_pem(private_key.expose().as_bytes());
+        let fingerprint = fingerprint(&[file.project_id.as_bytes(), file.client_email.as_bytes(), file.private_key_id.as_bytes(), &of_key]);
         let account = Self {
+            fingerprint,
             project_id: file.project_id,
             client_email: file.client_email,
             key_id: file.private_key_id,
@@ -97,6 +102,11 @@ impl ServiceAccount {
         let iat = now.timestamp();
         let claims = Claims { iss: &self.client_email, scope: SCOPE, aud: &self.audience, iat, exp: iat + ASSERTION_SECONDS };
         encode(&header, &claims, &self.key).map(Secret::new)
+    }
+
+    /// What it is known by.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// The project.

@@ -20,10 +20,11 @@ use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::providers::Handover;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Limits, Pool, Want, client_config};
-use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+use crate::providers::{Body, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 /// FCM with one app's service account.
 pub struct FcmProvider {
+    fingerprint: Fingerprint,
     project_id: String,
     display: Display,
     service_extension: bool,
@@ -61,6 +62,7 @@ impl FcmProvider {
         let send = send.ok_or(InitError::Invalid { key: "service_account_file", message: "project_id is no project's" })?;
         Ok(Self {
             project_id: account.project_id().to_owned(),
+            fingerprint: account.fingerprint(),
             display: settings.display,
             service_extension: false,
             send,
@@ -147,6 +149,10 @@ impl FcmProvider {
 impl Provider for FcmProvider {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Fcm
+    }
+
+    fn credential(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {

@@ -20,8 +20,9 @@ use crate::domain::device::{ProviderKind, PushToken};
 use crate::domain::endpoint::{AllowedHosts, Endpoint};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::providers::fault::{self, Patience};
+use crate::providers::fingerprint::fingerprint;
 use crate::providers::http2::{Origin, Want, client_config_with_http1};
-use crate::providers::{Body, Context, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+use crate::providers::{Body, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 const TIME_TO_LIVE: HeaderName = HeaderName::from_static(TTL);
 /// As many fields as a push has, with room.
@@ -140,6 +141,10 @@ fn seconds_left(expires_at: Option<Timestamp>, now: Timestamp) -> u32 {
 impl Provider for WebpushProvider {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Webpush
+    }
+
+    fn credential(&self) -> Fingerprint {
+        fingerprint(&[self.public_key().as_bytes()])
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {

@@ -26,6 +26,7 @@ mod fault;
 mod history;
 mod idempotency;
 mod key;
+mod lane_pause;
 mod migrations;
 mod notification;
 mod open;

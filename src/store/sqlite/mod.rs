@@ -27,6 +27,7 @@ mod idempotency;
 mod inspect;
 mod json;
 mod key;
+mod lane_pause;
 mod lock;
 mod migrations;
 mod notification;

@@ -1,0 +1,76 @@
+//! Lanes that are paused.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::Result;
+use super::super::pause::{LanePause, Pauses};
+use super::super::rules::words;
+use super::SqliteStore;
+use super::batch::{Binds, Tuples, execute, fetch, no_lead};
+use super::row::Cells;
+use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::id::AppId;
+
+const ALL: &str = "SELECT app, provider, environment, part, credential, reason FROM lane_pause";
+const ADD: Tuples = Tuples {
+    head: "INSERT INTO lane_pause (app, provider, environment, part, credential, reason, paused_at) VALUES ",
+    width: 7,
+    tail: " ON CONFLICT DO NOTHING",
+};
+const END: &str = "DELETE FROM lane_pause WHERE app = ?1 AND provider = ?2";
+
+#[async_trait]
+impl Pauses for SqliteStore {
+    async fn lane_pauses(&self) -> Result<Vec<LanePause>> {
+        let mut tx = self.read().await?;
+        fetch(&mut tx, ALL, no_lead).await?.iter().map(read).collect()
+    }
+
+    async fn pause_lanes(&self, pauses: &[LanePause]) -> Result<()> {
+        let pauses = pauses.to_vec();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let now = tx.now;
+                let add = |binds: &mut Binds, pause: &LanePause| {
+                    binds.push(pause.app.0).push(pause.provider.as_str()).push(pause.environment.as_str());
+                    binds
+                        .push(pause.part.map_or("", Platform::as_str))
+                        .push(pause.credential.to_vec())
+                        .push(pause.reason.clone())
+                        .push(now);
+                };
+                ADD.execute(tx.conn, &pauses, no_lead, add).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let end = execute(tx.conn, END, |binds| {
+                    binds.push(app.0).push(provider.as_str());
+                });
+                end.await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<LanePause> {
+    let cells = Cells::new(row, "lane_pause", 0);
+    let part: &str = cells.get(3, "part")?;
+    let credential: &[u8] = cells.get(4, "credential")?;
+    Ok(LanePause {
+        app: AppId(cells.get(0, "app")?),
+        provider: words::provider(cells.get(1, "provider")?).ok_or_else(|| cells.unreadable("provider"))?,
+        environment: words::environment(cells.get(2, "environment")?).ok_or_else(|| cells.unreadable("environment"))?,
+        part: if part.is_empty() { None } else { Some(words::platform(part).ok_or_else(|| cells.unreadable("part"))?) },
+        credential: credential.try_into().map_err(|_| cells.unreadable("credential"))?,
+        reason: cells.get(5, "reason")?,
+    })
+}
