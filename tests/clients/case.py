@@ -1,0 +1,21 @@
+"""What the tests share: the simulator, with an empty book before each of them."""
+
+import unittest
+
+simulator = None
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.simulator = simulator
+        simulator.forget()
+
+
+class AsyncCase(unittest.IsolatedAsyncioTestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.simulator = simulator
+        simulator.forget()
