@@ -19,6 +19,7 @@ use herald::domain::decision::AppDefaults;
 use herald::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushToken};
 use herald::domain::id::AppId;
 use herald::domain::notification::{InQuietHours, Overrides, Priority};
+use herald::domain::push_type::PushType;
 use herald::providers::apns::{self, ApnsProvider, Signers};
 use herald::providers::{Context, Provider, Secret};
 use herald::queue::in_process::InProcessQueue;
@@ -146,6 +147,7 @@ fn draft(to: To) -> Draft {
         localized: BTreeMap::new(),
         labels: BTreeMap::new(),
         silent: false,
+        push_type: PushType::Usual,
         when: None,
         lifetime: None,
         collapse_key: None,

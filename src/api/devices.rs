@@ -7,6 +7,7 @@ mod list;
 mod read;
 mod register;
 mod token;
+mod tokens;
 mod view;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::list))
         .routes(routes!(import::import))
         .routes(routes!(read::read, register::put, register::patch, read::delete))
+        .routes(routes!(tokens::put, tokens::delete))
         .routes(routes!(list::of_user))
 }
 

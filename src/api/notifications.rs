@@ -10,6 +10,7 @@ pub(super) mod dto;
 mod list;
 mod overrides;
 mod preview;
+mod push_type;
 mod read;
 mod validate;
 mod view;

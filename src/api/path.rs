@@ -12,6 +12,7 @@ use super::request_id;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::{NotificationId, WorkId};
 use crate::domain::name::{NameError, check_category_id, check_device_id, check_user_id};
+use crate::domain::token_kind::TokenKind;
 
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident, $field:literal, $check:ident;)*) => {$(
@@ -35,6 +36,22 @@ names! {
     DeviceId, "device_id", check_device_id;
     /// `{category}`
     CategoryId, "id", check_category_id;
+}
+
+/// `{device_id}` and `{kind}` of one of a device's other addresses.
+pub(super) struct DeviceTokenPath(pub(super) String, pub(super) TokenKind);
+
+impl FromRequestParts<Api> for DeviceTokenPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let Ok(Path((device, kind))) = parts.extract::<Path<(String, String)>>().await else {
+            return Err(Problem::invalid_field("device_id", "invalid", "must be percent-encoded UTF-8"));
+        };
+        check_device_id(&device).map_err(|error| Problem::invalid_field("device_id", "invalid", error.to_string()))?;
+        let kind = TokenKind::parse(&kind).map_err(|error| Problem::invalid_field("kind", "invalid", error.to_string()))?;
+        Ok(Self(device, kind))
+    }
 }
 
 /// `{id}` of a notification.

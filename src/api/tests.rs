@@ -3,6 +3,7 @@
 mod kit;
 
 mod conventions;
+mod device_tokens;
 mod keys;
 mod operations;
 mod path;

@@ -104,6 +104,7 @@ const FIELDS: &[Column] = &[
     ("provider", "/provider"),
     ("environment", "/environment"),
     ("token hint", "/token_hint"),
+    ("other tokens", "/tokens"),
     ("permission", "/permission"),
     ("timezone", "/timezone"),
     ("locale", "/locale"),

@@ -18,7 +18,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
-use crate::domain::notification::{Audience, DEFAULT_TTL_SECONDS, Lifetime, MAX_TTL_SECONDS, Notification, Overrides, Priority, When};
+use crate::domain::notification::{Audience, Lifetime, MAX_TTL_SECONDS, Notification, Overrides, Priority, When};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
 use crate::providers::{Provider, RenderError};
@@ -82,7 +82,7 @@ type Labels = std::collections::BTreeMap<String, String>;
 
 /// Fills in what the category and the contract say where the caller said nothing.
 fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, To, Labels) {
-    let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or(DEFAULT_TTL_SECONDS);
+    let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
     let notification = Notification {
         audience: if draft.to == To::All { Audience::All } else { Audience::Named },
         latest_device_only: draft.latest_device_only,
@@ -93,6 +93,7 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         platforms: draft.platforms,
         localized: draft.localized,
         silent: draft.silent,
+        push_type: draft.push_type,
         when: draft.when.unwrap_or(When::At(now)),
         lifetime: draft.lifetime.unwrap_or(Lifetime::Seconds(ttl)),
         collapse_key: draft.collapse_key,
@@ -135,7 +136,7 @@ async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To)
         // refused whatever its size
         To::All => return Ok(()),
     };
-    let mut devices = peek(node, app, targets, notification.latest_device_only).await?;
+    let mut devices = peek(node, app, targets, (notification.latest_device_only, None)).await?;
     devices.retain(|candidate| candidate.recipient.as_ref().is_some_and(|device| !notification.except_devices.contains(&device.name)));
     if devices.len() <= MAX_TEST {
         return Ok(());

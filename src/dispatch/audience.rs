@@ -72,6 +72,7 @@ fn ask(job: &Job) -> Ask {
         day: job.message.day,
         check_deliveries: !job.work.first,
         collapse_hash: job.message.collapse.hash,
+        token_kind: job.message.notification.push_type.token_kind(),
         peek: false,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
+use crate::domain::push_type::PushType;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Draft {
     pub labels: BTreeMap<String, String>,
     /// A data-only background push.
     pub silent: bool,
+    /// What kind of push, and so which of an installation's addresses it goes to.
+    pub push_type: PushType,
     /// `None`: at once.
     pub when: Option<When>,
     /// The category's, else a day, where absent.

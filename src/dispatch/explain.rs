@@ -18,6 +18,7 @@ use crate::domain::id::{NotificationId, WorkId};
 use crate::domain::local_time::{earliest_on_earth, wall_clock};
 use crate::domain::notification::{DEFAULT_TTL_SECONDS, IfPast, InQuietHours, Lifetime, Priority, When};
 use crate::domain::reason::SuppressReason;
+use crate::domain::token_kind::TokenKind;
 use crate::domain::work::{Targets, WorkKey};
 use crate::domain::zone::effective_zone;
 use crate::store::engine::{Ask, Candidate, Recipient};
@@ -83,7 +84,7 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
         Who::User(name) => Targets::Users(vec![name.clone()]),
         Who::Device(name) => Targets::Devices(vec![name.clone()]),
     };
-    let candidates = peek(node, app, targets, false).await?;
+    let candidates = peek(node, app, targets, (false, None)).await?;
     if let Who::Device(name) = &question.who
         && candidates.iter().all(|candidate| candidate.recipient.is_none())
     {
@@ -103,9 +104,16 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
 }
 
 /// Targets as they are now, without making rows for names that are unknown.
-pub(super) async fn peek(node: &Node, app: &App, targets: Targets, latest_only: bool) -> Result<Vec<Candidate>, crate::store::Error> {
+pub(super) async fn peek(
+    node: &Node,
+    app: &App,
+    targets: Targets,
+    (latest_only, token_kind): (bool, Option<&TokenKind>),
+) -> Result<Vec<Candidate>, crate::store::Error> {
     let key = WorkKey { app: app.id, notification: NotificationId(uuid::Uuid::nil()), work: WorkId(0) };
-    let ask = Ask { key, targets, latest_only, accepted_at: node.now(), day: 0, check_deliveries: false, collapse_hash: None, peek: true };
+    let token_kind = token_kind.cloned();
+    let (accepted_at, day, check_deliveries, collapse_hash) = (node.now(), 0, false, None);
+    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, peek: true };
     Ok(node.store.read_targets(&[ask]).await?.into_iter().flat_map(|answer| answer.candidates).collect())
 }
 

@@ -98,7 +98,7 @@ fn judge(context: &Context<'_>, candidate: Candidate) -> Step {
     if candidate.shown.is_some_and(|shown| shown > context.message.id) {
         return suppress(SuppressReason::Superseded);
     }
-    if !context.app.providers.contains_key(&recipient.provider) {
+    if candidate.lacks_token || !context.app.providers.contains_key(&recipient.provider) {
         return suppress(SuppressReason::Unsupported);
     }
     ask_the_gate(context, recipient)

@@ -53,7 +53,8 @@ pub struct RenderedPreview {
 /// Previews a draft.
 pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Rejected> {
     let categories = node.directory.categories(app.id).await?;
-    let (to, latest_only) = (draft.to.clone(), draft.latest_device_only);
+    let (to, token_kind) = (draft.to.clone(), draft.push_type.token_kind());
+    let how = (draft.latest_device_only, token_kind.as_ref());
     let (_, message) = accept::compose(node, app, draft).await?;
     let work = imagined(app, &message);
     let mut tally = Tally::default();
@@ -71,15 +72,15 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
         }
     };
     match to {
-        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), latest_only).await?),
-        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), latest_only).await?),
+        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), how).await?),
+        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), how).await?),
         To::All => {
             let mut after = 0;
             loop {
                 let pairs = node.store.read_devices(app.id, after, PAGE).await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.device.0;
-                look(peek(node, app, Targets::Pairs(pairs), latest_only).await?);
+                look(peek(node, app, Targets::Pairs(pairs), how).await?);
             }
         }
     }

@@ -80,6 +80,10 @@ fn words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
 /// Puts a notification into a provider's form.
 pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result<Rendered, RenderError> {
     let notification = &message.notification;
+    // what goes to another address than the ordinary one is Apple's alone
+    if !notification.push_type.is_usual() && form.provider != ProviderKind::Apns {
+        return Err(RenderError::Unsupported);
+    }
     let overrides = match form.provider {
         ProviderKind::Apns => notification.overrides.apns.as_ref(),
         ProviderKind::Fcm => notification.overrides.fcm.as_ref(),
@@ -90,6 +94,8 @@ pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result
         platform: form.platform,
         content: &words(notification, form),
         silent: notification.silent,
+        push_type: &notification.push_type,
+        start_at: message.start_at,
         priority: notification.priority,
         collapse_id: &message.collapse.wire,
         expires_at: (notification.lifetime != Lifetime::Seconds(0)).then_some(message.expires_at),

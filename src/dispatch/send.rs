@@ -22,6 +22,7 @@ use crate::domain::notification::Lifetime;
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
 use crate::domain::retry::{Next, next_attempt};
+use crate::domain::token_kind::TokenKind;
 use crate::domain::work::Pair;
 use crate::providers::{Handover, Provider, Push, RenderError, Rendered};
 use crate::store::engine::{Correction, Death, Recipient, Shown};
@@ -61,7 +62,7 @@ struct Verdict {
     since: Timestamp,
     /// Requests so far.
     attempts: u32,
-    /// Why the device becomes inactive, if it does.
+    /// Why the device becomes inactive or loses the address, if it does.
     deactivate: Option<InactiveReason>,
 }
 
@@ -171,7 +172,8 @@ impl Attempt {
             Outcome::Accepted { message_id, environment } => {
                 if let Some(environment) = environment {
                     let Recipient { device, token_hash, .. } = self.sending.recipient;
-                    tell(&self.node, None, What::Elsewhere(Correction { device, token_hash, environment }), None).await;
+                    let correction = Correction { device, token_hash, token_kind: self.token_kind(), environment };
+                    tell(&self.node, None, What::Elsewhere(correction), None).await;
                 }
                 let mut delivery = self.delivery(Ending::Sent, attempts);
                 delivery.message_id = message_id;
@@ -230,7 +232,8 @@ impl Attempt {
     fn dead(&self, why: FailReason, reason: Reason, Verdict { since, attempts, deactivate }: Verdict) -> What {
         let mut delivery = self.delivery(Ending::Failed(why), attempts);
         delivery.detail = Some(reason);
-        What::Dead(Box::new(Death { delivery, token_hash: self.sending.recipient.token_hash, since, deactivate }))
+        let (token_hash, token_kind) = (self.sending.recipient.token_hash, self.token_kind());
+        What::Dead(Box::new(Death { delivery, token_hash, token_kind, since, deactivate }))
     }
 
     /// Waits for its lane, unless its life is over.
@@ -257,6 +260,11 @@ impl Attempt {
     fn shown(&self) -> Option<Shown> {
         let key_hash = self.job.message.collapse.hash?;
         Some(Shown { device: self.sending.recipient.device, key_hash, notification: self.job.message.id })
+    }
+
+    /// Which of the device's addresses it goes to.
+    fn token_kind(&self) -> Option<TokenKind> {
+        self.job.message.notification.push_type.token_kind()
     }
 
     fn pair(&self) -> Pair {

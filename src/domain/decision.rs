@@ -40,7 +40,7 @@ pub struct Push<'a> {
     pub declared: Option<&'a Category>,
     /// How urgent.
     pub priority: Priority,
-    /// A data-only background push.
+    /// It brings no alert: a data-only background push, a call, a Live Activity without words.
     pub silent: bool,
     /// What in quiet hours.
     pub in_quiet_hours: InQuietHours,
@@ -60,7 +60,7 @@ impl<'a> Push<'a> {
             category: notification.category.as_deref(),
             declared,
             priority: notification.priority,
-            silent: notification.silent,
+            silent: notification.is_silent(),
             in_quiet_hours: notification.in_quiet_hours,
             when: notification.when,
             lifetime: notification.lifetime,

@@ -17,10 +17,12 @@ pub mod name;
 pub mod notification;
 pub mod outcome;
 pub mod preferences;
+pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
 pub mod retry;
 pub mod token;
+pub mod token_kind;
 pub mod work;
 pub mod zone;
 

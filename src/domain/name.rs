@@ -23,6 +23,8 @@ pub const MAX_DEVICE_ID: usize = 128;
 pub const MAX_USER_ID: usize = 256;
 /// The id of a category, topic or template, at most, in characters.
 pub const MAX_CATEGORY_ID: usize = 64;
+/// The id of a Live Activity (`ActivityKit`'s are UUIDs) or the name of its attributes' type, at most, in characters.
+pub const MAX_ACTIVITY_NAME: usize = 64;
 
 /// A `device_id`: 1–128 of `A-Za-z0-9._:-`.
 pub fn check_device_id(name: &str) -> Result<(), NameError> {
@@ -32,6 +34,11 @@ pub fn check_device_id(name: &str) -> Result<(), NameError> {
 /// The id of a category, topic or template: 1–64 of `A-Za-z0-9._:-`.
 pub fn check_category_id(name: &str) -> Result<(), NameError> {
     check_id(name, MAX_CATEGORY_ID)
+}
+
+/// The id of a Live Activity or the name of its attributes' type: 1–64 of `A-Za-z0-9._:-`.
+pub fn check_activity_name(name: &str) -> Result<(), NameError> {
+    check_id(name, MAX_ACTIVITY_NAME)
 }
 
 /// A `user_id`: 1–256 characters, none of them a control character.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::content::Content;
 use super::device::Platform;
+use super::push_type::PushType;
 
 /// How urgent a notification is, for the provider and for Herald's own queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,4 +149,19 @@ pub struct Notification {
     /// The Android channel of its category, where the content names none.
     #[serde(default)]
     pub android_channel: Option<String>,
+    /// What kind of push it is, and so which of an installation's addresses it goes to.
+    #[serde(default, skip_serializing_if = "PushType::is_usual")]
+    pub push_type: PushType,
+}
+
+impl Notification {
+    /// Whether it brings no alert: a data-only push, or one of a kind that shows nothing by itself.
+    pub fn is_silent(&self) -> bool {
+        self.push_type.is_silent(self.silent, !self.push_type.is_usual() && self.has_words())
+    }
+
+    fn has_words(&self) -> bool {
+        let mut all = std::iter::once(&self.content).chain(self.platforms.values()).chain(self.localized.values());
+        all.any(Content::is_visible)
+    }
 }

@@ -29,6 +29,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::Priority;
 use crate::domain::outcome::Outcome;
+use crate::domain::push_type::PushType;
 
 pub use context::Context;
 pub use fingerprint::Fingerprint;
@@ -48,6 +49,10 @@ pub struct Message<'a> {
     pub content: &'a Content,
     /// A data-only background push.
     pub silent: bool,
+    /// What kind of push it is. All but the usual are Apple's alone: no other provider is asked for them.
+    pub push_type: &'a PushType,
+    /// From when on it may be sent: of what a Live Activity is told, the latest of these counts.
+    pub start_at: Timestamp,
     /// How urgent.
     pub priority: Priority,
     /// The caller's key as it goes on the wire (at most 64 bytes of visible ASCII), else the notification's id.

@@ -6,6 +6,7 @@
 pub mod category;
 pub mod dead_letter;
 pub mod device;
+pub mod device_token;
 pub mod engine;
 pub mod idempotency;
 pub mod key;
@@ -24,6 +25,7 @@ use crate::domain::id::AppId;
 pub use category::Categories;
 pub use dead_letter::DeadLetters;
 pub use device::Devices;
+pub use device_token::DeviceTokens;
 pub use engine::Engine;
 pub use idempotency::Replays;
 pub use key::Keys;
@@ -78,9 +80,15 @@ impl Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
-pub trait Store: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + Pauses + People + Receipts + Replays {}
+pub trait Store:
+    Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
+{
+}
 
-impl<T: Apps + Categories + DeadLetters + Devices + Engine + Keys + Notifications + Pauses + People + Receipts + Replays> Store for T {}
+impl<T: Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays>
+    Store for T
+{
+}
 
 /// The apps and the store's own health.
 #[async_trait]

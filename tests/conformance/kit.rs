@@ -181,6 +181,7 @@ impl World {
             day: day_of(self.now()),
             check_deliveries: !work.first,
             collapse_hash: None,
+            token_kind: None,
             peek: false,
         }
     }

@@ -39,6 +39,7 @@ mod speed;
 mod sqlite_file;
 mod targets;
 mod together;
+mod tokens;
 mod twin_record;
 mod twin_steps;
 mod twins;
@@ -127,6 +128,18 @@ every_store! {
         a_chunk_is_never_dead,
         takes_begin_anew_with_what_follows,
         a_thousand_keys_are_claimed_in_one_go;
+    tokens:
+        a_device_has_one_address_of_a_kind,
+        an_address_needs_its_device,
+        an_address_belongs_to_one_device,
+        a_device_keeps_the_latest_live_activities,
+        addresses_go_with_their_device_and_its_user,
+        work_is_read_with_the_address_it_is_for,
+        a_device_of_another_provider_has_no_other_addresses,
+        a_dead_address_goes_and_its_device_stays,
+        an_address_registered_since_survives_the_verdict,
+        an_address_is_moved_to_the_service_that_knows_it,
+        ordinary_and_other_addresses_are_judged_together;
     targets:
         a_user_is_all_their_active_devices,
         the_latest_seen_device_stands_for_a_user_where_that_is_asked,

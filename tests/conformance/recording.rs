@@ -98,6 +98,7 @@ fn death(world: &World, work: &TakenWork, device: &Device, token_hash: TokenHash
     Death {
         delivery: world.delivery(work.key.notification, Target::device(device.pk), ending),
         token_hash,
+        token_kind: None,
         since: world.now(),
         deactivate: Some(InactiveReason::TokenDead),
     }
@@ -162,7 +163,8 @@ pub async fn a_verdict_over_an_older_token_is_no_outcome(world: &mut World) {
 
 pub async fn a_device_is_moved_to_the_service_that_knows_its_token(world: &mut World) {
     let device = world.device("phone", Some("ann")).await;
-    let correction = |device: &Device, environment| Correction { device: device.pk, token_hash: device.token_hash, environment };
+    let correction =
+        |device: &Device, environment| Correction { device: device.pk, token_hash: device.token_hash, token_kind: None, environment };
     let corrections = vec![correction(&device, Environment::Sandbox)];
     write(world, Record { corrections: corrections.clone(), ..Record::default() }).await;
     let corrected = world.store().device(world.app, "phone").await.unwrap().unwrap();
@@ -184,7 +186,12 @@ pub async fn corrections_and_verdicts_go_together(world: &mut World) {
     let (one, two) = (world.device("one", Some("ann")).await, world.device("two", Some("ann")).await);
     world.accept(world.direct(users(&["ann"]))).await;
     let work = world.only_taken().await;
-    let correction = |device: &Device| Correction { device: device.pk, token_hash: device.token_hash, environment: Environment::Sandbox };
+    let correction = |device: &Device| Correction {
+        device: device.pk,
+        token_hash: device.token_hash,
+        token_kind: None,
+        environment: Environment::Sandbox,
+    };
     let dead = death(world, &work, &two, two.token_hash);
     let record =
         Record { deaths: vec![dead], corrections: vec![correction(&one), correction(&two), correction(&one)], ..Record::default() };

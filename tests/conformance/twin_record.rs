@@ -6,6 +6,7 @@ use herald::domain::delivery::{Delivery, Ending};
 use herald::domain::device::{InactiveReason, ProviderKind};
 use herald::domain::outcome::Reason;
 use herald::domain::reason::{FailReason, SuppressReason, WaitReason};
+use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, Pair, TakenWork, Targets};
 use herald::store::engine::{Ask, Candidate, Death, Finished, Record, Shown, day_of};
 
@@ -36,6 +37,7 @@ fn judge(twin: &Twin, work: &TakenWork, ask: &Ask, (one, choice): (&Candidate, u
     match (&delivery.ending, &one.recipient, pair) {
         (Ending::Failed(_), Some(recipient), Some(_)) => record.deaths.push(Death {
             token_hash: recipient.token_hash,
+            token_kind: ask.token_kind.clone().filter(|_| !one.lacks_token),
             since: world.now(),
             deactivate: Some(InactiveReason::TokenDead),
             delivery,
@@ -69,6 +71,7 @@ pub async fn record(twin: &mut Twin, work: &TakenWork, (choices, finish, twice):
         accepted_at: stored.accepted_at,
         latest_only: choices & 0x8000 != 0,
         collapse_hash: Some(KEY),
+        token_kind: (choices & 0x2000 != 0).then_some(TokenKind::Voip),
         ..twin.world.ask(work)
     };
     let answer = store.read_targets(std::slice::from_ref(&ask)).await.unwrap().pop().unwrap();

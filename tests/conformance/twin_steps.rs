@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use herald::domain::device::{Change, DeviceChange, Imported};
+use herald::domain::device::{Change, DeviceChange, Imported, PushToken};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{Pair, TakenWork, Targets, WorkKind};
 use herald::store::PageRequest;
+use herald::store::device_token::TokenChange;
 use herald::store::engine::{RunStatus, Sweep};
 use herald::store::receipt::{Receipt, ReceiptKind};
 use proptest::prelude::*;
@@ -22,6 +24,8 @@ pub enum Step {
     Patch { device: u8, zone: u8, signs_out: bool },
     Import { device: u8, user: u8, inactive: bool },
     Delete { device: u8 },
+    Address { device: u8, kind: u8, token: u8 },
+    Unaddress { device: u8, kind: u8 },
     Prefer { user: u8, zone: u8 },
     Contact { user: u8, forget: bool },
     Direct { named: BTreeSet<u8>, as_users: bool, latest_only: bool, ahead: u16, published: bool },
@@ -54,6 +58,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (0..5_u8, 0..3_u8, any::<bool>()).prop_map(|(device, zone, signs_out)| Step::Patch { device, zone, signs_out }),
         1 => (0..5_u8, 0..4_u8, any::<bool>()).prop_map(|(device, user, inactive)| Step::Import { device, user, inactive }),
         1 => (0..5_u8).prop_map(|device| Step::Delete { device }),
+        3 => (0..5_u8, 0..3_u8, 0..4_u8).prop_map(|(device, kind, token)| Step::Address { device, kind, token }),
+        1 => (0..5_u8, 0..3_u8).prop_map(|(device, kind)| Step::Unaddress { device, kind }),
         1 => (0..4_u8, 0..3_u8).prop_map(|(user, zone)| Step::Prefer { user, zone }),
         1 => (0..4_u8, any::<bool>()).prop_map(|(user, forget)| Step::Contact { user, forget }),
         4 => (proptest::collection::btree_set(0..5_u8, 1..4), any::<bool>(), any::<bool>(), ahead(), any::<bool>()).prop_map(
@@ -86,6 +92,10 @@ fn zone(n: u8) -> Option<String> {
     ["Europe/Paris", "Asia/Tokyo"].get(usize::from(n)).map(|zone| (*zone).to_owned())
 }
 
+fn token_kind(n: u8) -> TokenKind {
+    if n == 0 { TokenKind::Voip } else { TokenKind::LiveActivity(format!("a{n}")) }
+}
+
 fn names(letter: char, of: &BTreeSet<u8>) -> Vec<String> {
     of.iter().map(|n| format!("{letter}{n}")).collect()
 }
@@ -116,6 +126,13 @@ impl Step {
                 twin.told(&store.put_devices(app, vec![(format!("d{device}"), change)]).await.unwrap())
             }
             Self::Delete { device } => twin.told(&store.delete_device(app, &format!("d{device}")).await.unwrap()),
+            Self::Address { device, kind, token } => {
+                let change = TokenChange { token: PushToken::Apns(format!("other {token}")), environment: None };
+                twin.told(&store.put_token(app, &format!("d{device}"), &token_kind(*kind), change, None).await.unwrap())
+            }
+            Self::Unaddress { device, kind } => {
+                twin.told(&store.delete_token(app, &format!("d{device}"), &token_kind(*kind)).await.unwrap())
+            }
             Self::Prefer { user, zone: n } => {
                 let preferences = Preferences { timezone: zone(*n), ..Preferences::default() };
                 twin.told(&store.put_preferences(app, &format!("u{user}"), &preferences, None).await.unwrap())

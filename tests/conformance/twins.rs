@@ -58,6 +58,9 @@ impl Twin {
             let all = PageRequest { limit: 500, after: None };
             seen.push(self.told(&shared.user_deliveries(app, &format!("u{user}"), &all).await.unwrap().items));
         }
+        for device in 0..5 {
+            seen.push(self.told(&shared.tokens(app, &format!("d{device}")).await.unwrap()));
+        }
         let all = PageRequest { limit: 500, after: None };
         seen.push(self.told(&shared.devices(app, &DeviceFilter::default(), &all).await.unwrap().items));
         seen.push(self.told(&shared.dead_letters(app, &all).await.unwrap().items));

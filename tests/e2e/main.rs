@@ -8,6 +8,7 @@
     reason = "a test says what went wrong by panicking, and builds its bodies plainly"
 )]
 
+mod addresses;
 mod audience;
 mod bad_day;
 mod batch;

@@ -29,6 +29,7 @@ impl State {
     fn forget(&mut self, app: AppId, name: &str) -> bool {
         let Some(device) = self.find(app, name) else { return false };
         self.devices.remove(&device.pk);
+        self.forget_tokens(device.pk);
         self.device_names.remove(&(app, name.to_owned()));
         true
     }

@@ -21,6 +21,7 @@ mod registry;
 mod runs;
 pub mod state;
 mod targets;
+pub mod tokens;
 mod views;
 mod waiting;
 

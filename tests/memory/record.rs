@@ -75,11 +75,21 @@ impl State {
     }
 
     fn has_other_token(&self, death: &Death) -> bool {
-        let device = death.delivery.target.as_device().and_then(|pk| self.device(pk));
-        device.is_some_and(|device| device.token_hash != death.token_hash)
+        let Some(pk) = death.delivery.target.as_device() else { return false };
+        let present = match &death.token_kind {
+            None => self.device(pk).map(|device| device.token_hash),
+            Some(kind) => self.tokens.get(&(pk, kind.clone())).map(super::tokens::TokenRow::hash),
+        };
+        present.is_some_and(|hash| hash != death.token_hash)
     }
 
     fn deactivate(&mut self, death: &Death, now: Timestamp) -> bool {
+        if let (Some(kind), Some(pk)) = (&death.token_kind, death.delivery.target.as_device()) {
+            if death.deactivate.is_some() {
+                self.bury_token((pk, kind), (death.token_hash, death.since), now);
+            }
+            return false;
+        }
         let meant = |device: &&mut Device| {
             let same = device.token_hash == death.token_hash && device.token_seen_at <= death.since;
             same && device.status == DeviceStatus::Active
@@ -92,6 +102,9 @@ impl State {
     }
 
     fn correct(&mut self, correction: &Correction, now: Timestamp) {
+        if let Some(kind) = &correction.token_kind {
+            return self.correct_token((correction.device, kind), (correction.token_hash, correction.environment), now);
+        }
         let device = self.devices.get_mut(&correction.device).and_then(|row| row.device.as_mut());
         let wrong = |device: &&mut Device| device.token_hash == correction.token_hash && device.environment != correction.environment;
         if let Some(device) = device.filter(wrong) {

@@ -83,6 +83,7 @@ impl State {
         device.person = person;
         if owner_changes {
             device.tags = BTreeMap::new();
+            self.forget_tokens(pk);
         }
         (device.platform, device.provider) = (platform, provider);
         set(&mut device, change, (verb, now));

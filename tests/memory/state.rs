@@ -8,6 +8,7 @@ use herald::domain::delivery::Delivery;
 use herald::domain::device::Device;
 use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::category::Declared;
 use herald::store::engine::{Cursor, NewNotification, RunStatus};
@@ -15,6 +16,8 @@ use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
 use uuid::Uuid;
+
+use super::tokens::TokenRow;
 
 /// Everything that is stored.
 #[derive(Clone, Default)]
@@ -26,6 +29,7 @@ pub struct State {
     pub person_names: BTreeMap<(AppId, String), PersonPk>,
     pub devices: BTreeMap<DevicePk, DeviceRow>,
     pub device_names: BTreeMap<(AppId, String), DevicePk>,
+    pub tokens: BTreeMap<(DevicePk, TokenKind), TokenRow>,
     pub notifications: BTreeMap<NotificationId, NewNotification>,
     pub runs: BTreeMap<NotificationId, Run>,
     pub work: BTreeMap<(NotificationId, WorkId), Row>,

@@ -10,7 +10,7 @@ use herald::store::engine::{Answer, Ask, Candidate, Recipient};
 use super::state::{DeviceRow, State};
 
 fn candidate(target: Target, person: Option<PersonPk>, recipient: Option<Recipient>) -> Candidate {
-    Candidate { target, person, recipient, moved: false, delivered: false, shown: None }
+    Candidate { target, person, recipient, moved: false, delivered: false, shown: None, lacks_token: false }
 }
 
 /// A name without a row, looked at without making one.
@@ -54,6 +54,7 @@ impl State {
         for candidate in &mut candidates {
             candidate.delivered = ask.check_deliveries && self.has_it(ask, candidate);
             candidate.shown = ask.collapse_hash.and_then(|hash| self.last_shown(candidate.target, hash));
+            self.readdress(ask, candidate);
         }
         Answer { run: self.run_status(ask.key.notification), candidates }
     }

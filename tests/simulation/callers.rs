@@ -13,6 +13,7 @@ use herald::domain::device::{Change, DeviceChange, Platform, PushToken};
 use herald::domain::id::NotificationId;
 use herald::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use herald::domain::preferences::Preferences;
+use herald::domain::push_type::PushType;
 use herald::domain::quiet_hours::QuietInterval;
 use herald::store::engine::{Engine, Item, ItemVerdict, Submission, Verdict};
 use herald::store::{Devices, People};
@@ -194,6 +195,7 @@ fn plain() -> Draft {
         localized: BTreeMap::new(),
         labels: BTreeMap::new(),
         silent: false,
+        push_type: PushType::Usual,
         when: None,
         lifetime: None,
         collapse_key: None,

@@ -11,10 +11,12 @@ use herald::domain::clock::Clock;
 use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered};
+use herald::store::device_token::{Addressed, TokenChange};
 use herald::store::engine::{
     Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
 };
@@ -25,8 +27,8 @@ use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::{
-    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts, Replays,
-    Result,
+    Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts,
+    Replays, Result,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -250,6 +252,11 @@ plainly!(Devices {
     fn device(app: AppId, name: &str) -> Option<Device>;
     fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
     fn delete_device(app: AppId, name: &str) -> bool;
+});
+plainly!(DeviceTokens {
+    fn put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
+    fn delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
+    fn tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
 });
 plainly!(Keys {
     fn create_key(key: &ApiKey, hash: [u8; 32]) -> ();

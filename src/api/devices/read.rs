@@ -37,8 +37,10 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let device = api.store.device(caller.app, &name).await?.ok_or_else(|| Problem::not_found("device"))?;
+    // read after the version: what is newer than that is read again
+    let tokens = api.store.tokens(caller.app, &name).await?;
     let tag = tag_of(&device);
-    Ok(etag::answer(&headers, &tag, &DeviceResponse::from(device)))
+    Ok(etag::answer(&headers, &tag, &DeviceResponse::with_tokens(device, tokens)))
 }
 
 /// Delete a device

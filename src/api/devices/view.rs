@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::tokens::DeviceTokenResponse;
 use crate::api::etag::Tag;
 use crate::api::instant::Instant;
 use crate::api::schema;
 use crate::domain::device::{Device, DeviceStatus, Environment, InactiveReason, Permission, Platform, ProviderKind};
+use crate::domain::token_kind::DeviceToken;
 
 /// A device.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +62,18 @@ pub(super) struct DeviceResponse {
     last_seen_at: Instant,
     /// The first 8 hexadecimal digits of the token's SHA-256, to recognise it by.
     token_hint: String,
+    /// Its other addresses, by kind; only where one device is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    tokens: Option<Vec<DeviceTokenResponse>>,
+}
+
+impl DeviceResponse {
+    /// With its other addresses.
+    pub(super) fn with_tokens(device: Device, tokens: Vec<DeviceToken>) -> Self {
+        let tokens = tokens.into_iter().map(DeviceTokenResponse::from).collect();
+        Self { tokens: Some(tokens), ..Self::from(device) }
+    }
 }
 
 /// The version of a device. One that was deleted and made again begins its count anew, so the instant it was made is in it.
@@ -88,6 +102,7 @@ impl From<Device> for DeviceResponse {
             updated_at: Instant(device.updated_at),
             last_seen_at: Instant(device.last_seen_at),
             token_hint: device.token_hash.hint(),
+            tokens: None,
         }
     }
 }

@@ -35,6 +35,12 @@ pub(in crate::api) struct NotificationRequest {
     pub(super) labels: Option<UniqueMap<String>>,
     /// A data-only background push: no words, sound or badge.
     pub(super) silent: Option<bool>,
+    /// Where it goes to another address than a device's ordinary one: `voip` to that for calls (APNs 10, 5 120 bytes, 30 seconds to live unless
+    /// something else is said), `location` to that for location queries. The app's data says what it is about: no words, sound or badge.
+    #[schema(value_type = Option<PushTypeSchema>)]
+    pub(super) push_type: Option<PushTypeWord>,
+    /// A push to a Live Activity. `content`, if any, is its alert; without one it is treated as silent.
+    pub(super) live_activity: Option<LiveActivityRequest>,
     /// How long it may live from the instant it is due at a device; 0 is now or never. The category's, else a day, where absent.
     #[schema(maximum = 2_419_200)]
     pub(super) ttl_seconds: Option<u32>,
@@ -113,6 +119,71 @@ pub(super) enum DevicesWord {
     Latest,
 }
 
+/// Pushes to another address than a device's ordinary one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PushTypeWord {
+    Voip,
+    Location,
+}
+
+/// Which of a device's other addresses a push goes to.
+#[derive(ToSchema)]
+#[schema(as = PushType, rename_all = "snake_case")]
+#[expect(dead_code, reason = "a schema only")]
+pub(super) enum PushTypeSchema {
+    Voip,
+    Location,
+}
+
+/// What becomes of a Live Activity and what it shows. It goes to the address of the activity, or, where one starts, of its attributes' type;
+/// devices that have none are left out (`unsupported`).
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = LiveActivity)]
+pub(super) struct LiveActivityRequest {
+    /// What becomes of it.
+    #[schema(value_type = ActivityEventSchema, required = true, nullable = false)]
+    pub(super) event: Option<EventWord>,
+    /// With `update` and `end`: which one.
+    #[schema(min_length = 1, max_length = 64)]
+    pub(super) activity_id: Option<String>,
+    /// With `start`: the name of the app's attributes type.
+    #[schema(min_length = 1, max_length = 64)]
+    pub(super) attributes_type: Option<String>,
+    /// With `start`: what of it never changes.
+    #[schema(value_type = Option<Object>)]
+    pub(super) attributes: Option<AnyValue>,
+    /// What it shows from now on.
+    #[schema(value_type = Option<Object>)]
+    pub(super) content_state: Option<AnyValue>,
+    /// From when on that is out of date.
+    #[schema(value_type = Option<schema::Instant>)]
+    pub(super) stale_at: Option<Instant>,
+    /// With `end`: when it goes from the screen; within four hours where absent, at once where it has passed.
+    #[schema(value_type = Option<schema::Instant>)]
+    pub(super) dismiss_at: Option<Instant>,
+}
+
+/// What becomes of a Live Activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EventWord {
+    Start,
+    Update,
+    End,
+}
+
+/// What becomes of a Live Activity.
+#[derive(ToSchema)]
+#[schema(as = ActivityEvent, rename_all = "snake_case")]
+#[expect(dead_code, reason = "a schema only")]
+pub(super) enum ActivityEventSchema {
+    Start,
+    Update,
+    End,
+}
+
 /// What a person sees and what the app gets.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
@@ -185,4 +256,4 @@ pub(super) struct PlatformsRequest {
     pub(super) web: Option<ContentRequest>,
 }
 
-objects!(NotificationRequest, ToRequest, ContentRequest, ActionRequest, PlatformsRequest);
+objects!(NotificationRequest, ToRequest, LiveActivityRequest, ContentRequest, ActionRequest, PlatformsRequest);

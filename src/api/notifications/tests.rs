@@ -1,5 +1,7 @@
 //! Every field and limit of a notification, by table.
 
+mod push_type;
+
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::{Value, json};
 
@@ -91,7 +93,7 @@ fn an_audience_is_named_in_exactly_one_way() {
 
 #[test]
 fn what_a_later_version_will_take_is_refused_now() {
-    for name in ["template", "fallback", "inbox", "live_activity", "push_type", "badge_add", "variants"] {
+    for name in ["template", "fallback", "inbox", "badge_add", "variants"] {
         refused(&json!({name: true}), name, "unknown_field");
     }
     refused(&json!({"content": {"title": "x", "badge_add": 1}}), "content.badge_add", "unknown_field");

@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::content::{self, Words};
+use super::content;
 use super::critical;
 use super::dto::{NotificationRequest, ToRequest, Which};
 use super::overrides;
+use super::push_type;
 use crate::api::Api;
 use crate::api::checks::Checks;
 use crate::api::json::Reading;
@@ -52,12 +53,13 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
     let to_one_of_each = matches!(named.devices, Some(Which::Latest));
     check_small(&request, &to, &mut checks);
     let overrides = overrides::take(&mut request, &mut checks);
+    let push_type = push_type::take(&mut request, &mut checks);
     let when = take_when(&request, given.now, &mut checks);
     let lifetime = take_lifetime(&request, when, given.now, &mut checks);
     let localized = request.localized.map(|map| map.0);
     let words = content::take(request.content, request.platforms, localized, &mut checks);
     let silent = request.silent.unwrap_or_default();
-    check_words(&words, silent, &mut checks);
+    push_type::check_words(&words, &push_type, silent, &mut checks);
     let in_quiet_hours = request.in_quiet_hours.unwrap_or_default();
     let is_critical = request.priority == Some(Priority::Critical) || in_quiet_hours == InQuietHours::Ignore;
     if (is_critical || words.is_critical() || critical::is_in(&overrides)) && !given.may_be_critical {
@@ -74,6 +76,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         localized: words.localized,
         labels: request.labels.map(|labels| labels.0).unwrap_or_default(),
         silent,
+        push_type,
         when,
         lifetime,
         collapse_key: request.collapse_key,
@@ -230,15 +233,5 @@ fn take_lifetime(request: &NotificationRequest, when: Option<When>, now: Timesta
             Some(Lifetime::Until(at.0))
         }
         (None, None) => None,
-    }
-}
-
-fn check_words(words: &Words, silent: bool, checks: &mut Checks) {
-    if silent {
-        for (at, _) in words.each().filter(|(_, content)| content.is_visible()) {
-            checks.invalid(at, "must have no title, subtitle, body, image_url, sound or badge beside silent");
-        }
-    } else if !words.each().any(|(_, content)| content.is_visible()) && !checks.has_below("content") {
-        checks.refuse("content", "required", "must have a title or a body, unless the notification is silent");
     }
 }

@@ -88,6 +88,7 @@ async fn a_node_without_the_api_can_be_watched_over() {
 fn body_of(operation: &str) -> Value {
     match operation {
         "put /v1/devices/{device_id}" => json!({"user_id": "ann", "platform": "android", "token": "t"}),
+        "put /v1/devices/{device_id}/tokens/{kind}" => json!({"token": "0".repeat(64)}),
         "patch /v1/devices/{device_id}" => json!({"locale": "fr"}),
         "post /v1/devices/import" => json!({"device_id": "d1", "user_id": "ann", "platform": "android", "token": "t"}),
         "put /v1/users/{user_id}/preferences" | "patch /v1/users/{user_id}/preferences" => json!({"timezone": "UTC"}),
@@ -121,7 +122,7 @@ async fn without_the_store_every_operation_asks_for_patience() {
             }
             let id =
                 if path.contains("dead-letters") { "AZqgxAAAcACAAAAAAAAAAAAAAAAAAAAB" } else { "01890a5d-ac96-774b-bcce-b302099a8057" };
-            let path = path.replace("{id}", id).replace("{device_id}", "d1").replace("{user_id}", "ann");
+            let path = path.replace("{id}", id).replace("{device_id}", "d1").replace("{user_id}", "ann").replace("{kind}", "voip");
             let kind = if path.ends_with("import") { "application/x-ndjson" } else { "application/json" };
             let has_body = matches!(method.as_str(), "put" | "patch") || (method == "post" && !path.ends_with("/retry"));
             let (headers, body) =

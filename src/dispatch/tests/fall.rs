@@ -70,7 +70,7 @@ async fn what_follows_a_verdict_stays_with_its_own_claim() {
             detail: None,
             at: node.now(),
         };
-        Death { delivery, token_hash: TokenHash([7; 32]), since: node.now(), deactivate: None }
+        Death { delivery, token_hash: TokenHash([7; 32]), token_kind: None, since: node.now(), deactivate: None }
     };
     // the lapsed one is not over yet, the present one is
     for (job, targets) in [(&first, 2), (&second, 1)] {

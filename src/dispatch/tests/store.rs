@@ -12,10 +12,12 @@ use crate::domain::category::Category;
 use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered};
+use crate::store::device_token::{Addressed, TokenChange};
 use crate::store::engine::{
     Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
 };
@@ -26,8 +28,8 @@ use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::{
-    Apps, Categories, DeadLetters, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts, Replays,
-    Result, Store,
+    Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts,
+    Replays, Result, Store,
 };
 
 /// How a call fails.
@@ -143,6 +145,11 @@ around! {
         device(app: AppId, name: &str) -> Option<Device>;
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
         delete_device(app: AppId, name: &str) -> bool;
+    }
+    DeviceTokens {
+        put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
+        delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
+        tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
     }
     Engine {
         now() -> Timestamp;

@@ -27,6 +27,7 @@ use crate::domain::decision::AppDefaults;
 use crate::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushToken};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::{InQuietHours, Overrides};
+use crate::domain::push_type::PushType;
 use crate::providers::Provider;
 use crate::queue::{Queue, Taken};
 use crate::store::engine::{Item, Submission};
@@ -223,6 +224,7 @@ fn draft(to: To) -> Draft {
         localized: BTreeMap::new(),
         labels: BTreeMap::new(),
         silent: false,
+        push_type: PushType::Usual,
         when: None,
         lifetime: None,
         collapse_key: None,

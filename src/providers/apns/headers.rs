@@ -42,17 +42,21 @@ impl Fields {
     /// Those of a message, patched. `patch` is `apns.headers` as the caller gave it.
     pub(super) fn new(message: &Message<'_>, patch: Option<&Value>) -> Result<Self, RenderError> {
         let mut texts = Texts::from([
-            (PUSH_TYPE.to_owned(), usual(message).as_str().to_owned()),
+            (PUSH_TYPE.to_owned(), PushType::of(message).as_str().to_owned()),
             (COLLAPSE_ID.to_owned(), message.collapse_id.to_owned()),
         ]);
         fields::patch(&mut texts, patch, AT, &KEPT)?;
-        Self::checked(AT, message, texts)
+        let fields = Self::checked(AT, message, texts)?;
+        if !message.push_type.is_usual() && fields.push_type != PushType::of(message) {
+            return Err(invalid(AT, PUSH_TYPE, "must be that of the notification, since it goes to an address of its own"));
+        }
+        Ok(fields)
     }
 
     /// Those of a message as they are to be, by lower-case name. `at`: where they are in the caller's body.
     pub(super) fn checked(at: &str, message: &Message<'_>, mut texts: Texts) -> Result<Self, RenderError> {
         let push_type = match texts.get(PUSH_TYPE) {
-            None => usual(message),
+            None => PushType::of(message),
             Some(text) => PushType::parse(text).ok_or_else(|| invalid(at, PUSH_TYPE, "is not a push type of Apple's"))?,
         };
         let wanted = if push_type.is_immediate() { Priority::High } else { message.priority };
@@ -87,8 +91,4 @@ impl Fields {
         fields::write(self.texts, &mut headers, AT, COLLAPSE_ID)?;
         Ok(headers)
     }
-}
-
-fn usual(message: &Message<'_>) -> PushType {
-    if message.silent { PushType::Background } else { PushType::Alert }
 }

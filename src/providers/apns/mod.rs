@@ -8,6 +8,7 @@ mod aps;
 mod certificate;
 mod credential;
 mod headers;
+mod live_activity;
 mod provider;
 mod push_type;
 mod reason;

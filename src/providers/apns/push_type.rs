@@ -1,5 +1,8 @@
 //! Apple's push types and what each asks for.
 
+use crate::domain::push_type::PushType as Asked;
+use crate::providers::Message;
+
 /// `apns-push-type` ("Sending notification requests to APNs").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PushType {
@@ -35,6 +38,17 @@ impl PushType {
         Self::Voip,
         Self::Widgets,
     ];
+
+    /// That of a message, where its patch names no other.
+    pub(super) fn of(message: &Message<'_>) -> Self {
+        match message.push_type {
+            Asked::Usual if message.silent => Self::Background,
+            Asked::Usual => Self::Alert,
+            Asked::Voip => Self::Voip,
+            Asked::Location => Self::Location,
+            Asked::LiveActivity(_) => Self::LiveActivity,
+        }
+    }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|push_type| push_type.as_str() == text)

@@ -7,10 +7,14 @@ use super::agreement::agree;
 use super::aps::aps;
 use super::certificate::Certificate;
 use super::headers::{AT, Fields, PUSH_TYPE};
+use super::live_activity;
 use crate::domain::content::Content;
+use crate::domain::push_type::PushType;
 use crate::providers::fields::invalid;
 use crate::providers::patch;
 use crate::providers::{Body, Message, RenderError, Rendered};
+
+const NOT_COVERED: &str = "is not covered by the app's certificate";
 
 /// What of an app's settings a rendering depends on.
 #[derive(Clone, Copy)]
@@ -29,10 +33,16 @@ pub(super) fn render(message: &Message<'_>, app: App<'_>) -> Result<Rendered, Re
     let fields = Fields::new(message, overrides.headers)?;
     let topic = format!("{bundle_id}{}", fields.push_type.topic_suffix());
     if certificate.is_some_and(|certificate| !certificate.covers(fields.push_type, &topic)) {
-        return Err(invalid(AT, PUSH_TYPE, "is not covered by the app's certificate"));
+        return Err(uncovered(message.push_type));
     }
     let mut payload = custom(message.content, message.notification.to_string());
-    payload.insert("aps".to_owned(), Value::Object(aps(message.content, message.silent, service_extension)));
+    let aps = match message.push_type {
+        PushType::Usual => aps(message.content, message.silent, service_extension),
+        PushType::LiveActivity(activity) => live_activity::aps(activity, message.content, message.start_at),
+        // what they are about is the app's own
+        PushType::Voip | PushType::Location => Map::new(),
+    };
+    payload.insert("aps".to_owned(), Value::Object(aps));
     if let Some(patch) = overrides.payload {
         patch::merge_members(&mut payload, patch);
     }
@@ -45,6 +55,16 @@ pub(super) fn render(message: &Message<'_>, app: App<'_>) -> Result<Rendered, Re
         return Err(RenderError::TooLarge { size, limit });
     }
     Ok(Rendered { body: Body::Whole(Bytes::from(body)), headers: fields.into_headers(topic)?, size })
+}
+
+/// The app's certificate is not for this kind of push: where it was asked for.
+fn uncovered(push_type: &PushType) -> RenderError {
+    let refused = |field: &str| RenderError::Invalid { field: field.to_owned(), message: NOT_COVERED.to_owned() };
+    match push_type {
+        PushType::Usual => invalid(AT, PUSH_TYPE, NOT_COVERED),
+        PushType::Voip | PushType::Location => refused("push_type"),
+        PushType::LiveActivity(_) => refused("live_activity"),
+    }
 }
 
 /// The siblings of `aps`: the app's data and Herald's own keys.

@@ -10,6 +10,7 @@ use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
 use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::domain::push_type::PushType;
 use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
 use crate::providers::{Context, Handover, Provider, Push, Secret};
 
@@ -480,6 +481,9 @@ async fn a_certificate_stands_for_the_token() {
     let location = crate::providers::Message { overrides: Some(&overrides), ..message(&content, Platform::Ios) };
     let refused = setup.provider.render(&location).unwrap_err();
     assert!(matches!(refused, crate::providers::RenderError::Invalid { ref field, .. } if field == "apns.headers.apns-push-type"));
+    let asked = crate::providers::Message { push_type: &PushType::Location, ..message(&content, Platform::Ios) };
+    let refused = setup.provider.render(&asked).unwrap_err();
+    assert!(matches!(refused, crate::providers::RenderError::Invalid { ref field, .. } if field == "push_type"), "{refused:?}");
     let other = Settings { bundle_id: "com.example.other".to_owned(), ..settings };
     assert_eq!(ApnsProvider::load(&other, &Signers::default(), &setup.context).unwrap_err().key(), "bundle_id");
 }

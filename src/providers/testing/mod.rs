@@ -26,6 +26,7 @@ use crate::domain::content::Content;
 use crate::domain::device::Platform;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::Priority;
+use crate::domain::push_type::PushType;
 
 /// Always the same chance.
 pub(super) struct Middling;
@@ -59,6 +60,8 @@ pub(super) fn message(content: &Content, platform: Platform) -> Message<'_> {
         platform,
         content,
         silent: false,
+        push_type: &PushType::Usual,
+        start_at: chrono::Utc.timestamp_opt(1_700_000_000, 0).unwrap(),
         priority: Priority::High,
         collapse_id: "chat-9",
         expires_at: Some(chrono::Utc.timestamp_opt(1_800_000_000, 0).unwrap()),

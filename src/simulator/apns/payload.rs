@@ -28,6 +28,16 @@ struct Aps<'a> {
     event: Option<&'a RawValue>,
     #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
+    #[serde(borrow, rename = "content-state")]
+    content_state: Option<&'a RawValue>,
+    #[serde(borrow, rename = "attributes-type")]
+    attributes_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    attributes: Option<&'a RawValue>,
+    #[serde(borrow, rename = "stale-date")]
+    stale_date: Option<&'a RawValue>,
+    #[serde(borrow, rename = "dismissal-date")]
+    dismissal_date: Option<&'a RawValue>,
 }
 
 impl Aps<'_> {
@@ -40,11 +50,30 @@ impl Aps<'_> {
         wakes && !self.is_visible()
     }
 
+    /// What phones would make something of: a start has its alert, and all but an end say what is shown.
     fn is_live_activity(&self) -> bool {
-        let event = self.event.map_or("", RawValue::get);
-        let is_number = |raw: &RawValue| serde_json::from_str::<f64>(raw.get()).is_ok();
-        matches!(event, r#""start""# | r#""update""# | r#""end""#) && self.timestamp.is_some_and(is_number)
+        let event = match self.event.map_or("", RawValue::get) {
+            r#""start""# => self.starts_activity() && self.content_state.is_some_and(is_object),
+            r#""update""# => self.content_state.is_some_and(is_object),
+            r#""end""# => self.content_state.is_none_or(is_object),
+            _ => false,
+        };
+        let dates = self.stale_date.is_none_or(is_number) && self.dismissal_date.is_none_or(is_number);
+        event && dates && self.timestamp.is_some_and(is_number)
     }
+
+    fn starts_activity(&self) -> bool {
+        let is_name = |raw: &RawValue| serde_json::from_str::<&str>(raw.get()).is_ok_and(|name| !name.is_empty());
+        self.attributes_type.is_some_and(is_name) && self.attributes.is_some_and(is_object) && self.alert.is_some()
+    }
+}
+
+fn is_number(raw: &RawValue) -> bool {
+    serde_json::from_str::<f64>(raw.get()).is_ok()
+}
+
+fn is_object(raw: &RawValue) -> bool {
+    raw.get().starts_with('{')
 }
 
 /// Checks a payload against its push type; answers its `herald_id`, empty without one.
@@ -102,6 +131,12 @@ mod tests {
             (Background, r#"{"aps":{"content-available":1,"sound":"x"}}"#, wrong),
             (LiveActivity, r#"{"aps":{"event":"end","timestamp":1}}"#, Ok("")),
             (LiveActivity, r#"{"aps":{"event":"stop","timestamp":1}}"#, wrong),
+            (LiveActivity, r#"{"aps":{"event":"end","timestamp":1,"content-state":{},"dismissal-date":2}}"#, Ok("")),
+            (LiveActivity, r#"{"aps":{"event":"end","timestamp":1,"dismissal-date":"soon"}}"#, wrong),
+            (LiveActivity, r#"{"aps":{"event":"update","timestamp":1,"content-state":{}}}"#, Ok("")),
+            (LiveActivity, r#"{"aps":{"event":"update","timestamp":1,"content-state":[]}}"#, wrong),
+            (LiveActivity, r#"{"aps":{"event":"update","timestamp":1}}"#, wrong),
+            (LiveActivity, r#"{"aps":{"event":"update","timestamp":1,"content-state":{},"stale-date":{}}}"#, wrong),
             (LiveActivity, r#"{"aps":{"event":"end"}}"#, wrong),
             (Voip, r#"{"anything":1}"#, Ok("")),
         ] {
@@ -109,6 +144,23 @@ mod tests {
         }
         assert_eq!(check(b"{}", None), wrong);
         assert_eq!(check(br#"{"aps":{}}"#, None), Ok(""));
+    }
+
+    #[test]
+    fn a_live_activity_starts_with_all_it_needs() {
+        let start = |members: &str| format!(r#"{{"aps":{{"event":"start","timestamp":1,{members}}}}}"#);
+        for (members, is_good) in [
+            (r#""content-state":{},"attributes":{},"attributes-type":"Ride","alert":{"title":"x"}"#, true),
+            (r#""attributes":{},"attributes-type":"Ride","alert":{"title":"x"}"#, false),
+            (r#""content-state":{},"attributes-type":"Ride","alert":{"title":"x"}"#, false),
+            (r#""content-state":{},"attributes":[],"attributes-type":"Ride","alert":{"title":"x"}"#, false),
+            (r#""content-state":{},"attributes":{},"alert":{"title":"x"}"#, false),
+            (r#""content-state":{},"attributes":{},"attributes-type":"","alert":{"title":"x"}"#, false),
+            (r#""content-state":{},"attributes":{},"attributes-type":"Ride""#, false),
+        ] {
+            let expected = if is_good { Ok("") } else { Err(Reason::InvalidPushType) };
+            assert_eq!(check(start(members).as_bytes(), Some(PushType::LiveActivity)), expected, "{members}");
+        }
     }
 
     #[test]

@@ -216,6 +216,8 @@ async fn a_push_to_a_subscription_of_ours_is_shown_as_the_service_worker_gets_it
         platform: Platform::Web,
         content: &content,
         silent: false,
+        push_type: &crate::domain::push_type::PushType::Usual,
+        start_at: clock.now(),
         priority: Priority::Normal,
         collapse_id: "chat-9",
         expires_at: None,

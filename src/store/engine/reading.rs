@@ -9,6 +9,7 @@ use crate::domain::device::{Environment, Permission, Platform, ProviderKind, Pus
 use crate::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target};
 use crate::domain::preferences::Preferences;
 use crate::domain::reason::words;
+use crate::domain::token_kind::TokenKind;
 use crate::domain::work::{Targets, WorkKey};
 
 /// A notification as the worker reads it.
@@ -77,6 +78,8 @@ pub struct Ask {
     pub check_deliveries: bool,
     /// The hash of the caller's collapse key, to read what was shown under it.
     pub collapse_hash: Option<[u8; 32]>,
+    /// Which of a device's addresses the notification goes to; `None`: the ordinary one.
+    pub token_kind: Option<TokenKind>,
     /// Nothing is to be written: names that are unknown are answered with target 0.
     pub peek: bool,
 }
@@ -105,6 +108,8 @@ pub struct Candidate {
     pub delivered: bool,
     /// The newest notification that was sent to it under the same collapse key.
     pub shown: Option<NotificationId>,
+    /// The device has no address of the kind that was asked for; the recipient's is the ordinary one then.
+    pub lacks_token: bool,
 }
 
 /// What the gate, the renderer and the lane need to know of an active device and its person.
@@ -120,9 +125,9 @@ pub struct Recipient {
     pub platform: Platform,
     /// Who carries pushes to it.
     pub provider: ProviderKind,
-    /// Apple's service.
+    /// Apple's service that knows the address.
     pub environment: Environment,
-    /// The address.
+    /// The address, of the kind that was asked for.
     pub token: PushToken,
     /// Its hash.
     pub token_hash: TokenHash,

@@ -4,6 +4,7 @@ use crate::domain::Timestamp;
 use crate::domain::delivery::Delivery;
 use crate::domain::device::{Environment, InactiveReason, TokenHash};
 use crate::domain::id::{DevicePk, NotificationId, Target};
+use crate::domain::token_kind::TokenKind;
 use crate::domain::work::{NewWork, WorkKey};
 
 /// Everything that one commit of the recorder writes, in this order.
@@ -25,26 +26,31 @@ pub struct Record {
 /// A provider's verdict over a token.
 ///
 /// If the device has another token by now it was no outcome: nothing is written of it, and [`Recorded::outlived`] says so. Else the
-/// delivery is, and the device is deactivated if `deactivate` and its token was not registered after `since`.
+/// delivery is, and the device is deactivated if `deactivate` and its token was not registered after `since`. One of its other addresses is
+/// forgotten then, and the device stays as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Death {
     /// The fact.
     pub delivery: Delivery,
     /// The token that was used.
     pub token_hash: TokenHash,
+    /// Which of the device's addresses that was; `None`: the ordinary one.
+    pub token_kind: Option<TokenKind>,
     /// A registration after this keeps its token.
     pub since: Timestamp,
-    /// Why the device becomes inactive; `None`: it stays active.
+    /// Why the device becomes inactive, or loses the address; `None`: it does not.
     pub deactivate: Option<InactiveReason>,
 }
 
-/// A device is registered with the wrong one of Apple's services: that is set right if it still has the token that was used.
+/// An address is registered with the wrong one of Apple's services: that is set right if the device still has the token that was used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Correction {
     /// Which.
     pub device: DevicePk,
     /// The token that was used.
     pub token_hash: TokenHash,
+    /// Which of the device's addresses that was; `None`: the ordinary one.
+    pub token_kind: Option<TokenKind>,
     /// The service that took a push to it.
     pub environment: Environment,
 }

@@ -1,10 +1,11 @@
-//! Devices that are registered with the wrong one of Apple's services.
+//! Addresses that are registered with the wrong one of Apple's services.
 
 use std::collections::BTreeMap;
 
 use super::super::Result;
 use super::super::engine::Correction;
 use super::batch::{Binds, execute};
+use super::device_token;
 use super::tx::Tx;
 
 pub(super) const CORRECT: &str = "UPDATE device d SET environment = fix.environment, updated_at = $1, version = d.version + 1 \
@@ -13,8 +14,10 @@ pub(super) const CORRECT: &str = "UPDATE device d SET environment = fix.environm
 
 /// Sets right those that still have the token that was used. The devices are locked already.
 pub(super) async fn write(tx: &mut Tx, corrections: &[Correction]) -> Result<()> {
+    device_token::correct(tx, corrections).await?;
     // of several for one device the last counts
-    let latest: BTreeMap<i64, &Correction> = corrections.iter().map(|correction| (correction.device.0, correction)).collect();
+    let latest: BTreeMap<i64, &Correction> =
+        corrections.iter().filter(|one| one.token_kind.is_none()).map(|correction| (correction.device.0, correction)).collect();
     if latest.is_empty() {
         return Ok(());
     }

@@ -6,11 +6,13 @@ use super::super::Result;
 use super::super::engine::{Death, Record};
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{Binds, execute, fetch};
+use super::device_token;
 use super::row::Cells;
 use super::tx::Tx;
 use crate::domain::Timestamp;
 use crate::domain::device::{InactiveReason, TokenHash};
 use crate::domain::id::DevicePk;
+use crate::domain::token_kind::TokenKind;
 
 /// The devices are locked, so that a registration comes wholly before the verdict or wholly after it.
 pub(super) const TOKENS: &str = "SELECT d.pk, d.token_hash FROM unnest($1::bigint[]) AS ask (pk) CROSS JOIN LATERAL \
@@ -35,12 +37,22 @@ pub(super) async fn judge<'r>(tx: &mut Tx, record: &'r Record) -> Result<Judged<
         return Ok(Judged::default());
     }
     let tokens = tokens(tx, devices).await?;
+    let others = device_token::addresses(tx, &others(&record.deaths)).await?;
     let outlived = |death: &&Death| {
-        let device = death.delivery.target.as_device();
-        device.and_then(|pk| tokens.get(&pk)).is_some_and(|hash| *hash != death.token_hash)
+        let Some(device) = death.delivery.target.as_device() else { return false };
+        let present = match &death.token_kind {
+            None => tokens.get(&device).copied(),
+            Some(kind) => others.get(&(device, kind.clone())).map(|address| address.token_hash),
+        };
+        present.is_some_and(|hash| hash != death.token_hash)
     };
     let (again, meant) = record.deaths.iter().partition(outlived);
     Ok(Judged { meant, again })
+}
+
+/// The addresses that are judged and are no ordinary ones.
+fn others(deaths: &[Death]) -> Vec<(DevicePk, TokenKind)> {
+    deaths.iter().filter_map(|death| Some((death.delivery.target.as_device()?, death.token_kind.clone()?))).collect()
 }
 
 async fn tokens(tx: &mut Tx, devices: BTreeSet<i64>) -> Result<HashMap<DevicePk, TokenHash>> {
@@ -54,11 +66,12 @@ async fn tokens(tx: &mut Tx, devices: BTreeSet<i64>) -> Result<HashMap<DevicePk,
     rows.await?.iter().map(read).collect()
 }
 
-/// Deactivates devices whose token was not registered anew since; how many.
+/// Deactivates devices whose token was not registered anew since; how many. Of other addresses only they are forgotten.
 pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<usize> {
+    device_token::forget_dead(tx, meant).await?;
     // of several verdicts over one token the one that reaches furthest counts
     let mut dead: HashMap<(i64, TokenHash), (Timestamp, InactiveReason)> = HashMap::new();
-    for death in meant {
+    for death in meant.iter().filter(|death| death.token_kind.is_none()) {
         let (Some(reason), Some(device)) = (death.deactivate, death.delivery.target.as_device()) else { continue };
         let known = dead.entry((device.0, death.token_hash)).or_insert((death.since, reason));
         if death.since > known.0 {

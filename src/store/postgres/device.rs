@@ -10,8 +10,9 @@ use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{count, execute, fetch, fetch_one};
 use super::device_row::{self, device_columns};
+use super::device_token;
 use super::enroll::enroll;
-use super::register::{is_there, register};
+use super::register::{locked_device, register};
 use super::row::listed_at;
 use super::tx::{reading, transaction};
 use crate::domain::device::{Device, DeviceChange, Platform};
@@ -34,7 +35,7 @@ pub(super) const LIST_OF_USER: &str = concat!(
      AND ($4::text IS NULL OR d.platform = $4) AND ($5::text IS NULL OR d.status = $5) \
      ORDER BY d.created_at DESC, d.pk DESC LIMIT $6"
 );
-const DELETE: &str = "DELETE FROM device WHERE app = $1 AND name = $2 AND token IS NOT NULL";
+const DELETE: &str = "DELETE FROM device WHERE pk = $1";
 
 #[async_trait]
 impl Devices for PostgresStore {
@@ -48,7 +49,7 @@ impl Devices for PostgresStore {
 
     async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>> {
         transaction!(self.callers, tx => async {
-            if !is_there(&mut tx, app, name).await? {
+            if locked_device(&mut tx, app, name).await?.is_none() {
                 return Ok(None);
             }
             register(&mut tx, app, name, change.clone(), (Verb::Patch, if_match)).await.map(Some)
@@ -85,9 +86,13 @@ impl Devices for PostgresStore {
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        let deleted = transaction!(self.callers, tx => execute(&mut tx, DELETE, |binds| {
-            binds.push(app.0).push(name);
-        }));
-        Ok(deleted? > 0)
+        transaction!(self.callers, tx => async {
+            let Some(device) = locked_device(&mut tx, app, name).await? else { return Ok(false) };
+            device_token::forget_all(&mut tx, device.pk).await?;
+            let deleted = execute(&mut tx, DELETE, |binds| {
+                binds.push(device.pk.0);
+            });
+            Ok(deleted.await? > 0)
+        })
     }
 }

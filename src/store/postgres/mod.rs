@@ -17,6 +17,7 @@ mod deaths;
 mod delivery_list;
 mod device;
 mod device_row;
+mod device_token;
 mod door;
 mod engine;
 mod enroll;

@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, engine, enroll, expand, facts, history,
-    idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, tally, targets,
+    accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
+    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, tally, targets,
     user_deliveries, waiting, work,
 };
 
@@ -48,6 +48,16 @@ const TEXTS: &[&str] = &[
     device::BY_NAME,
     device::LIST,
     device::LIST_OF_USER,
+    device_token::ADDRESSES,
+    device_token::CHANGED,
+    device_token::CORRECT,
+    device_token::FORGET,
+    device_token::FORGET_ALL,
+    device_token::FORGET_DEAD,
+    device_token::OF_DEVICE,
+    device_token::OF_NAME,
+    device_token::SEEN,
+    device_token::TAKE,
     engine::NOTIFICATIONS,
     enroll::ACTIVE,
     enroll::HELD,

@@ -11,6 +11,7 @@ use super::super::rules::words::{inactive_reason_text, permission_text, status_t
 use super::super::{Error, Result};
 use super::batch::{Binds, count, execute, fetch_one};
 use super::device_row::{self, device_columns};
+use super::device_token;
 use super::fault::{Gone, Unsettled};
 use super::person;
 use super::row::{Cells, to_document};
@@ -83,9 +84,9 @@ pub(super) async fn register(
     Err(Error::Unavailable(Box::new(Unsettled)))
 }
 
-/// Locks a device's row; whether it is one, and no mere name.
-pub(super) async fn is_there(tx: &mut Tx, app: AppId, name: &str) -> Result<bool> {
-    Ok(locked(tx, app, name).await?.is_some_and(|row| row.device.is_some()))
+/// Locks a device's row; `None` where there is none, or a mere name.
+pub(super) async fn locked_device(tx: &mut Tx, app: AppId, name: &str) -> Result<Option<Device>> {
+    Ok(locked(tx, app, name).await?.and_then(|row| row.device))
 }
 
 async fn locked(conn: &mut PgConnection, app: AppId, name: &str) -> Result<Option<Row>> {
@@ -113,6 +114,9 @@ async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (addres
     device.pk = row.pk;
     settle_status(tx, app, &mut device, old, (wanted, carried)).await?;
     let device = update(tx, &device).await?;
+    if old.is_some_and(|old| old.person != device.person) {
+        device_token::forget_all(tx, device.pk).await?;
+    }
     let device = match device.person {
         Some(person) if is_active(&device) && !old.is_some_and(|old| is_active(old) && old.person == device.person) => {
             make_room(tx, app, person, device).await?
@@ -166,16 +170,22 @@ async fn settle_status(
     // nobody else can hold what an active device holds
     let is_holder = old.is_some_and(|old| is_active(old) && address(old) == address(device));
     if !is_holder {
-        execute(tx, TOKEN, |binds| {
-            binds.push(lock_number(&device.token_hash));
-        })
-        .await?;
+        hold_token(tx, &device.token_hash).await?;
         if !take_token(tx, app, device, carried).await? {
             (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
             return Ok(());
         }
     }
     (device.status, device.inactive_reason) = (DeviceStatus::Active, None);
+    Ok(())
+}
+
+/// Waits for others who bring the same token, and has them wait.
+pub(super) async fn hold_token(tx: &mut Tx, hash: &TokenHash) -> Result<()> {
+    execute(tx, TOKEN, |binds| {
+        binds.push(lock_number(hash));
+    })
+    .await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use super::super::rules::resolve::{Found, Missing, Wanted};
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{execute, fetch};
+use super::device_token;
 use super::fault::Unsettled;
 use super::history::{delivered, shown};
 use super::person;
@@ -48,6 +49,7 @@ async fn look(conn: &mut PgConnection, asks: &[Ask]) -> Result<std::result::Resu
     let mut answers: Vec<Answer> = asks.iter().map(|ask| found.answer(ask)).collect();
     delivered(conn, asks, &mut answers).await?;
     shown(conn, asks, &mut answers).await?;
+    device_token::fill_in(conn, asks, &mut answers).await?;
     Ok(Ok(answers))
 }
 

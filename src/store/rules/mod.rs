@@ -3,6 +3,7 @@
 pub(super) mod booking;
 pub(super) mod cursor;
 pub(super) mod delivery_view;
+pub(super) mod device_tokens;
 pub(super) mod keys;
 pub(super) mod place;
 pub(super) mod registration;

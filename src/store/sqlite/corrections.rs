@@ -1,8 +1,9 @@
-//! Devices that are registered with the wrong one of Apple's services.
+//! Addresses that are registered with the wrong one of Apple's services.
 
 use super::super::Result;
 use super::super::engine::Correction;
 use super::batch::execute;
+use super::device_token;
 use super::writer::Tx;
 
 const CORRECT: &str = "UPDATE device SET environment = ?3, updated_at = ?4, version = version + 1 \
@@ -10,7 +11,12 @@ const CORRECT: &str = "UPDATE device SET environment = ?3, updated_at = ?4, vers
 
 /// Sets right those that still have the token that was used.
 pub(super) async fn write(tx: &mut Tx<'_>, corrections: &[Correction]) -> Result<()> {
-    for Correction { device, token_hash, environment } in corrections {
+    for correction in corrections {
+        if let Some(kind) = &correction.token_kind {
+            device_token::correct(tx, kind, correction).await?;
+            continue;
+        }
+        let Correction { device, token_hash, environment, .. } = correction;
         execute(tx.conn, CORRECT, |binds| {
             binds.push(device.0).push(token_hash.0.as_slice()).push(environment.as_str()).push(tx.now);
         })

@@ -6,6 +6,7 @@ use super::super::Result;
 use super::super::engine::Death;
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{execute, fetch};
+use super::device_token;
 use super::facts::{self, Care};
 use super::json::List;
 use super::row::{Cells, micros};
@@ -13,6 +14,7 @@ use super::writer::Tx;
 use crate::domain::delivery::Delivery;
 use crate::domain::device::TokenHash;
 use crate::domain::id::{DevicePk, NotificationId, Target};
+use crate::domain::token_kind::TokenKind;
 
 pub(super) const TOKENS: &str =
     "SELECT d.pk, d.token_hash FROM json_each(?1) j CROSS JOIN device d ON d.pk = j.value WHERE d.token IS NOT NULL";
@@ -35,9 +37,14 @@ pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Resu
         return Ok(Done::default());
     }
     let tokens = tokens(tx, deaths).await?;
+    let others = device_token::addresses(tx.conn, &others(deaths)).await?;
     let outlived = |death: &&Death| {
-        let device = death.delivery.target.as_device();
-        device.and_then(|pk| tokens.get(&pk)).is_some_and(|hash| *hash != death.token_hash)
+        let Some(device) = death.delivery.target.as_device() else { return false };
+        let present = match &death.token_kind {
+            None => tokens.get(&device).copied(),
+            Some(kind) => others.get(&(device, kind.clone())).map(|address| address.token_hash),
+        };
+        present.is_some_and(|hash| hash != death.token_hash)
     };
     let (again, meant): (Vec<&Death>, Vec<&Death>) = deaths.iter().partition(outlived);
     let deliveries: Vec<&Delivery> = meant.iter().map(|death| &death.delivery).collect();
@@ -48,6 +55,11 @@ pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Resu
     }
     let outlived = again.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
     Ok(Done { inserted, deactivated, outlived })
+}
+
+/// The addresses that are judged and are no ordinary ones.
+fn others(deaths: &[Death]) -> Vec<(DevicePk, TokenKind)> {
+    deaths.iter().filter_map(|death| Some((death.delivery.target.as_device()?, death.token_kind.clone()?))).collect()
 }
 
 async fn tokens(tx: &mut Tx<'_>, deaths: &[Death]) -> Result<HashMap<DevicePk, TokenHash>> {
@@ -64,6 +76,10 @@ async fn tokens(tx: &mut Tx<'_>, deaths: &[Death]) -> Result<HashMap<DevicePk, T
 
 async fn deactivate(tx: &mut Tx<'_>, death: &Death) -> Result<usize> {
     let (Some(reason), Some(device)) = (death.deactivate, death.delivery.target.as_device()) else { return Ok(0) };
+    if let Some(kind) = &death.token_kind {
+        device_token::forget_dead(tx, (device, kind), death).await?;
+        return Ok(0);
+    }
     let changed = execute(tx.conn, DEACTIVATE, |binds| {
         binds.push(device.0).push(death.token_hash.0.as_slice()).push(micros(death.since));
         binds.push(inactive_reason_text(reason)).push(tx.now);

@@ -8,7 +8,7 @@ use super::super::rules::registration::Verb;
 use super::super::rules::words::status_text;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
-use super::batch::{execute, fetch, fetch_one};
+use super::batch::{Binds, execute, fetch, fetch_one};
 use super::device_row::{self, device_columns};
 use super::enroll::enroll;
 use super::register::register;
@@ -36,6 +36,8 @@ const LIST_OF_USER: &str = concat!(
      AND (d.created_at, d.pk) < (?2, ?3) AND (?4 IS NULL OR d.platform = ?4) AND (?5 IS NULL OR d.status = ?5) \
      ORDER BY d.created_at DESC, d.pk DESC LIMIT ?6"
 );
+const DELETE_TOKENS: &str =
+    "DELETE FROM device_token WHERE device_pk IN (SELECT pk FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL)";
 const DELETE: &str = "DELETE FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL";
 
 #[async_trait]
@@ -90,10 +92,11 @@ impl Devices for SqliteStore {
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
         let name = name.to_owned();
         let delete = async move |tx: Tx<'_>| {
-            let deleted = execute(tx.conn, DELETE, |binds| {
+            let named = |binds: &mut Binds| {
                 binds.push(app.0).push(&name);
-            });
-            Ok(deleted.await? > 0)
+            };
+            execute(tx.conn, DELETE_TOKENS, named).await?;
+            Ok(execute(tx.conn, DELETE, named).await? > 0)
         };
         self.write(move |tx| Box::pin(async move { delete(tx).await })).await
     }

@@ -16,6 +16,7 @@ mod deaths;
 mod delivery_list;
 mod device;
 mod device_row;
+mod device_token;
 mod engine;
 mod enroll;
 mod expand;

@@ -5,8 +5,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, claim, dead_letter, deaths, delivery_list, engine, enroll, expand, facts, history, idempotency, migrations,
-    notification, pause, prune, receipt, recipients, record, register, release, schedule, tally, targets, user_deliveries,
+    accept, cancel, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
+    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, tally, targets, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -40,6 +40,11 @@ const TEXTS: &[&str] = &[
     deaths::TOKENS,
     delivery_list::OVER,
     delivery_list::ROWS,
+    device_token::ADDRESSES,
+    device_token::LOSERS,
+    device_token::MOVE,
+    device_token::OF_DEVICE,
+    device_token::OF_NAME,
     enroll::HELD,
     enroll::NUMBERS,
     enroll::OWNERS,
@@ -76,7 +81,8 @@ const TEXTS: &[&str] = &[
     user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 13] = ["work", "w", "delivery", "d", "notification", "n", "person", "p", "device", "v", "idempotency", "shown", "s"];
+const LARGE: [&str; 15] =
+    ["work", "w", "delivery", "d", "notification", "n", "person", "p", "device", "v", "idempotency", "shown", "s", "device_token", "k"];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {
     let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(conn).await.unwrap();

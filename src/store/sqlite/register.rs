@@ -7,6 +7,7 @@ use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch_one};
 use super::device::BY_NAME;
 use super::device_row;
+use super::device_token;
 use super::fault::Gone;
 use super::person;
 use super::row::{Cells, instant, micros, to_document};
@@ -59,6 +60,9 @@ pub(super) async fn register(
     };
     settle_status(tx, app, &mut device, (wanted, carried)).await?;
     update(tx, &device).await?;
+    if old.as_ref().is_some_and(|old| old.person != device.person) {
+        device_token::forget_all(tx, device.pk).await?;
+    }
     if let (Some(person), DeviceStatus::Active) = (device.person, device.status) {
         let crowd = execute(tx.conn, CROWD, |binds| {
             binds.push(person.0).push(device.pk.0).push(tx.now).push(i64::try_from(MAX_ACTIVE_DEVICES).unwrap_or(i64::MAX));

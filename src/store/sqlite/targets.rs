@@ -9,6 +9,7 @@ use super::super::rules::resolve::{Found, Missing, Wanted};
 use super::super::{Error, Result};
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, fetch_list, no_lead};
+use super::device_token;
 use super::fault::Unsettled;
 use super::history::{delivered, shown};
 use super::json::List;
@@ -38,6 +39,7 @@ impl SqliteStore {
                 let mut answers: Vec<Answer> = asks.iter().map(|ask| found.answer(ask)).collect();
                 delivered(&mut reader, asks, &mut answers).await?;
                 shown(&mut reader, asks, &mut answers).await?;
+                device_token::fill_in(&mut reader, asks, &mut answers).await?;
                 reader.done();
                 return Ok(answers);
             }

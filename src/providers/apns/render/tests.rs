@@ -1,5 +1,7 @@
 //! Whole payloads and headers, word for word.
 
+mod addressed;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
