@@ -28,6 +28,7 @@ pub mod outage;
 pub mod plan;
 pub mod poison;
 pub mod preview;
+mod receiver;
 pub mod reclaim;
 pub mod recorder;
 pub mod render;

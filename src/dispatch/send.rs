@@ -11,19 +11,18 @@ use super::job::{FollowUp, Job};
 use super::lane::{Lane, Mismatch, PAUSED, Pass};
 use super::node::{Node, Permit};
 use super::plan::{Sending, expired_because};
+use super::receiver::Receiver;
 use super::recorder::{Event, What};
-use super::render::Form;
+use super::render::{self, Form};
 use crate::domain::Timestamp;
-use crate::domain::collapse;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::InactiveReason;
-use crate::domain::id::Target;
 use crate::domain::notification::Lifetime;
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
 use crate::domain::retry::{Next, next_attempt};
 use crate::domain::work::Pair;
-use crate::providers::{Handover, Provider, Push, RenderError, Rendered};
+use crate::providers::{BroadcastPush, Handover, Provider, Push, RenderError, Rendered};
 use crate::store::engine::{Correction, Death, Recipient, Shown};
 
 /// What a send needs to start.
@@ -65,7 +64,7 @@ struct Verdict {
 
 /// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
 pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, Passed { mut pass, permit }: Passed) {
-    let Some(provider) = node.directory.app(job.work.key.app).and_then(|app| app.providers.get(&sending.recipient.provider)).cloned()
+    let Some(provider) = node.directory.app(job.work.key.app).and_then(|app| app.providers.get(&sending.receiver.provider())).cloned()
     else {
         let delivery = delivery(&node, &job, &sending, (Ending::Suppressed(SuppressReason::Unsupported), job.work.attempt));
         return tell(&node, Some(job), What::Ended(delivery, None), Some(permit)).await;
@@ -106,14 +105,19 @@ impl Attempt {
             Err(_) => return What::Panicked(Some(self.pair())),
         };
         let started_at = self.node.now();
-        let outcome = self.provider.send(self.push(rendered, started_at, handover.clone())).await;
+        let outcome = self.hand_over(rendered, started_at, handover.clone()).await;
         self.settle(outcome, Handed { at: started_at, requests: handover.requests() }, pass).await
     }
 
     fn rendered(&self) -> Result<Arc<Rendered>, RenderError> {
-        let recipient = &self.sending.recipient;
-        let form = Form::of(&self.job.message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
-        self.job.message.rendered(&*self.provider, &form)
+        let message = &self.job.message;
+        match &self.sending.receiver {
+            Receiver::Device(recipient) => {
+                let form = Form::of(&message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
+                message.rendered(&*self.provider, &form)
+            }
+            Receiver::Broadcast(broadcast) => render::broadcast(message, &*self.provider, broadcast).map(Arc::new),
+        }
     }
 
     fn unrendered(&self, error: &RenderError) -> What {
@@ -137,23 +141,26 @@ impl Attempt {
         Handover::until_stopped(not_from, good_until, Arc::clone(&self.node.clock) as _, stopped)
     }
 
-    fn push(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Push {
-        let Sending { recipient, expires_at, .. } = &self.sending;
-        Push {
-            rendered,
-            token: recipient.token.clone(),
-            environment: recipient.environment,
-            id: collapse::apns_id(self.job.message.id, recipient.device),
-            expires_at: (!self.now_or_never()).then_some(*expires_at),
-            now,
-            handover,
+    async fn hand_over(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Outcome {
+        let Sending { receiver, expires_at, .. } = &self.sending;
+        let id = receiver.push_id(self.job.message.id);
+        let expires_at = (!self.now_or_never()).then_some(*expires_at);
+        match receiver {
+            Receiver::Device(Recipient { token, environment, .. }) => {
+                let push = Push { rendered, token: token.clone(), environment: *environment, id, expires_at, now, handover };
+                self.provider.send(push).await
+            }
+            Receiver::Broadcast(to) => {
+                let push = BroadcastPush { rendered, to: to.clone(), id, expires_at, now, handover };
+                self.provider.send_broadcast(push).await.without_token()
+            }
         }
     }
 
     /// What an outcome means for the target, its device and its lane.
     async fn settle(&self, outcome: Outcome, handed: Handed, pass: &mut Pass) -> What {
         let attempts = self.job.work.attempt + handed.requests;
-        metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
+        metrics::counter!("herald_pushes_total", "provider" => self.sending.receiver.provider().as_str(), "outcome" => outcome.word())
             .increment(1);
         // what nobody was asked says nothing of the provider, unless it could not be asked
         if handed.requests > 0 || !matches!(outcome, Outcome::MessageRejected { .. }) {
@@ -163,8 +170,8 @@ impl Attempt {
         }
         match outcome {
             Outcome::Accepted { message_id, environment } => {
-                if let Some(environment) = environment {
-                    let Recipient { device, token_hash, .. } = self.sending.recipient;
+                if let (Some(environment), Receiver::Device(recipient)) = (environment, &self.sending.receiver) {
+                    let Recipient { device, token_hash, .. } = *recipient;
                     tell(&self.node, None, What::Elsewhere(Correction { device, token_hash, environment }), None).await;
                 }
                 let mut delivery = self.delivery(Ending::Sent, attempts);
@@ -179,9 +186,7 @@ impl Attempt {
             Outcome::TokenMismatched { reason } => self.mismatched(reason, handed.at, attempts),
             Outcome::MessageRejected { reason, too_large } => {
                 let why = if too_large { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
-                let mut delivery = self.delivery(Ending::Failed(why), attempts);
-                delivery.detail = Some(reason);
-                What::Ended(delivery, None)
+                self.failed(why, reason, attempts)
             }
             Outcome::CredentialRefused { .. } => self.lane_paused(attempts),
             Outcome::Withheld => self.again(self.node.now(), attempts, self.job.work.reason),
@@ -219,9 +224,17 @@ impl Attempt {
     }
 
     fn dead(&self, why: FailReason, reason: Reason, Verdict { since, attempts, deactivate }: Verdict) -> What {
+        // a broadcast has no token to judge
+        let Receiver::Device(Recipient { token_hash, .. }) = self.sending.receiver else { return self.failed(why, reason, attempts) };
         let mut delivery = self.delivery(Ending::Failed(why), attempts);
         delivery.detail = Some(reason);
-        What::Dead(Box::new(Death { delivery, token_hash: self.sending.recipient.token_hash, since, deactivate }))
+        What::Dead(Box::new(Death { delivery, token_hash, since, deactivate }))
+    }
+
+    fn failed(&self, why: FailReason, reason: Reason, attempts: u32) -> What {
+        let mut delivery = self.delivery(Ending::Failed(why), attempts);
+        delivery.detail = Some(reason);
+        What::Ended(delivery, None)
     }
 
     /// Waits for its lane, unless its life is over.
@@ -247,11 +260,12 @@ impl Attempt {
 
     fn shown(&self) -> Option<Shown> {
         let key_hash = self.job.message.collapse.hash?;
-        Some(Shown { device: self.sending.recipient.device, key_hash, notification: self.job.message.id })
+        let device = self.sending.receiver.target().as_device()?;
+        Some(Shown { device, key_hash, notification: self.job.message.id })
     }
 
     fn pair(&self) -> Pair {
-        Pair { device: self.sending.recipient.device, person: self.sending.recipient.person }
+        self.sending.receiver.pair()
     }
 
     fn now_or_never(&self) -> bool {
@@ -260,15 +274,15 @@ impl Attempt {
 }
 
 /// What is recorded of a target that goes no further.
-pub fn delivery(node: &Node, job: &Job, Sending { recipient, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
+pub fn delivery(node: &Node, job: &Job, Sending { receiver, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
     Delivery {
         notification: job.message.id,
         day: job.message.day,
-        target: Target::device(recipient.device),
-        person: recipient.person,
+        target: receiver.target(),
+        person: receiver.person(),
         ending,
         attempts,
-        provider: Some(recipient.provider),
+        provider: Some(receiver.provider()),
         message_id: None,
         detail: None,
         at: node.now(),
