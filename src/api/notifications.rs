@@ -1,6 +1,7 @@
 //! Notifications: `/v1/notifications`.
 
 mod batch;
+mod broadcast;
 mod cancel;
 mod content;
 mod create;

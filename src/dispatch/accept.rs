@@ -12,9 +12,10 @@ use super::message::Message;
 use super::node::Node;
 use super::render::{self, Form};
 use crate::domain::Timestamp;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::category::Category;
 use crate::domain::decision::Push;
-use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::device::ProviderKind;
 use crate::domain::due;
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
@@ -63,6 +64,9 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
     let now = node.now();
     let (notification, to, labels) = complete(draft, category, now);
     check(&notification, &to, now)?;
+    if let To::Broadcast(broadcast) = &to {
+        check_broadcast(app, broadcast)?;
+    }
     if notification.test {
         check_few(node, app, &notification, &to).await?;
     }
@@ -84,7 +88,11 @@ type Labels = std::collections::BTreeMap<String, String>;
 fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, To, Labels) {
     let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
     let notification = Notification {
-        audience: if draft.to == To::All { Audience::All } else { Audience::Named },
+        audience: match &draft.to {
+            To::Users(_) | To::Devices(_) => Audience::Named,
+            To::All => Audience::All,
+            To::Broadcast(broadcast) => Audience::Broadcast(broadcast.clone()),
+        },
         latest_device_only: draft.latest_device_only,
         except_devices: draft.except_devices,
         category: draft.category,
@@ -119,7 +127,7 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
     if notification.test {
         let named = match to {
             To::Users(names) | To::Devices(names) => names.len(),
-            To::All => usize::MAX,
+            To::All | To::Broadcast(_) => usize::MAX,
         };
         if named > MAX_TEST {
             errors.push(FieldError::invalid("test", "a test goes to at most 20 named users or devices"));
@@ -128,13 +136,27 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
     if errors.is_empty() { Ok(()) } else { Err(Rejected::Invalid(errors)) }
 }
 
+/// Who fans it out must be there, and take this kind of push.
+fn check_broadcast(app: &App, broadcast: &Broadcast) -> Result<(), Rejected> {
+    let refuse = |message: String| Err(Rejected::Invalid(vec![FieldError::invalid(format!("to.broadcast.{}", broadcast.word()), message)]));
+    if !app.providers.contains_key(&broadcast.provider()) {
+        return refuse(format!("the app has no {} credential", broadcast.provider().as_str()));
+    }
+    match broadcast {
+        Broadcast::FcmTopic(_) | Broadcast::FcmCondition(_) => Ok(()),
+        Broadcast::ApnsChannel { .. } => {
+            refuse("needs live_activity: a channel carries updates of Live Activities and nothing else".to_owned())
+        }
+    }
+}
+
 /// A few names may lead to many devices.
 async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To) -> Result<(), Rejected> {
     let targets = match to {
         To::Users(names) => Targets::Users(names.clone()),
         To::Devices(names) => Targets::Devices(names.clone()),
         // refused whatever its size
-        To::All => return Ok(()),
+        To::All | To::Broadcast(_) => return Ok(()),
     };
     let mut devices = peek(node, app, targets, (notification.latest_device_only, None)).await?;
     devices.retain(|candidate| candidate.recipient.as_ref().is_some_and(|device| !notification.except_devices.contains(&device.name)));
@@ -219,15 +241,7 @@ fn chunks(to: To, except: &BTreeSet<String>) -> Vec<Targets> {
         To::Users(names) => cut(names, Targets::Users),
         To::Devices(names) => cut(names.into_iter().filter(|name| !except.contains(name)).collect(), Targets::Devices),
         To::All => vec![Targets::Pairs(Vec::new())],
-    }
-}
-
-/// What a provider carries, its own platform first.
-pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
-    match provider {
-        ProviderKind::Apns => &[Platform::Ios],
-        ProviderKind::Fcm => &[Platform::Android, Platform::Ios, Platform::Web],
-        ProviderKind::Webpush => &[Platform::Web],
+        To::Broadcast(broadcast) => vec![Targets::Broadcast(broadcast.provider())],
     }
 }
 
@@ -235,9 +249,12 @@ pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
 /// before the 202. A short notification without anything for one platform alone fits all of a provider's forms if it fits one.
 fn render_all(app: &App, message: &Message, bytes: usize) -> Result<(), Rejected> {
     let notification = &message.notification;
+    if let Audience::Broadcast(broadcast) = &notification.audience {
+        return app.providers.get(&broadcast.provider()).map_or(Ok(()), |provider| try_broadcast(message, &**provider, broadcast));
+    }
     let is_plain = bytes <= PLAIN && notification.platforms.is_empty() && notification.overrides == Overrides::default();
     for (kind, provider) in &app.providers {
-        for platform in platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
+        for platform in render::platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
             let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
             for locale in locales {
                 try_form(message, &**provider, app.generation, Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
@@ -249,17 +266,29 @@ fn render_all(app: &App, message: &Message, bytes: usize) -> Result<(), Rejected
 
 fn try_form(message: &Message, provider: &dyn Provider, generation: u64, form: Form) -> Result<(), Rejected> {
     let kind = form.provider;
-    let own = platforms(kind).first() == Some(&form.platform);
+    let own = render::platforms(kind).first() == Some(&form.platform);
     // few devices have another platform than the provider's own, and what is kept stays in memory with the message
     let tried =
         if own { message.rendered(provider, generation, form).map(drop) } else { render::render(message, provider, &form).map(drop) };
     match tried {
         Ok(()) | Err(RenderError::Unsupported) => Ok(()),
-        Err(RenderError::TooLarge { size, limit }) => Err(Rejected::TooLarge { provider: kind, size, limit }),
-        Err(RenderError::Invalid { field, message }) => Err(Rejected::Invalid(vec![FieldError::invalid(field, message)])),
-        Err(RenderError::Forbidden { field }) => {
+        Err(error) => Err(refusal(kind, error)),
+    }
+}
+
+fn try_broadcast(message: &Message, provider: &dyn Provider, broadcast: &Broadcast) -> Result<(), Rejected> {
+    render::broadcast(message, provider, broadcast).map(drop).map_err(|error| refusal(provider.kind(), error))
+}
+
+fn refusal(provider: ProviderKind, error: RenderError) -> Rejected {
+    let invalid = |error| Rejected::Invalid(vec![error]);
+    match error {
+        RenderError::TooLarge { size, limit } => Rejected::TooLarge { provider, size, limit },
+        RenderError::Invalid { field, message } => invalid(FieldError::invalid(field, message)),
+        RenderError::Forbidden { field } => {
             let message = "names what is not the caller's to set".to_owned();
-            Err(Rejected::Invalid(vec![FieldError { field, code: "override_forbidden", message }]))
+            invalid(FieldError { field, code: "override_forbidden", message })
         }
+        RenderError::Unsupported => invalid(FieldError::invalid("to", format!("{} cannot carry this", provider.as_str()))),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
@@ -16,6 +17,8 @@ pub enum To {
     Devices(Vec<String>),
     /// Every active device of the app.
     All,
+    /// Whoever subscribed with the provider, which fans it out.
+    Broadcast(Broadcast),
 }
 
 /// A notification as asked for.

@@ -15,7 +15,6 @@ use super::send::{self, Passed, tell};
 use crate::domain::Timestamp;
 use crate::domain::device::Platform;
 use crate::domain::reason::WaitReason;
-use crate::domain::work::Pair;
 
 /// The targets of one work row on their way to their lanes.
 struct HandOut<'a> {
@@ -24,7 +23,7 @@ struct HandOut<'a> {
     /// On the monotonic clock: what was read of the targets is too old then.
     until: Duration,
     /// Lanes that hold what goes to these platforms, and until when what they hold waits: the same for all, so that it is one row again.
-    held: Vec<(LaneKey, Platform, Hold, Timestamp)>,
+    held: Vec<(LaneKey, Option<Platform>, Hold, Timestamp)>,
 }
 
 /// What becomes of a target.
@@ -56,20 +55,21 @@ pub async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, 
 impl HandOut<'_> {
     /// The way of a target; `rest`: how many of its row are left with it.
     async fn way(&mut self, sending: &Sending, rest: usize) -> Way {
-        let recipient = &sending.recipient;
-        let key = LaneKey { app: self.job.work.key.app, provider: recipient.provider, environment: recipient.environment };
-        if let Some((.., hold, due)) = self.held.iter().find(|(lane, platform, ..)| *lane == key && *platform == recipient.platform) {
+        let receiver = &sending.receiver;
+        let key = LaneKey { app: self.job.work.key.app, provider: receiver.provider(), environment: receiver.environment() };
+        let to = receiver.platform();
+        if let Some((.., hold, due)) = self.held.iter().find(|(lane, platform, ..)| *lane == key && *platform == to) {
             return Way::Held(*hold, *due);
         }
         let lane = self.node.lanes.get(key);
-        match self.admission(&lane, recipient.platform).await {
+        match self.admission(&lane, to).await {
             Ok(passed) => Way::Go(passed),
             Err(Some(hold)) => {
                 let targets = if hold.by_pace { 1 } else { rest };
                 let wait = lane.held(hold, targets, self.job.fraction);
                 let due = self.node.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
                 if !hold.by_pace {
-                    self.held.push((key, recipient.platform, hold, due));
+                    self.held.push((key, to, hold, due));
                 }
                 Way::Held(hold, due)
             }
@@ -79,7 +79,7 @@ impl HandOut<'_> {
     }
 
     /// A pass of the lane and a permit of the node, or what holds it; neither where it came too late.
-    async fn admission(&self, lane: &Arc<Lane>, platform: Platform) -> Result<Passed, Option<Hold>> {
+    async fn admission(&self, lane: &Arc<Lane>, platform: Option<Platform>) -> Result<Passed, Option<Hold>> {
         loop {
             let ended = self.node.lanes.wire().ended();
             if self.node.monotonic() > self.until {
@@ -109,7 +109,7 @@ impl HandOut<'_> {
 
     /// It waits, unless its life is over. What is now or never has until its end where it is Herald that has it wait, and none where the provider does.
     async fn hold(&self, sending: &Sending, reason: WaitReason, due: Timestamp) {
-        metrics::counter!("herald_pushes_held_total", "provider" => sending.recipient.provider.as_str(), "reason" => reason.as_str())
+        metrics::counter!("herald_pushes_held_total", "provider" => sending.receiver.provider().as_str(), "reason" => reason.as_str())
             .increment(1);
         let now = self.node.now();
         let ends_at = if reason == WaitReason::Throttled { sending.ends_at } else { sending.expires_at };
@@ -123,8 +123,7 @@ impl HandOut<'_> {
     }
 
     async fn again(&self, sending: &Sending, due: Timestamp, reason: Option<WaitReason>) {
-        let pair = Pair { device: sending.recipient.device, person: sending.recipient.person };
-        let again = FollowUp::of(pair, due, self.job.work.attempt, reason);
+        let again = FollowUp::of(sending.receiver.pair(), due, self.job.work.attempt, reason);
         tell(self.node, Some(Arc::clone(self.job)), What::Again(again), None).await;
     }
 }

@@ -144,7 +144,10 @@ impl Job {
     pub fn set_apart(&self, pair: Option<Pair>, now: Timestamp) {
         tracing::error!(notification.id = %self.message.id, "a target made its worker panic; it is tried again, and left alone after some tries");
         // a user's name may stand for several devices
-        let is_alone = matches!(&self.work.targets, Targets::Pairs(pairs) if pairs.len() == 1);
+        let is_alone = match &self.work.targets {
+            Targets::Users(_) | Targets::Devices(_) => false,
+            Targets::Pairs(_) | Targets::Broadcast(_) => self.work.targets.len() == 1,
+        };
         match pair.filter(|_| !is_alone) {
             Some(pair) => self.follow(FollowUp { is_alone: true, ..FollowUp::of(pair, now, self.work.attempt, self.work.reason) }),
             None => self.spoil(),
@@ -194,7 +197,11 @@ impl Job {
     }
 
     fn row(&self, ids: &dyn Ids, pairs: Vec<Pair>, FollowUpRow { due, attempt, reason }: FollowUpRow) -> NewWork {
-        NewWork { attempt, reason, ..poison::again(&self.work, Targets::Pairs(pairs), ids, due) }
+        let targets = match &self.work.targets {
+            Targets::Broadcast(provider) => Targets::Broadcast(*provider),
+            Targets::Users(_) | Targets::Devices(_) | Targets::Pairs(_) => Targets::Pairs(pairs),
+        };
+        NewWork { attempt, reason, ..poison::again(&self.work, targets, ids, due) }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod pauses;
 pub mod plan;
 pub mod poison;
 pub mod preview;
+mod receiver;
 pub mod reclaim;
 pub mod recorder;
 pub mod render;

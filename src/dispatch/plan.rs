@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use super::directory::App;
 use super::message::Message;
+use super::receiver::Receiver;
 use crate::domain::Timestamp;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::category::Category;
 use crate::domain::decision::{Decision, DeviceFacts, Push, Question};
 use crate::domain::delivery::Ending;
 use crate::domain::due;
 use crate::domain::gate;
+use crate::domain::notification::Audience;
 use crate::domain::reason::{SuppressReason, WaitReason};
 use crate::domain::work::{Pair, TakenWork};
 use crate::store::engine::{Candidate, Recipient, RunStatus};
@@ -25,7 +28,7 @@ pub enum Step {
     End(Ending),
     /// It is looked at again.
     Wait {
-        /// The device, and whose it is: only what has one can wait.
+        /// The device and whose it is, or the broadcast: only what has a place in a row can wait.
         pair: Pair,
         /// When.
         due: Timestamp,
@@ -42,7 +45,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sending {
     /// Whom to.
-    pub recipient: Recipient,
+    pub receiver: Receiver,
     /// The beginning of the next quiet hours, where they hold this push.
     pub until: Option<Timestamp>,
     /// From when on it is of no use; with a life of 0 the instant it was due.
@@ -86,6 +89,9 @@ fn judge(context: &Context<'_>, candidate: Candidate) -> Step {
     if context.work.spent {
         return Step::End(Ending::Expired(WaitReason::DeadLetter.as_str().to_owned()));
     }
+    if let Audience::Broadcast(broadcast) = &context.message.notification.audience {
+        return judge_broadcast(context, broadcast);
+    }
     let Some(recipient) = candidate.recipient else {
         return suppress(SuppressReason::NoActiveDevice);
     };
@@ -104,6 +110,25 @@ fn judge(context: &Context<'_>, candidate: Candidate) -> Step {
     ask_the_gate(context, recipient)
 }
 
+/// Nobody's wishes are known: all that counts is its time.
+fn judge_broadcast(context: &Context<'_>, broadcast: &Broadcast) -> Step {
+    if !context.app.providers.contains_key(&broadcast.provider()) {
+        return suppress(SuppressReason::Unsupported);
+    }
+    let push = Push::of(&context.message.notification, None, context.message.start_at);
+    let zone = context.app.defaults.timezone;
+    let due = due::due_at(&push, zone).unwrap_or(push.start_at);
+    if due > context.now {
+        return Step::Wait { pair: Pair::BROADCAST, due, reason: WaitReason::Scheduled };
+    }
+    let (expires_at, ends_at) = (due::expires_at(&push, zone), due::ends_at(&push, zone));
+    if ends_at <= context.now {
+        return Step::End(Ending::Expired(expired_because(context.work.reason).to_owned()));
+    }
+    let receiver = Receiver::Broadcast(broadcast.clone());
+    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, read_at: context.read_at }))
+}
+
 fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
     let pair = Pair { device: recipient.device, person: recipient.person };
     let question = question(context.message, context.app, context.categories, &recipient);
@@ -111,7 +136,8 @@ fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
         Decision::Send { until } => {
             let zone = gate::zone_of(&question);
             let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
-            Step::Send(Box::new(Sending { recipient, until, expires_at, ends_at, read_at: context.read_at }))
+            let receiver = Receiver::Device(recipient);
+            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, read_at: context.read_at }))
         }
         Decision::Defer { until, reason } => Step::Wait { pair, due: until, reason },
         Decision::Suppress(reason) => suppress(reason),

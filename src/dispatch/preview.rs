@@ -9,16 +9,18 @@ use super::explain::{Tally, peek};
 use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
-use super::render::Form;
+use super::render::{self, Form};
 use crate::domain::Timestamp;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::decision::Push;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
 use crate::domain::explain::outcome_of;
 use crate::domain::id::WorkId;
+use crate::domain::notification::Audience;
 use crate::domain::reason::{SuppressReason, WaitReason};
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
-use crate::providers::{Body, Piece, Rendered};
+use crate::providers::{Body, Piece, Provider, Rendered};
 use crate::store::engine::{Candidate, Recipient};
 
 /// Devices of an audience that are looked at in one read.
@@ -40,8 +42,8 @@ pub struct Preview {
 pub struct RenderedPreview {
     /// Whose form.
     pub provider: ProviderKind,
-    /// For what.
-    pub platform: Platform,
+    /// For what; `None`: for all that the provider carries to, in one.
+    pub platform: Option<Platform>,
     /// The key under `localized`; `None` the default words.
     pub locale: Option<String>,
     /// What counts towards the provider's limit.
@@ -74,6 +76,7 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
     match to {
         To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), how).await?),
         To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), how).await?),
+        To::Broadcast(to) => look(peek(node, app, Targets::Broadcast(to.provider()), how).await?),
         To::All => {
             let mut after = 0;
             loop {
@@ -131,15 +134,23 @@ fn count(tally: &mut Tally, step: Step) {
 /// The payloads of every provider the app has, in the default words and in each locale.
 fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
     let life = Life::of(app, message);
+    if let Audience::Broadcast(to) = &message.notification.audience {
+        return app
+            .providers
+            .get(&to.provider())
+            .and_then(|provider| of_broadcast(&**provider, message, (to, &life)))
+            .into_iter()
+            .collect();
+    }
     let mut payloads = Vec::new();
     for (kind, provider) in &app.providers {
-        for platform in accept::platforms(*kind) {
+        for platform in render::platforms(*kind) {
             for locale in std::iter::once(None).chain(message.notification.localized.keys().cloned().map(Some)) {
                 let form = Form { provider: *kind, platform: *platform, locale };
                 let Ok(rendered) = message.rendered(&**provider, app.generation, form.clone()) else { continue };
                 payloads.push(RenderedPreview {
                     provider: *kind,
-                    platform: *platform,
+                    platform: Some(*platform),
                     locale: form.locale,
                     bytes: rendered.size,
                     payload: payload(&rendered, &life),
@@ -148,6 +159,13 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
         }
     }
     payloads
+}
+
+/// A broadcast's one payload.
+fn of_broadcast(provider: &dyn Provider, message: &Message, (to, life): (&Broadcast, &Life)) -> Option<RenderedPreview> {
+    let rendered = render::broadcast(message, provider, to).ok()?;
+    let payload = payload(&rendered, life);
+    Some(RenderedPreview { provider: to.provider(), platform: None, locale: None, bytes: rendered.size, payload })
 }
 
 /// How long a push lives once it is due at a device in the app's zone: in seconds, and until when.

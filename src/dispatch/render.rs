@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::message::Message;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::collapse;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
@@ -77,8 +78,22 @@ fn words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
     words
 }
 
+/// Puts a broadcast into its provider's form: in the default words, since nobody's locale is known.
+pub fn broadcast(message: &Message, provider: &dyn Provider, to: &Broadcast) -> Result<Rendered, RenderError> {
+    let form = |platform: &Platform| Form { provider: provider.kind(), platform: *platform, locale: None };
+    let forms: Vec<Form> = platforms(provider.kind()).iter().map(form).collect();
+    let contents: Vec<Cow<'_, Content>> = forms.iter().map(|form| words(&message.notification, form)).collect();
+    let sources = forms.iter().zip(&contents).map(|(form, content)| source(message, form, content));
+    let sources: Vec<providers::Message<'_>> = sources.collect::<Result<_, _>>()?;
+    provider.render_broadcast(to, &sources)
+}
+
 /// Puts a notification into a provider's form.
 pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result<Rendered, RenderError> {
+    provider.render(&source(message, form, &words(&message.notification, form))?)
+}
+
+fn source<'a>(message: &'a Message, form: &Form, content: &'a Content) -> Result<providers::Message<'a>, RenderError> {
     let notification = &message.notification;
     // what goes to another address than the ordinary one is Apple's alone
     if !notification.push_type.is_usual() && form.provider != ProviderKind::Apns {
@@ -89,10 +104,10 @@ pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result
         ProviderKind::Fcm => notification.overrides.fcm.as_ref(),
         ProviderKind::Webpush => notification.overrides.webpush.as_ref(),
     };
-    provider.render(&providers::Message {
+    Ok(providers::Message {
         notification: message.id,
         platform: form.platform,
-        content: &words(notification, form),
+        content,
         silent: notification.silent,
         push_type: &notification.push_type,
         start_at: message.start_at,
@@ -101,6 +116,15 @@ pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result
         expires_at: (notification.lifetime != Lifetime::Seconds(0)).then_some(message.expires_at),
         overrides,
     })
+}
+
+/// What a provider carries, its own platform first.
+pub(super) fn platforms(provider: ProviderKind) -> &'static [Platform] {
+    match provider {
+        ProviderKind::Apns => &[Platform::Ios],
+        ProviderKind::Fcm => &[Platform::Android, Platform::Ios, Platform::Web],
+        ProviderKind::Webpush => &[Platform::Web],
+    }
 }
 
 #[cfg(test)]

@@ -11,20 +11,19 @@ use super::job::{FollowUp, Job};
 use super::lane::{Lane, Mismatch, Observed, PAUSED, Pass};
 use super::node::{Node, Permit};
 use super::plan::{self, Sending};
+use super::receiver::Receiver;
 use super::recorder::{Event, What};
-use super::render::Form;
+use super::render::{self, Form};
 use crate::domain::Timestamp;
-use crate::domain::collapse;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::InactiveReason;
-use crate::domain::id::Target;
 use crate::domain::notification::Lifetime;
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
 use crate::domain::retry::{Next, next_attempt};
 use crate::domain::token_kind::TokenKind;
 use crate::domain::work::Pair;
-use crate::providers::{Handover, Provider, Push, RenderError, Rendered};
+use crate::providers::{BroadcastPush, Handover, Provider, Push, RenderError, Rendered};
 use crate::store::engine::{Correction, Death, Recipient, Shown};
 
 /// What a send needs to start.
@@ -69,7 +68,7 @@ struct Verdict {
 /// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
 pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, Passed { mut pass, permit }: Passed) {
     let app = node.directory.app(job.work.key.app);
-    let way = app.and_then(|app| Some((Arc::clone(app.providers.get(&sending.recipient.provider)?), app.generation)));
+    let way = app.and_then(|app| Some((Arc::clone(app.providers.get(&sending.receiver.provider())?), app.generation)));
     let Some((provider, generation)) = way else {
         let delivery = delivery(&node, &job, &sending, (Ending::Suppressed(SuppressReason::Unsupported), job.work.attempt));
         return tell(&node, Some(job), What::Ended(delivery, None), Some(permit)).await;
@@ -110,14 +109,19 @@ impl Attempt {
             Err(_) => return What::Panicked(Some(self.pair())),
         };
         let started_at = self.node.now();
-        let outcome = self.provider.send(self.push(rendered, started_at, handover.clone())).await;
+        let outcome = self.hand_over(rendered, started_at, handover.clone()).await;
         self.settle(outcome, Handed { at: started_at, requests: handover.requests() }, pass).await
     }
 
     fn rendered(&self) -> Result<Arc<Rendered>, RenderError> {
-        let recipient = &self.sending.recipient;
-        let form = Form::of(&self.job.message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
-        self.job.message.rendered(&*self.provider, self.generation, form)
+        let message = &self.job.message;
+        match &self.sending.receiver {
+            Receiver::Device(recipient) => {
+                let form = Form::of(&message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
+                message.rendered(&*self.provider, self.generation, form)
+            }
+            Receiver::Broadcast(broadcast) => render::broadcast(message, &*self.provider, broadcast).map(Arc::new),
+        }
     }
 
     fn unrendered(&self, error: &RenderError) -> What {
@@ -141,23 +145,26 @@ impl Attempt {
         Handover::until_stopped(not_from, good_until, Arc::clone(&self.node.clock) as _, stopped)
     }
 
-    fn push(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Push {
-        let Sending { recipient, expires_at, .. } = &self.sending;
-        Push {
-            rendered,
-            token: recipient.token.clone(),
-            environment: recipient.environment,
-            id: collapse::apns_id(self.job.message.id, recipient.device),
-            expires_at: (!self.now_or_never()).then_some(*expires_at),
-            now,
-            handover,
+    async fn hand_over(&self, rendered: Arc<Rendered>, now: Timestamp, handover: Handover) -> Outcome {
+        let Sending { receiver, expires_at, .. } = &self.sending;
+        let id = receiver.push_id(self.job.message.id);
+        let expires_at = (!self.now_or_never()).then_some(*expires_at);
+        match receiver {
+            Receiver::Device(Recipient { token, environment, .. }) => {
+                let push = Push { rendered, token: token.clone(), environment: *environment, id, expires_at, now, handover };
+                self.provider.send(push).await
+            }
+            Receiver::Broadcast(to) => {
+                let push = BroadcastPush { rendered, to: to.clone(), id, expires_at, now, handover };
+                self.provider.send_broadcast(push).await.without_token()
+            }
         }
     }
 
     /// What an outcome means for the target, its device and its lane.
     async fn settle(&self, outcome: Outcome, handed: Handed, pass: &mut Pass) -> What {
         let attempts = self.job.work.attempt + handed.requests;
-        metrics::counter!("herald_pushes_total", "provider" => self.sending.recipient.provider.as_str(), "outcome" => outcome.word())
+        metrics::counter!("herald_pushes_total", "provider" => self.sending.receiver.provider().as_str(), "outcome" => outcome.word())
             .increment(1);
         // what nobody was asked says nothing of the provider, unless it could not be asked
         let observed = if handed.requests > 0 || !matches!(outcome, Outcome::MessageRejected { .. }) {
@@ -170,8 +177,8 @@ impl Attempt {
         }
         match outcome {
             Outcome::Accepted { message_id, environment } => {
-                if let Some(environment) = environment {
-                    let Recipient { device, token_hash, .. } = self.sending.recipient;
+                if let (Some(environment), Receiver::Device(recipient)) = (environment, &self.sending.receiver) {
+                    let Recipient { device, token_hash, .. } = *recipient;
                     let correction = Correction { device, token_hash, token_kind: self.token_kind(), environment };
                     tell(&self.node, None, What::Elsewhere(correction), None).await;
                 }
@@ -187,9 +194,7 @@ impl Attempt {
             Outcome::TokenMismatched { reason } => self.mismatched(reason, handed.at, attempts),
             Outcome::MessageRejected { reason, too_large } => {
                 let why = if too_large { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
-                let mut delivery = self.delivery(Ending::Failed(why), attempts);
-                delivery.detail = Some(reason);
-                What::Ended(delivery, None)
+                self.failed(why, reason, attempts)
             }
             Outcome::CredentialRefused { .. } if observed.is_outdated => self.again(self.node.now(), attempts, self.job.work.reason),
             Outcome::CredentialRefused { .. } => self.lane_paused(attempts),
@@ -230,10 +235,17 @@ impl Attempt {
     }
 
     fn dead(&self, why: FailReason, reason: Reason, Verdict { since, attempts, deactivate }: Verdict) -> What {
+        // a broadcast has no token to judge
+        let Receiver::Device(Recipient { token_hash, .. }) = self.sending.receiver else { return self.failed(why, reason, attempts) };
         let mut delivery = self.delivery(Ending::Failed(why), attempts);
         delivery.detail = Some(reason);
-        let (token_hash, token_kind) = (self.sending.recipient.token_hash, self.token_kind());
-        What::Dead(Box::new(Death { delivery, token_hash, token_kind, since, deactivate }))
+        What::Dead(Box::new(Death { delivery, token_hash, token_kind: self.token_kind(), since, deactivate }))
+    }
+
+    fn failed(&self, why: FailReason, reason: Reason, attempts: u32) -> What {
+        let mut delivery = self.delivery(Ending::Failed(why), attempts);
+        delivery.detail = Some(reason);
+        What::Ended(delivery, None)
     }
 
     /// Waits for its lane, unless its life is over.
@@ -259,7 +271,8 @@ impl Attempt {
 
     fn shown(&self) -> Option<Shown> {
         let key_hash = self.job.message.collapse.hash?;
-        Some(Shown { device: self.sending.recipient.device, key_hash, notification: self.job.message.id })
+        let device = self.sending.receiver.target().as_device()?;
+        Some(Shown { device, key_hash, notification: self.job.message.id })
     }
 
     /// Which of the device's addresses it goes to.
@@ -268,7 +281,7 @@ impl Attempt {
     }
 
     fn pair(&self) -> Pair {
-        Pair { device: self.sending.recipient.device, person: self.sending.recipient.person }
+        self.sending.receiver.pair()
     }
 
     fn now_or_never(&self) -> bool {
@@ -277,15 +290,15 @@ impl Attempt {
 }
 
 /// What is recorded of a target that goes no further.
-pub fn delivery(node: &Node, job: &Job, Sending { recipient, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
+pub fn delivery(node: &Node, job: &Job, Sending { receiver, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
     Delivery {
         notification: job.message.id,
         day: job.message.day,
-        target: Target::device(recipient.device),
-        person: recipient.person,
+        target: receiver.target(),
+        person: receiver.person(),
         ending,
         attempts,
-        provider: Some(recipient.provider),
+        provider: Some(receiver.provider()),
         message_id: None,
         detail: None,
         at: node.now(),

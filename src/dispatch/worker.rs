@@ -16,7 +16,7 @@ use super::send::tell;
 use super::{claim, expand, hand_out};
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::id::{PersonPk, Target};
-use crate::domain::work::{Pair, WorkKind};
+use crate::domain::work::{Pair, Targets, WorkKind};
 use crate::queue::Taken;
 use crate::store;
 use crate::store::engine::RunStatus;
@@ -153,7 +153,12 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
     for candidate in answer.candidates {
         let (target, person) = (candidate.target, candidate.person);
         // a row that named a device that has changed hands would name it as nobody's, and it may become nobody's
-        let pair = target.as_device().filter(|_| !candidate.moved).map(|device| Pair { device, person });
+        let pair = match job.work.targets {
+            Targets::Broadcast(_) => Some(Pair::BROADCAST),
+            Targets::Users(_) | Targets::Devices(_) | Targets::Pairs(_) => {
+                target.as_device().filter(|_| !candidate.moved).map(|device| Pair { device, person })
+            }
+        };
         let step = plan::plan(&context, candidate);
         if !matches!(step, Step::Skip) {
             pairs.extend(pair);

@@ -64,6 +64,11 @@ pub fn apns_id(notification: NotificationId, device: DevicePk) -> Uuid {
     Uuid::new_v5(&notification.0, &device.0.to_be_bytes())
 }
 
+/// The same id for a broadcast, which goes to no device: the same for every repeat.
+pub fn broadcast_id(notification: NotificationId) -> Uuid {
+    apns_id(notification, DevicePk(0))
+}
+
 /// SHA-256.
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];

@@ -292,6 +292,9 @@ impl Platform {
 }
 
 impl ProviderKind {
+    /// Every one there is.
+    pub const ALL: [Self; 3] = [Self::Apns, Self::Fcm, Self::Webpush];
+
     /// As callers write it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -27,13 +27,16 @@ pub struct NotificationId(pub Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkId(pub i64);
 
-/// What one delivery goes to: a device, or the person where a named person has no device that could be reached.
+/// What one delivery goes to: a device, the person where a named person has no device that could be reached, or a broadcast.
 ///
-/// In the store it is one number: the device's, or minus the person's.
+/// In the store it is one number: the device's, minus the person's, or 0 for a broadcast, of which a notification has one at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target(i64);
 
 impl Target {
+    /// The delivery of a broadcast: to no device that Herald knows.
+    pub const BROADCAST: Self = Self(0);
+
     /// The delivery at a device.
     pub fn device(pk: DevicePk) -> Self {
         Self(pk.0)
@@ -45,7 +48,7 @@ impl Target {
     }
 
     /// As the store has it.
-    pub fn from_raw(raw: i64) -> Self {
+    pub const fn from_raw(raw: i64) -> Self {
         Self(raw)
     }
 

@@ -6,6 +6,7 @@ use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
+use super::broadcast::Broadcast;
 use super::content::Content;
 use super::device::Platform;
 use super::push_type::PushType;
@@ -84,6 +85,8 @@ pub enum Audience {
     Named,
     /// Every active device of the app.
     All,
+    /// Whoever subscribed with the provider, which fans it out: one delivery, without a device.
+    Broadcast(Broadcast),
 }
 
 /// RFC 7396 patches over what was rendered, by provider.

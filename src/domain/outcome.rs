@@ -64,6 +64,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The same of a push that names no token: what a provider says of one is about the message then, and costs nobody a device.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        match self {
+            Self::TokenDead { reason, .. } | Self::TokenMismatched { reason } => Self::MessageRejected { reason, too_large: false },
+            other => other,
+        }
+    }
+
     /// Which one, in a word of the design.
     pub fn word(&self) -> &'static str {
         match self {
@@ -117,4 +126,22 @@ pub enum ThrottleScope {
     Token,
     /// The lane (FCM's project quota).
     Lane,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_token_nobody_s_is_judged() {
+        let reason = Reason::new("INVALID_ARGUMENT");
+        let rejected = Outcome::MessageRejected { reason: reason.clone(), too_large: false };
+        let dead = Outcome::TokenDead { since: None, reason: reason.clone() };
+        let mismatched = Outcome::TokenMismatched { reason: reason.clone() };
+        let refused = Outcome::CredentialRefused { reason, scope: RefusalScope::Lane };
+        for (outcome, expected) in [(dead, &rejected), (mismatched, &rejected), (rejected.clone(), &rejected), (refused.clone(), &refused)]
+        {
+            assert_eq!(outcome.without_token(), *expected);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
+use super::device::ProviderKind;
 use super::id::{AppId, DevicePk, NotificationId, PersonPk, WorkId};
 use super::reason::{WaitReason, words};
 
@@ -62,6 +63,11 @@ pub struct Pair {
     pub person: Option<PersonPk>,
 }
 
+impl Pair {
+    /// Stands for the one target of a broadcast's row, where targets are told by number.
+    pub const BROADCAST: Self = Self { device: DevicePk(0), person: None };
+}
+
 /// Whom a work row is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Targets {
@@ -71,6 +77,8 @@ pub enum Targets {
     Devices(Vec<String>),
     /// These devices while they belong to these persons, sorted, each once.
     Pairs(Vec<Pair>),
+    /// Whoever subscribed with this provider: one target, without a device. Where to is the notification's to say.
+    Broadcast(ProviderKind),
 }
 
 /// The stored bytes are not what [`Targets::encode`] writes.
@@ -81,6 +89,7 @@ pub struct UnreadableTargets;
 const USERS: u8 = 1;
 const DEVICES: u8 = 2;
 const PAIRS: u8 = 3;
+const BROADCAST: u8 = 4;
 
 impl Targets {
     /// How many it names.
@@ -88,6 +97,7 @@ impl Targets {
         match self {
             Self::Users(names) | Self::Devices(names) => names.len(),
             Self::Pairs(pairs) => pairs.len(),
+            Self::Broadcast(_) => 1,
         }
     }
 
@@ -102,10 +112,12 @@ impl Targets {
             Self::Users(names) => names.iter().map(|name| Self::Users(vec![name.clone()])).collect(),
             Self::Devices(names) => names.iter().map(|name| Self::Devices(vec![name.clone()])).collect(),
             Self::Pairs(pairs) => pairs.iter().map(|pair| Self::Pairs(vec![*pair])).collect(),
+            Self::Broadcast(_) => vec![self.clone()],
         }
     }
 
-    /// As the store keeps it: a tag, then names with their lengths, or pairs as differences; numbers as LEB128.
+    /// As the store keeps it: a tag, then names with their lengths, pairs as differences, or a
+    /// provider's name; numbers as LEB128.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 + self.len() * 4);
         match self {
@@ -124,6 +136,10 @@ impl Targets {
                     put_number(&mut out, pair.person.map_or(0, |person| person.0).cast_unsigned());
                     last = pair.device.0;
                 }
+            }
+            Self::Broadcast(provider) => {
+                out.push(BROADCAST);
+                out.extend_from_slice(provider.as_str().as_bytes());
             }
         }
         out
@@ -144,6 +160,10 @@ impl Targets {
                     pairs.push(Pair { device: DevicePk(last), person: (person != 0).then_some(PersonPk(person)) });
                 }
                 Ok(Self::Pairs(pairs))
+            }
+            BROADCAST => {
+                let provider = ProviderKind::ALL.into_iter().find(|provider| provider.as_str().as_bytes() == rest);
+                provider.map(Self::Broadcast).ok_or(UnreadableTargets)
             }
             _ => Err(UnreadableTargets),
         }
@@ -247,6 +267,7 @@ mod tests {
             names().prop_map(Targets::Users),
             names().prop_map(Targets::Devices),
             proptest::collection::vec(pair, 0..50).prop_map(Targets::Pairs),
+            proptest::sample::select(ProviderKind::ALL.to_vec()).prop_map(Targets::Broadcast),
         ]
     }
 

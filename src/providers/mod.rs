@@ -1,6 +1,7 @@
 //! Providers take a rendered message and a token and say what became of it. They know no user, preference, store or queue.
 
 pub mod apns;
+mod broadcast;
 mod context;
 mod fault;
 pub mod fcm;
@@ -23,14 +24,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::domain::Timestamp;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, ProviderKind, PushToken};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::NotificationId;
 use crate::domain::notification::Priority;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::push_type::PushType;
 
+pub use broadcast::BroadcastPush;
 pub use context::Context;
 pub use fingerprint::Fingerprint;
 pub use handover::Handover;
@@ -173,4 +176,14 @@ pub trait Provider: Send + Sync {
 
     /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.
     async fn send(&self, push: Push) -> Outcome;
+
+    /// Puts a message into the provider's form for a broadcast: one body for all platforms, whose words `messages` has one by one.
+    fn render_broadcast(&self, _to: &Broadcast, _messages: &[Message<'_>]) -> Result<Rendered, RenderError> {
+        Err(RenderError::Unsupported)
+    }
+
+    /// Sends one push that the provider fans out, as [`Provider::send`] does. What it says of a token is said of nobody's.
+    async fn send_broadcast(&self, _push: BroadcastPush) -> Outcome {
+        Outcome::MessageRejected { reason: Reason::new("no broadcasts"), too_large: false }
+    }
 }

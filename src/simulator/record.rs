@@ -46,6 +46,8 @@ pub(super) struct Record {
     source: Source,
     received_ms: i64,
     status: Option<u16>,
+    /// Its address is not a device's but where it is fanned out to: `topic:…`, `condition:…`, `channel:…`.
+    is_broadcast: bool,
     token_end: usize,
     headers_end: usize,
     bytes: Box<[u8]>,
@@ -66,7 +68,14 @@ impl Record {
         }
         let headers_end = bytes.len();
         bytes.extend_from_slice(body);
-        Self { source, received_ms: 0, status: None, token_end: token.len(), headers_end, bytes: bytes.into_boxed_slice() }
+        let bytes = bytes.into_boxed_slice();
+        Self { source, received_ms: 0, status: None, is_broadcast: false, token_end: token.len(), headers_end, bytes }
+    }
+
+    /// Says whether its address is where it is fanned out to.
+    pub(super) fn fanned_out(mut self, is_broadcast: bool) -> Self {
+        self.is_broadcast = is_broadcast;
+        self
     }
 
     /// Adds when it had been read, in milliseconds since the epoch.
@@ -107,7 +116,10 @@ impl Record {
         Push {
             provider: self.source.provider(),
             environment: self.source.environment(),
-            device_token: String::from_utf8_lossy(self.token()).into_owned(),
+            device_token: (!self.is_broadcast).then(|| String::from_utf8_lossy(self.token()).into_owned()),
+            topic: self.destination("topic:"),
+            condition: self.destination("condition:"),
+            channel: self.destination("channel:"),
             received_at: DateTime::<Utc>::from_timestamp_millis(self.received_ms)
                 .unwrap_or_default()
                 .to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -115,6 +127,12 @@ impl Record {
             headers: self.headers(),
             body: body_view(body),
         }
+    }
+
+    /// Where it is fanned out to, if that is of this kind.
+    fn destination(&self, kind: &str) -> Option<String> {
+        let name = self.token().strip_prefix(kind.as_bytes()).filter(|_| self.is_broadcast);
+        name.map(|name| String::from_utf8_lossy(name).into_owned())
     }
 
     fn headers(&self) -> Map<String, Value> {
@@ -149,8 +167,17 @@ pub struct Push {
     pub provider: &'static str,
     /// `production` or `sandbox` for APNs, nothing for others.
     pub environment: Option<&'static str>,
-    /// The token it was for; of FCM also an installation id, or `topic:…` and `condition:…`; of Web Push the end of the endpoint.
-    pub device_token: String,
+    /// The token it was for; of FCM also an installation id; of Web Push the end of the endpoint. Nothing for what is fanned out.
+    pub device_token: Option<String>,
+    /// FCM's topic that it is fanned out to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// FCM's condition that it is fanned out to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// APNs' channel that it is fanned out to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// The instant its request had been read, RFC 3339 with milliseconds.
     pub received_at: String,
     /// The status of the answer; `None` for one that is never answered.
@@ -175,7 +202,7 @@ mod tests {
         let push = Record::new(Source::ApnsSandbox, "beef", &headers, &body).received(1_700_000_000_007).answered(410).view();
         assert_eq!(push.provider, "apns");
         assert_eq!(push.environment, Some("sandbox"));
-        assert_eq!(push.device_token, "beef");
+        assert_eq!(push.device_token.as_deref(), Some("beef"));
         assert_eq!(push.received_at, "2023-11-14T22:13:20.007Z");
         assert_eq!(push.status, Some(410));
         assert_eq!(push.headers["apns-topic"], "a:b");

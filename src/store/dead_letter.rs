@@ -13,7 +13,7 @@ pub struct DeadLetter {
     pub notification: NotificationId,
     /// Its row.
     pub work: WorkId,
-    /// The device's name; `None` where a user was named, and where it was forgotten.
+    /// The device's name; `None` where a user was named, where it is a broadcast, and where it was forgotten.
     pub device: Option<String>,
     /// The user's name, where one is known.
     pub user: Option<String>,

@@ -68,7 +68,7 @@ pub struct Counts {
 pub struct DeliveryView {
     /// Of which notification.
     pub notification: NotificationId,
-    /// The device's name; `None` where a person stands for no device, and once the person was erased.
+    /// The device's name; `None` where a person stands for no device, for a broadcast, and once the person was erased.
     pub device: Option<String>,
     /// The user's name; `None` where nobody was signed in, and once the person was erased.
     pub user: Option<String>,

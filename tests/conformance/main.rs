@@ -4,6 +4,7 @@
 
 mod accept;
 mod backing;
+mod broadcast;
 mod claim;
 mod dead_letters;
 mod kit;
@@ -256,6 +257,10 @@ every_store! {
     restart:
         a_restart_does_not_wake_the_dead,
         what_was_committed_is_there_after_a_restart;
+    broadcast:
+        a_broadcast_is_one_target_that_waits_and_is_sent,
+        a_broadcast_that_was_sent_is_known_when_its_work_comes_back,
+        a_channel_is_told_by_the_id_it_was_given;
     path:
         a_notification_goes_all_the_way;
 }

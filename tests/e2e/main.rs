@@ -13,6 +13,7 @@ mod audience;
 mod bad_day;
 mod batch;
 mod bodies;
+mod broadcast;
 mod cancel;
 mod categories;
 mod cli;

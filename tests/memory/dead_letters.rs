@@ -25,6 +25,7 @@ impl State {
                 device = known.map(|row| row.name.clone());
                 user = owner.and_then(|owner| self.people.get(&owner)).map(|person| person.name.clone());
             }
+            Targets::Broadcast(_) => {}
         }
         let (takes, attempts, expires_at) = (row.takes, row.work.attempt, row.work.expires_at);
         Some(DeadLetter { notification, work, device, user, takes, attempts, died_at, expires_at })

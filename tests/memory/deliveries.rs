@@ -71,7 +71,7 @@ impl State {
             device: device.map(|device| device.name.clone()),
             user: self.user_name(place.person).or(named),
             platform: device.map(|device| device.platform),
-            provider: device.map(|device| device.provider),
+            provider: device.map(|device| device.provider).or(place.provider),
             state: DeliveryState::Waiting,
             reason: reason.map(|reason| reason.as_str().to_owned()),
             attempts: row.work.attempt,
@@ -93,7 +93,10 @@ impl State {
         let nobody = reason == Some(SuppressReason::NoActiveDevice.as_str());
         let device: Option<&Device> = delivery.target.as_device().and_then(|pk| self.device(pk)).filter(|_| !nobody);
         let provider = delivery.provider.or(device.map(|device| device.provider)).filter(|_| !nobody);
-        let apns_id = || delivery.target.as_device().map(|pk| collapse::apns_id(delivery.notification, pk).to_string());
+        let id = match delivery.target {
+            Target::BROADCAST => Some(collapse::broadcast_id(delivery.notification)),
+            target => target.as_device().map(|pk| collapse::apns_id(delivery.notification, pk)),
+        };
         let of_apple = provider == Some(ProviderKind::Apns) && state == DeliveryState::Sent;
         let [delivered_at, opened_at, dismissed_at] = row.receipts;
         DeliveryView {
@@ -105,7 +108,7 @@ impl State {
             state,
             reason: reason.map(ToOwned::to_owned),
             attempts: delivery.attempts,
-            message_id: if of_apple { apns_id() } else { delivery.message_id.clone() },
+            message_id: if of_apple { id.map(|id| id.to_string()) } else { delivery.message_id.clone() },
             detail: delivery.detail.as_ref().map(Reason::as_str).map(ToOwned::to_owned),
             next_attempt_at: None,
             updated_at: row.receipts.into_iter().flatten().fold(delivery.at, Timestamp::max),

@@ -39,7 +39,7 @@ impl State {
                     self.ensure_device(app, name);
                 }
             }
-            Targets::Pairs(_) => {}
+            Targets::Pairs(_) | Targets::Broadcast(_) => {}
         }
     }
 
@@ -48,6 +48,7 @@ impl State {
             Targets::Users(names) => names.iter().flat_map(|name| self.of_user(ask, name)).collect(),
             Targets::Devices(names) => names.iter().map(|name| self.of_name(ask, name)).collect(),
             Targets::Pairs(pairs) => pairs.iter().map(|pair| self.of_pair(*pair)).collect(),
+            Targets::Broadcast(_) => vec![candidate(Target::BROADCAST, None, None)],
         };
         candidates.sort_by_key(|candidate| candidate.target);
         candidates.dedup_by(|one, other| one.target == other.target && one.target.raw() != 0);

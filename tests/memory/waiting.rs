@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use herald::domain::device::{Device, DeviceStatus};
+use herald::domain::device::{Device, DeviceStatus, ProviderKind};
 use herald::domain::id::{AppId, PersonPk, Target, WorkId};
 use herald::domain::work::{Pair, Targets};
 use herald::store::engine::NewNotification;
@@ -21,6 +21,8 @@ pub struct Place {
     pub is_device: bool,
     /// The name is a user's.
     pub is_user: bool,
+    /// Who fans it out, where it is a broadcast.
+    pub provider: Option<ProviderKind>,
 }
 
 impl State {
@@ -52,11 +54,12 @@ impl State {
             Targets::Users(names) => names.iter().flat_map(|name| self.user_places(new, row.app, name)).collect(),
             Targets::Devices(names) => names.iter().map(|name| self.device_place(row.app, name)).collect(),
             Targets::Pairs(pairs) => pairs.iter().map(pair_place).collect(),
+            Targets::Broadcast(provider) => vec![broadcast_place(*provider)],
         }
     }
 
     fn user_places(&self, new: &NewNotification, app: AppId, name: &str) -> Vec<Place> {
-        let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true };
+        let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true, provider: None };
         let Some(person) = self.person_names.get(&(app, name.to_owned())).copied() else { return vec![place(None, None, false)] };
         let devices = self.active_devices_of(person);
         if devices.is_empty() {
@@ -79,10 +82,17 @@ impl State {
             person: device.and_then(|device| device.person),
             is_device: device.is_some_and(|device| device.status == DeviceStatus::Active),
             is_user: false,
+            provider: None,
         }
     }
 }
 
 fn pair_place(pair: &Pair) -> Place {
-    Place { name: String::new(), target: Some(Target::device(pair.device)), person: pair.person, is_device: true, is_user: false }
+    let target = Some(Target::device(pair.device));
+    Place { name: String::new(), target, person: pair.person, is_device: true, is_user: false, provider: None }
+}
+
+fn broadcast_place(provider: ProviderKind) -> Place {
+    let target = Some(Target::BROADCAST);
+    Place { name: String::new(), target, person: None, is_device: false, is_user: false, provider: Some(provider) }
 }

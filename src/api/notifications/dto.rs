@@ -7,6 +7,7 @@ use crate::api::instant::{Instant, LocalTime};
 use crate::api::json::{AnyValue, UniqueMap, objects};
 use crate::api::schema;
 use crate::domain::content::Interruption;
+use crate::domain::device::Environment;
 use crate::domain::notification::{IfPast, InQuietHours, Priority};
 
 /// One message and its audience.
@@ -78,7 +79,7 @@ pub(in crate::api) struct NotificationRequest {
     pub(super) idempotency_key: Option<String>,
 }
 
-/// Whom for: exactly one of `user_id`, `user_ids`, `device_ids`, `all`.
+/// Whom for: exactly one of `user_id`, `user_ids`, `device_ids`, `all`, `broadcast`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = To)]
@@ -94,12 +95,34 @@ pub(super) struct ToRequest {
     pub(super) device_ids: Option<Vec<String>>,
     /// Every active device of the app; only `true`.
     pub(super) all: Option<bool>,
+    /// Whoever subscribed with the provider, which fans it out: one delivery without a device. Only with `in_quiet_hours: "ignore"`, and
+    /// without `except_device_ids`, `devices`, `send_at_local`, `localized` and `test`.
+    pub(super) broadcast: Option<BroadcastRequest>,
     /// Devices that are left out.
     #[schema(max_items = 10_000)]
     pub(super) except_device_ids: Option<Vec<String>>,
     /// With users: all of a user's devices (default), or the latest seen one only.
     #[schema(value_type = Option<DevicesWord>)]
     pub(super) devices: Option<Which>,
+}
+
+/// Where a broadcast goes: exactly one of `fcm_topic`, `fcm_condition`, `apns_channel`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = Broadcast)]
+pub(super) struct BroadcastRequest {
+    /// An FCM topic, without `/topics/`.
+    #[schema(min_length = 1, max_length = 900, pattern = "^[A-Za-z0-9._~%-]+$")]
+    pub(super) fcm_topic: Option<String>,
+    /// FCM topics joined by `&&`, `||` and `!(…)`, at most five: `'a' in topics && 'b' in topics`.
+    #[schema(min_length = 1, max_length = 8192)]
+    pub(super) fcm_condition: Option<String>,
+    /// The id of an APNs broadcast channel, as Apple gave it. Channels carry updates of Live Activities and nothing else.
+    #[schema(min_length = 1, max_length = 512)]
+    pub(super) apns_channel: Option<String>,
+    /// With `apns_channel`: the service that made the channel; `production` where absent.
+    #[schema(value_type = Option<schema::Environment>)]
+    pub(super) environment: Option<Environment>,
 }
 
 /// Which of a user's devices.
@@ -256,4 +279,4 @@ pub(super) struct PlatformsRequest {
     pub(super) web: Option<ContentRequest>,
 }
 
-objects!(NotificationRequest, ToRequest, LiveActivityRequest, ContentRequest, ActionRequest, PlatformsRequest);
+objects!(NotificationRequest, ToRequest, BroadcastRequest, LiveActivityRequest, ContentRequest, ActionRequest, PlatformsRequest);

@@ -35,9 +35,9 @@ struct RenderedResponse {
     /// Whose form.
     #[schema(value_type = schema::Provider)]
     provider: ProviderKind,
-    /// For what.
-    #[schema(value_type = schema::Platform)]
-    platform: Platform,
+    /// For what; null: a broadcast, for all that the provider carries to in one.
+    #[schema(value_type = Option<schema::Platform>)]
+    platform: Option<Platform>,
     /// The locale; null for the default words.
     locale: Option<String>,
     /// What counts towards the provider's limit.

@@ -11,8 +11,9 @@ use crate::api::json::read;
 use crate::api::problem::Problem;
 use crate::dispatch::draft::{Draft, To};
 use crate::domain::Timestamp;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::content::{Action, Interruption};
-use crate::domain::device::Platform;
+use crate::domain::device::{Environment, Platform};
 use crate::domain::notification::{IfPast, InQuietHours, Lifetime, Priority, When};
 
 fn now() -> Timestamp {
@@ -82,13 +83,72 @@ fn an_audience_is_named_in_exactly_one_way() {
     }
     assert_eq!(errors(&json!({"content": {"title": "x"}})), [("to".to_owned(), "required")]);
     assert_eq!(errors(&with(&json!({"to": null}))), [("to".to_owned(), "required")]);
-    for later in ["topic", "segment", "where", "broadcast"] {
+    for later in ["topic", "segment", "where"] {
         refused(&json!({"to": {"user_id": "u1", later: {}}}), &format!("to.{later}"), "unknown_field");
     }
     let narrowed = taken(&json!({"to": {"user_ids": vec!["u"; 10_000], "except_device_ids": ["d1"], "devices": "latest"}}));
     assert!(narrowed.latest_device_only);
     assert_eq!(narrowed.except_devices, ["d1"]);
     assert!(!taken(&json!({"to": {"all": true, "devices": "all"}})).latest_device_only);
+}
+
+fn broadcast(to: &Value) -> Value {
+    json!({"to": {"broadcast": to}, "in_quiet_hours": "ignore"})
+}
+
+#[test]
+fn a_broadcast_goes_to_exactly_one_place() {
+    let text = "'a' in topics && !('b' in topics)";
+    let condition = Broadcast::FcmCondition(text.to_owned().try_into().unwrap());
+    let of_apple = |environment| Broadcast::ApnsChannel { channel: "AAAA".to_owned().try_into().unwrap(), environment };
+    for (to, expected) in [
+        (json!({"fcm_topic": "news"}), Broadcast::FcmTopic("news".to_owned().try_into().unwrap())),
+        (json!({"fcm_condition": text}), condition),
+        (json!({"apns_channel": "AAAA"}), of_apple(Environment::Production)),
+        (json!({"apns_channel": "AAAA", "environment": "sandbox"}), of_apple(Environment::Sandbox)),
+    ] {
+        assert_eq!(taken(&broadcast(&to)).to, To::Broadcast(expected), "{to}");
+    }
+    let six = ["'a' in topics"; 6].join(" || ");
+    for (to, field, code) in [
+        (json!({}), "to.broadcast", "invalid"),
+        (json!({"fcm_topic": "a", "fcm_condition": "'a' in topics"}), "to.broadcast", "invalid"),
+        (json!({"fcm_topic": "/topics/news"}), "to.broadcast.fcm_topic", "invalid"),
+        (json!({"fcm_topic": ""}), "to.broadcast.fcm_topic", "invalid"),
+        (json!({"fcm_topic": 5}), "to.broadcast.fcm_topic", "invalid"),
+        (json!({"fcm_condition": "'a' in topics &&"}), "to.broadcast.fcm_condition", "invalid"),
+        (json!({ "fcm_condition": six }), "to.broadcast.fcm_condition", "invalid"),
+        (json!({"apns_channel": "not base64"}), "to.broadcast.apns_channel", "invalid"),
+        (json!({"fcm_topic": "a", "environment": "sandbox"}), "to.broadcast.environment", "invalid"),
+        (json!({"apns_channel": "AAAA", "environment": "test"}), "to.broadcast.environment", "invalid"),
+        (json!({"topic": "a"}), "to.broadcast.topic", "unknown_field"),
+        (json!("news"), "to.broadcast", "invalid"),
+    ] {
+        refused(&broadcast(&to), field, code);
+    }
+    refused(&json!({"to": {"broadcast": {"fcm_topic": "a"}, "user_id": "u1"}, "in_quiet_hours": "ignore"}), "to", "invalid");
+}
+
+#[test]
+fn what_asks_for_people_cannot_stand_beside_a_broadcast() {
+    let to = json!({"broadcast": {"fcm_topic": "news"}});
+    for word in ["defer", "drop"] {
+        refused(&json!({"to": to, "in_quiet_hours": word}), "in_quiet_hours", "invalid");
+    }
+    refused(&json!({ "to": to }), "in_quiet_hours", "invalid");
+    for (changes, field) in [
+        (json!({"send_at_local": "2026-12-01T09:00:00"}), "send_at_local"),
+        (json!({"localized": {"fr": {"title": "x"}}}), "localized"),
+        (json!({"test": true}), "test"),
+        (json!({"to": {"broadcast": {"fcm_topic": "news"}, "devices": "latest"}}), "to.devices"),
+        (json!({"to": {"broadcast": {"fcm_topic": "news"}, "except_device_ids": ["d1"]}}), "to.except_device_ids"),
+    ] {
+        let mut body = json!({"to": to, "in_quiet_hours": "ignore"});
+        body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        refused(&body, field, "invalid");
+    }
+    let fine = taken(&json!({"to": to, "in_quiet_hours": "ignore", "send_at": "2026-11-03T09:00:00Z", "silent": false, "test": false}));
+    assert_eq!(fine.in_quiet_hours, InQuietHours::Ignore);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::broadcast;
 use super::content;
 use super::critical;
 use super::dto::{NotificationRequest, ToRequest, Which};
@@ -49,9 +50,13 @@ pub(super) async fn draft_of(api: &Api, app: AppId, reading: Reading<Notificatio
 pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Result<Draft, Problem> {
     let mut checks = Checks::with(reading.errors);
     let mut request = reading.value;
+    let is_broadcast = request.to.as_ref().is_some_and(|to| to.broadcast.is_some());
     let (to, named) = take_to(request.to.take(), &mut checks);
     let to_one_of_each = matches!(named.devices, Some(Which::Latest));
     check_small(&request, &to, &mut checks);
+    if is_broadcast {
+        broadcast::check_beside(&request, &mut checks);
+    }
     let overrides = overrides::take(&mut request, &mut checks);
     let push_type = push_type::take(&mut request, &mut checks);
     let when = take_when(&request, given.now, &mut checks);
@@ -93,12 +98,12 @@ struct Narrowed {
 }
 
 fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
-    const ONE: &str = "must have exactly one of user_id, user_ids, device_ids, all";
+    const ONE: &str = "must have exactly one of user_id, user_ids, device_ids, all, broadcast";
     let Some(to) = to else {
         checks.required("to");
         return (To::All, Narrowed::default());
     };
-    let given = [to.user_id.is_some(), to.user_ids.is_some(), to.device_ids.is_some(), to.all.is_some()];
+    let given = [to.user_id.is_some(), to.user_ids.is_some(), to.device_ids.is_some(), to.all.is_some(), to.broadcast.is_some()];
     let count = given.into_iter().filter(|given| *given).count();
     // what was unreadable is not held to be absent
     if count > 1 || (count == 0 && !checks.has_below("to")) {
@@ -109,6 +114,10 @@ fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
     }
     let narrowed = Narrowed { except: to.except_device_ids.unwrap_or_default(), devices: to.devices };
     check_names("to.except_device_ids", &narrowed.except, checks);
+    if to.broadcast.is_some() {
+        refuse_beside("to.except_device_ids", !narrowed.except.is_empty(), checks);
+        refuse_beside("to.devices", narrowed.devices.is_some(), checks);
+    }
     let to = match (to.user_id, to.user_ids, to.device_ids) {
         (Some(user), ..) => {
             checks.name("to.user_id", &user, check_user_id);
@@ -125,12 +134,19 @@ fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
             check_names("to.device_ids", &devices, checks);
             To::Devices(devices)
         }
-        (None, None, None) => To::All,
+        (None, None, None) => to.broadcast.and_then(|request| broadcast::take(request, checks)).map_or(To::All, To::Broadcast),
     };
-    if narrowed.devices == Some(Which::Latest) && !matches!(to, To::Users(_)) {
+    if narrowed.devices == Some(Which::Latest) && !matches!(to, To::Users(_) | To::Broadcast(_)) {
         checks.invalid("to.devices", "can only be latest beside user_id or user_ids");
     }
     (to, narrowed)
+}
+
+/// A broadcast goes to no device that could be left out.
+fn refuse_beside(field: &str, is_given: bool, checks: &mut Checks) {
+    if is_given {
+        checks.invalid(field, "cannot stand beside a broadcast");
+    }
 }
 
 fn check_names(field: &str, devices: &[String], checks: &mut Checks) {
@@ -172,6 +188,8 @@ fn check_small(request: &NotificationRequest, to: &To, checks: &mut Checks) {
     let too_many = match to {
         To::Users(names) | To::Devices(names) => names.len() > MAX_TEST,
         To::All => !checks.has_below("to"),
+        // told with all that cannot stand beside it
+        To::Broadcast(_) => false,
     };
     if request.test == Some(true) && too_many {
         checks.invalid("test", format_args!("is for at most {MAX_TEST} named users or devices"));

@@ -93,6 +93,7 @@ impl WayIn for FakePath {
             To::Users(names) => Targets::Users(names),
             To::Devices(names) => Targets::Devices(names),
             To::All => Targets::Pairs(Vec::new()),
+            To::Broadcast(broadcast) => Targets::Broadcast(broadcast.provider()),
         };
         let work = NewWork {
             id: WorkId(i64::try_from(made).unwrap() + 1),
@@ -132,7 +133,7 @@ impl WayIn for FakePath {
     async fn preview(&self, _: AppId, draft: Draft) -> Result<Preview, Rejected> {
         self.drafts.lock().unwrap().push(draft);
         let payload = serde_json::json!({"aps": {}});
-        let rendered = RenderedPreview { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None, bytes: 10, payload };
+        let rendered = RenderedPreview { provider: ProviderKind::Apns, platform: Some(Platform::Ios), locale: None, bytes: 10, payload };
         Ok(Preview { targeted: 1, decisions: BTreeMap::from([("send".to_owned(), 1)]), rendered: vec![rendered] })
     }
 

@@ -123,11 +123,11 @@ impl Lane {
         Self { key, clock: Arc::clone(clock), wire: Arc::clone(wire), state: Mutex::new(state) }
     }
 
-    /// Whether a push to this platform may go now.
-    pub fn admit(self: &Arc<Self>, platform: Platform) -> Admission {
+    /// Whether a push to this platform may go now; `None`: to all that the provider carries to, as a broadcast does.
+    pub fn admit(self: &Arc<Self>, platform: impl Into<Option<Platform>>) -> Admission {
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
-        if let Some(hold) = state.hold(platform, now) {
+        if let Some(hold) = state.hold(platform.into(), now) {
             return Admission::Hold(hold);
         }
         if let Some(wait) = state.breaker.hold(now) {
@@ -258,7 +258,7 @@ impl Lane {
 }
 
 impl State {
-    fn hold(&mut self, platform: Platform, now: Duration) -> Option<Hold> {
+    fn hold(&mut self, platform: Option<Platform>, now: Duration) -> Option<Hold> {
         if self.trust.is_paused(platform) {
             return Some(Hold::new(PAUSED, WaitReason::LanePaused));
         }

@@ -70,8 +70,12 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn is_paused(&self, platform: Platform) -> bool {
-        self.paused.contains_key(&None) || self.paused.contains_key(&Some(platform))
+    /// Whether what goes to this platform is paused; `None`: what goes to all of them, so that one is enough.
+    pub(super) fn is_paused(&self, platform: impl Into<Option<Platform>>) -> bool {
+        match platform.into() {
+            None => !self.paused.is_empty(),
+            platform => self.paused.contains_key(&None) || self.paused.contains_key(&platform),
+        }
     }
 
     /// Why it is paused, by part.
@@ -239,5 +243,7 @@ mod tests {
         trust.observe(&Outcome::CredentialRefused { reason: Reason::new("THIRD_PARTY_AUTH_ERROR"), scope: RefusalScope::IosAndWeb });
         assert!(trust.is_paused(Platform::Ios) && trust.is_paused(Platform::Web));
         assert!(!trust.is_paused(Platform::Android));
+        // a broadcast goes to them all
+        assert!(trust.is_paused(None) && !Trust::default().is_paused(None));
     }
 }

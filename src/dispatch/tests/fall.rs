@@ -10,6 +10,7 @@ use crate::dispatch::handle::Dispatch;
 use crate::dispatch::job::Job;
 use crate::dispatch::node::Node;
 use crate::dispatch::plan::Sending;
+use crate::dispatch::receiver::Receiver;
 use crate::dispatch::recorder::{self, Event, What};
 use crate::dispatch::role::Roles;
 use crate::dispatch::{audience, claim, hand_out};
@@ -96,7 +97,8 @@ async fn a_target_whose_provider_is_gone_ends_all_the_same() {
     let answered = audience::read(&node, vec![Arc::clone(&job)]).await.unwrap().remove(0);
     let recipient = answered.answer.candidates[0].recipient.clone().unwrap();
     let ends_at = job.work.expires_at;
-    let sending = Sending { recipient, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at };
+    let receiver = Receiver::Device(recipient);
+    let sending = Sending { receiver, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at };
     let app = App { id: world.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: BTreeMap::new(), generation: 0 };
     let mut parts = world.parts();
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));

@@ -7,6 +7,7 @@ mod agreement;
 mod aps;
 mod certificate;
 mod credential;
+mod head;
 mod headers;
 mod live_activity;
 mod provider;

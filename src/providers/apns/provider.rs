@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::credential::Credential;
-use super::headers::{EXPIRATION, ID};
+use super::head::Head;
 use super::reason::{self, Remedy, Verdict};
 use super::render::{App, render};
 use super::service::Service;
@@ -18,16 +16,12 @@ use super::settings::Settings;
 use super::signers::Signers;
 use super::token::Token;
 use crate::domain::Timestamp;
+use crate::domain::broadcast::Broadcast;
 use crate::domain::device::{Environment, ProviderKind, PushToken};
 use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
 use crate::providers::fault::{self, Patience};
-use crate::providers::http2::{Answer, Limits, Origin, Pool, Want, client_config_as};
-use crate::providers::{Body, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
-
-const APNS_ID: HeaderName = HeaderName::from_static(ID);
-const APNS_EXPIRATION: HeaderName = HeaderName::from_static(EXPIRATION);
-/// As many fields as a push has, with room.
-const FIELDS: usize = 12;
+use crate::providers::http2::{Answer, Limits, Pool, Want, client_config_as};
+use crate::providers::{Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 /// APNs with one app's credential, for both environments.
 pub struct ApnsProvider {
@@ -108,7 +102,7 @@ impl ApnsProvider {
 
     async fn deliver_to(&self, environment: Environment, (push, token): (&Push, &str), body: &Bytes, deadline: Instant) -> Outcome {
         let service = self.service(environment);
-        match Head::new(service.pool.origin(), token, push) {
+        match Head::of_device(service.pool.origin(), token, push) {
             Some(head) => self.request(service, &head, body, deadline).await,
             // it cannot be put into a path; Apple would call it this
             None => Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") },
@@ -209,6 +203,19 @@ impl Provider for ApnsProvider {
         };
         self.deliver(&push, token, body).await
     }
+
+    async fn send_broadcast(&self, push: BroadcastPush) -> Outcome {
+        let deadline = Instant::now() + self.context.send_timeout;
+        let (Broadcast::ApnsChannel { channel, environment }, Body::Whole(body)) = (&push.to, &push.rendered.body) else {
+            return Outcome::MessageRejected { reason: Reason::new("not an APNs broadcast"), too_large: false };
+        };
+        let service = self.service(*environment);
+        match Head::of_channel(service.pool.origin(), (&self.bundle_id, channel), &push) {
+            Some(head) => self.request(service, &head, body, deadline).await,
+            // it cannot be put into a request; Apple would call it this
+            None => Outcome::MessageRejected { reason: Reason::new("BadChannelId"), too_large: false },
+        }
+    }
 }
 
 /// What becomes of a push that one environment refused and the `other` answered so; `asked`: whether a request went there.
@@ -231,51 +238,5 @@ fn of_both(first: Outcome, second: Outcome, (other, asked): (Environment, bool))
 impl std::fmt::Debug for ApnsProvider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ApnsProvider").field("bundle_id", &self.bundle_id).field("credential", &self.credential).finish_non_exhaustive()
-    }
-}
-
-/// What a push adds to what is shared, made once for all its repeats.
-struct Head<'a> {
-    uri: Uri,
-    id: HeaderValue,
-    push: &'a Push,
-}
-
-impl<'a> Head<'a> {
-    fn new(origin: &Origin, token: &str, push: &'a Push) -> Option<Self> {
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return None;
-        }
-        let uri = origin.uri(PathAndQuery::try_from(format!("/3/device/{token}")).ok()?)?;
-        let mut id = HeaderValue::from_str(push.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).ok()?;
-        // never indexed: no two are alike
-        id.set_sensitive(true);
-        Some(Self { uri, id, push })
-    }
-
-    /// The request, if it may still start.
-    fn start(&self, token: Option<&Token>) -> Option<Request<()>> {
-        self.push.handover.start().then(|| self.request(token))
-    }
-
-    fn request(&self, token: Option<&Token>) -> Request<()> {
-        let shared = &self.push.rendered.headers;
-        let mut headers = HeaderMap::with_capacity(FIELDS.max(shared.len() + 3));
-        for (name, value) in shared {
-            headers.insert(name.clone(), value.clone());
-        }
-        if let Some(token) = token {
-            headers.insert(AUTHORIZATION, token.authorization.clone());
-        }
-        headers.insert(APNS_ID, self.id.clone());
-        if !headers.contains_key(&APNS_EXPIRATION) {
-            headers.insert(APNS_EXPIRATION, self.push.expires_at.map_or(0, |instant| instant.timestamp().max(0)).into());
-        }
-        let mut request = Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = headers;
-        request
     }
 }

@@ -1,4 +1,5 @@
-//! What Apple's statuses and reasons mean ("Handling notification responses from APNs").
+//! What Apple's statuses and reasons mean ("Handling notification responses from APNs"; of broadcasts: "Handling error responses from Apple
+//! Push Notification service").
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;
@@ -55,7 +56,7 @@ pub(super) enum Remedy {
     OtherConnection,
 }
 
-/// Every reason of Apple's page, in its order.
+/// Every reason of Apple's pages, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     BadCollapseId,
@@ -90,6 +91,15 @@ enum Word {
     InternalServerError,
     ServiceUnavailable,
     Shutdown,
+    FeatureNotEnabled,
+    MissingChannelId,
+    BadChannelId,
+    ChannelNotRegistered,
+    BadRequestParams,
+    BadRequestPayload,
+    MissingPushType,
+    CannotCreateChannelConfig,
+    TopicMismatch,
 }
 
 impl Word {
@@ -126,8 +136,18 @@ impl Word {
             "TooManyProviderTokenUpdates" => Self::TooManyProviderTokenUpdates,
             "TooManyRequests" => Self::TooManyRequests,
             "InternalServerError" => Self::InternalServerError,
-            "ServiceUnavailable" => Self::ServiceUnavailable,
+            // the page about broadcasts has it in two words
+            "ServiceUnavailable" | "Service Unavailable" => Self::ServiceUnavailable,
             "Shutdown" => Self::Shutdown,
+            "FeatureNotEnabled" => Self::FeatureNotEnabled,
+            "MissingChannelId" => Self::MissingChannelId,
+            "BadChannelId" => Self::BadChannelId,
+            "ChannelNotRegistered" => Self::ChannelNotRegistered,
+            "BadRequestParams" => Self::BadRequestParams,
+            "BadRequestPayload" => Self::BadRequestPayload,
+            "MissingPushType" => Self::MissingPushType,
+            "CannotCreateChannelConfig" => Self::CannotCreateChannelConfig,
+            "TopicMismatch" => Self::TopicMismatch,
             _ => return None,
         })
     }
@@ -162,7 +182,14 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         | Word::MissingDeviceToken
         | Word::PayloadEmpty
         | Word::BadPath
-        | Word::MethodNotAllowed => Outcome::MessageRejected { reason, too_large: false },
+        | Word::MethodNotAllowed
+        | Word::MissingChannelId
+        | Word::BadChannelId
+        | Word::ChannelNotRegistered
+        | Word::BadRequestParams
+        | Word::BadRequestPayload
+        | Word::MissingPushType
+        | Word::CannotCreateChannelConfig => Outcome::MessageRejected { reason, too_large: false },
         Word::PayloadTooLarge => Outcome::MessageRejected { reason, too_large: true },
         Word::BadTopic
         | Word::MissingTopic
@@ -174,7 +201,9 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         | Word::InvalidProviderToken
         | Word::MissingProviderToken
         | Word::UnrelatedKeyIdInToken
-        | Word::BadEnvironmentKeyInToken => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
+        | Word::BadEnvironmentKeyInToken
+        | Word::FeatureNotEnabled
+        | Word::TopicMismatch => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         Word::TooManyRequests => Outcome::Throttled { retry_after: patience.retry_after, reason, scope: ThrottleScope::Token },
         Word::TooManyProviderTokenUpdates => {
             Outcome::Throttled { retry_after: patience.or(TOKEN_UPDATES_FLOOR), reason, scope: ThrottleScope::Lane }
@@ -217,7 +246,16 @@ fn remedy(word: Word) -> Option<Remedy> {
         | Word::PayloadTooLarge
         | Word::TooManyRequests
         | Word::InternalServerError
-        | Word::ServiceUnavailable => None,
+        | Word::ServiceUnavailable
+        | Word::FeatureNotEnabled
+        | Word::MissingChannelId
+        | Word::BadChannelId
+        | Word::ChannelNotRegistered
+        | Word::BadRequestParams
+        | Word::BadRequestPayload
+        | Word::MissingPushType
+        | Word::CannotCreateChannelConfig
+        | Word::TopicMismatch => None,
     }
 }
 

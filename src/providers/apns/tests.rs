@@ -14,6 +14,8 @@ use crate::domain::push_type::PushType;
 use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
 use crate::providers::{Context, Handover, Provider, Push, Secret};
 
+mod broadcast;
+
 pub(super) fn settings(url: &str, authority: &Authority) -> Settings {
     serde_json::from_value(json!({
         "bundle_id": "com.example.demo", "key_file": "key.p8", "key_id": "ABC123DEFG", "team_id": "DEF123GHIJ",

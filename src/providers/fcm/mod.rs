@@ -4,6 +4,7 @@
 //! Google's form of a message, `splice` leaves holes in it for what is each device's, `reason` knows what Google's errors mean.
 
 mod account;
+mod broadcast;
 mod error_body;
 mod message;
 mod oauth;

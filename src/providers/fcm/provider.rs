@@ -10,17 +10,19 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::account::ServiceAccount;
+use super::broadcast::render_broadcast;
 use super::oauth::{AccessToken, OAuth, OAuthError};
 use super::reason::{self, SERVER_FLOOR, Verdict};
 use super::render::render;
 use super::settings::{Display, Settings};
-use super::splice::fill;
+use super::splice::{fill, fill_broadcast};
+use crate::domain::broadcast::Broadcast;
 use crate::domain::device::ProviderKind;
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::providers::Handover;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Limits, Pool, Want, client_config};
-use crate::providers::{Body, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+use crate::providers::{Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
 /// FCM with one app's service account.
 pub struct FcmProvider {
@@ -159,6 +161,10 @@ impl Provider for FcmProvider {
         render(message, self.display, self.service_extension)
     }
 
+    fn render_broadcast(&self, to: &Broadcast, messages: &[Message<'_>]) -> Result<Rendered, RenderError> {
+        render_broadcast(to, messages, (self.display, self.service_extension))
+    }
+
     async fn send(&self, push: Push) -> Outcome {
         let body = match &push.rendered.body {
             Body::Spliced(pieces) => fill(pieces, &push),
@@ -166,9 +172,24 @@ impl Provider for FcmProvider {
         };
         match body {
             Some(body) => self.deliver(body, &push.handover).await,
-            None => Outcome::MessageRejected { reason: Reason::new("not an FCM push"), too_large: false },
+            None => not_ours(),
         }
     }
+
+    async fn send_broadcast(&self, push: BroadcastPush) -> Outcome {
+        let body = match &push.rendered.body {
+            Body::Spliced(pieces) => fill_broadcast(pieces, &push),
+            Body::Whole(_) | Body::Sealed(_) => None,
+        };
+        match body {
+            Some(body) => self.deliver(body, &push.handover).await,
+            None => not_ours(),
+        }
+    }
+}
+
+fn not_ours() -> Outcome {
+    Outcome::MessageRejected { reason: Reason::new("not an FCM push"), too_large: false }
 }
 
 impl std::fmt::Debug for FcmProvider {

@@ -25,25 +25,43 @@ const PAYLOAD: [&str; 7] =
 /// Renders `source` for the platform it names. `service_extension`: every alert to Apple is mutable.
 pub(super) fn render(source: &Message<'_>, display: Display, service_extension: bool) -> Result<Rendered, RenderError> {
     let mut form = message(source, display, service_extension)?;
-    match source.overrides {
+    let apple = (source.platform == Platform::Ios).then_some(source);
+    let size = complete(&mut form, apple, source.overrides)?;
+    limited(size, LIMIT)?;
+    Ok(Rendered { body: Body::Spliced(splice(&form)), headers: HeaderMap::new(), size })
+}
+
+/// Merges the caller's patch, and looks at what came of it; its size, in bytes. `apple`: what of it goes to Apple's systems.
+pub(super) fn complete(
+    form: &mut Map<String, Value>,
+    apple: Option<&Message<'_>>,
+    overrides: Option<&Value>,
+) -> Result<usize, RenderError> {
+    match overrides {
         None | Some(Value::Null) => {}
         Some(overrides @ Value::Object(patch)) => {
             check(overrides, patch)?;
-            patch::merge_members(&mut form, patch);
-            if source.platform == Platform::Ios && patch.contains_key("apns") {
-                check_apple(source, form.get("apns"))?;
+            patch::merge_members(form, patch);
+            if let Some(apple) = apple.filter(|_| patch.contains_key("apns")) {
+                check_apple(apple, form.get("apns"))?;
             }
         }
         Some(_) => return Err(invalid("fcm", "must be an object")),
     }
-    let form = Value::Object(form);
-    check_data(&form)?;
-    let size = PAYLOAD.iter().filter_map(|path| form.pointer(path)).map(weigh).sum();
-    if size > LIMIT {
-        return Err(RenderError::TooLarge { size, limit: LIMIT });
-    }
-    let Value::Object(form) = form else { return Err(RenderError::Unsupported) };
-    Ok(Rendered { body: Body::Spliced(splice(&form)), headers: HeaderMap::new(), size })
+    check_data(form)?;
+    Ok(PAYLOAD.iter().filter_map(|path| member(form, path)).map(weigh).sum())
+}
+
+/// Whether it fits.
+pub(super) fn limited(size: usize, limit: usize) -> Result<(), RenderError> {
+    if size > limit { Err(RenderError::TooLarge { size, limit }) } else { Ok(()) }
+}
+
+/// What is at a path of one or two names.
+fn member<'a>(form: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let (name, below) = path.strip_prefix('/').map(|path| path.split_once('/').unwrap_or((path, "")))?;
+    let value = form.get(name)?;
+    if below.is_empty() { Some(value) } else { value.get(below) }
 }
 
 fn check(overrides: &Value, patch: &Map<String, Value>) -> Result<(), RenderError> {
@@ -85,12 +103,12 @@ fn check_apple(source: &Message<'_>, form: Option<&Value>) -> Result<(), RenderE
 }
 
 /// Google refuses data that is not text, and takes away Herald's own keys with it where the whole map goes.
-fn check_data(form: &Value) -> Result<(), RenderError> {
-    if form.pointer("/data/herald_id").is_none() {
+fn check_data(form: &Map<String, Value>) -> Result<(), RenderError> {
+    if member(form, "/data/herald_id").is_none() {
         return Err(invalid("fcm.data", "may be merged with, not removed"));
     }
     for path in ["/data", "/android/data", "/webpush/data"] {
-        let Some(data) = form.pointer(path) else { continue };
+        let Some(data) = member(form, path) else { continue };
         let field = || format!("fcm{}", path.replace('/', "."));
         let Some(members) = data.as_object() else { return Err(invalid(&field(), "must be an object")) };
         if let Some((name, _)) = members.iter().find(|(_, value)| !value.is_string()) {

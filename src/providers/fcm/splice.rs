@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::Timestamp;
 use crate::domain::device::PushToken;
-use crate::providers::{Piece, Push};
+use crate::providers::{BroadcastPush, Piece, Push};
 
 /// Stands in the message where a hole will be; a caller's override at the same place removes it.
 pub(super) const HOLE: &str = "\u{0}hole";
@@ -24,15 +24,16 @@ const LONGEST: i64 = 2_419_200;
 
 /// The body of a send: `{"message":{<address>,…}}`.
 pub(super) fn splice(message: &Map<String, Value>) -> Arc<[Piece]> {
-    let mut writer = Writer { pieces: Vec::with_capacity(5), text: String::with_capacity(512) };
-    writer.text.push_str("{\"message\":{");
+    let mut writer = Writer::begin();
     writer.hole(Piece::Address);
-    for (name, value) in message {
-        writer.text.push(',');
-        writer.member(name, value, "");
-    }
-    writer.text.push_str("}}");
-    writer.finish()
+    writer.rest(message)
+}
+
+/// The body of a broadcast: `{"message":{"topic":"…",…}}`, since where it goes is the same for all its sends.
+pub(super) fn splice_to((name, destination): (&str, &str), message: &Map<String, Value>) -> Arc<[Piece]> {
+    let mut writer = Writer::begin();
+    writer.member(name, &Value::from(destination), "");
+    writer.rest(message)
 }
 
 struct Writer {
@@ -41,6 +42,21 @@ struct Writer {
 }
 
 impl Writer {
+    fn begin() -> Self {
+        Self { pieces: Vec::with_capacity(5), text: "{\"message\":{".to_owned() }
+    }
+
+    /// The members after the first.
+    fn rest(mut self, message: &Map<String, Value>) -> Arc<[Piece]> {
+        self.text.reserve(512);
+        for (name, value) in message {
+            self.text.push(',');
+            self.member(name, value, "");
+        }
+        self.text.push_str("}}");
+        self.finish()
+    }
+
     fn member(&mut self, name: &str, value: &Value, parent: &str) {
         self.json(&Value::from(name));
         self.text.push(':');
@@ -94,21 +110,31 @@ fn leads_to_hole(path: &str) -> bool {
 /// The body for one device. `None` if the token is no FCM address.
 pub(super) fn fill(pieces: &[Piece], push: &Push) -> Option<Bytes> {
     let (name, address) = match &push.token {
-        PushToken::Fcm(token) => ("token", token),
-        PushToken::FcmFid(fid) => ("fid", fid),
+        PushToken::Fcm(token) => ("token", token.as_str()),
+        PushToken::FcmFid(fid) => ("fid", fid.as_str()),
         PushToken::Apns(_) | PushToken::Webpush { .. } => return None,
     };
+    write(pieces, Some((name, address)), (push.expires_at, push.now))
+}
+
+/// The body of a broadcast. `None` if it is one for a device.
+pub(super) fn fill_broadcast(pieces: &[Piece], push: &BroadcastPush) -> Option<Bytes> {
+    write(pieces, None, (push.expires_at, push.now))
+}
+
+fn write(pieces: &[Piece], address: Option<(&str, &str)>, (expires_at, now): (Option<Timestamp>, Timestamp)) -> Option<Bytes> {
     let shared: usize = pieces.iter().map(|piece| if let Piece::Shared(bytes) = piece { bytes.len() } else { 16 }).sum();
-    let mut body = BytesMut::with_capacity(shared + address.len() + 16);
+    let mut body = BytesMut::with_capacity(shared + address.map_or(0, |(_, address)| address.len()) + 16);
     for piece in pieces {
         match piece {
             Piece::Shared(bytes) => body.put_slice(bytes),
             Piece::Address => {
+                let (name, address) = address?;
                 write!(body, "\"{name}\":").ok()?;
                 serde_json::to_writer((&mut body).writer(), address).ok()?;
             }
-            Piece::SecondsLeft => write!(body, "{}", seconds_left(push.expires_at, push.now)).ok()?,
-            Piece::ExpiresAt => write!(body, "{}", push.expires_at.map_or(0, |instant| instant.timestamp().max(0))).ok()?,
+            Piece::SecondsLeft => write!(body, "{}", seconds_left(expires_at, now)).ok()?,
+            Piece::ExpiresAt => write!(body, "{}", expires_at.map_or(0, |instant| instant.timestamp().max(0))).ok()?,
         }
     }
     Some(body.freeze())

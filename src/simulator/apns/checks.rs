@@ -48,23 +48,28 @@ pub(super) fn check_headers(headers: &HeaderMap, bundle_id: &str) -> Result<Opti
     {
         return Err(Reason::BadCollapseId);
     }
-    if let Some(expiration) = get("apns-expiration")
-        && number(expiration).is_none()
-    {
-        return Err(Reason::BadExpirationDate);
-    }
+    check_expiration(headers)?;
     let push_type = match get("apns-push-type") {
         Some(name) => Some(PushType::from_header(name).ok_or(Reason::InvalidPushType)?),
         None => None,
     };
-    check_priority(get("apns-priority"), push_type)?;
+    check_priority(headers, push_type)?;
     check_topic(get("apns-topic"), bundle_id, push_type)?;
     Ok(push_type)
 }
 
-fn check_priority(priority: Option<&[u8]>, push_type: Option<PushType>) -> Result<(), Reason> {
+/// When it is over, in seconds; absent is good.
+pub(super) fn check_expiration(headers: &HeaderMap) -> Result<(), Reason> {
+    match headers.get("apns-expiration") {
+        Some(expiration) if number(expiration.as_bytes()).is_none() => Err(Reason::BadExpirationDate),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// How urgent it is.
+pub(super) fn check_priority(headers: &HeaderMap, push_type: Option<PushType>) -> Result<(), Reason> {
     let is_background = push_type == Some(PushType::Background);
-    match priority {
+    match headers.get("apns-priority").map(http::HeaderValue::as_bytes) {
         Some(b"5" | b"1") => Ok(()),
         // 10 is the default when the header is absent
         Some(b"10") | None if !is_background => Ok(()),

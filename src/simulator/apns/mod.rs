@@ -1,11 +1,12 @@
-//! The look-alike of APNs: `POST /3/device/<token>` over HTTP/2 with a provider token.
+//! The look-alike of APNs: `POST /3/device/<token>` and `POST /4/broadcasts/apps/<bundle id>` over HTTP/2 with a provider token.
 //!
 //! It knows one team, one key and one bundle id. A connection allows few streams until its first
 //! valid token. A client with a certificate of the simulator's authority needs no token, and may
-//! not send what Apple takes from token keys only. Broadcast channels and shrinking stream limits
-//! are not imitated.
+//! not send what Apple takes from token keys only. The management of broadcast channels and shrinking
+//! stream limits are not imitated.
 
 mod answer;
+mod broadcast;
 mod checks;
 mod jwt;
 mod payload;
@@ -53,7 +54,7 @@ pub(super) struct Apns {
 
 impl Apns {
     /// What is wrong with a request, or its `herald_id`.
-    fn check<'a>(&self, link: &mut Link, token: &str, request: &'a Arrived) -> Result<&'a str, Reason> {
+    fn check<'a>(&self, link: &mut Link, address: &Address<'_>, request: &'a Arrived) -> Result<&'a str, Reason> {
         checks::check_form(&request.parts)?;
         let headers = &request.parts.headers;
         let authorization = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
@@ -61,6 +62,13 @@ impl Apns {
         if !link.certified {
             verifier.check(&mut link.tokens, authorization, request.received_ms)?;
         }
+        let token = match address {
+            Address::Device(token) => token,
+            Address::Channel { app, .. } => {
+                broadcast::check_headers(headers, (app, bundle_id))?;
+                return broadcast::check_payload(&request.body);
+            }
+        };
         let push_type = checks::check_headers(headers, bundle_id)?;
         if link.certified && push_type == Some(PushType::Location) {
             return Err(Reason::TopicDisallowed);
@@ -69,8 +77,8 @@ impl Apns {
         payload::check(&request.body, push_type)
     }
 
-    fn refuse(&self, reason: Reason, token: &str, request: &Arrived) -> Verdict {
-        let record = self.record(token, request);
+    fn refuse(&self, reason: Reason, address: &Address<'_>, request: &Arrived) -> Verdict {
+        let record = self.record(address, request);
         let answer = answer::refusal(reason, &request.parts.headers);
         Verdict {
             booking: Some(Booking { record: record.answered(reason.status().as_u16()), accepted: None }),
@@ -78,15 +86,15 @@ impl Apns {
         }
     }
 
-    fn record(&self, token: &str, request: &Arrived) -> Record {
+    fn record(&self, address: &Address<'_>, request: &Arrived) -> Record {
         let Arrived { parts, body, received_ms } = request;
-        Record::new(self.source, token, &parts.headers, body).received(*received_ms)
+        Record::new(self.source, address.text(), &parts.headers, body).fanned_out(!address.is_device()).received(*received_ms)
     }
 
     /// What becomes of a push that is as it should be.
     fn conduct(&self, conduct: &Conduct, push: &Push<'_>) -> (Option<Booking>, Ending) {
         let headers = &push.request.parts.headers;
-        let record = || self.record(push.token, push.request);
+        let record = || self.record(push.address, push.request);
         match conduct {
             Conduct::Good => self.accept(StatusCode::OK, push),
             Conduct::Respond(respond) if respond.is_success() => {
@@ -106,7 +114,7 @@ impl Apns {
     }
 
     fn accept(&self, status: StatusCode, push: &Push<'_>) -> (Option<Booking>, Ending) {
-        let record = self.record(push.token, push.request);
+        let record = self.record(push.address, push.request);
         let booking = self.booking(record.answered(status.as_u16()), push);
         let is_sandbox = self.source == Source::ApnsSandbox;
         let answer = answer::success(status, &push.request.parts.headers, is_sandbox);
@@ -114,14 +122,49 @@ impl Apns {
     }
 
     fn booking(&self, record: Record, push: &Push<'_>) -> Booking {
-        let address = (self.source, push.token);
-        self.book().accepted(record, address, push.herald_id, true)
+        let address = (self.source, push.address.text());
+        self.book().accepted(record, address, push.herald_id, push.address.is_device())
+    }
+}
+
+/// Where a request goes, whatever that looks like.
+enum Address<'a> {
+    /// A device token.
+    Device(&'a str),
+    /// A channel of an app.
+    Channel {
+        app: &'a str,
+        /// `channel:…`, which is what tells it from a token.
+        text: String,
+    },
+}
+
+impl<'a> Address<'a> {
+    fn of(parts: &'a http::request::Parts) -> Result<Self, Reason> {
+        match broadcast::app(parts.uri.path()) {
+            Some(app) => {
+                let channel = broadcast::channel(&parts.headers).unwrap_or_default();
+                Ok(Self::Channel { app, text: format!("channel:{channel}") })
+            }
+            None => checks::device_token(parts.uri.path()).map(Self::Device),
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Device(token) => token,
+            Self::Channel { text, .. } => text,
+        }
+    }
+
+    fn is_device(&self) -> bool {
+        matches!(self, Self::Device(_))
     }
 }
 
 /// A push that passed the checks.
 struct Push<'a> {
-    token: &'a str,
+    address: &'a Address<'a>,
     herald_id: &'a str,
     request: &'a Arrived,
 }
@@ -142,17 +185,16 @@ impl LookAlike for Apns {
     }
 
     fn decide(&self, link: &mut Link, request: Arrived) -> Verdict {
-        let path = checks::device_token(request.parts.uri.path());
-        let token = match path {
-            Ok(token) => token,
-            Err(reason) => return self.refuse(reason, "", &request),
+        let address = match Address::of(&request.parts) {
+            Ok(address) => address,
+            Err(reason) => return self.refuse(reason, &Address::Device(""), &request),
         };
-        let herald_id = match self.check(link, token, &request) {
+        let herald_id = match self.check(link, &address, &request) {
             Ok(herald_id) => herald_id,
-            Err(reason) => return self.refuse(reason, token, &request),
+            Err(reason) => return self.refuse(reason, &address, &request),
         };
-        let (delay, conduct) = self.shared.conduct(Provider::Apns, self.source, token);
-        let push = Push { token, herald_id, request: &request };
+        let (delay, conduct) = self.shared.conduct(Provider::Apns, self.source, address.text());
+        let push = Push { address: &address, herald_id, request: &request };
         let (booking, ending) = self.conduct(&conduct, &push);
         Verdict { delay, booking, ending }
     }

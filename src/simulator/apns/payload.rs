@@ -102,6 +102,12 @@ pub(super) fn check(body: &[u8], push_type: Option<PushType>) -> Result<&str, Re
     Ok(herald_id.trim_matches('"'))
 }
 
+/// Whether a payload that passed is one that starts a Live Activity.
+pub(super) fn starts_activity(body: &[u8]) -> bool {
+    let payload: Option<Payload<'_>> = serde_json::from_slice(body).ok();
+    payload.and_then(|payload| payload.aps?.event).is_some_and(|event| event.get() == r#""start""#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

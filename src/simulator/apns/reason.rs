@@ -23,23 +23,28 @@ macro_rules! reasons {
 }
 
 reasons! {
+    BadChannelId = BAD_REQUEST,
     BadCollapseId = BAD_REQUEST,
     BadDeviceToken = BAD_REQUEST,
     BadExpirationDate = BAD_REQUEST,
     BadMessageId = BAD_REQUEST,
     BadPath = NOT_FOUND,
     BadPriority = BAD_REQUEST,
+    BadRequestPayload = BAD_REQUEST,
     BadTopic = BAD_REQUEST,
     DuplicateHeaders = BAD_REQUEST,
     ExpiredProviderToken = FORBIDDEN,
     InvalidProviderToken = FORBIDDEN,
     InvalidPushType = BAD_REQUEST,
     MethodNotAllowed = METHOD_NOT_ALLOWED,
+    MissingChannelId = BAD_REQUEST,
     MissingDeviceToken = BAD_REQUEST,
     MissingProviderToken = FORBIDDEN,
+    MissingPushType = BAD_REQUEST,
     MissingTopic = BAD_REQUEST,
     PayloadEmpty = BAD_REQUEST,
     PayloadTooLarge = PAYLOAD_TOO_LARGE,
     TooManyProviderTokenUpdates = TOO_MANY_REQUESTS,
     TopicDisallowed = BAD_REQUEST,
+    TopicMismatch = FORBIDDEN,
 }

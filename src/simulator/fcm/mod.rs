@@ -70,11 +70,11 @@ impl Fcm {
                 self.accept(status, push, request)
             }
             Conduct::Respond(respond) => {
-                let booking = Booking { record: record(&push.target, request).answered(respond.status), accepted: None };
+                let booking = Booking { record: record_of(push, request).answered(respond.status), accepted: None };
                 (Some(booking), Ending::Answer(answer::scripted(respond)))
             }
             Conduct::Fault(Fault::Stall) => {
-                let record = record(&push.target, request);
+                let record = record_of(push, request);
                 (Some(self.booking(record, push)), Ending::Stall)
             }
             Conduct::Fault(Fault::Goaway) => (None, Ending::Goaway),
@@ -84,7 +84,7 @@ impl Fcm {
     }
 
     fn accept(&self, status: StatusCode, push: &Push<'_>, request: &Arrived) -> (Option<Booking>, Ending) {
-        let record = record(&push.target, request).answered(status.as_u16());
+        let record = record_of(push, request).answered(status.as_u16());
         let booking = self.booking(record, push);
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let project = &self.project_id;
@@ -110,6 +110,10 @@ fn refuse(refusal: &Refusal, request: &Arrived) -> Verdict {
         booking: Some(Booking { record: record(&token, request).answered(status), accepted: None }),
         ..Verdict::unbooked(refusal.answer())
     }
+}
+
+fn record_of(push: &Push<'_>, request: &Arrived) -> Record {
+    record(&push.target, request).fanned_out(!push.is_device)
 }
 
 fn record(target: &str, request: &Arrived) -> Record {

@@ -64,6 +64,27 @@ async fn a_certificate_stands_for_the_token() {
 }
 
 #[tokio::test]
+async fn a_channel_takes_updates_of_live_activities() {
+    let bench = Bench::start().await;
+    let client = bench.apns().await;
+    let to_channel = |app: &str| {
+        let request = http::Request::post(format!("/4/broadcasts/apps/{app}"));
+        let request = request.header("authorization", format!("bearer {}", bench.provider_token()));
+        request.header("apns-channel-id", "AAAA").header("apns-push-type", "liveactivity").body(()).unwrap()
+    };
+    let body = json!({"aps": {"event": "update", "timestamp": 1}, "herald_id": "n1"}).to_string();
+    let answer = client.send(to_channel("com.example.demo"), body.clone()).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = client.send(to_channel("com.example.other"), body).await.unwrap();
+    assert_eq!((answer.status, answer.json()["reason"].as_str()), (403, Some("TopicMismatch")));
+    let view = serde_json::to_value(&bench.simulator.pushes(None)[0]).unwrap();
+    assert_eq!((&view["device_token"], &view["channel"]), (&json!(null), &json!("AAAA")));
+    let stats = bench.simulator.stats();
+    assert_eq!((stats.accepted, stats.devices), (1, 0));
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn repeats_are_counted() {
     let bench = Bench::start().await;
     let client = bench.apns().await;

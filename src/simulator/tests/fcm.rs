@@ -32,6 +32,23 @@ async fn a_message_is_accepted_and_shown() {
 }
 
 #[tokio::test]
+async fn a_topic_and_a_condition_are_shown_by_name() {
+    let bench = Bench::start().await;
+    let access_token = bench.access_token().await;
+    let client = bench.fcm().await;
+    for (name, text) in [("topic", "news"), ("condition", "'a' in topics")] {
+        let body = json!({"message": {name: text, "data": {"herald_id": "n1"}}}).to_string();
+        assert_eq!(client.send(message(&bench, &access_token), body).await.unwrap().status, 200);
+    }
+    let views: Vec<_> = bench.simulator.pushes(None).iter().map(|push| serde_json::to_value(push).unwrap()).collect();
+    assert_eq!((&views[0]["device_token"], &views[0]["topic"], views[0].get("condition")), (&json!(null), &json!("news"), None));
+    assert_eq!((&views[1]["condition"], views[1].get("topic")), (&json!("'a' in topics"), None));
+    let stats = bench.simulator.stats();
+    assert_eq!((stats.accepted, stats.devices, stats.repeats), (2, 0, 0));
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_dry_run_is_no_push() {
     let bench = Bench::start().await;
     let access_token = bench.access_token().await;

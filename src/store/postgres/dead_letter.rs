@@ -53,6 +53,7 @@ fn read(row: &PgRow) -> Result<Row> {
         Targets::Users(names) => user = names.into_iter().next(),
         Targets::Devices(names) => device = names.into_iter().next(),
         Targets::Pairs(pairs) => pair = pairs.into_iter().next(),
+        Targets::Broadcast(_) => {}
     }
     let letter = DeadLetter {
         notification: cells.notification(0, "notification_id")?,

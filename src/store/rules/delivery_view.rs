@@ -111,7 +111,7 @@ impl Waiting {
             device: device.map(|(name, _, _)| name.clone()),
             user: user.or_else(|| place.is_user.then(|| place.name.clone())),
             platform: device.map(|(_, platform, _)| *platform),
-            provider: device.map(|(_, _, provider)| *provider),
+            provider: device.map(|(_, _, provider)| *provider).or(place.provider),
             state: State::Waiting,
             reason: self.reason.map(|reason| reason.as_str().to_owned()),
             attempts: self.attempt,
@@ -155,8 +155,10 @@ impl Ended {
         let message_id = match provider {
             // Apple has it under the id that it was given, which can be told again
             Some(ProviderKind::Apns) if self.state == State::Sent => {
-                let device = Target::from_raw(self.target).as_device();
-                device.map(|device| collapse::apns_id(self.notification, device).to_string())
+                let target = Target::from_raw(self.target);
+                let of_device = target.as_device().map(|device| collapse::apns_id(self.notification, device));
+                let of_broadcast = (target == Target::BROADCAST).then(|| collapse::broadcast_id(self.notification));
+                of_device.or(of_broadcast).map(|id| id.to_string())
             }
             _ => self.message_id,
         };

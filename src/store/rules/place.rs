@@ -6,6 +6,7 @@ use super::super::engine::Narrowed;
 use super::resolve::Look;
 use super::tally::Head;
 use crate::domain::Timestamp;
+use crate::domain::device::ProviderKind;
 use crate::domain::id::{AppId, NotificationId, PersonPk, Target};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::Targets;
@@ -37,6 +38,8 @@ pub(in crate::store) struct Place {
     pub(in crate::store) is_device: bool,
     /// The name is a user's.
     pub(in crate::store) is_user: bool,
+    /// Who fans it out, where it is a broadcast.
+    pub(in crate::store) provider: Option<ProviderKind>,
 }
 
 /// A user's device, as far as it matters whether it is a target.
@@ -61,7 +64,7 @@ pub(in crate::store) fn names_of(rows: &[WorkRow]) -> HashMap<AppId, [Vec<&str>;
         match &row.targets {
             Targets::Users(list) => users.extend(list.iter().map(String::as_str)),
             Targets::Devices(list) => devices.extend(list.iter().map(String::as_str)),
-            Targets::Pairs(_) => {}
+            Targets::Pairs(_) | Targets::Broadcast(_) => {}
         }
     }
     names
@@ -88,16 +91,17 @@ impl Names {
                 .map(|pair| {
                     let target = Target::device(pair.device);
                     let is_device = target.as_device().is_some();
-                    Place { name: String::new(), target: Some(target), person: pair.person, is_device, is_user: false }
+                    Place { person: pair.person, is_device, ..unnamed(target) }
                 })
                 .collect(),
+            Targets::Broadcast(provider) => vec![Place { provider: Some(*provider), ..unnamed(Target::BROADCAST) }],
         };
         places.sort_by(|a, b| (&a.name, a.target).cmp(&(&b.name, b.target)));
         places
     }
 
     fn of_user(&self, app: AppId, name: &str, narrowed: &Narrowed) -> Vec<Place> {
-        let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true };
+        let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true, provider: None };
         match self.users.get(&(app, name.to_owned())) {
             None => vec![place(None, None, false)],
             Some((person, devices)) if devices.is_empty() => vec![place(Some(Target::person(*person)), Some(*person), false)],
@@ -118,8 +122,13 @@ impl Names {
             person: known.and_then(|(_, person, _)| *person),
             is_device: known.is_some_and(|(_, _, active)| *active),
             is_user: false,
+            provider: None,
         }
     }
+}
+
+fn unnamed(target: Target) -> Place {
+    Place { name: String::new(), target: Some(target), person: None, is_device: false, is_user: false, provider: None }
 }
 
 /// The places of some work rows, before it is known which of them have a delivery.

@@ -49,6 +49,7 @@ impl<'a> Wanted<'a> {
                 Targets::Users(list) => wanted.users.entry(ask.key.app).or_default().extend(list.iter().map(String::as_str)),
                 Targets::Devices(list) => wanted.devices.entry(ask.key.app).or_default().extend(list.iter().map(String::as_str)),
                 Targets::Pairs(pairs) => wanted.numbers.extend(pairs.iter().map(|pair| pair.device.0)),
+                Targets::Broadcast(_) => {}
             }
         }
         wanted.numbers.sort_unstable();
@@ -101,7 +102,7 @@ impl Found {
                     let unknown = names.iter().filter(|name| self.named.get(&app).is_none_or(|named| !named.contains_key(*name)));
                     missing.devices.extend(unknown.map(|name| (app, name.clone())));
                 }
-                Targets::Pairs(_) => {}
+                Targets::Pairs(_) | Targets::Broadcast(_) => {}
             }
         }
         for names in [&mut missing.users, &mut missing.devices] {
@@ -120,16 +121,21 @@ impl Found {
                 for name in names {
                     match users.and_then(|users| users.get(name)) {
                         Some(person) => of_person(person, ask.latest_only, &mut candidates),
-                        None => candidates.push(unknown()),
+                        None => candidates.push(without_device(UNKNOWN)),
                     }
                 }
             }
             Targets::Devices(names) => {
                 let named = self.named.get(&ask.key.app);
                 let device = |name: &String| named.and_then(|named| named.get(name));
-                candidates.extend(names.iter().map(|name| device(name).map_or_else(unknown, |named| of_device(named, ask.accepted_at))));
+                candidates.extend(
+                    names
+                        .iter()
+                        .map(|name| device(name).map_or_else(|| without_device(UNKNOWN), |named| of_device(named, ask.accepted_at))),
+                );
             }
             Targets::Pairs(pairs) => candidates.extend(pairs.iter().map(|pair| self.of_pair(pair))),
+            Targets::Broadcast(_) => candidates.push(without_device(Target::BROADCAST)),
         }
         candidates.sort_by_key(|candidate| candidate.target);
         // a name that is only looked at has no number to tell it by
@@ -151,17 +157,11 @@ impl Found {
     }
 }
 
-/// A name without a row, looked at without making one.
-fn unknown() -> Candidate {
-    Candidate {
-        target: Target::from_raw(0),
-        person: None,
-        recipient: None,
-        moved: false,
-        delivered: false,
-        shown: None,
-        lacks_token: false,
-    }
+/// The target of a name without a row, looked at without making one.
+const UNKNOWN: Target = Target::from_raw(0);
+
+fn without_device(target: Target) -> Candidate {
+    Candidate { target, person: None, recipient: None, moved: false, delivered: false, shown: None, lacks_token: false }
 }
 
 fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>) {

@@ -125,6 +125,7 @@ impl People {
                 owners.iter().filter_map(name).any(|name| accepted.users.contains(name))
             }
             Audience::All => !owners.is_disjoint(worked_for),
+            Audience::Broadcast(_) => false,
         }
     }
 

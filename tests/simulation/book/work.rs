@@ -49,7 +49,7 @@ fn names(targets: &Targets) -> Vec<Name> {
     match targets {
         Targets::Users(names) => names.iter().cloned().map(Name::User).collect(),
         Targets::Devices(names) => names.iter().cloned().map(Name::Device).collect(),
-        Targets::Pairs(_) => Vec::new(),
+        Targets::Pairs(_) | Targets::Broadcast(_) => Vec::new(),
     }
 }
 
@@ -213,6 +213,7 @@ impl<'a> Accounted<'a> {
                     known.targets.extend(pairs.iter().map(|pair| Target::device(pair.device)));
                     known.people.extend(pairs.iter().filter_map(|pair| pair.person));
                 }
+                Targets::Broadcast(_) => drop(known.targets.insert(Target::BROADCAST)),
             }
         }
         known

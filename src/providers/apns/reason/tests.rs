@@ -46,7 +46,7 @@ fn unavailable(reason: Reason) -> Outcome {
     Outcome::Unavailable { retry_after: None, reason, answered: true }
 }
 
-const DOCUMENTED: [Row; 34] = [
+const DOCUMENTED: [Row; 44] = [
     (400, "BadCollapseId", rejected, None),
     (400, "BadDeviceToken", mismatched, None),
     (400, "BadExpirationDate", rejected, None),
@@ -80,6 +80,16 @@ const DOCUMENTED: [Row; 34] = [
     (500, "InternalServerError", unavailable, None),
     (503, "ServiceUnavailable", unavailable, None),
     (503, "Shutdown", unavailable, Some(Remedy::OtherConnection)),
+    (503, "Service Unavailable", unavailable, None),
+    (400, "FeatureNotEnabled", refused, None),
+    (400, "MissingChannelId", rejected, None),
+    (400, "BadChannelId", rejected, None),
+    (400, "ChannelNotRegistered", rejected, None),
+    (400, "BadRequestParams", rejected, None),
+    (400, "BadRequestPayload", rejected, None),
+    (400, "MissingPushType", rejected, None),
+    (400, "CannotCreateChannelConfig", rejected, None),
+    (403, "TopicMismatch", refused, None),
     // the reason decides, whatever the status it comes with
     (400, "Unregistered", dead, None),
 ];
