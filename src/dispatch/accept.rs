@@ -136,18 +136,13 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
     if errors.is_empty() { Ok(()) } else { Err(Rejected::Invalid(errors)) }
 }
 
-/// Who fans it out must be there, and take this kind of push.
+/// Who fans it out must be there.
 fn check_broadcast(app: &App, broadcast: &Broadcast) -> Result<(), Rejected> {
-    let refuse = |message: String| Err(Rejected::Invalid(vec![FieldError::invalid(format!("to.broadcast.{}", broadcast.word()), message)]));
-    if !app.providers.contains_key(&broadcast.provider()) {
-        return refuse(format!("the app has no {} credential", broadcast.provider().as_str()));
+    if app.providers.contains_key(&broadcast.provider()) {
+        return Ok(());
     }
-    match broadcast {
-        Broadcast::FcmTopic(_) | Broadcast::FcmCondition(_) => Ok(()),
-        Broadcast::ApnsChannel { .. } => {
-            refuse("needs live_activity: a channel carries updates of Live Activities and nothing else".to_owned())
-        }
-    }
+    let message = format!("the app has no {} credential", broadcast.provider().as_str());
+    Err(Rejected::Invalid(vec![FieldError::invalid(format!("to.broadcast.{}", broadcast.word()), message)]))
 }
 
 /// A few names may lead to many devices.

@@ -53,13 +53,15 @@ pub enum ActivityEvent {
     },
     /// It shows something else.
     Update {
-        /// Which.
-        activity_id: String,
+        /// Which; `None`: each that listens to the channel of a broadcast.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activity_id: Option<String>,
     },
     /// It is over.
     End {
-        /// Which.
-        activity_id: String,
+        /// Which, as in an update.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activity_id: Option<String>,
         /// When it goes from the screen; within four hours where absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dismiss_at: Option<Timestamp>,
@@ -78,12 +80,12 @@ impl PushType {
             Self::Usual => None,
             Self::Voip => Some(TokenKind::Voip),
             Self::Location => Some(TokenKind::Location),
-            Self::LiveActivity(activity) => Some(match &activity.event {
-                ActivityEvent::Start { attributes_type, .. } => TokenKind::LiveActivityStart(attributes_type.clone()),
+            Self::LiveActivity(activity) => match &activity.event {
+                ActivityEvent::Start { attributes_type, .. } => Some(TokenKind::LiveActivityStart(attributes_type.clone())),
                 ActivityEvent::Update { activity_id } | ActivityEvent::End { activity_id, .. } => {
-                    TokenKind::LiveActivity(activity_id.clone())
+                    activity_id.clone().map(TokenKind::LiveActivity)
                 }
-            }),
+            },
         }
     }
 
@@ -119,11 +121,11 @@ mod tests {
     }
 
     fn update() -> PushType {
-        activity(ActivityEvent::Update { activity_id: "a1".to_owned() })
+        activity(ActivityEvent::Update { activity_id: Some("a1".to_owned()) })
     }
 
     fn end() -> PushType {
-        activity(ActivityEvent::End { activity_id: "a1".to_owned(), dismiss_at: None })
+        activity(ActivityEvent::End { activity_id: Some("a1".to_owned()), dismiss_at: None })
     }
 
     #[test]

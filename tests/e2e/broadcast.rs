@@ -75,12 +75,6 @@ async fn a_broadcast_needs_the_scope_critical() {
     }
     client.post(PATH, &to_topic("/topics/news")).await.invalid("to.broadcast.fcm_topic", "invalid");
     let mut body = to_topic("news");
-    body["to"] = json!({"broadcast": {"apns_channel": "AAAA"}});
-    let problem = client.post(PATH, &body).await.problem(422, "invalid");
-    let error = &problem["errors"][0];
-    assert_eq!(error["field"], "to.broadcast.apns_channel", "{problem}");
-    assert!(error["message"].as_str().unwrap().contains("live_activity"), "{problem}");
-    body = to_topic("news");
     body["fcm"] = json!({"topic": "other"});
     client.post(PATH, &body).await.invalid("fcm.topic", "override_forbidden");
     assert_eq!(client.send_and_wait(&to_topic("news")).await["counts"]["sent"], 1);
@@ -193,4 +187,56 @@ async fn a_topic_takes_two_kibibytes() {
     assert_eq!(rendered["payload"]["message"]["topic"], "news");
     assert!(rendered["bytes"].as_u64().unwrap() <= 2048, "{rendered}");
     assert_eq!(dev.send_and_wait(&with(500)).await["counts"]["sent"], 1);
+}
+
+fn to_channel(event: &Value) -> Value {
+    let mut body = json!({
+        "to": {"broadcast": {"apns_channel": "dHN0LXNyY2gtY2hubA==", "environment": "sandbox"}},
+        "in_quiet_hours": "ignore", "ttl_seconds": 0, "live_activity": {"content_state": {"score": "2:1"}},
+    });
+    body["live_activity"].as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
+    body
+}
+
+#[tokio::test]
+async fn a_channel_gets_one_update_of_a_live_activity() {
+    let dev = Dev::start();
+    let done = dev.send_and_wait(&to_channel(&json!({"event": "update"}))).await;
+    assert_eq!((&done["counts"]["targeted"], &done["counts"]["sent"]), (&json!(1), &json!(1)), "{done}");
+    let pushes = received(&dev).await;
+    let [push] = &*pushes else { panic!("{pushes:?}") };
+    assert_eq!(
+        (&push["provider"], &push["environment"], &push["device_token"]),
+        (&json!("apns"), &json!("sandbox"), &Value::Null),
+        "{push}"
+    );
+    let headers = &push["headers"];
+    assert_eq!(
+        (&headers["apns-channel-id"], &headers["apns-push-type"]),
+        (&json!("dHN0LXNyY2gtY2hubA=="), &json!("liveactivity")),
+        "{push}"
+    );
+    assert_eq!(
+        (&push["body"]["aps"]["event"], &push["body"]["aps"]["content-state"]),
+        (&json!("update"), &json!({"score": "2:1"})),
+        "{push}"
+    );
+}
+
+#[tokio::test]
+async fn a_channel_carries_what_runs_and_nothing_else() {
+    let dev = Dev::start();
+    let mut plain = to_channel(&json!({"event": "update"}));
+    plain.as_object_mut().unwrap().remove("live_activity");
+    plain["content"] = json!({"title": "t"});
+    dev.post(PATH, &plain).await.invalid("live_activity", "required");
+    for (event, field) in [
+        (json!({"event": "start", "attributes_type": "Match", "attributes": {}}), "live_activity.event"),
+        (json!({"event": "end", "activity_id": "a1"}), "live_activity.activity_id"),
+    ] {
+        dev.post(PATH, &to_channel(&event)).await.invalid(field, "invalid");
+    }
+    let mut to_fcm = to_channel(&json!({"event": "update", "activity_id": "a1"}));
+    to_fcm["to"] = json!({"broadcast": {"fcm_topic": "news"}});
+    dev.post(PATH, &to_fcm).await.invalid("to", "invalid");
 }

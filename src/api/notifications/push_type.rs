@@ -10,14 +10,17 @@ use crate::domain::content::Content;
 use crate::domain::name::check_activity_name;
 use crate::domain::push_type::{ActivityEvent, LiveActivity, PushType};
 
-/// Takes the kind of push out of a request.
-pub(super) fn take(request: &mut NotificationRequest, checks: &mut Checks) -> PushType {
+/// Takes the kind of push out of a request. `to_channel`: it goes to a channel of Apple's.
+pub(super) fn take(request: &mut NotificationRequest, to_channel: bool, checks: &mut Checks) -> PushType {
     let activity = request.live_activity.take();
+    if to_channel && activity.is_none() && !checks.has_below("live_activity") {
+        checks.refuse("live_activity", "required", "must be given beside apns_channel: Apple's channels carry nothing else");
+    }
     if activity.is_some() && request.push_type.is_some() {
         checks.invalid("push_type", "cannot stand beside live_activity");
     }
     match (request.push_type, activity) {
-        (_, Some(activity)) => take_activity(activity, checks).map_or(PushType::Usual, PushType::LiveActivity),
+        (_, Some(activity)) => take_activity(activity, to_channel, checks).map_or(PushType::Usual, PushType::LiveActivity),
         (Some(PushTypeWord::Voip), None) => PushType::Voip,
         (Some(PushTypeWord::Location), None) => PushType::Location,
         (None, None) => PushType::Usual,
@@ -25,7 +28,7 @@ pub(super) fn take(request: &mut NotificationRequest, checks: &mut Checks) -> Pu
 }
 
 /// `None` after noting what is wrong with it.
-fn take_activity(request: LiveActivityRequest, checks: &mut Checks) -> Option<LiveActivity> {
+fn take_activity(request: LiveActivityRequest, to_channel: bool, checks: &mut Checks) -> Option<LiveActivity> {
     for (at, name) in [("live_activity.activity_id", &request.activity_id), ("live_activity.attributes_type", &request.attributes_type)] {
         if let Some(name) = name {
             checks.name(at, name, check_activity_name);
@@ -39,6 +42,9 @@ fn take_activity(request: LiveActivityRequest, checks: &mut Checks) -> Option<Li
     };
     if event != EventWord::End && request.dismiss_at.is_some() {
         checks.invalid("live_activity.dismiss_at", "is only for the event end");
+    }
+    if to_channel && event == EventWord::Start {
+        checks.invalid("live_activity.event", "must be update or end: a channel has the activities that listen to it already");
     }
     let event = if event == EventWord::Start {
         if request.activity_id.is_some() {
@@ -59,10 +65,12 @@ fn take_activity(request: LiveActivityRequest, checks: &mut Checks) -> Option<Li
                 checks.invalid(at, "is only for the event start");
             }
         }
-        if request.activity_id.is_none() {
-            checks.required("live_activity.activity_id");
+        match &request.activity_id {
+            Some(_) if to_channel => checks.invalid("live_activity.activity_id", "cannot stand beside apns_channel, which names them"),
+            None if !to_channel => checks.required("live_activity.activity_id"),
+            Some(_) | None => {}
         }
-        let (activity_id, dismiss_at) = (request.activity_id?, request.dismiss_at.map(|at| at.0));
+        let (activity_id, dismiss_at) = (request.activity_id, request.dismiss_at.map(|at| at.0));
         if event == EventWord::End { ActivityEvent::End { activity_id, dismiss_at } } else { ActivityEvent::Update { activity_id } }
     };
     Some(LiveActivity { event, content_state, stale_at: request.stale_at.map(|at| at.0) })

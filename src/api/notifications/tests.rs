@@ -107,7 +107,20 @@ fn a_broadcast_goes_to_exactly_one_place() {
         (json!({"apns_channel": "AAAA"}), of_apple(Environment::Production)),
         (json!({"apns_channel": "AAAA", "environment": "sandbox"}), of_apple(Environment::Sandbox)),
     ] {
-        assert_eq!(taken(&broadcast(&to)).to, To::Broadcast(expected), "{to}");
+        let mut body = broadcast(&to);
+        if to.get("apns_channel").is_some() {
+            body["live_activity"] = json!({"event": "update"});
+        }
+        assert_eq!(taken(&body).to, To::Broadcast(expected), "{to}");
+    }
+    refused(&broadcast(&json!({"apns_channel": "AAAA"})), "live_activity", "required");
+    for (to, field) in [
+        (json!({"apns_channel": "not base64"}), "to.broadcast.apns_channel"),
+        (json!({"apns_channel": "AAAA", "environment": "test"}), "to.broadcast.environment"),
+    ] {
+        let mut body = broadcast(&to);
+        body["live_activity"] = json!({"event": "update"});
+        refused(&body, field, "invalid");
     }
     let six = ["'a' in topics"; 6].join(" || ");
     for (to, field, code) in [
@@ -118,9 +131,7 @@ fn a_broadcast_goes_to_exactly_one_place() {
         (json!({"fcm_topic": 5}), "to.broadcast.fcm_topic", "invalid"),
         (json!({"fcm_condition": "'a' in topics &&"}), "to.broadcast.fcm_condition", "invalid"),
         (json!({ "fcm_condition": six }), "to.broadcast.fcm_condition", "invalid"),
-        (json!({"apns_channel": "not base64"}), "to.broadcast.apns_channel", "invalid"),
         (json!({"fcm_topic": "a", "environment": "sandbox"}), "to.broadcast.environment", "invalid"),
-        (json!({"apns_channel": "AAAA", "environment": "test"}), "to.broadcast.environment", "invalid"),
         (json!({"topic": "a"}), "to.broadcast.topic", "unknown_field"),
         (json!("news"), "to.broadcast", "invalid"),
     ] {

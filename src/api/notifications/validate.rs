@@ -50,7 +50,8 @@ pub(super) async fn draft_of(api: &Api, app: AppId, reading: Reading<Notificatio
 pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Result<Draft, Problem> {
     let mut checks = Checks::with(reading.errors);
     let mut request = reading.value;
-    let is_broadcast = request.to.as_ref().is_some_and(|to| to.broadcast.is_some());
+    let broadcast = request.to.as_ref().and_then(|to| to.broadcast.as_ref());
+    let (is_broadcast, to_channel) = (broadcast.is_some(), broadcast.is_some_and(|broadcast| broadcast.apns_channel.is_some()));
     let (to, named) = take_to(request.to.take(), &mut checks);
     let to_one_of_each = matches!(named.devices, Some(Which::Latest));
     check_small(&request, &to, &mut checks);
@@ -58,7 +59,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         broadcast::check_beside(&request, &mut checks);
     }
     let overrides = overrides::take(&mut request, &mut checks);
-    let push_type = push_type::take(&mut request, &mut checks);
+    let push_type = push_type::take(&mut request, to_channel, &mut checks);
     let when = take_when(&request, given.now, &mut checks);
     let lifetime = take_lifetime(&request, when, given.now, &mut checks);
     let localized = request.localized.map(|map| map.0);

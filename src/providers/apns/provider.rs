@@ -19,6 +19,7 @@ use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::device::{Environment, ProviderKind, PushToken};
 use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
+use crate::domain::push_type::PushType;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Answer, Limits, Pool, Want, client_config_as};
 use crate::providers::{Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
@@ -202,6 +203,13 @@ impl Provider for ApnsProvider {
             return Outcome::MessageRejected { reason: Reason::new("not an APNs body"), too_large: false };
         };
         self.deliver(&push, token, body).await
+    }
+
+    fn render_broadcast(&self, to: &Broadcast, messages: &[Message<'_>]) -> Result<Rendered, RenderError> {
+        match (to, messages) {
+            (Broadcast::ApnsChannel { .. }, [message]) if matches!(message.push_type, PushType::LiveActivity(_)) => self.render(message),
+            _ => Err(RenderError::Unsupported),
+        }
     }
 
     async fn send_broadcast(&self, push: BroadcastPush) -> Outcome {

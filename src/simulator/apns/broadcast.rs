@@ -93,10 +93,11 @@ mod tests {
 
     #[test]
     fn an_activity_is_updated_and_ended_but_not_started() {
-        let body = |event: &str| format!(r#"{{"aps":{{"event":"{event}","timestamp":1}},"herald_id":"7"}}"#);
+        let body = |event: &str| format!(r#"{{"aps":{{"event":"{event}","timestamp":1,"content-state":{{}}}},"herald_id":"7"}}"#);
         assert_eq!(check_payload(body("update").as_bytes()), Ok("7"));
         assert_eq!(check_payload(body("end").as_bytes()), Ok("7"));
-        assert_eq!(check_payload(body("start").as_bytes()), Err(Reason::BadRequestPayload));
+        let start = r#"{"aps":{"event":"start","timestamp":1,"content-state":{},"attributes-type":"A","attributes":{},"alert":{"title":"t","body":"b"}},"herald_id":"7"}"#;
+        assert_eq!(check_payload(start.as_bytes()), Err(Reason::BadRequestPayload));
         assert_eq!(check_payload(br#"{"aps":{"alert":"x"}}"#), Err(Reason::InvalidPushType));
     }
 }

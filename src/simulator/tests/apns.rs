@@ -72,7 +72,7 @@ async fn a_channel_takes_updates_of_live_activities() {
         let request = request.header("authorization", format!("bearer {}", bench.provider_token()));
         request.header("apns-channel-id", "AAAA").header("apns-push-type", "liveactivity").body(()).unwrap()
     };
-    let body = json!({"aps": {"event": "update", "timestamp": 1}, "herald_id": "n1"}).to_string();
+    let body = json!({"aps": {"event": "update", "timestamp": 1, "content-state": {}}, "herald_id": "n1"}).to_string();
     let answer = client.send(to_channel("com.example.demo"), body.clone()).await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
     let answer = client.send(to_channel("com.example.other"), body).await.unwrap();

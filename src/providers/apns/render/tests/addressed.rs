@@ -33,11 +33,11 @@ fn start() -> ActivityEvent {
 }
 
 fn update() -> ActivityEvent {
-    ActivityEvent::Update { activity_id: "a1".to_owned() }
+    ActivityEvent::Update { activity_id: Some("a1".to_owned()) }
 }
 
 fn end(dismiss_at: Option<i64>) -> ActivityEvent {
-    ActivityEvent::End { activity_id: "a1".to_owned(), dismiss_at: dismiss_at.map(at) }
+    ActivityEvent::End { activity_id: Some("a1".to_owned()), dismiss_at: dismiss_at.map(at) }
 }
 
 fn words() -> Content {
