@@ -1,16 +1,19 @@
 //! Firebase Cloud Messaging, HTTP v1, with a service account's OAuth tokens.
 //!
 //! `settings` is what an operator writes, `account` the service account, `oauth` keeps an access token, `message` makes
-//! Google's form of a message, `splice` leaves holes in it for what is each device's, `reason` knows what Google's errors mean.
+//! Google's form of a message, `spelling` a caller's patch in the same, `splice` leaves holes in it for what is each device's; `reason` and
+//! `quota` know what Google's errors mean.
 
 mod account;
 mod error_body;
 mod message;
 mod oauth;
 mod provider;
+mod quota;
 mod reason;
 mod render;
 mod settings;
+mod spelling;
 mod splice;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::account::ServiceAccount;
 use crate::providers::http2::{self, Answer, Limits, Pool, Proxy, Want, retry_after};
@@ -22,6 +22,10 @@ const RENEW_BEFORE: Duration = Duration::from_mins(5);
 const UNUSABLE_BEFORE: Duration = Duration::from_secs(20);
 /// After a failure nobody asks again for this long.
 const REST: Duration = Duration::from_secs(1);
+/// The same while the token at hand is still good.
+const REST_BETWEEN_RENEWALS: Duration = Duration::from_secs(15);
+/// What Google calls a failure of its own in an answer that blames the client (RFC 6749, 4.1.2.1 and 5.2, has no better status for them).
+const PASSING: [&str; 5] = ["temporarily_unavailable", "server_error", "internal_failure", "rate_limit_exceeded", "slow_down"];
 /// An answer without an `expires_in` that can be read.
 const USUAL_LIFE: u64 = 3600;
 
@@ -72,6 +76,14 @@ struct State {
     failed: Option<(OAuthError, Instant)>,
 }
 
+/// Where a token may come from.
+enum Look {
+    Here(Arc<AccessToken>),
+    Waiting(watch::Receiver<Option<Fetched>>),
+    /// Nobody asks before that.
+    Resting(OAuthError, Instant),
+}
+
 #[derive(Default, Deserialize)]
 struct Denied {
     #[serde(default)]
@@ -87,26 +99,36 @@ impl OAuth {
     }
 
     /// A token that is good now. Near its end a new one is fetched behind the sends.
+    ///
+    /// A refusal is never answered from memory: who asks again, as after the lane was resumed, is told by Google, at most once a second.
     pub(super) async fn token(self: &Arc<Self>) -> Fetched {
-        let waiting = {
-            let mut state = self.lock();
-            match &state.token {
-                Some(token) if self.left(token) > RENEW_BEFORE => return Ok(Arc::clone(token)),
-                Some(token) if self.left(token) > UNUSABLE_BEFORE => {
-                    let token = Arc::clone(token);
-                    if state.failure().is_none() {
-                        self.fetch_once(&mut state);
-                    }
-                    return Ok(token);
+        loop {
+            match self.look() {
+                Look::Here(token) => return Ok(token),
+                Look::Waiting(waiting) => return wait(waiting).await,
+                Look::Resting(OAuthError::Refused(_) | OAuthError::Sign, until) => sleep_until(until).await,
+                Look::Resting(error, _) => return Err(error),
+            }
+        }
+    }
+
+    fn look(self: &Arc<Self>) -> Look {
+        let mut state = self.lock();
+        match &state.token {
+            Some(token) if self.left(token) > RENEW_BEFORE => return Look::Here(Arc::clone(token)),
+            Some(token) if self.left(token) > UNUSABLE_BEFORE => {
+                let token = Arc::clone(token);
+                if state.failure().is_none() {
+                    self.fetch_once(&mut state);
                 }
-                Some(_) | None => {}
+                return Look::Here(token);
             }
-            if let Some(error) = state.failure() {
-                return Err(error);
-            }
-            self.fetch_once(&mut state)
-        };
-        wait(waiting).await
+            Some(_) | None => {}
+        }
+        match state.failure() {
+            Some((error, until)) => Look::Resting(error, until),
+            None => Look::Waiting(self.fetch_once(&mut state)),
+        }
     }
 
     /// Google refused `refused`: the next one, unless somebody has fetched it already.
@@ -154,8 +176,10 @@ impl OAuth {
             }
             Err(error) => {
                 tracing::warn!(provider = "fcm", project = self.account.project_id(), %error, "no access token");
-                let asked = if let OAuthError::Unavailable { retry_after: Some(wait), .. } = error { *wait } else { REST };
-                state.failed = Some((error.clone(), Instant::now() + asked));
+                let usable = state.token.as_ref().map(|token| self.left(token).saturating_sub(UNUSABLE_BEFORE));
+                let rest = usable.unwrap_or_default().clamp(REST, REST_BETWEEN_RENEWALS);
+                let rest = if let OAuthError::Unavailable { retry_after: Some(wait), .. } = error { *wait } else { rest };
+                state.failed = Some((error.clone(), Instant::now() + rest));
             }
         }
     }
@@ -177,8 +201,10 @@ impl OAuth {
         }
         if answer.status.is_client_error() && !matches!(answer.status.as_u16(), 408 | 429) {
             let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let word = if denied.error.is_empty() { answer.status.to_string() } else { denied.error };
-            return Err(OAuthError::Refused(word));
+            if !PASSING.contains(&denied.error.as_str()) {
+                let word = if denied.error.is_empty() { answer.status.to_string() } else { denied.error };
+                return Err(OAuthError::Refused(word));
+            }
         }
         let retry_after = retry_after(&answer.headers, self.context.clock.now());
         Err(OAuthError::Unavailable { status: answer.status, retry_after })
@@ -195,10 +221,10 @@ impl OAuth {
 }
 
 impl State {
-    fn failure(&mut self) -> Option<OAuthError> {
+    fn failure(&mut self) -> Option<(OAuthError, Instant)> {
         let (error, until) = self.failed.as_ref()?;
         if Instant::now() < *until {
-            return Some(error.clone());
+            return Some((error.clone(), *until));
         }
         self.failed = None;
         None

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::message::message;
 use super::settings::Display;
+use super::spelling;
 use super::splice::{HOLE, splice};
 use crate::domain::device::Platform;
 use crate::providers::{Body, Message, RenderError, Rendered};
@@ -17,7 +18,7 @@ const LIMIT: usize = 4096;
 /// What a patch may not name: targets.
 const TARGETS: [&str; 4] = ["token", "fid", "topic", "condition"];
 /// Where keys of Herald's own arrive.
-const DATA: [&str; 4] = ["/data", "/android/data", "/webpush/data", "/apns/payload"];
+const DATA: [&[&str]; 4] = [&["data"], &["android", "data"], &["webpush", "data"], &["apns", "payload"]];
 /// What counts as payload.
 const PAYLOAD: [&str; 7] =
     ["/data", "/notification", "/android/data", "/android/notification", "/apns/payload", "/webpush/data", "/webpush/notification"];
@@ -27,9 +28,10 @@ pub(super) fn render(source: &Message<'_>, display: Display, service_extension: 
     let mut form = message(source, display, service_extension)?;
     match source.overrides {
         None | Some(Value::Null) => {}
-        Some(overrides @ Value::Object(patch)) => {
-            check(overrides, patch)?;
-            patch::merge_members(&mut form, patch);
+        Some(Value::Object(patch)) => {
+            let patch = spelling::in_snake_case(patch).map_err(|at| invalid(&format!("fcm{at}"), "is there in two spellings"))?;
+            check(&patch)?;
+            patch::merge_members(&mut form, &patch);
             if source.platform == Platform::Ios && patch.contains_key("apns") {
                 check_apple(source, form.get("apns"))?;
             }
@@ -46,14 +48,17 @@ pub(super) fn render(source: &Message<'_>, display: Display, service_extension: 
     Ok(Rendered { body: Body::Spliced(splice(&form)), headers: HeaderMap::new(), size })
 }
 
-fn check(overrides: &Value, patch: &Map<String, Value>) -> Result<(), RenderError> {
+fn check(patch: &Map<String, Value>) -> Result<(), RenderError> {
     if let Some(name) = TARGETS.iter().find(|name| patch.contains_key(**name)) {
         return Err(RenderError::Forbidden { field: format!("fcm.{name}") });
     }
     for path in DATA {
-        let members = overrides.pointer(path).and_then(Value::as_object);
+        let mut members = Some(patch);
+        for name in path {
+            members = members.and_then(|members| members.get(*name)).and_then(Value::as_object);
+        }
         if let Some(name) = members.and_then(|members| members.keys().find(|name| name.starts_with("herald_"))) {
-            return Err(RenderError::Forbidden { field: format!("fcm{}.{name}", path.replace('/', ".")) });
+            return Err(RenderError::Forbidden { field: format!("fcm.{}.{name}", path.join(".")) });
         }
     }
     Ok(())

@@ -199,6 +199,9 @@ async fn a_refused_access_token_is_replaced_once_and_the_push_repeated_once() {
 async fn what_the_token_endpoint_refuses_is_the_credential() {
     for (status, body, reason) in [
         (400, json!({"error": "invalid_grant", "error_description": "x"}).to_string(), "oauth invalid_grant"),
+        (401, json!({"error": "invalid_client"}).to_string(), "oauth invalid_client"),
+        (401, json!({"error": "unauthorized_client"}).to_string(), "oauth unauthorized_client"),
+        (400, json!({"error": "invalid_scope"}).to_string(), "oauth invalid_scope"),
         (401, "{}".to_owned(), "oauth 401 Unauthorized"),
         (404, "<html>".to_owned(), "oauth 404 Not Found"),
     ] {
@@ -225,6 +228,68 @@ async fn a_failing_token_endpoint_is_unavailable_with_what_it_asks_for() {
         let reason = Reason::new(&format!("oauth status {status}"));
         assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason, answered: true });
     }
+}
+
+/// Google's own failures, whatever status they come with, are no fault of the key.
+#[tokio::test]
+async fn a_passing_word_of_the_token_endpoint_refuses_nobody() {
+    for (status, word) in [(400, "temporarily_unavailable"), (400, "server_error"), (403, "rate_limit_exceeded")] {
+        let setup = setup(move |_| Reply::json(status, &json!({"error": word})), accept).await;
+        let reason = Reason::new(&format!("oauth status {status}"));
+        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: None, reason, answered: true }, "{word}");
+    }
+}
+
+/// All that are under way share one refusal. Who comes later, as after the lane was resumed, is told by Google, a second later at the earliest:
+/// a key that works again works at once.
+#[tokio::test]
+async fn a_revoked_key_is_asked_about_once_a_second() {
+    let revoked = |n| if n < 3 { Reply::json(400, &json!({"error": "invalid_grant"})) } else { grant(n) };
+    let setup = Arc::new(setup(revoked, accept).await);
+    let refused = Outcome::CredentialRefused { reason: Reason::new("oauth invalid_grant"), scope: RefusalScope::Lane };
+    for round in 1..=2 {
+        let sends: Vec<_> = (0..100)
+            .map(|_| {
+                let setup = Arc::clone(&setup);
+                setup.context.tasks.clone().spawn(async move { setup.send().await })
+            })
+            .collect();
+        for send in sends {
+            assert_eq!(send.await.unwrap(), refused);
+        }
+        assert_eq!(setup.tokens(), round);
+    }
+    assert!(pushes(&setup).is_empty());
+    assert_eq!(setup.send().await, Setup::accepted());
+}
+
+/// The token at hand is good for minutes: there is time to ask seldom.
+#[tokio::test]
+async fn a_renewal_that_fails_is_tried_every_15_seconds() {
+    let setup = setup(|n| if n == 1 { grant(n) } else { Reply::new(503, "") }, accept).await;
+    setup.send().await;
+    setup.clock.advance(Duration::from_mins(56));
+    for asked in 2..4 {
+        for _ in 0..20 {
+            assert_eq!(setup.send().await, Setup::accepted());
+        }
+        // the renewal is a task of its own
+        while setup.tokens() < asked {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(setup.tokens(), asked);
+        pass(Duration::from_secs(13)).await;
+        setup.send().await;
+        assert_eq!(setup.tokens(), asked);
+        pass(Duration::from_secs(2)).await;
+    }
+}
+
+/// So much time passes at once; what waits for a peer goes by the real time before and after.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
