@@ -17,6 +17,7 @@ mod spelling;
 mod splice;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub use account::ServiceAccount;
 pub use provider::{FcmProvider, ProveError};
