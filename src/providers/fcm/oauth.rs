@@ -51,6 +51,16 @@ pub enum OAuthError {
     Sign,
 }
 
+impl OAuthError {
+    /// Whether it is the service account that is wrong, until somebody mends it.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Sign => true,
+            Self::Unavailable { .. } | Self::Http(_) => false,
+        }
+    }
+}
+
 /// An access token, ready to be sent.
 #[derive(Debug)]
 pub(super) struct AccessToken {
@@ -73,15 +83,24 @@ pub(super) struct OAuth {
 struct State {
     token: Option<Arc<AccessToken>>,
     under_way: Option<watch::Receiver<Option<Fetched>>>,
-    failed: Option<(OAuthError, Instant)>,
+    failed: Option<Failure>,
 }
 
 /// Where a token may come from.
 enum Look {
     Here(Arc<AccessToken>),
     Waiting(watch::Receiver<Option<Fetched>>),
+    /// Not now.
+    Resting(Failure),
+}
+
+/// The last fetch, where it failed.
+#[derive(Clone)]
+struct Failure {
+    error: OAuthError,
+    at: Instant,
     /// Nobody asks before that.
-    Resting(OAuthError, Instant),
+    until: Instant,
 }
 
 #[derive(Default, Deserialize)]
@@ -100,14 +119,16 @@ impl OAuth {
 
     /// A token that is good now. Near its end a new one is fetched behind the sends.
     ///
-    /// A refusal is never answered from memory: who asks again, as after the lane was resumed, is told by Google, at most once a second.
+    /// A refusal from before the question is no answer to it: who asks again, as after the lane was resumed, is told by Google, at most once a
+    /// second.
     pub(super) async fn token(self: &Arc<Self>) -> Fetched {
+        let asked_at = Instant::now();
         loop {
             match self.look() {
                 Look::Here(token) => return Ok(token),
                 Look::Waiting(waiting) => return wait(waiting).await,
-                Look::Resting(OAuthError::Refused(_) | OAuthError::Sign, until) => sleep_until(until).await,
-                Look::Resting(error, _) => return Err(error),
+                Look::Resting(failure) if failure.error.is_refusal() && failure.at < asked_at => sleep_until(failure.until).await,
+                Look::Resting(failure) => return Err(failure.error),
             }
         }
     }
@@ -126,7 +147,7 @@ impl OAuth {
             Some(_) | None => {}
         }
         match state.failure() {
-            Some((error, until)) => Look::Resting(error, until),
+            Some(failure) => Look::Resting(failure.clone()),
             None => Look::Waiting(self.fetch_once(&mut state)),
         }
     }
@@ -179,7 +200,8 @@ impl OAuth {
                 let usable = state.token.as_ref().map(|token| self.left(token).saturating_sub(UNUSABLE_BEFORE));
                 let rest = usable.unwrap_or_default().clamp(REST, REST_BETWEEN_RENEWALS);
                 let rest = if let OAuthError::Unavailable { retry_after: Some(wait), .. } = error { *wait } else { rest };
-                state.failed = Some((error.clone(), Instant::now() + rest));
+                let at = Instant::now();
+                state.failed = Some(Failure { error: error.clone(), at, until: at + rest });
             }
         }
     }
@@ -221,13 +243,10 @@ impl OAuth {
 }
 
 impl State {
-    fn failure(&mut self) -> Option<(OAuthError, Instant)> {
-        let (error, until) = self.failed.as_ref()?;
-        if Instant::now() < *until {
-            return Some((error.clone(), *until));
-        }
-        self.failed = None;
-        None
+    /// The last failure, while nobody is to ask again.
+    fn failure(&mut self) -> Option<&Failure> {
+        self.failed.take_if(|failure| failure.until <= Instant::now());
+        self.failed.as_ref()
     }
 }
 
