@@ -91,14 +91,26 @@ async fn send_posts_a_notification_and_prints_its_id() {
 
 #[tokio::test]
 async fn a_dry_run_asks_for_a_preview_only() {
-    let preview =
-        json!({ "targeted": 1, "decisions": { "send": 1 }, "rendered": [{ "provider": "apns", "bytes": 9, "payload": { "aps": {} } }] });
-    let daemon = Daemon::start(move |_, _, _| (200, preview.clone())).await;
-    let output = daemon.run(&["send", "--to-user", "u1", "--dry-run"]).await;
-    assert_eq!(status(&output), 0);
-    assert!(stdout(&output).contains("decisions  send 1"), "{}", stdout(&output));
-    let paths: Vec<String> = daemon.asked().into_iter().map(|(_, path, _)| path).collect();
-    assert_eq!(paths, ["/v1/notifications/preview"]);
+    for (checked, shown, expected) in [
+        (json!({ "validated": "valid", "validated_reason": null }), "fcm android 9 bytes, valid\n", 0),
+        (json!({ "validated": "not_checked", "validated_reason": "no_device" }), "fcm android 9 bytes, not checked: no_device\n", 0),
+        (
+            json!({ "validated": "invalid", "validated_reason": "INVALID_ARGUMENT", "validated_field": "message.android.ttl", "validated_message": "no" }),
+            "fcm android 9 bytes, invalid INVALID_ARGUMENT message.android.ttl no\n",
+            1,
+        ),
+    ] {
+        let mut rendered = json!({ "provider": "fcm", "platform": "android", "bytes": 9, "payload": { "message": {} } });
+        rendered.as_object_mut().unwrap().extend(checked.as_object().unwrap().clone());
+        let preview = json!({ "targeted": 1, "decisions": { "send": 1 }, "rendered": [rendered] });
+        let daemon = Daemon::start(move |_, _, _| (200, preview.clone())).await;
+        let output = daemon.run(&["send", "--to-user", "u1", "--dry-run"]).await;
+        assert_eq!(status(&output), expected);
+        assert!(stdout(&output).contains("decisions  send 1"), "{}", stdout(&output));
+        assert!(stdout(&output).contains(shown), "{}", stdout(&output));
+        let paths: Vec<String> = daemon.asked().into_iter().map(|(_, path, _)| path).collect();
+        assert_eq!(paths, ["/v1/notifications/preview?validate=true"]);
+    }
 }
 
 #[tokio::test]

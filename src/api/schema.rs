@@ -54,6 +54,8 @@ word_schemas! {
     Day = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     /// What became of a push on the screen.
     ReceiptType = ["delivered", "opened", "dismissed"];
+    /// What a provider says of a payload that it was shown.
+    ValidationResult = ["valid", "invalid", "not_checked"];
     /// What an API key may do.
     Scope = ["send", "manage", "read", "critical"];
 }
@@ -100,6 +102,7 @@ mod tests {
     use serde::Serialize;
 
     use super::*;
+    use crate::dispatch::handle::Validated;
     use crate::domain::{delivery, device, notification, quiet_hours};
     use crate::store::key;
     use crate::store::notification as view;
@@ -117,6 +120,12 @@ mod tests {
         assert_eq!(words(&[P::Granted, P::Provisional, P::Denied, P::Unknown]), Permission::WORDS);
         assert_eq!(words(&[S::Active, S::Inactive]), DeviceStatus::WORDS);
         assert_eq!(words(&[R::TokenDead, R::TokenMismatched, R::TokenMoved, R::TooManyDevices, R::Stale]), InactiveReason::WORDS);
+        let validated = [
+            Validated::Valid,
+            Validated::Invalid { reason: String::new(), field: None, message: String::new() },
+            Validated::NotChecked { reason: String::new() },
+        ];
+        assert_eq!(validated.map(|one| one.as_str()), ValidationResult::WORDS);
         assert_eq!(words(view::NotificationStatus::ALL), NotificationStatus::WORDS);
         assert_eq!(words(&delivery::State::ALL), DeliveryStatus::WORDS);
         assert_eq!(words(&quiet_hours::Day::ALL), Day::WORDS);

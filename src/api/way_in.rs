@@ -38,7 +38,7 @@ pub(super) trait WayIn: Send + Sync {
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error>;
 
-    async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected>;
+    async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected>;
 
     async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected>;
 
@@ -84,8 +84,8 @@ impl WayIn for Path {
         self.0.cancel(app, id).await
     }
 
-    async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected> {
-        self.0.preview(app, draft).await
+    async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
+        self.0.preview(app, draft, ask).await
     }
 
     async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {

@@ -72,6 +72,11 @@ impl Client {
         self.answer(self.request(Method::POST, path)?.json(body).timeout(TIMEOUT)).await
     }
 
+    /// A POST with parameters.
+    pub(super) async fn post_with(&self, path: &[&str], query: &[(&str, &str)], body: &Value) -> anyhow::Result<Value> {
+        self.answer(self.request(Method::POST, path)?.query(query).json(body).timeout(TIMEOUT)).await
+    }
+
     /// A POST without a body.
     pub(super) async fn act(&self, path: &[&str]) -> anyhow::Result<Value> {
         self.answer(self.request(Method::POST, path)?.timeout(TIMEOUT)).await

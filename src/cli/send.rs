@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// The category; it must be declared.
     #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
-    /// Send nothing: show the targets, the decisions and the payloads.
+    /// Send nothing: show the targets, the decisions and the payloads, and have FCM check its own; status 1 if it would refuse one.
     #[arg(long, conflicts_with_all = ["watch", "test"])]
     dry_run: bool,
     /// A test send, to at most 20 devices, counted nowhere.
@@ -52,9 +52,9 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
     let notification = arguments.notification()?;
     let client = arguments.daemon.client().await?;
     if arguments.dry_run {
-        let preview = client.post(&["v1", "notifications", "preview"], &notification).await?;
+        let preview = client.post_with(&["v1", "notifications", "preview"], &[("validate", "true")], &notification).await?;
         show(&preview, output);
-        return Ok(Ending::Done);
+        return Ok(if is_valid(&preview) { Ending::Done } else { Ending::Failed });
     }
     let accepted = client.post(&["v1", "notifications"], &notification).await?;
     let id = accepted.get("id").and_then(Value::as_str).context("the daemon answered no id")?;
@@ -109,6 +109,12 @@ fn read(file: &Path) -> anyhow::Result<Map<String, Value>> {
     serde_json::from_str(&text).with_context(|| format!("{} is no notification", file.display()))
 }
 
+/// Whether no provider would refuse a payload, as far as any was asked.
+fn is_valid(preview: &Value) -> bool {
+    let mut rendered = preview.get("rendered").and_then(Value::as_array).into_iter().flatten();
+    rendered.all(|one| one.get("validated").and_then(Value::as_str) != Some("invalid"))
+}
+
 fn show(preview: &Value, output: Output) {
     if output.is_json() {
         output.json(preview);
@@ -117,7 +123,10 @@ fn show(preview: &Value, output: Output) {
     output.record(preview, &[("targeted", "/targeted"), ("decisions", "/decisions")]);
     for rendered in preview.get("rendered").and_then(Value::as_array).into_iter().flatten() {
         let words = ["/provider", "/platform", "/locale"].map(|pointer| cell(rendered.pointer(pointer)));
-        output.line(&format!("\n{} {} bytes", words.join(" ").trim_end(), cell(rendered.pointer("/bytes"))));
+        let checked =
+            ["/validated", "/validated_reason", "/validated_field", "/validated_message"].map(|pointer| cell(rendered.pointer(pointer)));
+        let checked = checked.join(" ").replace("not_checked", "not checked:");
+        output.line(&format!("\n{} {} bytes, {}", words.join(" ").trim_end(), cell(rendered.pointer("/bytes")), checked.trim_end()));
         output.line(&format!("{:#}", rendered.pointer("/payload").unwrap_or(&Value::Null)));
     }
 }

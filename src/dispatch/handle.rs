@@ -19,6 +19,7 @@ use super::lane::{Condition, LaneKey, Pause, Standing, environments};
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
+pub use super::validate::Validated;
 use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
@@ -136,9 +137,9 @@ impl Dispatch {
         Ok(known)
     }
 
-    /// What a draft would come to. Nothing is written.
-    pub async fn preview(&self, app: AppId, draft: Draft) -> Result<Preview, Rejected> {
-        preview::preview(&self.node, &*self.app(app)?, draft).await
+    /// What a draft would come to, and with `ask` what providers say of it. Nothing is written.
+    pub async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
+        preview::preview(&self.node, &*self.app(app)?, draft, ask).await
     }
 
     /// What the gate would decide, per device; `None` where a named device is unknown.

@@ -1,4 +1,4 @@
-//! What a draft would come to, were it sent now: how many, why not, and what they would get. Nothing is written, nothing is sent.
+//! What a draft would come to, were it sent now: how many, why not, and what they would get. Nothing is written, nothing is delivered.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::{self, Form};
+use super::validate::{Addresses, Validated, validate};
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::decision::Push;
@@ -50,21 +51,26 @@ pub struct RenderedPreview {
     pub bytes: usize,
     /// The body.
     pub payload: serde_json::Value,
+    /// What its provider says of it, where it was asked.
+    pub validated: Option<Validated>,
 }
 
-/// Previews a draft.
-pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Rejected> {
+/// Previews a draft; `ask`: has providers check the payloads, as far as they do such a thing.
+pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
     let categories = node.directory.categories(app.id).await?;
     let (to, token_kind) = (draft.to.clone(), draft.push_type.token_kind());
     let how = (draft.latest_device_only, token_kind.as_ref());
     let (_, message) = accept::compose(node, app, draft).await?;
     let work = imagined(app, &message);
-    let mut tally = Tally::default();
+    let (mut tally, mut addresses) = (Tally::default(), Addresses::default());
     let mut look = |candidates: Vec<Candidate>| {
         let context =
             Context { now: node.now(), read_at: node.monotonic(), message: &message, app, categories: &categories, work: &work, run: None };
         for candidate in candidates {
             let recipient = candidate.recipient.clone();
+            if let Some(recipient) = &recipient {
+                addresses.note(recipient);
+            }
             match plan::plan(&context, candidate) {
                 Step::Wait { due, reason, .. } => {
                     tally.add(in_vain(&context, recipient.as_ref(), due).map_or(reason.as_str(), |end| end.as_str()));
@@ -87,7 +93,11 @@ pub async fn preview(node: &Node, app: &App, draft: Draft) -> Result<Preview, Re
             }
         }
     }
-    Ok(Preview { targeted: tally.0.values().sum(), rendered: payloads(app, &message), decisions: tally.0 })
+    let mut rendered = payloads(app, &message);
+    if ask {
+        validate(node, app, &message, &addresses, &mut rendered).await;
+    }
+    Ok(Preview { targeted: tally.0.values().sum(), rendered, decisions: tally.0 })
 }
 
 /// A name given twice is one target, also where nothing is known of it.
@@ -154,6 +164,7 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
                     locale: form.locale,
                     bytes: rendered.size,
                     payload: payload(&rendered, &life),
+                    validated: None,
                 });
             }
         }
@@ -165,17 +176,17 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
 fn of_broadcast(provider: &dyn Provider, message: &Message, (to, life): (&Broadcast, &Life)) -> Option<RenderedPreview> {
     let rendered = render::broadcast(message, provider, to).ok()?;
     let payload = payload(&rendered, life);
-    Some(RenderedPreview { provider: to.provider(), platform: None, locale: None, bytes: rendered.size, payload })
+    Some(RenderedPreview { provider: to.provider(), platform: None, locale: None, bytes: rendered.size, payload, validated: None })
 }
 
 /// How long a push lives once it is due at a device in the app's zone: in seconds, and until when.
-struct Life {
-    seconds: i64,
+pub(super) struct Life {
+    pub(super) seconds: i64,
     until: i64,
 }
 
 impl Life {
-    fn of(app: &App, message: &Message) -> Self {
+    pub(super) fn of(app: &App, message: &Message) -> Self {
         let (push, zone) = (Push::of(&message.notification, None, message.start_at), app.defaults.timezone);
         let (due, end) = (due::due_at(&push, zone).unwrap_or(message.start_at), due::expires_at(&push, zone));
         let seconds = (end - due).num_seconds().max(0);

@@ -16,6 +16,7 @@ mod secret;
 #[cfg(test)]
 mod testing;
 mod token_share;
+mod validity;
 pub mod webpush;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use handover::Handover;
 pub use init::InitError;
 pub use secret::Secret;
 pub use token_share::{Replacement, ShareError, Shared, TokenShare};
+pub use validity::Validity;
 
 /// One message in the words of one platform and locale, ready to be put into a provider's form.
 #[derive(Clone, Debug)]
@@ -172,6 +174,16 @@ pub trait Provider: Send + Sync {
     /// Whether a subscription of this app may be there. Asked when it is stored, and again by the provider when it is sent to.
     fn allows(&self, endpoint: &Endpoint) -> bool {
         endpoint.is_ordinary()
+    }
+
+    /// Whether it can be shown a push without delivering it.
+    fn validates(&self) -> bool {
+        false
+    }
+
+    /// Shows it one push, which it does not deliver. Every end of the request is an opinion, if only none.
+    async fn validate(&self, _push: Push) -> Validity {
+        Validity::Unanswered { reason: Reason::new("not_supported") }
     }
 
     /// Sends one push. Every end of the request is an outcome: deadlines and faults of the connection included.

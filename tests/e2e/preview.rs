@@ -40,6 +40,67 @@ async fn a_preview_sends_nothing() {
     assert_eq!(dev.get("/simulator/stats").await.expect(200)["received"], 0);
 }
 
+/// What FCM says of each rendered form, by provider and platform.
+fn validations(preview: &Value) -> Value {
+    let rendered = preview["rendered"].as_array().unwrap();
+    let of = |one: &Value| {
+        let name = format!("{}-{}", one["provider"].as_str().unwrap(), one["platform"].as_str().unwrap());
+        (name, json!([one["validated"], one["validated_reason"], one["validated_field"]]))
+    };
+    Value::Object(rendered.iter().map(of).collect())
+}
+
+/// FCM is shown each payload with a token of the audience, and delivers nothing.
+#[tokio::test]
+async fn fcm_checks_a_preview_and_delivers_nothing() {
+    let dev = Dev::start();
+    dev.ios("phone", "ann", &apns_token("a1", 1)).await;
+    dev.android("tablet", "ann", "well-1").await;
+    let mut body = json!({"to": {"user_id": "ann"}, "content": {"title": "t"}});
+    let plain = dev.post("/v1/notifications/preview", &body).await.expect(200);
+    assert!(plain["rendered"][0].get("validated").is_none(), "{plain}");
+
+    let preview = dev.post("/v1/notifications/preview?validate=true", &body).await.expect(200);
+    let expected = json!({
+        "apns-ios": ["not_checked", "not_supported", null], "fcm-ios": ["not_checked", "no_device", null],
+        "fcm-android": ["valid", null, null], "fcm-web": ["not_checked", "no_device", null],
+        "webpush-web": ["not_checked", "not_supported", null],
+    });
+    assert_eq!(validations(&preview), expected, "{preview}");
+    assert!(!preview.to_string().contains("well-1"), "{preview}");
+
+    body["fcm"] = json!({"android": {"ttl": "soon"}});
+    let preview = dev.post("/v1/notifications/preview?validate=true", &body).await.expect(200);
+    assert_eq!(validations(&preview)["fcm-android"], json!(["invalid", "INVALID_ARGUMENT", "message.android.ttl"]), "{preview}");
+    let said = preview["rendered"].as_array().unwrap().iter().find(|one| one["platform"] == "android").unwrap();
+    assert!(said["validated_message"].as_str().unwrap().contains("duration"), "{said}");
+    assert!(dev.pushes("well-1").await.is_empty(), "nothing was delivered");
+    assert!(dev.items("/v1/notifications").await.is_empty());
+    dev.post("/v1/notifications/preview?validate=yes", &body).await.invalid("validate", "invalid");
+}
+
+/// A token that FCM refuses says nothing of the message: the next one is lent, and the device stays as it is.
+#[tokio::test]
+async fn a_preview_judges_no_device() {
+    let dev = Dev::start();
+    for (user, tokens, expected) in [
+        ("ann", vec!["dead-1", "well-1"], json!(["valid", null, null])),
+        ("ben", vec!["dead-2"], json!(["not_checked", "UNREGISTERED", null])),
+        ("cem", vec!["mismatch-1"], json!(["not_checked", "SENDER_ID_MISMATCH", null])),
+        ("dora", vec!["down-1"], json!(["not_checked", "UNAVAILABLE", null])),
+    ] {
+        for token in &tokens {
+            dev.android(&format!("{token}-tablet"), user, token).await;
+        }
+        let body = json!({"to": {"user_id": user}, "content": {"title": "t"}});
+        let preview = dev.post("/v1/notifications/preview?validate=true", &body).await.expect(200);
+        assert_eq!(validations(&preview)["fcm-android"], expected, "{preview}");
+        for token in &tokens {
+            assert_eq!(dev.get(&format!("/v1/devices/{token}-tablet")).await.expect(200)["status"], "active");
+        }
+    }
+}
+
 /// A user or device named twice is targeted once, known or not, as in the send itself.
 #[tokio::test]
 async fn a_name_given_twice_is_previewed_once() {

@@ -205,3 +205,43 @@ async fn a_refused_service_account_pauses_the_lane() {
     assert_eq!(dev.done(&id).await["counts"]["sent"], 1);
     assert_active(&dev, ANDROID).await;
 }
+
+/// What one device gets too much of is no reason to keep the others waiting.
+#[tokio::test]
+async fn a_device_s_own_quota_holds_that_device_only() {
+    let dev = Dev::start();
+    device(&dev, ANDROID, "android").await;
+    device(&dev, "other", "android").await;
+    let details = json!([
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"subject": "device", "description": "Device message rate exceeded"}]},
+        {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "QUOTA_EXCEEDED"},
+    ]);
+    let quota = json!({"status": 429, "details": details, "retry_after": 600});
+    dev.behave(json!([{"provider": "fcm", "token_prefix": ANDROID, "respond": quota}])).await;
+    let first = dev.notify(&to(ANDROID)).await;
+    assert_eq!(dev.waits(&first, ANDROID, "throttled").await["attempts"], 1);
+    assert_eq!(dev.send_and_wait(&to("other")).await["counts"]["sent"], 1);
+    assert_active(&dev, ANDROID).await;
+}
+
+/// A lane that is resumed too early pauses again, and works once the key does: no refusal is remembered.
+#[tokio::test]
+async fn a_revoked_key_pauses_the_lane_until_it_works() {
+    let dev = Dev::start();
+    device(&dev, ANDROID, "android").await;
+    dev.behave(json!([{"provider": "oauth", "respond": {"status": 401, "reason": "unauthorized_client"}}])).await;
+    let first = dev.notify(&to(ANDROID)).await;
+    dev.waits(&first, ANDROID, "lane_paused").await;
+    let second = dev.notify(&to(ANDROID)).await;
+    dev.waits(&second, ANDROID, "lane_paused").await;
+    resume(&dev).await;
+    let lane = until("the second refusal pauses it again", async || {
+        dev.items("/v1/lanes").await.into_iter().find(|lane| lane["provider"] == "fcm" && lane["state"] == "paused")
+    });
+    assert_eq!(lane.await["reason"], "credential_refused: oauth unauthorized_client");
+    assert_eq!(tokens_fetched(&dev).await, 0);
+    dev.behave(json!([])).await;
+    resume(&dev).await;
+    assert_eq!(dev.done(&first).await["counts"]["sent"], 1);
+    assert_eq!(dev.done(&second).await["counts"]["sent"], 1);
+}

@@ -14,7 +14,9 @@ use super::validate::{self, Given};
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
 use crate::api::problem::Problem;
-use crate::api::{Api, query, schema};
+use crate::api::query::Params;
+use crate::api::{Api, schema};
+use crate::dispatch::handle::{RenderedPreview, Validated};
 use crate::domain::device::{Platform, ProviderKind};
 
 /// What a notification would come to.
@@ -45,16 +47,53 @@ struct RenderedResponse {
     /// The body, with a stand-in for the token.
     #[schema(value_type = Object)]
     payload: serde_json::Value,
+    /// With `validate=true`, whether the provider would take it. FCM alone can be asked, with the token of a device of the audience.
+    #[schema(value_type = Option<schema::ValidationResult>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validated: Option<&'static str>,
+    /// The provider's word for what is invalid; or why it was not checked: `not_supported`, `no_device`, `too_many_forms`, or its word again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validated_reason: Option<String>,
+    /// The field that the provider names, from the root of its form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validated_field: Option<String>,
+    /// What the provider says of what is invalid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validated_message: Option<String>,
+}
+
+impl From<RenderedPreview> for RenderedResponse {
+    fn from(one: RenderedPreview) -> Self {
+        let validated = one.validated.as_ref().map(Validated::as_str);
+        let (reason, field, message) = match one.validated {
+            None | Some(Validated::Valid) => (None, None, None),
+            Some(Validated::Invalid { reason, field, message }) => (Some(reason), field, Some(message)),
+            Some(Validated::NotChecked { reason }) => (Some(reason), None, None),
+        };
+        Self {
+            provider: one.provider,
+            platform: one.platform,
+            locale: one.locale,
+            bytes: one.bytes,
+            payload: one.payload,
+            validated,
+            validated_reason: reason,
+            validated_field: field,
+            validated_message: message,
+        }
+    }
 }
 
 /// Preview a notification
 ///
-/// What it would come to, were it sent now. Nothing is written or sent. Scope `send`.
+/// What it would come to, were it sent now. Nothing is written or sent. With `validate=true` FCM checks its payloads as well, without
+/// delivering them (`validate_only`). Scope `send`.
 #[utoipa::path(
     post,
     path = "/v1/notifications/preview",
     operation_id = "preview_notification",
     tag = "notifications",
+    params(("validate" = Option<bool>, Query, description = "Have FCM check its payloads; default false")),
     request_body = NotificationRequest,
     responses((status = 200, body = PreviewResponse)),
     security(("api_key" = ["send"]))
@@ -65,16 +104,13 @@ pub(super) async fn preview(
     uri: Uri,
     JsonBody(body): JsonBody<LARGE>,
 ) -> Result<Json<PreviewResponse>, Problem> {
-    query::none(&uri)?;
+    let mut params = Params::of(&uri);
+    let ask = params.flag("validate");
+    params.finish()?;
     let reading = create::read(&body)?;
     let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
-    let preview = api.path.preview(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
-    let rendered = preview.rendered.into_iter().map(|one| RenderedResponse {
-        provider: one.provider,
-        platform: one.platform,
-        locale: one.locale,
-        bytes: one.bytes,
-        payload: one.payload,
-    });
-    Ok(Json(PreviewResponse { targeted: preview.targeted, decisions: preview.decisions, rendered: rendered.collect() }))
+    let draft = validate::draft_of(&api, caller.app, reading, given).await?;
+    let preview = api.path.preview(caller.app, draft, ask).await?;
+    let rendered = preview.rendered.into_iter().map(RenderedResponse::from).collect();
+    Ok(Json(PreviewResponse { targeted: preview.targeted, decisions: preview.decisions, rendered }))
 }

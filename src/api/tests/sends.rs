@@ -145,6 +145,11 @@ async fn a_preview_and_an_explanation_send_nothing() {
     let preview = world.post("/v1/notifications/preview", hello()).await;
     assert_eq!(preview.status, StatusCode::OK);
     assert_eq!(preview.json()["rendered"][0]["provider"], "apns");
+    assert!(preview.json()["rendered"][0].get("validated").is_none(), "nobody was asked");
+    let validated = world.post("/v1/notifications/preview?validate=true", hello()).await.json()["rendered"][0].clone();
+    let words = ["validated", "validated_reason", "validated_field", "validated_message"].map(|name| validated[name].clone());
+    assert_eq!(words, ["invalid", "R", "f", "m"]);
+    assert_eq!(world.post("/v1/notifications/preview?validate=yes", hello()).await.problem(), (422, "invalid".to_owned()));
     let explained = world.post("/v1/explain", json!({"user_id": "u1"})).await.json();
     assert_eq!(explained["decisions"][0]["local_time"], "2026-11-02T09:00:00");
     assert_eq!(explained["decisions"][0]["until"], "2026-11-02T09:00:00Z");

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::account::ServiceAccount;
 use crate::providers::http2::{self, Answer, Limits, Pool, Proxy, Want, retry_after};
@@ -22,6 +22,10 @@ const RENEW_BEFORE: Duration = Duration::from_mins(5);
 const UNUSABLE_BEFORE: Duration = Duration::from_secs(20);
 /// After a failure nobody asks again for this long.
 const REST: Duration = Duration::from_secs(1);
+/// The same while the token at hand is still good.
+const REST_BETWEEN_RENEWALS: Duration = Duration::from_secs(15);
+/// What Google calls a failure of its own in an answer that blames the client (RFC 6749, 4.1.2.1 and 5.2, has no better status for them).
+const PASSING: [&str; 5] = ["temporarily_unavailable", "server_error", "internal_failure", "rate_limit_exceeded", "slow_down"];
 /// An answer without an `expires_in` that can be read.
 const USUAL_LIFE: u64 = 3600;
 
@@ -47,6 +51,16 @@ pub enum OAuthError {
     Sign,
 }
 
+impl OAuthError {
+    /// Whether it is the service account that is wrong, until somebody mends it.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Sign => true,
+            Self::Unavailable { .. } | Self::Http(_) => false,
+        }
+    }
+}
+
 /// An access token, ready to be sent.
 #[derive(Debug)]
 pub(super) struct AccessToken {
@@ -69,7 +83,24 @@ pub(super) struct OAuth {
 struct State {
     token: Option<Arc<AccessToken>>,
     under_way: Option<watch::Receiver<Option<Fetched>>>,
-    failed: Option<(OAuthError, Instant)>,
+    failed: Option<Failure>,
+}
+
+/// Where a token may come from.
+enum Look {
+    Here(Arc<AccessToken>),
+    Waiting(watch::Receiver<Option<Fetched>>),
+    /// Not now.
+    Resting(Failure),
+}
+
+/// The last fetch, where it failed.
+#[derive(Clone)]
+struct Failure {
+    error: OAuthError,
+    at: Instant,
+    /// Nobody asks before that.
+    until: Instant,
 }
 
 #[derive(Default, Deserialize)]
@@ -87,26 +118,38 @@ impl OAuth {
     }
 
     /// A token that is good now. Near its end a new one is fetched behind the sends.
+    ///
+    /// A refusal from before the question is no answer to it: who asks again, as after the lane was resumed, is told by Google, at most once a
+    /// second.
     pub(super) async fn token(self: &Arc<Self>) -> Fetched {
-        let waiting = {
-            let mut state = self.lock();
-            match &state.token {
-                Some(token) if self.left(token) > RENEW_BEFORE => return Ok(Arc::clone(token)),
-                Some(token) if self.left(token) > UNUSABLE_BEFORE => {
-                    let token = Arc::clone(token);
-                    if state.failure().is_none() {
-                        self.fetch_once(&mut state);
-                    }
-                    return Ok(token);
+        let asked_at = Instant::now();
+        loop {
+            match self.look() {
+                Look::Here(token) => return Ok(token),
+                Look::Waiting(waiting) => return wait(waiting).await,
+                Look::Resting(failure) if failure.error.is_refusal() && failure.at < asked_at => sleep_until(failure.until).await,
+                Look::Resting(failure) => return Err(failure.error),
+            }
+        }
+    }
+
+    fn look(self: &Arc<Self>) -> Look {
+        let mut state = self.lock();
+        match &state.token {
+            Some(token) if self.left(token) > RENEW_BEFORE => return Look::Here(Arc::clone(token)),
+            Some(token) if self.left(token) > UNUSABLE_BEFORE => {
+                let token = Arc::clone(token);
+                if state.failure().is_none() {
+                    self.fetch_once(&mut state);
                 }
-                Some(_) | None => {}
+                return Look::Here(token);
             }
-            if let Some(error) = state.failure() {
-                return Err(error);
-            }
-            self.fetch_once(&mut state)
-        };
-        wait(waiting).await
+            Some(_) | None => {}
+        }
+        match state.failure() {
+            Some(failure) => Look::Resting(failure.clone()),
+            None => Look::Waiting(self.fetch_once(&mut state)),
+        }
     }
 
     /// Google refused `refused`: the next one, unless somebody has fetched it already.
@@ -154,8 +197,11 @@ impl OAuth {
             }
             Err(error) => {
                 tracing::warn!(provider = "fcm", project = self.account.project_id(), %error, "no access token");
-                let asked = if let OAuthError::Unavailable { retry_after: Some(wait), .. } = error { *wait } else { REST };
-                state.failed = Some((error.clone(), Instant::now() + asked));
+                let usable = state.token.as_ref().map(|token| self.left(token).saturating_sub(UNUSABLE_BEFORE));
+                let rest = usable.unwrap_or_default().clamp(REST, REST_BETWEEN_RENEWALS);
+                let rest = if let OAuthError::Unavailable { retry_after: Some(wait), .. } = error { *wait } else { rest };
+                let at = Instant::now();
+                state.failed = Some(Failure { error: error.clone(), at, until: at + rest });
             }
         }
     }
@@ -177,8 +223,10 @@ impl OAuth {
         }
         if answer.status.is_client_error() && !matches!(answer.status.as_u16(), 408 | 429) {
             let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let word = if denied.error.is_empty() { answer.status.to_string() } else { denied.error };
-            return Err(OAuthError::Refused(word));
+            if !PASSING.contains(&denied.error.as_str()) {
+                let word = if denied.error.is_empty() { answer.status.to_string() } else { denied.error };
+                return Err(OAuthError::Refused(word));
+            }
         }
         let retry_after = retry_after(&answer.headers, self.context.clock.now());
         Err(OAuthError::Unavailable { status: answer.status, retry_after })
@@ -195,13 +243,10 @@ impl OAuth {
 }
 
 impl State {
-    fn failure(&mut self) -> Option<OAuthError> {
-        let (error, until) = self.failed.as_ref()?;
-        if Instant::now() < *until {
-            return Some(error.clone());
-        }
-        self.failed = None;
-        None
+    /// The last failure, while nobody is to ask again.
+    fn failure(&mut self) -> Option<&Failure> {
+        self.failed.take_if(|failure| failure.until <= Instant::now());
+        self.failed.as_ref()
     }
 }
 

@@ -16,13 +16,19 @@ use super::reason::{self, SERVER_FLOOR, Verdict};
 use super::render::render;
 use super::settings::{Display, Settings};
 use super::splice::{fill, fill_broadcast};
+use super::validate;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::device::ProviderKind;
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::providers::Handover;
 use crate::providers::fault::{self, Patience};
-use crate::providers::http2::{Limits, Pool, Want, client_config};
-use crate::providers::{Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
+use crate::providers::http2::{Answer, Limits, Pool, Want, client_config};
+use crate::providers::{
+    Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret, Validity,
+};
+
+/// What was rendered by another provider, or is for another's address.
+const NOT_FCM: &str = "not an FCM push";
 
 /// FCM with one app's service account.
 pub struct FcmProvider {
@@ -86,31 +92,46 @@ impl FcmProvider {
         Ok(format!("an access token for project {}", self.project_id))
     }
 
-    async fn deliver(&self, body: Bytes, handover: &Handover) -> Outcome {
+    /// Sends, and once more with another access token where that is what Google refuses. The answer is there unless nothing was heard.
+    async fn exchange(&self, body: Bytes, handover: &Handover) -> (Outcome, Bytes) {
+        match self.request(body, handover).await {
+            Ok(answer) => (self.outcome(&answer), answer.body),
+            Err(outcome) => (outcome, Bytes::new()),
+        }
+    }
+
+    fn outcome(&self, answer: &Answer) -> Outcome {
+        if answer.status == StatusCode::OK {
+            let message_id = serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name);
+            return Outcome::Accepted { message_id, environment: None };
+        }
+        self.verdict(answer).outcome
+    }
+
+    fn verdict(&self, answer: &Answer) -> Verdict {
+        reason::classify(answer.status, &answer.body, Patience::of(answer, &self.context))
+    }
+
+    async fn request(&self, body: Bytes, handover: &Handover) -> Result<Answer, Outcome> {
         let deadline = Instant::now() + self.context.send_timeout;
         let mut token = match timeout_at(deadline, self.oauth.token()).await {
             Ok(Ok(token)) => token,
-            Ok(Err(error)) => return self.without_token(&error),
-            Err(_) => return Outcome::Unavailable { retry_after: None, reason: Reason::new("no access token in time"), answered: false },
+            Ok(Err(error)) => return Err(self.without_token(&error)),
+            Err(_) => {
+                return Err(Outcome::Unavailable { retry_after: None, reason: Reason::new("no access token in time"), answered: false });
+            }
         };
         let mut refreshed = false;
         loop {
-            let answer = match self.pool.send(|| handover.start().then(|| self.head(&token)), body.clone(), Want::any(), deadline).await {
-                Ok(answer) => answer,
-                Err(error) => return fault::outcome(&error),
-            };
-            if answer.status == StatusCode::OK {
-                let message_id = serde_json::from_slice::<Sent>(&answer.body).ok().map(|sent| sent.name);
-                return Outcome::Accepted { message_id, environment: None };
-            }
-            let Verdict { outcome, refresh } = reason::classify(answer.status, &answer.body, Patience::of(&answer, &self.context));
-            if !refresh || refreshed {
-                return outcome;
+            let answer = self.pool.send(|| handover.start().then(|| self.head(&token)), body.clone(), Want::any(), deadline).await;
+            let answer = answer.map_err(|error| fault::outcome(&error))?;
+            if refreshed || answer.status == StatusCode::OK || !self.verdict(&answer).refresh {
+                return Ok(answer);
             }
             token = match timeout_at(deadline, self.oauth.after(&token)).await {
                 Ok(Ok(token)) => token,
-                Ok(Err(error)) => return self.without_token(&error),
-                Err(_) => return outcome,
+                Ok(Err(error)) => return Err(self.without_token(&error)),
+                Err(_) => return Ok(answer),
             };
             refreshed = true;
         }
@@ -147,6 +168,14 @@ impl FcmProvider {
     }
 }
 
+/// The body for one device. `None` if it is no FCM push.
+fn filled(push: &Push) -> Option<Bytes> {
+    match &push.rendered.body {
+        Body::Spliced(pieces) => fill(pieces, push),
+        Body::Whole(_) | Body::Sealed(_) => None,
+    }
+}
+
 #[async_trait]
 impl Provider for FcmProvider {
     fn kind(&self) -> ProviderKind {
@@ -165,13 +194,21 @@ impl Provider for FcmProvider {
         render_broadcast(to, messages, (self.display, self.service_extension))
     }
 
-    async fn send(&self, push: Push) -> Outcome {
-        let body = match &push.rendered.body {
-            Body::Spliced(pieces) => fill(pieces, &push),
-            Body::Whole(_) | Body::Sealed(_) => None,
+    fn validates(&self) -> bool {
+        true
+    }
+
+    async fn validate(&self, push: Push) -> Validity {
+        let Some(body) = filled(&push).and_then(|body| validate::body(&body)) else {
+            return Validity::Unanswered { reason: Reason::new(NOT_FCM) };
         };
-        match body {
-            Some(body) => self.deliver(body, &push.handover).await,
+        let (outcome, answer) = self.exchange(body, &push.handover).await;
+        validate::validity(outcome, &answer, &push.token)
+    }
+
+    async fn send(&self, push: Push) -> Outcome {
+        match filled(&push) {
+            Some(body) => self.exchange(body, &push.handover).await.0,
             None => not_ours(),
         }
     }
@@ -182,14 +219,14 @@ impl Provider for FcmProvider {
             Body::Whole(_) | Body::Sealed(_) => None,
         };
         match body {
-            Some(body) => self.deliver(body, &push.handover).await,
+            Some(body) => self.exchange(body, &push.handover).await.0,
             None => not_ours(),
         }
     }
 }
 
 fn not_ours() -> Outcome {
-    Outcome::MessageRejected { reason: Reason::new("not an FCM push"), too_large: false }
+    Outcome::MessageRejected { reason: Reason::new(NOT_FCM), too_large: false }
 }
 
 impl std::fmt::Debug for FcmProvider {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::error_body::ErrorBody;
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use super::quota;
+use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::providers::fault::Patience;
 
 /// Google: without `Retry-After` a full quota is waited for at least a minute…
@@ -55,7 +56,7 @@ impl Code {
 /// Reads a refusal.
 pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience) -> Verdict {
     let error = ErrorBody::parse(body);
-    let word = error.code.as_deref().or(error.status.as_deref());
+    let word = error.code.as_deref().or(error.info.as_deref()).or(error.status.as_deref());
     let reason = word.map_or_else(|| Reason::new(&format!("status {}", status.as_u16())), Reason::new);
     let code = error.code.as_deref().map(Code::parse);
     match code {
@@ -71,7 +72,7 @@ fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) ->
         Code::InvalidArgument | Code::Unspecified => Outcome::MessageRejected { reason, too_large: error.blames_size() },
         Code::Unregistered => Outcome::TokenDead { since: None, reason },
         Code::SenderIdMismatch => Outcome::TokenMismatched { reason },
-        Code::QuotaExceeded => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
+        Code::QuotaExceeded => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: quota::scope(error) },
         Code::Unavailable | Code::Internal => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
         Code::ThirdPartyAuthError => {
             let reason = error.apns_reason.as_deref().map_or(reason, Reason::new);
@@ -89,7 +90,7 @@ fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Pa
         }
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         404 if !from_fcm => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
-        429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: ThrottleScope::Lane },
+        429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: quota::scope(error) },
         500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
         408 => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
         400..=499 => Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE },

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::message::message;
 use super::settings::Display;
+use super::spelling;
 use super::splice::{HOLE, splice};
 use crate::domain::device::Platform;
 use crate::providers::{Body, Message, RenderError, Rendered};
@@ -17,7 +18,7 @@ const LIMIT: usize = 4096;
 /// What a patch may not name: targets.
 const TARGETS: [&str; 4] = ["token", "fid", "topic", "condition"];
 /// Where keys of Herald's own arrive.
-const DATA: [&str; 4] = ["/data", "/android/data", "/webpush/data", "/apns/payload"];
+const DATA: [&[&str]; 4] = [&["data"], &["android", "data"], &["webpush", "data"], &["apns", "payload"]];
 /// What counts as payload.
 const PAYLOAD: [&str; 7] =
     ["/data", "/notification", "/android/data", "/android/notification", "/apns/payload", "/webpush/data", "/webpush/notification"];
@@ -39,9 +40,10 @@ pub(super) fn complete(
 ) -> Result<usize, RenderError> {
     match overrides {
         None | Some(Value::Null) => {}
-        Some(overrides @ Value::Object(patch)) => {
-            check(overrides, patch)?;
-            patch::merge_members(form, patch);
+        Some(Value::Object(patch)) => {
+            let patch = spelling::in_snake_case(patch).map_err(|at| invalid(&format!("fcm{at}"), "is there in two spellings"))?;
+            check(&patch)?;
+            patch::merge_members(form, &patch);
             if let Some(apple) = apple.filter(|_| patch.contains_key("apns")) {
                 check_apple(apple, form.get("apns"))?;
             }
@@ -64,14 +66,17 @@ fn member<'a>(form: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     if below.is_empty() { Some(value) } else { value.get(below) }
 }
 
-fn check(overrides: &Value, patch: &Map<String, Value>) -> Result<(), RenderError> {
+fn check(patch: &Map<String, Value>) -> Result<(), RenderError> {
     if let Some(name) = TARGETS.iter().find(|name| patch.contains_key(**name)) {
         return Err(RenderError::Forbidden { field: format!("fcm.{name}") });
     }
     for path in DATA {
-        let members = overrides.pointer(path).and_then(Value::as_object);
+        let mut members = Some(patch);
+        for name in path {
+            members = members.and_then(|members| members.get(*name)).and_then(Value::as_object);
+        }
         if let Some(name) = members.and_then(|members| members.keys().find(|name| name.starts_with("herald_"))) {
-            return Err(RenderError::Forbidden { field: format!("fcm{}.{name}", path.replace('/', ".")) });
+            return Err(RenderError::Forbidden { field: format!("fcm.{}.{name}", path.join(".")) });
         }
     }
     Ok(())

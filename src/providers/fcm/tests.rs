@@ -1,5 +1,9 @@
 //! The provider against an HTTP/2 server that is token endpoint and FCM in one.
 
+mod access_token;
+mod broadcast;
+mod checked;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,12 +12,11 @@ use rcgen::KeyPair;
 use serde_json::json;
 
 use super::*;
-use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
-use crate::providers::{BroadcastPush, Context, Provider, Push, Secret};
+use crate::providers::{Context, Provider, Push, Secret};
 
 struct Setup {
     server: Server,
@@ -83,6 +86,10 @@ impl Setup {
     }
 }
 
+fn pushes(setup: &Setup) -> Vec<Seen> {
+    setup.server.seen().into_iter().filter(|seen| seen.path != "/token").collect()
+}
+
 #[tokio::test]
 async fn a_push_arrives_as_google_wants_it() {
     let setup = setup(grant, accept).await;
@@ -99,185 +106,6 @@ async fn a_push_arrives_as_google_wants_it() {
             "data": {"herald_id": ID},
             "android": {"priority": "HIGH", "ttl": "300s", "notification": {"title": "Ann", "tag": "chat-9"}},
         }})
-    );
-}
-
-#[tokio::test]
-async fn a_broadcast_names_its_topic_and_how_long_it_lives() {
-    let setup = setup(grant, accept).await;
-    let content = Content { title: Some("Ann".to_owned()), ..Content::default() };
-    let messages = [Platform::Android, Platform::Ios, Platform::Web].map(|platform| message(&content, platform));
-    let to = Broadcast::FcmTopic("news".to_owned().try_into().unwrap());
-    let now = setup.context.clock.now();
-    let push = BroadcastPush {
-        rendered: Arc::new(setup.provider.render_broadcast(&to, &messages).unwrap()),
-        to,
-        id: uuid::Uuid::from_u128(9),
-        expires_at: Some(now + Duration::from_mins(5)),
-        now,
-        handover: unbounded(&setup.context),
-    };
-    assert_eq!(setup.provider.send_broadcast(push).await, Setup::accepted());
-    let message = &setup.server.seen()[1].json()["message"];
-    assert_eq!((&message["topic"], message.get("token")), (&json!("news"), None));
-    assert_eq!((&message["android"]["ttl"], &message["webpush"]["headers"]["TTL"]), (&json!("300s"), &json!("300")));
-    assert_eq!(message["apns"]["headers"]["apns-expiration"], (now.timestamp() + 300).to_string());
-}
-
-#[tokio::test]
-async fn a_body_for_a_device_is_no_broadcast() {
-    let setup = setup(grant, accept).await;
-    let Push { rendered, id, expires_at, now, handover, .. } = setup.push();
-    let to = Broadcast::FcmTopic("news".to_owned().try_into().unwrap());
-    let outcome = setup.provider.send_broadcast(BroadcastPush { rendered, to, id, expires_at, now, handover }).await;
-    assert!(matches!(outcome, Outcome::MessageRejected { .. }), "{outcome:?}");
-    assert!(setup.server.seen().is_empty());
-}
-
-#[tokio::test]
-async fn a_thousand_sends_at_once_fetch_one_access_token() {
-    let setup = Arc::new(setup(grant, accept).await);
-    let sends: Vec<_> = (0..1_000)
-        .map(|_| {
-            let setup = Arc::clone(&setup);
-            setup.context.tasks.clone().spawn(async move { setup.send().await })
-        })
-        .collect();
-    for send in sends {
-        assert_eq!(send.await.unwrap(), Setup::accepted());
-    }
-    assert_eq!(setup.tokens(), 1);
-}
-
-#[tokio::test]
-async fn a_thousand_sends_share_a_failure_too() {
-    let setup = Arc::new(setup(|_| Reply::new(503, ""), accept).await);
-    let sends: Vec<_> = (0..1_000)
-        .map(|_| {
-            let setup = Arc::clone(&setup);
-            setup.context.tasks.clone().spawn(async move { setup.send().await })
-        })
-        .collect();
-    for send in sends {
-        assert_eq!(
-            send.await.unwrap(),
-            Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503"), answered: true }
-        );
-    }
-    assert_eq!(setup.tokens(), 1);
-}
-
-#[tokio::test]
-async fn a_token_near_its_end_is_renewed_behind_the_sends() {
-    let setup = setup(grant, accept).await;
-    setup.send().await;
-    setup.clock.advance(Duration::from_mins(56));
-    setup.send().await;
-    // the refresh is a task of its own: once all tasks but the two connections rest, it has ended
-    while setup.tokens() < 2 || setup.provider.prove().await.is_err() {
-        tokio::task::yield_now().await;
-    }
-    setup.clock.advance(Duration::from_mins(4));
-    setup.send().await;
-    let sent: Vec<_> = pushes(&setup).iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
-    assert_eq!(sent, ["Bearer access-1", "Bearer access-1", "Bearer access-2"]);
-    assert_eq!(setup.tokens(), 2);
-}
-
-fn pushes(setup: &Setup) -> Vec<Seen> {
-    setup.server.seen().into_iter().filter(|seen| seen.path != "/token").collect()
-}
-
-/// The token is what is needed; a life that cannot be read is the usual one.
-#[tokio::test]
-async fn an_odd_life_does_not_spoil_the_access_token() {
-    for (life, minutes) in [(json!("1200"), 16), (json!(3599.5), 56), (json!(null), 56), (json!([]), 56)] {
-        let odd = move |n| Reply::json(200, &json!({"access_token": format!("access-{n}"), "expires_in": life}));
-        let setup = setup(odd, accept).await;
-        assert_eq!(setup.send().await, Setup::accepted());
-        // near its end it is renewed behind the sends, and not before
-        setup.clock.advance(Duration::from_mins(minutes - 2));
-        setup.send().await;
-        assert_eq!(setup.tokens(), 1);
-        setup.clock.advance(Duration::from_mins(2));
-        setup.send().await;
-        while setup.tokens() < 2 {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_expired_token_is_waited_for() {
-    let setup = setup(grant, accept).await;
-    setup.send().await;
-    setup.clock.advance(Duration::from_hours(1));
-    assert_eq!(setup.send().await, Setup::accepted());
-    assert_eq!(pushes(&setup)[1].header("authorization"), Some("Bearer access-2"));
-}
-
-#[tokio::test]
-async fn a_refused_access_token_is_replaced_once_and_the_push_repeated_once() {
-    let stale = |seen: &Seen| if seen.header("authorization") == Some("Bearer access-1") { Reply::new(401, "{}") } else { accept(seen) };
-    let first = setup(grant, stale).await;
-    assert_eq!(first.send().await, Setup::accepted());
-    assert_eq!((first.tokens(), pushes(&first).len()), (2, 2));
-    let always = setup(grant, |_| Reply::json(401, &json!({"error": {"status": "UNAUTHENTICATED"}}))).await;
-    let refused = Outcome::CredentialRefused { reason: Reason::new("UNAUTHENTICATED"), scope: RefusalScope::Lane };
-    assert_eq!(always.send().await, refused);
-    assert_eq!((always.tokens(), pushes(&always).len()), (2, 2));
-}
-
-#[tokio::test]
-async fn what_the_token_endpoint_refuses_is_the_credential() {
-    for (status, body, reason) in [
-        (400, json!({"error": "invalid_grant", "error_description": "x"}).to_string(), "oauth invalid_grant"),
-        (401, "{}".to_owned(), "oauth 401 Unauthorized"),
-        (404, "<html>".to_owned(), "oauth 404 Not Found"),
-    ] {
-        let setup = setup(move |_| Reply::new(status, body.clone()), accept).await;
-        let refused = Outcome::CredentialRefused { reason: Reason::new(reason), scope: RefusalScope::Lane };
-        assert_eq!(setup.send().await, refused);
-        assert!(setup.provider.prove().await.is_err());
-        assert!(pushes(&setup).is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_failing_token_endpoint_is_unavailable_with_what_it_asks_for() {
-    for (status, asked) in [(500, None), (503, Some(4)), (429, Some(2)), (200, None)] {
-        let setup = setup(
-            move |_| Reply::Answer {
-                status,
-                headers: asked.map(|seconds| ("retry-after", u64::to_string(&seconds))).into_iter().collect(),
-                body: "{}".to_owned(),
-            },
-            accept,
-        )
-        .await;
-        let reason = Reason::new(&format!("oauth status {status}"));
-        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason, answered: true });
-    }
-}
-
-#[tokio::test]
-async fn the_assertion_is_what_google_documents() {
-    let setup = setup(grant, accept).await;
-    assert_eq!(setup.provider.prove().await.unwrap(), "an access token for project demo");
-    let asked = setup.server.seen().remove(0);
-    assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
-    let form = String::from_utf8(asked.body.to_vec()).unwrap();
-    let assertion = form.strip_prefix("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=").unwrap();
-    let header = jsonwebtoken::decode_header(assertion).unwrap();
-    assert_eq!((header.alg, header.kid.as_deref()), (jsonwebtoken::Algorithm::RS256, Some("k1")));
-    let claims = jsonwebtoken::dangerous::insecure_decode::<serde_json::Value>(assertion).unwrap().claims;
-    let now = setup.context.clock.now().timestamp();
-    assert_eq!(
-        claims,
-        json!({
-            "iss": "herald@demo.iam.gserviceaccount.com", "scope": "https://www.googleapis.com/auth/firebase.messaging",
-            "aud": format!("{}/token", setup.server.url()), "iat": now, "exp": now + 3600,
-        })
     );
 }
 

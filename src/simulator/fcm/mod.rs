@@ -1,7 +1,7 @@
 //! The look-alike of FCM HTTP v1, with Google's token endpoint on the same listener.
 //!
 //! It knows one project and one service account. A `validate_only` message is checked and
-//! answered as any other, but is no push: it is not written down.
+//! answered as any other, but is no push: it is not written down, refused or not.
 
 mod answer;
 mod checks;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
+use serde_json::Value;
 
 use super::behaviour::{Conduct, Fault, Provider};
 use super::book::{Book, Booking};
@@ -104,12 +105,10 @@ impl Fcm {
 }
 
 fn refuse(refusal: &Refusal, request: &Arrived) -> Verdict {
-    let token = named_token(&request.body);
-    let status = refusal.status().as_u16();
-    Verdict {
-        booking: Some(Booking { record: record(&token, request).answered(status), accepted: None }),
-        ..Verdict::unbooked(refusal.answer())
-    }
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let is_push = ["validate_only", "validateOnly"].iter().all(|name| body.get(name) != Some(&Value::Bool(true)));
+    let record = record(named_token(&body), request).answered(refusal.status().as_u16());
+    Verdict { booking: is_push.then_some(Booking { record, accepted: None }), ..Verdict::unbooked(refusal.answer()) }
 }
 
 fn record_of(push: &Push<'_>, request: &Arrived) -> Record {
@@ -122,11 +121,10 @@ fn record(target: &str, request: &Arrived) -> Record {
 }
 
 /// The token in a body that was refused, as far as one can be made out.
-fn named_token(body: &[u8]) -> String {
-    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+fn named_token(body: &Value) -> &str {
     let message = body.get("message");
     let text = |name: &str| message?.get(name)?.as_str();
-    text("token").or_else(|| text("fid")).unwrap_or_default().to_owned()
+    text("token").or_else(|| text("fid")).unwrap_or_default()
 }
 
 impl LookAlike for Fcm {

@@ -57,6 +57,9 @@ async fn a_dry_run_is_no_push() {
     let request = message(&bench, &access_token);
     let answer = client.send(request, body).await.unwrap();
     assert_eq!(answer.json()["name"], "projects/herald-demo/messages/fake_message_id");
+    let wrong = r#"{"validate_only":true,"message":{"token":"t1","colour":"red"}}"#;
+    let answer = client.send(message(&bench, &access_token), wrong).await.unwrap();
+    assert_eq!(answer.json()["error"]["details"][1]["fieldViolations"][0]["field"], "message.colour");
     assert_eq!(bench.simulator.stats().received, 0);
     bench.stop().await;
 }

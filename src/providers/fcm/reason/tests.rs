@@ -3,14 +3,34 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::outcome::ThrottleScope;
+
+fn fcm_error(code: &str) -> Value {
+    json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code})
+}
 
 fn body(code: Option<&str>, more: &[Value]) -> String {
-    let mut details = more.to_vec();
-    if let Some(code) = code {
-        // last: details come in any order
-        details.push(json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code}));
+    let details: Vec<Value> = code.map(fcm_error).into_iter().chain(more.iter().cloned()).collect();
+    of_details("no", &details)
+}
+
+fn of_details(message: &str, details: &[Value]) -> String {
+    json!({"error": {"code": 400, "message": message, "status": "SOME_STATUS", "details": details}}).to_string()
+}
+
+/// The same details in other orders, and with fields as they are defined in place of protocol buffers' JSON.
+fn every_form(code: &str, more: &[Value]) -> Vec<String> {
+    let mut details: Vec<Value> = more.to_vec();
+    details.insert(0, fcm_error(code));
+    let mut forms = Vec::new();
+    for _ in 0..details.len() {
+        details.rotate_left(1);
+        forms.push(of_details("no", &details));
     }
-    json!({"error": {"code": 400, "message": "no", "status": "SOME_STATUS", "details": details}}).to_string()
+    let snake =
+        [("errorCode", "error_code"), ("fieldViolations", "field_violations"), ("quotaMetric", "quota_metric"), ("quotaId", "quota_id")];
+    forms.push(snake.iter().fold(of_details("no", &details), |text, (camel, snake)| text.replace(camel, snake)));
+    forms
 }
 
 fn bad_request(field: &str) -> Value {
@@ -19,6 +39,21 @@ fn bad_request(field: &str) -> Value {
 
 fn apns_error(reason: &str) -> Value {
     json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.ApnsError", "statusCode": 400, "reason": reason})
+}
+
+fn quota_failure(violation: &Value) -> Value {
+    json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]})
+}
+
+/// As Google's front door tells of a project's quota, without FCM.
+fn rate_limit_exceeded() -> Value {
+    json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com",
+        "metadata": {
+            "consumer": "projects/1", "quota_limit": "SendsPerMinutePerProject", "quota_metric": "fcm.googleapis.com/send_requests",
+            "quota_unit": "1/min/{project}", "service": "fcm.googleapis.com",
+        },
+    })
 }
 
 fn read(status: u16, body: &str) -> Verdict {
@@ -53,6 +88,10 @@ fn throttled(reason: Reason) -> Outcome {
     Outcome::Throttled { retry_after: None, reason, scope: ThrottleScope::Lane }
 }
 
+fn throttled_token(reason: Reason) -> Outcome {
+    Outcome::Throttled { retry_after: None, reason, scope: ThrottleScope::Token }
+}
+
 fn unavailable(reason: Reason) -> Outcome {
     Outcome::Unavailable { retry_after: None, reason, answered: true }
 }
@@ -61,7 +100,9 @@ type Made = fn(Reason) -> Outcome;
 
 #[test]
 fn every_documented_code_has_its_outcome() {
-    let rows: [(u16, &str, Vec<Value>, Made, &str); 17] = [
+    let about_device = json!({"subject": "device", "description": "d"});
+    let about_project = json!({"subject": "project:1", "description": "Message rate exceeded"});
+    let rows: [(u16, &str, Vec<Value>, Made, &str); 22] = [
         (400, "INVALID_ARGUMENT", vec![bad_request("message.token")], mismatched, "INVALID_ARGUMENT"),
         (400, "INVALID_ARGUMENT", vec![bad_request("message.fid")], mismatched, "INVALID_ARGUMENT"),
         (400, "INVALID_ARGUMENT", vec![apns_error("BadDeviceToken")], mismatched, "INVALID_ARGUMENT"),
@@ -74,16 +115,72 @@ fn every_documented_code_has_its_outcome() {
         (401, "APNS_AUTH_ERROR", vec![], ios_and_web, "APNS_AUTH_ERROR"),
         (403, "SENDER_ID_MISMATCH", vec![], mismatched, "SENDER_ID_MISMATCH"),
         (404, "UNREGISTERED", vec![], dead, "UNREGISTERED"),
-        (429, "QUOTA_EXCEEDED", vec![json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure"})], throttled, "QUOTA_EXCEEDED"),
+        (404, "UNREGISTERED", vec![apns_error("Unregistered")], dead, "UNREGISTERED"),
+        (429, "QUOTA_EXCEEDED", vec![], throttled, "QUOTA_EXCEEDED"),
+        (429, "QUOTA_EXCEEDED", vec![quota_failure(&about_project)], throttled, "QUOTA_EXCEEDED"),
+        (429, "QUOTA_EXCEEDED", vec![quota_failure(&about_device)], throttled_token, "QUOTA_EXCEEDED"),
+        (429, "QUOTA_EXCEEDED", vec![rate_limit_exceeded()], throttled, "QUOTA_EXCEEDED"),
         (500, "INTERNAL", vec![], unavailable, "INTERNAL"),
         (503, "UNAVAILABLE", vec![], unavailable, "UNAVAILABLE"),
         // the code decides, not the status it comes with
         (400, "UNREGISTERED", vec![json!({"no": "type"}), json!(3)], dead, "UNREGISTERED"),
         (404, "INTERNAL", vec![], unavailable, "INTERNAL"),
+        (503, "QUOTA_EXCEEDED", vec![], throttled, "QUOTA_EXCEEDED"),
     ];
     for (status, code, more, outcome, reason) in rows {
         let expected = Verdict { outcome: outcome(Reason::new(reason)), refresh: false };
-        assert_eq!(read(status, &body(Some(code), &more)), expected, "{status} {code} {more:?}");
+        for body in every_form(code, &more) {
+            assert_eq!(read(status, &body), expected, "{status} {body}");
+        }
+    }
+}
+
+/// The project's and a topic's are everybody's; a device's is its own. What tells nothing is everybody's.
+#[test]
+fn a_quota_is_whose_google_says_it_is() {
+    use ThrottleScope::{Lane, Token};
+    let violation = |violation: &Value| vec![quota_failure(violation)];
+    let rows: [(&str, Vec<Value>, ThrottleScope); 17] = [
+        ("no", vec![], Lane),
+        ("no", violation(&json!({})), Lane),
+        ("no", violation(&json!(3)), Lane),
+        ("no", vec![json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": "many"})], Lane),
+        ("no", violation(&json!({"subject": "project:herald-demo"})), Lane),
+        ("no", violation(&json!({"description": "Message rate exceeded"})), Lane),
+        ("no", violation(&json!({"description": "Topic message rate exceeded"})), Lane),
+        ("no", violation(&json!({"description": "Device message rate exceeded"})), Token),
+        ("no", violation(&json!({"subject": "device:abc"})), Token),
+        ("no", violation(&json!({"quotaMetric": "fcm.googleapis.com/device_messages"})), Token),
+        ("no", violation(&json!({"quotaId": "MessagesPerMinutePerDevice"})), Token),
+        ("no", violation(&json!({"quotaDimensions": {"registration_token": "x"}})), Token),
+        // of two the one that spares more
+        ("no", vec![quota_failure(&json!({"subject": "device"})), rate_limit_exceeded()], Lane),
+        // the text counts where nothing else tells
+        ("Topic quota exceeded.", vec![], Lane),
+        ("Quota exceeded for the device.", vec![], Token),
+        ("Quota exceeded for the device.", violation(&json!({"subject": "project:1"})), Lane),
+        ("no", vec![apns_error("TooManyRequests")], Token),
+    ];
+    for (message, details, scope) in rows {
+        let expected = |reason| Outcome::Throttled { retry_after: None, reason: Reason::new(reason), scope };
+        let from_fcm: Vec<Value> = details.iter().cloned().chain([fcm_error("QUOTA_EXCEEDED")]).collect();
+        assert_eq!(read(429, &of_details(message, &from_fcm)).outcome, expected("QUOTA_EXCEEDED"), "{message} {details:?}");
+    }
+}
+
+/// Google's front door answers before FCM does: a project that is over its quota, or has the API switched off.
+#[test]
+fn what_the_front_door_says_is_the_reason() {
+    let info = |reason| json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason});
+    let rows: [(u16, Value, Made, bool, &str); 4] = [
+        (429, rate_limit_exceeded(), throttled, false, "RATE_LIMIT_EXCEEDED"),
+        (403, info("SERVICE_DISABLED"), refused, false, "SERVICE_DISABLED"),
+        (403, info("IAM_PERMISSION_DENIED"), refused, false, "IAM_PERMISSION_DENIED"),
+        (401, info("ACCESS_TOKEN_EXPIRED"), refused, true, "ACCESS_TOKEN_EXPIRED"),
+    ];
+    for (status, detail, outcome, refresh, reason) in rows {
+        let expected = Verdict { outcome: outcome(Reason::new(reason)), refresh };
+        assert_eq!(read(status, &body(None, &[detail])), expected, "{status}");
     }
 }
 

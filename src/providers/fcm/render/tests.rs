@@ -1,6 +1,7 @@
 //! Whole messages, word for word, and the holes in them.
 
 mod carried;
+mod fields;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
