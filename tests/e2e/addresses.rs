@@ -23,7 +23,7 @@ async fn address(dev: &Client, kind: &str, token: &str) -> Value {
 
 async fn kinds(dev: &Client) -> Vec<String> {
     let device = dev.get(PHONE).await.expect(200);
-    device["tokens"].as_array().unwrap().iter().map(|token| token["kind"].as_str().unwrap().to_owned()).collect()
+    device["tokens"].as_array().into_iter().flatten().map(|token| token["kind"].as_str().unwrap().to_owned()).collect()
 }
 
 fn to_ann(body: &Value) -> Value {

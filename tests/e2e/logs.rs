@@ -12,6 +12,11 @@ async fn no_secret_is_logged() {
     dev.ios("phone", "ann", &well).await;
     dev.ios("dead", "ann", &dead).await;
     dev.android("tablet", "ann", "well-secret-token").await;
+    let calls = apns_token("b1c5e7", 0xbeef);
+    dev.put("/v1/devices/phone/tokens/voip", &json!({ "token": calls })).await.expect(201);
+    dev.put("/v1/devices/phone/tokens/location", &json!({"token": "other-secret-token"})).await.invalid("token", "invalid");
+    let called = dev.send_and_wait(&json!({"to": {"device_ids": ["phone"]}, "push_type": "voip"})).await;
+    assert_eq!(called["counts"]["sent"], 1, "{called}");
     let subscription = dev.post("/simulator/subscriptions", &json!({"id": "secret-endpoint"})).await.expect(201);
     dev.put("/v1/devices/browser", &json!({"user_id": "ann", "platform": "web", "token": subscription})).await.expect(201);
     dev.put("/v1/devices/bad", &json!({"user_id": "ann", "platform": "ios", "token": "not-hex-but-secret"}))
@@ -47,6 +52,8 @@ async fn no_secret_is_logged() {
     for secret in [
         well.as_str(),
         &dead,
+        &calls,
+        "other-secret-token",
         "well-secret-token",
         "not-hex-but-secret",
         "imported-secret-token",

@@ -148,10 +148,18 @@ async fn words_are_of_their_lists_and_unknown_fields_are_refused() {
         (json!({"to": {"all": true}, "test": true}), "test", "invalid"),
         (json!({"to": {"user_ids": (0..21).map(|n| format!("u-{n}")).collect::<Vec<_>>()}, "test": true}), "test", "invalid"),
     ];
-    for later in ["template", "fallback", "inbox", "live_activity", "push_type", "titel"] {
+    for later in ["template", "fallback", "inbox", "badge_add", "titel"] {
         rows.push((json!({later: {}}), later, "unknown_field"));
     }
     rows.push((json!({"idempotency_key": "k"}), "idempotency_key", "unknown_field"));
+    rows.push((json!({"push_type": "alert"}), "push_type", "invalid"));
+    rows.push((json!({"push_type": "voip"}), "content", "invalid"));
+    let activity = |activity: Value| json!({ "live_activity": activity });
+    rows.push((activity(json!({})), "live_activity.event", "required"));
+    rows.push((activity(json!({"event": "pause", "activity_id": "a"})), "live_activity.event", "invalid"));
+    rows.push((activity(json!({"event": "update"})), "live_activity.activity_id", "required"));
+    rows.push((activity(json!({"event": "start", "activity_id": "a"})), "live_activity.attributes_type", "required"));
+    rows.push((activity(json!({"event": "update", "activity_id": "a", "colour": 1})), "live_activity.colour", "unknown_field"));
     refuse(&dev, rows).await;
 }
 

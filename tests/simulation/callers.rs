@@ -15,8 +15,10 @@ use herald::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, 
 use herald::domain::preferences::Preferences;
 use herald::domain::push_type::PushType;
 use herald::domain::quiet_hours::QuietInterval;
+use herald::domain::token_kind::TokenKind;
+use herald::store::device_token::TokenChange;
 use herald::store::engine::{Engine, Item, ItemVerdict, Submission, Verdict};
-use herald::store::{Devices, People};
+use herald::store::{DeviceTokens, Devices, People};
 
 use crate::cluster::Process;
 use crate::memory::MemoryStore;
@@ -24,6 +26,8 @@ use crate::network::Network;
 use crate::sim::{APP, Sim};
 use crate::store::SimStore;
 
+/// How addresses for calls begin.
+pub const CALLS: &str = "calls-";
 const DEVICES: u64 = 8;
 const USERS: u64 = 5;
 
@@ -129,6 +133,11 @@ impl Callers {
         self.sim.note(format_args!("d{device} registers for {user:?}"));
         let change = DeviceChange { user, platform: Some(platform), token, timezone, ..DeviceChange::default() };
         self.store.put_device(APP, &format!("d{device}"), change, None).await.unwrap();
+        if platform == Platform::Ios && chance.one_in(2) {
+            let text = format!("{CALLS}{device}-{}", if chance.one_in(3) { 0 } else { self.tokens });
+            let change = TokenChange { token: PushToken::Apns(text), environment: None };
+            self.store.put_token(APP, &format!("d{device}"), &TokenKind::Voip, change, None).await.unwrap();
+        }
         self.sim.book().observe(self.sim.elapsed(), &self.sim.rows.lock());
     }
 
@@ -173,6 +182,7 @@ impl Callers {
             latest_device_only: chance.one_in(6),
             priority: chance.pick(&priorities).copied().flatten(),
             silent: chance.one_in(8),
+            push_type: if chance.one_in(10) { PushType::Voip } else { PushType::Usual },
             when: chance.one_in(5).then(later),
             lifetime: Some(lifetime),
             collapse_key: chance.one_in(4).then(|| format!("key {}", chance.below(3))),

@@ -62,17 +62,17 @@ pub(super) struct DeviceResponse {
     last_seen_at: Instant,
     /// The first 8 hexadecimal digits of the token's SHA-256, to recognise it by.
     token_hint: String,
-    /// Its other addresses, by kind; only where one device is read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    tokens: Option<Vec<DeviceTokenResponse>>,
+    /// Its other addresses, by kind; only where one device is read, and where it has any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    tokens: Vec<DeviceTokenResponse>,
 }
 
 impl DeviceResponse {
     /// With its other addresses.
     pub(super) fn with_tokens(device: Device, tokens: Vec<DeviceToken>) -> Self {
         let tokens = tokens.into_iter().map(DeviceTokenResponse::from).collect();
-        Self { tokens: Some(tokens), ..Self::from(device) }
+        Self { tokens, ..Self::from(device) }
     }
 }
 
@@ -102,7 +102,7 @@ impl From<Device> for DeviceResponse {
             updated_at: Instant(device.updated_at),
             last_seen_at: Instant(device.last_seen_at),
             token_hint: device.token_hash.hint(),
-            tokens: None,
+            tokens: Vec::new(),
         }
     }
 }

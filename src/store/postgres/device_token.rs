@@ -1,4 +1,5 @@
-//! A device's other addresses: registered, looked up, forgotten. Whoever writes one has locked its device before.
+//! A device's other addresses: registered, looked up, forgotten. Whoever writes one has locked its device
+//! before; only one that moves is taken from another device by its hash, under the lock of that token.
 
 use std::collections::HashMap;
 
@@ -9,8 +10,7 @@ use sqlx::postgres::PgRow;
 use super::super::Result;
 use super::super::device_token::{Addressed, DeviceTokens, TokenChange};
 use super::super::engine::{Answer, Ask, Correction, Death};
-use super::super::rules::device_tokens::{changed, crowded_out};
-use super::super::rules::resolve::{Address, readdress, to_readdress};
+use super::super::rules::device_tokens::{Address, changed, crowded_out, readdress, to_readdress};
 use super::super::rules::words::{environment, provider_of, token, token_text};
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch};

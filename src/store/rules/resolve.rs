@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::engine::{Answer, Ask, Candidate, Recipient, RunStatus};
 use crate::domain::Timestamp;
-use crate::domain::device::{Environment, ProviderKind, PushToken, TokenHash};
 use crate::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target};
-use crate::domain::token_kind::TokenKind;
 use crate::domain::work::{Pair, Targets};
 
 /// A user's active devices, each with the instant it was last seen.
@@ -252,47 +250,6 @@ pub(in crate::store) fn mark_shown(answers: &mut [Answer], shown: &HashMap<(usiz
     for (n, answer) in answers.iter_mut().enumerate().filter(|_| !shown.is_empty()) {
         for candidate in &mut answer.candidates {
             candidate.shown = shown.get(&(n, candidate.target)).copied();
-        }
-    }
-}
-
-/// One of a device's other addresses.
-pub(in crate::store) struct Address {
-    /// The address.
-    pub(in crate::store) token: PushToken,
-    /// Its hash.
-    pub(in crate::store) token_hash: TokenHash,
-    /// Apple's service that knows it.
-    pub(in crate::store) environment: Environment,
-}
-
-/// The addresses that work is for, where it is not for the ordinary ones.
-pub(in crate::store) fn to_readdress(asks: &[Ask], answers: &[Answer]) -> Vec<(DevicePk, TokenKind)> {
-    let asked = asks.iter().zip(answers).filter_map(|(ask, answer)| Some((ask.token_kind.as_ref()?, answer)));
-    let of_answer = |(kind, answer): (&TokenKind, &Answer)| {
-        let devices = answer.candidates.iter().filter_map(|candidate| candidate.recipient.as_ref());
-        devices.map(|recipient| (recipient.device, kind.clone())).collect::<Vec<_>>()
-    };
-    let mut wanted: Vec<(DevicePk, TokenKind)> = asked.flat_map(of_answer).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
-}
-
-/// Puts the addresses that work is for in the place of the ordinary ones. Only Apple has others: those that a device had before it went to
-/// another provider are none.
-pub(in crate::store) fn readdress(asks: &[Ask], answers: &mut [Answer], found: &HashMap<(DevicePk, TokenKind), Address>) {
-    for (ask, answer) in asks.iter().zip(answers) {
-        let Some(kind) = &ask.token_kind else { continue };
-        for candidate in &mut answer.candidates {
-            let Some(recipient) = &mut candidate.recipient else { continue };
-            let address = found.get(&(recipient.device, kind.clone())).filter(|_| recipient.provider == ProviderKind::Apns);
-            match address {
-                Some(Address { token, token_hash, environment }) => {
-                    (recipient.token, recipient.token_hash, recipient.environment) = (token.clone(), *token_hash, *environment);
-                }
-                None => candidate.lacks_token = true,
-            }
         }
     }
 }

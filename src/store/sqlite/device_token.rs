@@ -8,8 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::device_token::{Addressed, DeviceTokens, TokenChange};
 use super::super::engine::{Answer, Ask, Correction, Death};
-use super::super::rules::device_tokens::{changed, crowded_out};
-use super::super::rules::resolve::{Address, readdress, to_readdress};
+use super::super::rules::device_tokens::{Address, changed, crowded_out, readdress, to_readdress};
 use super::super::rules::words::{environment, provider_of, token, token_text};
 use super::super::{Error, Result};
 use super::SqliteStore;

@@ -9,12 +9,14 @@ use herald::domain::decision::{AppDefaults, Decision, DeviceFacts, Push as Asked
 use herald::domain::device::{Device, PushToken};
 use herald::domain::gate;
 use herald::domain::id::{DevicePk, NotificationId, Target};
+use herald::domain::push_type::PushType;
 use herald::domain::reason::WaitReason;
 use herald::providers::Push;
 use herald::store::engine::{NewNotification, Record};
 
 use super::blame::WORKS_ON;
 use super::{Book, By};
+use crate::callers::CALLS;
 use crate::clock::WallClock;
 use crate::memory::state::State;
 
@@ -111,7 +113,9 @@ impl Book {
             return number;
         };
         let begun = Begun { at, process, since: self.oldest((at, process)), of: (id, device), state, clock };
-        for checked in [self.is_meant(&begun), self.is_wanted(&begun), self.is_open(&begun), self.is_first(&begun, &push.token)] {
+        let addressed = self.is_addressed(id, &push.token);
+        for checked in [self.is_meant(&begun), addressed, self.is_wanted(&begun), self.is_open(&begun), self.is_first(&begun, &push.token)]
+        {
             self.check(checked.map_err(|what| format!("p{process} push {number} of {id} to {device:?}: {what}")));
         }
         let sent = Sent { of: (id, device), at, process, token: push.token.clone(), heard: None, is_recorded: false };
@@ -137,6 +141,13 @@ impl Book {
     pub fn began(&self, to: impl Fn(&PushToken) -> bool) -> Vec<(Duration, Duration)> {
         let sent = self.pushes.sent.iter().filter(|sent| to(&sent.token));
         sent.map(|sent| (sent.at, sent.at.saturating_sub(self.people.accepted_at(sent.of.0)))).collect()
+    }
+
+    /// A call goes to an address for calls, and nothing else does.
+    fn is_addressed(&self, id: NotificationId, token: &PushToken) -> Result<(), String> {
+        let Some(accepted) = self.people.content(id) else { return Ok(()) };
+        let is_call = accepted.content.push_type == PushType::Voip;
+        if is_call == token.identity().starts_with(CALLS) { Ok(()) } else { Err("it goes to an address of another kind".to_owned()) }
     }
 
     fn is_meant(&self, begun: &Begun<'_>) -> Result<(), String> {
