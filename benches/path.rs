@@ -19,6 +19,7 @@ use herald::domain::decision::AppDefaults;
 use herald::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushToken};
 use herald::domain::id::AppId;
 use herald::domain::notification::{InQuietHours, Overrides, Priority};
+use herald::domain::staleness::Staleness;
 use herald::providers::apns::{self, ApnsProvider, Signers};
 use herald::providers::{Context, Provider, Secret};
 use herald::queue::in_process::InProcessQueue;
@@ -67,6 +68,7 @@ impl Bench {
             id: app,
             name: "demo".to_owned(),
             defaults: AppDefaults::default(),
+            staleness: Staleness::default(),
             providers: providers(&simulator, &folder, &context),
         }];
         let parts = Parts {

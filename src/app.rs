@@ -22,6 +22,7 @@ use crate::dispatch::role::Roles;
 use crate::domain::clock::{Clock, Rng};
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
+use crate::domain::staleness::Staleness;
 use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
 use crate::providers::fcm::FcmProvider;
@@ -229,7 +230,8 @@ async fn apps(
     for ((name, app), id) in settings.apps.iter().zip(ids) {
         let providers = providers_of(name, app, signers, context)?;
         let defaults = AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() };
-        apps.push(directory::App { id, name: name.clone(), defaults, providers });
+        let staleness = Staleness { leave_out_after: app.stale_after_days, deactivate_after: app.deactivate_after_days };
+        apps.push(directory::App { id, name: name.clone(), defaults, staleness, providers });
     }
     Ok(apps)
 }

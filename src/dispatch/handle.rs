@@ -19,7 +19,7 @@ use super::lane::{Condition, LaneKey, Pause, Standing};
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
-use super::{hand_back, job, preview, reclaim, recorder, scheduler, stop, worker};
+use super::{hand_back, job, preview, reclaim, recorder, scheduler, stale, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
@@ -78,6 +78,7 @@ impl Dispatch {
         if roles.scheduler {
             spawn(Box::pin(scheduler::run(Arc::clone(&node))));
             spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
+            spawn(Box::pin(stale::run(Arc::clone(&node))));
         }
         Arc::new(Self { node })
     }

@@ -21,6 +21,7 @@ pub mod preferences;
 pub mod quiet_hours;
 pub mod reason;
 pub mod retry;
+pub mod staleness;
 pub mod token;
 pub mod work;
 pub mod zone;

@@ -45,6 +45,7 @@ mod receipts;
 mod schedule;
 mod simulator;
 mod slow;
+mod stale;
 mod store_away;
 mod targets;
 mod test_sends;

@@ -8,6 +8,7 @@ mod lapse;
 mod poison;
 mod provider;
 mod queue;
+mod stale;
 mod stop;
 pub(crate) mod store;
 pub(super) mod world;

@@ -15,7 +15,7 @@ use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
-use crate::store::device::{DeviceFilter, Registered};
+use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::engine::{
     Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
 };
@@ -140,6 +140,7 @@ around! {
         patch_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Option<Registered>;
         device(app: AppId, name: &str) -> Option<Device>;
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
+        deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
         delete_device(app: AppId, name: &str) -> bool;
     }
     Engine {
@@ -160,7 +161,7 @@ around! {
         run_changes(since: Timestamp) -> Vec<RunChange>;
         hasten(app: AppId, id: NotificationId) -> ();
         hand_back(held: &[(WorkKey, i64)]) -> ();
-        read_devices(app: AppId, after: i64, limit: usize) -> Vec<Pair>;
+        read_devices(app: AppId, after: i64, limit: usize) -> Vec<(Pair, Timestamp)>;
         backlog() -> u64;
     }
     Keys {

@@ -27,6 +27,7 @@ use crate::domain::decision::AppDefaults;
 use crate::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushToken};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::{InQuietHours, Overrides};
+use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 use crate::queue::{Queue, Taken};
 use crate::store::engine::{Item, Submission};
@@ -82,7 +83,8 @@ impl World {
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
         let provider: Arc<dyn Provider> = Arc::clone(&self.provider) as _;
         let providers = BTreeMap::from([(ProviderKind::Apns, provider)]);
-        let app = App { id: self.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers };
+        let app =
+            App { id: self.app, name: "demo".to_owned(), defaults: AppDefaults::default(), staleness: Staleness::default(), providers };
         Parts {
             store: Arc::clone(&store),
             queue: Arc::clone(&self.queue) as _,
@@ -107,6 +109,11 @@ impl World {
     pub(in crate::dispatch) fn hand_with_permits(&self, permits: usize) -> Hand {
         let mut parts = self.parts();
         parts.settings.permits = permits;
+        Self::hand_of(parts)
+    }
+
+    /// One of these parts.
+    pub(in crate::dispatch) fn hand_of(parts: Parts) -> Hand {
         let (events, recorded) = mpsc::channel(recorder::CAPACITY);
         let (accepted, pending) = mpsc::channel(commit::CAPACITY);
         Hand { node: Arc::new(Node::new(parts, events, accepted)), events: recorded, accepted: pending }

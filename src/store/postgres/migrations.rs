@@ -15,6 +15,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (1, "core", include_str!("../../../migrations/postgres/0001_core.sql")),
     (2, "dead_letters", include_str!("../../../migrations/postgres/0002_dead_letters.sql")),
     (3, "open_runs", include_str!("../../../migrations/postgres/0003_open_runs.sql")),
+    (4, "stale_devices", include_str!("../../../migrations/postgres/0004_stale_devices.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";
 

@@ -43,6 +43,7 @@ mod register;
 mod release;
 mod row;
 mod schedule;
+mod stale;
 mod tally;
 mod targets;
 mod user_deliveries;
