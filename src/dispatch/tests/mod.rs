@@ -1,6 +1,7 @@
 //! The path over an embedded store whose faults are chosen, a queue in the process, and a provider that does as it is told.
 
 mod away;
+mod broadcast;
 pub(super) mod clock;
 mod end;
 mod fall;

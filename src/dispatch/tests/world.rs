@@ -138,9 +138,13 @@ impl World {
     }
 
     pub(in crate::dispatch) async fn submission_to(&self, to: To) -> (NotificationId, Submission) {
-        let node = self.hand().node;
+        self.submission_at(&self.hand().node, to).await
+    }
+
+    /// The same as this node prepares it.
+    pub(in crate::dispatch) async fn submission_at(&self, node: &Node, to: To) -> (NotificationId, Submission) {
         let app = Arc::clone(node.directory.app(self.app).unwrap());
-        let prepared = accept::prepare(&node, &app, draft(to)).await.unwrap();
+        let prepared = accept::prepare(node, &app, draft(to)).await.unwrap();
         let item = Item { key: None, answer: Bytes::new(), notification: prepared.notification };
         (prepared.id, Submission { key: None, items: vec![item], answer: Arc::new(|_| Bytes::new()) })
     }
