@@ -20,6 +20,7 @@ use herald::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushT
 use herald::domain::id::AppId;
 use herald::domain::notification::{InQuietHours, Overrides, Priority};
 use herald::domain::push_type::PushType;
+use herald::domain::staleness::Staleness;
 use herald::providers::apns::{self, ApnsProvider, Signers};
 use herald::providers::{Context, Provider, Secret};
 use herald::queue::in_process::InProcessQueue;
@@ -68,6 +69,7 @@ impl Bench {
             id: app,
             name: "demo".to_owned(),
             defaults: AppDefaults::default(),
+            staleness: Staleness::default(),
             providers: providers(&simulator, &folder, &context),
             generation: 0,
         }];

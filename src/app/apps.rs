@@ -11,6 +11,7 @@ use crate::dispatch::directory;
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
+use crate::domain::staleness::Staleness;
 use crate::providers::apns::Signers;
 use crate::providers::{self, Provider};
 use crate::store::Store;
@@ -72,6 +73,7 @@ impl Loader {
                 id,
                 name: name.clone(),
                 defaults: AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() },
+                staleness: Staleness { leave_out_after: app.stale_after_days, deactivate_after: app.deactivate_after_days },
                 providers: of_app.map(|((_, kind), made)| (*kind, Arc::clone(&made.provider))).collect(),
                 generation: *known,
             });

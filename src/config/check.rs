@@ -8,6 +8,8 @@ use crate::providers::InitError;
 
 /// A person's or an app's intervals, at most.
 const MAX_INTERVALS: usize = 14;
+/// The longest time in days that a setting may name.
+const MAX_DAYS: u32 = 3650;
 
 /// Hands every problem to `report`, with its key.
 pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
@@ -89,6 +91,7 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
     for (index, interval) in app.default_quiet_hours.iter().enumerate() {
         check_interval(&format!("{key}[{index}]"), interval, report);
     }
+    check_staleness(name, app, report);
     if let Some(apns) = &app.apns {
         for problem in apns.problems() {
             check_provider(&format!("apps.{name}.apns"), Err(problem), report);
@@ -99,6 +102,20 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
     }
     if let Some(webpush) = &app.webpush {
         check_provider(&format!("apps.{name}.webpush"), webpush.check(), report);
+    }
+}
+
+/// A device that is inactive is in no audience: to leave it out from later on would be without effect.
+fn check_staleness(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
+    for (key, days, least) in [("stale_after_days", app.stale_after_days, 7), ("deactivate_after_days", app.deactivate_after_days, 30)] {
+        if days.is_some_and(|days| !(least..=MAX_DAYS).contains(&days)) {
+            report(&format!("apps.{name}.{key}"), format!("must be {least} to {MAX_DAYS}"));
+        }
+    }
+    if let (Some(stale), Some(inactive)) = (app.stale_after_days, app.deactivate_after_days)
+        && stale >= inactive
+    {
+        report(&format!("apps.{name}.stale_after_days"), format!("must be less than deactivate_after_days ({inactive})"));
     }
 }
 

@@ -197,6 +197,10 @@ pub struct App {
     pub default_timezone: Tz,
     /// The quiet hours of people who set none; at most 14.
     pub default_quiet_hours: Vec<QuietInterval>,
+    /// Audiences that are not named leave out devices that nobody has seen for so many days, 7 to 3650; without it none.
+    pub stale_after_days: Option<u32>,
+    /// Such devices become inactive after so many days, 30 to 3650; without it never.
+    pub deactivate_after_days: Option<u32>,
     /// Its way to APNs.
     pub apns: Option<apns::Settings>,
     /// Its way to FCM.

@@ -270,6 +270,26 @@ fn a_server_is_named_with_its_user_and_database() {
 }
 
 #[test]
+fn stale_devices_are_inactive_later_than_they_are_left_out() {
+    let app = "[apps.demo]\n";
+    let both = read(&format!("{app}stale_after_days = 7\ndeactivate_after_days = 3650"), &[]).unwrap();
+    assert_eq!((both.apps["demo"].stale_after_days, both.apps["demo"].deactivate_after_days), (Some(7), Some(3650)));
+    let neither = read(app, &[]).unwrap();
+    assert_eq!((neither.apps["demo"].stale_after_days, neither.apps["demo"].deactivate_after_days), (None, None));
+    for (text, problem) in [
+        ("stale_after_days = 6", "herald.toml:2: apps.demo.stale_after_days must be 7 to 3650"),
+        ("stale_after_days = 3651", "herald.toml:2: apps.demo.stale_after_days must be 7 to 3650"),
+        ("deactivate_after_days = 29", "herald.toml:2: apps.demo.deactivate_after_days must be 30 to 3650"),
+        (
+            "stale_after_days = 90\ndeactivate_after_days = 90",
+            "herald.toml:2: apps.demo.stale_after_days must be less than deactivate_after_days (90)",
+        ),
+    ] {
+        assert_eq!(problems(&format!("{app}{text}"), &[]), [problem]);
+    }
+}
+
+#[test]
 fn only_a_server_forgets_after_days() {
     let url = "[database]\nurl = 'postgres://herald@db/herald'\nretention_days = ";
     assert_eq!(read(&format!("{url}90"), &[]).unwrap().database.retention_days, Some(90));

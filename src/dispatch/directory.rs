@@ -11,6 +11,7 @@ use crate::domain::clock::Clock;
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
+use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 use crate::store::{self, Store};
 
@@ -25,6 +26,8 @@ pub struct App {
     pub name: String,
     /// What holds for its people who said nothing else.
     pub defaults: AppDefaults,
+    /// From when on its devices are stale.
+    pub staleness: Staleness,
     /// Its providers, by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
     /// Grows whenever one of its providers is made anew: what was rendered or decided by those before is told from what is by these.

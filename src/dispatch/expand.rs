@@ -20,7 +20,7 @@ use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
 use crate::domain::zone::effective_zone;
 use crate::store;
-use crate::store::engine::{AudiencePage, RunStatus};
+use crate::store::engine::{AudiencePage, Member, RunStatus};
 
 /// Devices of one page.
 const PAGE: usize = 20_000;
@@ -50,7 +50,8 @@ async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
             None => {}
         }
         let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, PAGE)).await? else { return Ok(()) };
-        page.devices.retain(|(pair, _)| !excepted.contains(&pair.device));
+        page.devices.retain(|member| !excepted.contains(&member.pair.device));
+        leave_out_stale(&app, &mut page, node.now());
         let chunks = cut(node, &app, job, &page);
         let hit = node.heard(node.store.commit_page(key, job.work.epoch, &page, &chunks).await)?;
         node.wake.notify_one();
@@ -73,10 +74,17 @@ async fn excepted(node: &Node, app: &App, job: &Job) -> Result<HashSet<DevicePk>
     Ok(candidates.into_iter().filter_map(|candidate| candidate.target.as_device()).collect())
 }
 
+/// Devices that nobody has seen for long are no targets, and told by their number. So it is for every audience that is not named.
+fn leave_out_stale(app: &App, page: &mut AudiencePage, now: Timestamp) {
+    let before = page.devices.len();
+    page.devices.retain(|member| !app.staleness.leaves_out(member.last_seen_at, now));
+    page.left_out += (before - page.devices.len()) as u64;
+}
+
 /// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.
 fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     let mut zones: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
-    for (pair, zone) in &page.devices {
+    for Member { pair, zone, .. } in &page.devices {
         zones.entry(zone.as_deref()).or_default().push(*pair);
     }
     let now = node.now();

@@ -20,7 +20,7 @@ use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
 pub use super::validate::Validated;
-use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, stop, worker};
+use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, stale, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
@@ -80,6 +80,7 @@ impl Dispatch {
         if roles.scheduler {
             spawn(Box::pin(scheduler::run(Arc::clone(&node))));
             spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
+            spawn(Box::pin(stale::run(Arc::clone(&node))));
         }
         Arc::new(Self { node })
     }

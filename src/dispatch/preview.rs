@@ -23,6 +23,7 @@ use crate::domain::reason::{SuppressReason, WaitReason};
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 use crate::providers::{Body, Piece, Provider, Rendered};
 use crate::store::engine::{Candidate, Recipient};
+use crate::store::notification::LeftOut;
 
 /// Devices of an audience that are looked at in one read.
 const PAGE: usize = 5000;
@@ -32,6 +33,8 @@ const PAGE: usize = 5000;
 pub struct Preview {
     /// Targets.
     pub targeted: u64,
+    /// Devices that would be no targets.
+    pub left_out: LeftOut,
     /// `send`, or the reason of a deferral or a suppression, and how many.
     pub decisions: BTreeMap<String, u64>,
     /// One payload for each provider, platform and locale.
@@ -62,7 +65,7 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
     let how = (draft.latest_device_only, token_kind.as_ref());
     let (_, message) = accept::compose(node, app, draft).await?;
     let work = imagined(app, &message);
-    let (mut tally, mut addresses) = (Tally::default(), Addresses::default());
+    let (mut tally, mut addresses, mut left_out) = (Tally::default(), Addresses::default(), LeftOut::default());
     let mut look = |candidates: Vec<Candidate>| {
         let context =
             Context { now: node.now(), read_at: node.monotonic(), message: &message, app, categories: &categories, work: &work, run: None };
@@ -86,9 +89,14 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
         To::All => {
             let mut after = 0;
             loop {
-                let pairs = node.store.read_devices(app.id, after, PAGE).await?;
-                let Some(last) = pairs.last() else { break };
+                let devices = node.store.read_devices(app.id, after, PAGE).await?;
+                let Some((last, _)) = devices.last() else { break };
                 after = last.device.0;
+                let now = node.now();
+                let (stale, meant): (Vec<_>, Vec<_>) =
+                    devices.into_iter().partition(|(_, seen_at)| app.staleness.leaves_out(*seen_at, now));
+                left_out.stale += stale.len() as u64;
+                let pairs = meant.into_iter().map(|(pair, _)| pair).collect();
                 look(peek(node, app, Targets::Pairs(pairs), how).await?);
             }
         }
@@ -97,7 +105,7 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
     if ask {
         validate(node, app, &message, &addresses, &mut rendered).await;
     }
-    Ok(Preview { targeted: tally.0.values().sum(), rendered, decisions: tally.0 })
+    Ok(Preview { targeted: tally.0.values().sum(), left_out, rendered, decisions: tally.0 })
 }
 
 /// A name given twice is one target, also where nothing is known of it.

@@ -216,7 +216,7 @@ async fn attempt(node: &Node, record: &Record) -> Result<Recorded, store::Error>
     // outcomes are kept, and with them the permits: while the store is away not more is sent than that
     let recorded = node.write(|| node.store.record(record)).await?;
     metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
-    metrics::counter!("herald_devices_deactivated_total").increment(recorded.deactivated as u64);
+    metrics::counter!("herald_devices_deactivated_total", "reason" => "token").increment(recorded.deactivated as u64);
     Ok(recorded)
 }
 

@@ -22,6 +22,7 @@ pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
 pub mod retry;
+pub mod staleness;
 pub mod token;
 pub mod token_kind;
 pub mod work;

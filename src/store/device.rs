@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Page, PageRequest, Result};
+use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, DeviceStatus, Platform};
 use crate::domain::id::AppId;
 
@@ -32,6 +33,15 @@ pub struct DeviceFilter {
     pub user: Option<String>,
 }
 
+/// What a look at some of an app's devices came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Devices that are inactive by it.
+    pub deactivated: usize,
+    /// The last device looked at; `None`: there is none beyond.
+    pub to: Option<i64>,
+}
+
 /// Devices by app.
 #[async_trait]
 pub trait Devices: Send + Sync {
@@ -56,6 +66,10 @@ pub trait Devices: Send + Sync {
 
     /// Newest first.
     async fn devices(&self, app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>>;
+
+    /// Makes inactive (`stale`) which active ones of the next `limit` devices beyond a number were last seen at `until` or earlier. What is
+    /// just being written is left for another time. Done twice, by any number of nodes, it is done once.
+    async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept>;
 
     /// Forgets a device; whether there was one. Its number is never used again.
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool>;

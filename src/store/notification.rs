@@ -46,6 +46,15 @@ pub struct NotificationView {
     pub counts: Counts,
     /// Targets by state and reason.
     pub reasons: BTreeMap<State, BTreeMap<String, u64>>,
+    /// Devices of its audience that are no targets.
+    pub left_out: LeftOut,
+}
+
+/// Devices that an audience which is not named left out, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Nobody has seen them for longer than the app's limit.
+    pub stale: u64,
 }
 
 /// Targets by state, and receipts among the sent ones. `targeted` is the sum of the first six.

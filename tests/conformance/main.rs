@@ -38,6 +38,7 @@ mod schedule;
 mod services;
 mod speed;
 mod sqlite_file;
+mod stale;
 mod targets;
 mod together;
 mod tokens;
@@ -261,6 +262,11 @@ every_store! {
         a_broadcast_is_one_target_that_waits_and_is_sent,
         a_broadcast_that_was_sent_is_known_when_its_work_comes_back,
         a_channel_is_told_by_the_id_it_was_given;
+    stale:
+        a_page_tells_when_each_device_was_seen,
+        what_an_audience_left_out_is_told_and_is_no_target,
+        the_longest_unseen_are_deactivated_part_by_part,
+        a_stale_device_that_registers_is_active_again;
     path:
         a_notification_goes_all_the_way;
 }

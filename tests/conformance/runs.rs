@@ -15,7 +15,7 @@ use crate::kit::{LEASE, SECOND, pairs, record, sweep, users, within};
 use crate::world::World;
 
 fn chunk(world: &World, page: &AudiencePage) -> Vec<NewWork> {
-    let pairs = page.devices.iter().map(|(pair, _)| *pair).collect();
+    let pairs = page.devices.iter().map(|member| member.pair).collect();
     vec![NewWork { fan_out: true, stream: Stream::Bulk, ..world.work(Targets::Pairs(pairs)) }]
 }
 
@@ -40,7 +40,7 @@ pub async fn an_audience_is_taken_page_by_page(world: &mut World) {
 
     let (id, work) = expanding(world).await;
     let page = store.read_page(work.key, 3).await.unwrap().unwrap();
-    let zones: Vec<_> = page.devices.iter().map(|(_, zone)| zone.as_deref().unwrap()).collect();
+    let zones: Vec<_> = page.devices.iter().map(|member| member.zone.as_deref().unwrap()).collect();
     // the second device is inactive
     assert_eq!((zones, page.last, page.from.after), (vec!["Asia/Tokyo", "Europe/Paris"], false, 0));
     assert!(store.commit_page(work.key, work.epoch, &page, &chunk(world, &page)).await.unwrap());

@@ -272,7 +272,7 @@ async fn expand(twin: &mut Twin, work: &TakenWork, limit: usize) -> String {
     let store = twin.world.shared();
     let page = store.read_page(work.key, limit).await.unwrap();
     let Some(page) = page else { return "nothing expands".to_owned() };
-    let pairs: Vec<Pair> = page.devices.iter().map(|(pair, _)| *pair).collect();
+    let pairs: Vec<Pair> = page.devices.iter().map(|member| member.pair).collect();
     let chunk = |pairs: &[Pair]| herald::domain::work::NewWork {
         fan_out: true,
         stream: work.stream,

@@ -47,6 +47,7 @@ mod reload;
 mod schedule;
 mod simulator;
 mod slow;
+mod stale;
 mod store_away;
 mod targets;
 mod test_sends;

@@ -42,8 +42,10 @@ async fn an_audience_is_exactly_one_thing() {
         (json!({"to": {"user_id": "a", "devices": "some"}}), "to.devices", "invalid"),
         (json!({"to": {"user_id": "a", "except_device_ids": ["é"]}}), "to.except_device_ids[0]", "invalid"),
         (json!({"to": {"user_id": "a\u{0}b"}}), "to.user_id", "invalid"),
+        (json!({"to": {"broadcast": {}}}), "to.broadcast", "invalid"),
+        (json!({"to": {"broadcast": "x"}}), "to.broadcast", "invalid"),
     ];
-    for later in ["topic", "segment", "broadcast", "where", "user"] {
+    for later in ["topic", "segment", "where", "user"] {
         rows.push((json!({"to": {"user_id": "a", later: "x"}}), "", "unknown_field"));
     }
     for (members, field, code) in rows {

@@ -101,6 +101,7 @@ impl State {
                 start_at: new.start_at,
                 open: true,
                 targeted: expands.then_some(0),
+                stale: 0,
                 cursor: None,
                 served_at: Timestamp::MIN_UTC,
                 changed_at: None,

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 
 use async_trait::async_trait;
-use herald::domain::device::{Device, DeviceChange};
+use herald::domain::Timestamp;
+use herald::domain::device::{Device, DeviceChange, DeviceStatus, InactiveReason};
 use herald::domain::id::{AppId, DevicePk};
-use herald::store::device::{DeviceFilter, Devices, Registered};
+use herald::store::device::{DeviceFilter, Devices, Registered, Swept};
 use herald::store::{Page, PageRequest, Result};
 
 use super::MemoryStore;
@@ -24,6 +25,21 @@ impl State {
     fn find(&self, app: AppId, name: &str) -> Option<Device> {
         let pk = self.device_names.get(&(app, name.to_owned()))?;
         self.device(*pk).map(|device| self.told(device.pk))
+    }
+
+    fn deactivate_stale(&mut self, app: AppId, until: Timestamp, (after, limit, now): (i64, usize, Timestamp)) -> Swept {
+        let part: Vec<_> = self.devices.iter_mut().filter(|(pk, row)| row.app == app && pk.0 > after).take(limit).collect();
+        let to = part.last().filter(|_| part.len() == limit).map(|(pk, _)| pk.0);
+        let mut deactivated = 0;
+        for device in part.into_iter().filter_map(|(_, row)| row.device.as_mut()) {
+            if device.status == DeviceStatus::Active && device.last_seen_at <= until {
+                (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::Stale));
+                device.updated_at = now;
+                device.version += 1;
+                deactivated += 1;
+            }
+        }
+        Swept { deactivated, to }
     }
 
     fn forget(&mut self, app: AppId, name: &str) -> bool {
@@ -72,6 +88,10 @@ impl Devices for MemoryStore {
             rows
         });
         page(rows, request)
+    }
+
+    async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
+        Ok(self.commit(|state, now| state.deactivate_stale(app, until, (after, limit, now))))
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {

@@ -101,7 +101,7 @@ impl Engine for MemoryStore {
         Ok(())
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
         Ok(self.read(|state, _| state.read_devices(app, after, limit)))
     }
 

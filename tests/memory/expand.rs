@@ -5,7 +5,7 @@ use herald::domain::device::{Device, DeviceStatus};
 use herald::domain::id::{AppId, DevicePk};
 use herald::domain::work::{NewWork, Pair, WorkKey, WorkKind};
 use herald::store::Result;
-use herald::store::engine::{AudiencePage, Cursor, RunStatus};
+use herald::store::engine::{AudiencePage, Cursor, Member, RunStatus};
 
 use super::state::{DeviceRow, Run, State};
 
@@ -28,8 +28,12 @@ impl State {
         let rows: Vec<(&DevicePk, &DeviceRow)> = beyond.take(limit).collect();
         let last = rows.len() < limit;
         let to = rows.last().filter(|_| !last).map_or(from.hi, |(pk, _)| pk.0);
-        let devices = rows.into_iter().filter_map(|(_, row)| active(row)).map(|device| (pair(device), self.zone(device))).collect();
-        Some(AudiencePage { from, devices, to, last })
+        let devices = rows.into_iter().filter_map(|(_, row)| active(row)).map(|device| self.member(device)).collect();
+        Some(AudiencePage { from, devices, left_out: 0, to, last })
+    }
+
+    fn member(&self, device: &Device) -> Member {
+        Member { pair: pair(device), zone: self.zone(device), last_seen_at: device.last_seen_at }
     }
 
     fn zone(&self, device: &Device) -> Option<String> {
@@ -49,6 +53,7 @@ impl State {
         run.cursor = Some(Cursor { after: page.to, hi: page.from.hi });
         let taken: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
         run.targeted = run.targeted.map(|targeted| targeted + taken as u64);
+        run.stale += page.left_out;
         for chunk in chunks {
             self.add_work((key.app, key.notification), chunk, (true, now))?;
         }
@@ -60,9 +65,9 @@ impl State {
         Ok(true)
     }
 
-    pub fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Vec<Pair> {
+    pub fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Vec<(Pair, Timestamp)> {
         let beyond = self.devices.iter().filter(|(pk, row)| row.app == app && pk.0 > after);
-        beyond.filter_map(|(_, row)| active(row)).map(pair).take(limit).collect()
+        beyond.filter_map(|(_, row)| active(row)).map(|device| (pair(device), device.last_seen_at)).take(limit).collect()
     }
 }
 

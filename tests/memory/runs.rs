@@ -22,6 +22,7 @@ impl State {
                 start_at,
                 open: false,
                 targeted: None,
+                stale: 0,
                 cursor: None,
                 served_at: Timestamp::MIN_UTC,
                 changed_at: None,

@@ -80,6 +80,8 @@ pub struct Run {
     pub open: bool,
     /// Devices taken so far from an expanding audience; `None` where the audience was named.
     pub targeted: Option<u64>,
+    /// Devices that were left out of it, since nobody has seen them for long.
+    pub stale: u64,
     pub cursor: Option<Cursor>,
     pub served_at: Timestamp,
     pub changed_at: Option<Timestamp>,

@@ -10,7 +10,7 @@ use herald::domain::id::{AppId, NotificationId};
 use herald::domain::reason::WaitReason;
 use herald::store::engine::{NewNotification, RunStatus};
 use herald::store::notification::{
-    Counts, DeliveryFilter, DeliveryView, NotificationFilter, NotificationStatus, NotificationView, Notifications,
+    Counts, DeliveryFilter, DeliveryView, LeftOut, NotificationFilter, NotificationStatus, NotificationView, Notifications,
 };
 use herald::store::{Page, PageRequest, Result};
 
@@ -74,6 +74,7 @@ impl State {
             accepted_at: new.accepted_at,
             counts: tally.counts,
             reasons: tally.reasons,
+            left_out: LeftOut { stale: self.runs.get(&new.id).map_or(0, |run| run.stale) },
         }
     }
 

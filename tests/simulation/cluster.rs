@@ -12,6 +12,7 @@ use herald::dispatch::{RetrySettings, Settings};
 use herald::domain::clock::{Clock, Rng};
 use herald::domain::decision::AppDefaults;
 use herald::domain::device::ProviderKind;
+use herald::domain::staleness::Staleness;
 use herald::providers::Provider;
 use herald::store::Store;
 use tokio::time::sleep;
@@ -92,7 +93,14 @@ impl Process {
         let network = Network { sim: Arc::clone(sim), life: Arc::clone(&life), process: number };
         let store: Arc<dyn Store> = Arc::new(SimStore::of(network.clone()));
         let rng: Arc<dyn Rng> = Arc::<crate::chance::Chance>::clone(&sim.chance);
-        let app = App { id: APP, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: providers(&network), generation: 0 };
+        let app = App {
+            id: APP,
+            name: "demo".to_owned(),
+            defaults: AppDefaults::default(),
+            staleness: Staleness::default(),
+            providers: providers(&network),
+            generation: 0,
+        };
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         let parts = Parts {
             directory: Arc::new(Directory::new(vec![app], Arc::clone(&store), Arc::clone(&clock))),

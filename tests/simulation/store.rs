@@ -15,7 +15,7 @@ use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
-use herald::store::device::{DeviceFilter, Registered};
+use herald::store::device::{DeviceFilter, Registered, Swept};
 use herald::store::device_token::{Addressed, TokenChange};
 use herald::store::engine::{
     Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
@@ -207,7 +207,7 @@ impl Engine for SimStore {
         self.call("hand_back", self.inner.hand_back(held)).await
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
         self.call("read_devices", self.inner.read_devices(app, after, limit)).await
     }
 
@@ -251,6 +251,7 @@ plainly!(Devices {
     fn patch_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Option<Registered>;
     fn device(app: AppId, name: &str) -> Option<Device>;
     fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
+    fn deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
     fn delete_device(app: AppId, name: &str) -> bool;
 });
 plainly!(DeviceTokens {

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::create;
 use super::dto::NotificationRequest;
 use super::validate::{self, Given};
+use super::view::LeftOutResponse;
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
 use crate::api::problem::Problem;
@@ -24,6 +25,8 @@ use crate::domain::device::{Platform, ProviderKind};
 pub(super) struct PreviewResponse {
     /// Devices, and named users or devices without an active one.
     targeted: u64,
+    /// Devices of its audience that would be no targets.
+    left_out: LeftOutResponse,
     /// `send`, or the reason of a deferral or suppression, and how many.
     decisions: BTreeMap<String, u64>,
     /// One payload for each provider, platform and locale.
@@ -112,5 +115,6 @@ pub(super) async fn preview(
     let draft = validate::draft_of(&api, caller.app, reading, given).await?;
     let preview = api.path.preview(caller.app, draft, ask).await?;
     let rendered = preview.rendered.into_iter().map(RenderedResponse::from).collect();
-    Ok(Json(PreviewResponse { targeted: preview.targeted, decisions: preview.decisions, rendered }))
+    let left_out = preview.left_out.into();
+    Ok(Json(PreviewResponse { targeted: preview.targeted, left_out, decisions: preview.decisions, rendered }))
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::api::instant::Instant;
 use crate::api::schema;
 use crate::domain::delivery::State;
-use crate::store::notification::{Counts, NotificationStatus, NotificationView};
+use crate::store::notification::{Counts, LeftOut, NotificationStatus, NotificationView};
 
 /// A notification and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,8 +31,24 @@ pub(super) struct NotificationResponse {
     counts: CountsResponse,
     /// Targets by reason.
     reasons: ReasonsResponse,
+    /// Devices of its audience that are no targets, and so not among `counts`.
+    left_out: LeftOutResponse,
     /// Messages by other channels, counted apart.
     fallback: FallbackResponse,
+}
+
+/// Devices that an audience which is not named (`all`) left out, by why. Grows while a large audience is being taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LeftOut)]
+pub(super) struct LeftOutResponse {
+    /// Nobody has seen them for longer than the app's `stale_after_days`.
+    stale: u64,
+}
+
+impl From<LeftOut> for LeftOutResponse {
+    fn from(LeftOut { stale }: LeftOut) -> Self {
+        Self { stale }
+    }
 }
 
 /// How many went another way, by channel. This version has no other way yet.
@@ -112,6 +128,7 @@ impl From<NotificationView> for NotificationResponse {
                 failed: reasons(State::Failed),
                 expired: reasons(State::Expired),
             },
+            left_out: view.left_out.into(),
             fallback: FallbackResponse::default(),
         }
     }

@@ -23,6 +23,7 @@ use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::When;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
 use crate::store::engine::{Narrowed, NewNotification, Submission, Verdict};
+use crate::store::notification::LeftOut;
 use crate::store::{self, Store};
 
 /// A path that writes what it is given, and remembers the drafts.
@@ -136,7 +137,12 @@ impl WayIn for FakePath {
         let validated = ask.then(|| Validated::Invalid { reason: "R".into(), field: Some("f".into()), message: "m".into() });
         let rendered =
             RenderedPreview { provider: ProviderKind::Apns, platform: Some(Platform::Ios), locale: None, bytes: 10, payload, validated };
-        Ok(Preview { targeted: 1, decisions: BTreeMap::from([("send".to_owned(), 1)]), rendered: vec![rendered] })
+        Ok(Preview {
+            targeted: 1,
+            left_out: LeftOut::default(),
+            decisions: BTreeMap::from([("send".to_owned(), 1)]),
+            rendered: vec![rendered],
+        })
     }
 
     async fn explain(&self, _: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {

@@ -19,6 +19,7 @@ use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::{Change, DeviceChange, Platform, PushToken, TokenHash};
 use crate::domain::id::Target;
 use crate::domain::reason::FailReason;
+use crate::domain::staleness::Staleness;
 use crate::domain::work::Pair;
 use crate::store::Devices;
 use crate::store::engine::Death;
@@ -99,7 +100,14 @@ async fn a_target_whose_provider_is_gone_ends_all_the_same() {
     let ends_at = job.work.expires_at;
     let receiver = Receiver::Device(recipient);
     let sending = Sending { receiver, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at };
-    let app = App { id: world.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers: BTreeMap::new(), generation: 0 };
+    let app = App {
+        id: world.app,
+        name: "demo".to_owned(),
+        defaults: AppDefaults::default(),
+        staleness: Staleness::default(),
+        providers: BTreeMap::new(),
+        generation: 0,
+    };
     let mut parts = world.parts();
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
     let without = Arc::new(Node::new(parts, node.events.clone(), node.accepted.clone()));

@@ -1,6 +1,7 @@
 //! The path over an embedded store whose faults are chosen, a queue in the process, and a provider that does as it is told.
 
 mod away;
+mod broadcast;
 pub(super) mod clock;
 mod end;
 mod fall;
@@ -10,6 +11,7 @@ mod poison;
 mod provider;
 mod queue;
 mod reload;
+mod stale;
 mod stop;
 pub(crate) mod store;
 pub(super) mod world;

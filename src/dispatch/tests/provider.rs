@@ -8,9 +8,10 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::domain::broadcast::Broadcast;
 use crate::domain::device::ProviderKind;
 use crate::domain::outcome::Outcome;
-use crate::providers::{Body, Message, Provider, Push, RenderError, Rendered};
+use crate::providers::{Body, BroadcastPush, Handover, Message, Provider, Push, RenderError, Rendered};
 
 const ACCEPTED: Outcome = Outcome::Accepted { message_id: None, environment: None };
 
@@ -58,10 +59,24 @@ impl Provider for TestProvider {
     }
 
     async fn send(&self, push: Push) -> Outcome {
-        if !push.handover.start() {
+        self.answer(push.id, &push.handover).await
+    }
+
+    fn render_broadcast(&self, _to: &Broadcast, messages: &[Message<'_>]) -> Result<Rendered, RenderError> {
+        self.render(&messages[0])
+    }
+
+    async fn send_broadcast(&self, push: BroadcastPush) -> Outcome {
+        self.answer(push.id, &push.handover).await
+    }
+}
+
+impl TestProvider {
+    async fn answer(&self, id: Uuid, handover: &Handover) -> Outcome {
+        if !handover.start() {
             return Outcome::Withheld;
         }
-        self.started.lock().unwrap().push(push.id);
+        self.started.lock().unwrap().push(id);
         let mut answers = self.answers.subscribe();
         if answers.wait_for(|answers| *answers).await.is_err() {
             return Outcome::Withheld;

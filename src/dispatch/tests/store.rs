@@ -16,7 +16,7 @@ use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
-use crate::store::device::{DeviceFilter, Registered};
+use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::device_token::{Addressed, TokenChange};
 use crate::store::engine::{
     Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
@@ -144,6 +144,7 @@ around! {
         patch_device(app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Option<Registered>;
         device(app: AppId, name: &str) -> Option<Device>;
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
+        deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
         delete_device(app: AppId, name: &str) -> bool;
     }
     DeviceTokens {
@@ -169,7 +170,7 @@ around! {
         run_changes(since: Timestamp) -> Vec<RunChange>;
         hasten(app: AppId, id: NotificationId) -> ();
         hand_back(held: &[(WorkKey, i64)]) -> ();
-        read_devices(app: AppId, after: i64, limit: usize) -> Vec<Pair>;
+        read_devices(app: AppId, after: i64, limit: usize) -> Vec<(Pair, Timestamp)>;
         backlog() -> u64;
     }
     Keys {

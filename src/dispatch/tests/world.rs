@@ -28,6 +28,7 @@ use crate::domain::device::{Change, DeviceChange, Platform, ProviderKind, PushTo
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::{InQuietHours, Overrides};
 use crate::domain::push_type::PushType;
+use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 use crate::queue::{Queue, Taken};
 use crate::store::engine::{Item, Submission};
@@ -83,7 +84,14 @@ impl World {
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
         let provider: Arc<dyn Provider> = Arc::clone(&self.provider) as _;
         let providers = BTreeMap::from([(ProviderKind::Apns, provider)]);
-        let app = App { id: self.app, name: "demo".to_owned(), defaults: AppDefaults::default(), providers, generation: 0 };
+        let app = App {
+            id: self.app,
+            name: "demo".to_owned(),
+            defaults: AppDefaults::default(),
+            staleness: Staleness::default(),
+            providers,
+            generation: 0,
+        };
         Parts {
             store: Arc::clone(&store),
             queue: Arc::clone(&self.queue) as _,
@@ -108,6 +116,11 @@ impl World {
     pub(in crate::dispatch) fn hand_with_permits(&self, permits: usize) -> Hand {
         let mut parts = self.parts();
         parts.settings.permits = permits;
+        Self::hand_of(parts)
+    }
+
+    /// One of these parts.
+    pub(in crate::dispatch) fn hand_of(parts: Parts) -> Hand {
         let (events, recorded) = mpsc::channel(recorder::CAPACITY);
         let (accepted, pending) = mpsc::channel(commit::CAPACITY);
         Hand { node: Arc::new(Node::new(parts, events, accepted)), events: recorded, accepted: pending }
@@ -132,9 +145,13 @@ impl World {
     }
 
     pub(in crate::dispatch) async fn submission_to(&self, to: To) -> (NotificationId, Submission) {
-        let node = self.hand().node;
+        self.submission_at(&self.hand().node, to).await
+    }
+
+    /// The same as this node prepares it.
+    pub(in crate::dispatch) async fn submission_at(&self, node: &Node, to: To) -> (NotificationId, Submission) {
         let app = node.directory.app(self.app).unwrap();
-        let prepared = accept::prepare(&node, &app, draft(to)).await.unwrap();
+        let prepared = accept::prepare(node, &app, draft(to)).await.unwrap();
         let item = Item { key: None, answer: Bytes::new(), notification: prepared.notification };
         (prepared.id, Submission { key: None, items: vec![item], answer: Arc::new(|_| Bytes::new()) })
     }

@@ -64,13 +64,26 @@ pub struct Cursor {
     pub hi: i64,
 }
 
+/// An active device of an audience.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The device and its person.
+    pub pair: Pair,
+    /// Its effective zone: its own, else the person's.
+    pub zone: Option<String>,
+    /// When it was last seen.
+    pub last_seen_at: Timestamp,
+}
+
 /// A page of an audience.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudiencePage {
     /// Where this page began.
     pub from: Cursor,
-    /// Active devices in ascending order, with their person and effective zone (own, else the person's).
-    pub devices: Vec<(Pair, Option<String>)>,
+    /// Active devices in ascending order.
+    pub devices: Vec<Member>,
+    /// How many of them are no targets, since nobody has seen them for long: 0 as read, told by who takes them out.
+    pub left_out: u64,
     /// The last device looked at, active or not.
     pub to: i64,
     /// There is nothing beyond.
@@ -114,7 +127,7 @@ pub trait Engine: Send + Sync {
     async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>>;
 
     /// Writes the chunks of a page and moves the cursor on, under the work's epoch and the cursor of the page; whether that hit.
-    /// After the last page the `Expand` row is deleted and the run's audience is done. `takes` starts again at 0.
+    /// What the page left out is counted with it. After the last page the `Expand` row is deleted and the run's audience is done. `takes` starts again at 0.
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool>;
 
     /// Cancels a notification: its run becomes cancelled (a direct one gets the row now), its `Expand` goes, its work is due now.
@@ -136,8 +149,8 @@ pub trait Engine: Send + Sync {
     /// Work that a node holds and gives up: its leases and their epochs end now, and its rows are due at once. Fenced by the epochs.
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()>;
 
-    /// Active devices of an app beyond a number, in ascending order, for previews.
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>>;
+    /// Active devices of an app beyond a number, in ascending order, with the instant at which each was last seen; for previews.
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>>;
 
     /// Work rows not yet done, for the gauge.
     async fn backlog(&self) -> Result<u64>;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::device::{DeviceFilter, Devices, Registered};
+use super::super::device::{DeviceFilter, Devices, Registered, Swept};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::words::status_text;
@@ -14,7 +14,9 @@ use super::device_token;
 use super::enroll::enroll;
 use super::register::{locked_device, register};
 use super::row::listed_at;
+use super::stale;
 use super::tx::{reading, transaction};
+use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, Platform};
 use crate::domain::id::AppId;
 
@@ -83,6 +85,10 @@ impl Devices for PostgresStore {
         let last = items.last().filter(|_| more);
         let next = last.map(|device| to_text(&(device.created_at.timestamp_micros(), device.pk.0))).transpose()?;
         Ok(Page { items, next })
+    }
+
+    async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
+        transaction!(self.engine, tx => stale::deactivate(&mut tx, app, until, (after, limit)))
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {

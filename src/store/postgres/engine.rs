@@ -100,7 +100,7 @@ impl Engine for PostgresStore {
         transaction!(self.engine, tx => claim::hand_back(&mut tx, held))
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
         reading!(self.callers, conn => expand::active(&mut conn, app, after, limit))
     }
 

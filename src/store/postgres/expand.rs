@@ -4,23 +4,25 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::super::Result;
-use super::super::engine::{AudiencePage, Cursor};
+use super::super::engine::{AudiencePage, Cursor, Member};
 use super::batch::{Binds, count, execute, fetch, fetch_one};
 use super::row::Cells;
 use super::tx::Tx;
 use super::work::{self, Row};
+use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
 pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
                      JOIN run r ON r.notification_id = w.notification_id WHERE w.notification_id = $1 AND w.id = $2 AND w.kind = 'expand'";
-pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active' FROM \
-                    (SELECT pk, person_pk, timezone, status FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
+pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM \
+                    (SELECT pk, person_pk, timezone, status, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
                     LEFT JOIN LATERAL (SELECT timezone FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true ORDER BY d.pk";
-pub(super) const ACTIVE: &str = "SELECT pk, person_pk FROM device WHERE app = $1 AND pk > $2 AND status = 'active' ORDER BY pk LIMIT $3";
+pub(super) const ACTIVE: &str =
+    "SELECT pk, person_pk, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND status = 'active' ORDER BY pk LIMIT $3";
 /// The run first, as everywhere.
 pub(super) const LOCK: &str = "SELECT 1 FROM run WHERE notification_id = $1 FOR UPDATE";
-pub(super) const MOVE: &str = "UPDATE run SET cursor = $5, hi = $4, targeted = targeted + $6 \
+pub(super) const MOVE: &str = "UPDATE run SET cursor = $5, hi = $4, targeted = targeted + $6, stale = stale + $8 \
                     WHERE notification_id = $1 AND cursor = $3 AND (hi IS NULL OR hi = $4) AND status <> 'cancelled' \
                     AND EXISTS (SELECT 1 FROM work WHERE notification_id = $1 AND id = $2 AND kind = 'expand' AND epoch = $7)";
 /// The fence again, on the row itself: what took it meanwhile waits for this, or made it miss.
@@ -45,18 +47,19 @@ pub(super) async fn page(tx: &mut Tx, key: WorkKey, limit: usize) -> Result<Opti
     for row in &rows {
         let cells = Cells::new(row, "device", 0);
         if cells.get::<bool>(3, "status")? {
-            devices.push((pair(row)?, cells.get(2, "timezone")?));
+            let (zone, last_seen_at) = (cells.get(2, "timezone")?, cells.instant(4, "last_seen_at")?);
+            devices.push(Member { pair: pair(row)?, zone, last_seen_at });
         }
     }
-    Ok(Some(AudiencePage { from, devices, to, last }))
+    Ok(Some(AudiencePage { from, devices, left_out: 0, to, last }))
 }
 
 /// Active devices beyond a number, for previews.
-pub(super) async fn active(conn: &mut PgConnection, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+pub(super) async fn active(conn: &mut PgConnection, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
     let rows = fetch(conn, ACTIVE, |binds| {
         binds.push(app.0).push(after).push(count(limit));
     });
-    rows.await?.iter().map(pair).collect()
+    rows.await?.iter().map(|row| Ok((pair(row)?, Cells::new(row, "device", 0).instant(2, "last_seen_at")?))).collect()
 }
 
 fn pair(row: &PgRow) -> Result<Pair> {
@@ -80,6 +83,7 @@ pub(super) async fn commit(tx: &mut Tx, (key, epoch): (WorkKey, i64), page: &Aud
     let moved = execute(tx, MOVE, |binds| {
         named(key)(binds);
         binds.push(page.from.after).push(page.from.hi).push(page.to).push(count(targeted)).push(epoch);
+        binds.push(i64::try_from(page.left_out).unwrap_or(i64::MAX));
     });
     if moved.await? == 0 {
         return Ok(false);

@@ -44,6 +44,7 @@ mod release;
 mod retention;
 mod row;
 mod schedule;
+mod stale;
 mod tally;
 mod targets;
 mod tx;

@@ -19,8 +19,8 @@ use crate::domain::id::{AppId, NotificationId};
 
 macro_rules! head {
     () => {
-        "SELECT n.id, n.category, n.labels::text, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed::text FROM notification n \
-         LEFT JOIN LATERAL (SELECT status, targeted FROM run r WHERE r.notification_id = n.id LIMIT 1) r ON true WHERE n.app = $1 AND "
+        "SELECT n.id, n.category, n.labels::text, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed::text, coalesce(r.stale, 0) FROM notification n \
+         LEFT JOIN LATERAL (SELECT status, targeted, stale FROM run r WHERE r.notification_id = n.id LIMIT 1) r ON true WHERE n.app = $1 AND "
     };
 }
 pub(super) const ONE: &str = concat!(head!(), "n.id = $2");
@@ -45,6 +45,7 @@ fn read(row: &PgRow) -> Result<Head> {
         start_at: cells.instant(5, "start_at")?,
         run: cells.maybe_word(6, "status", RunStatus::parse)?,
         targeted,
+        stale: cells.count(9, "stale")?,
         narrowed: cells.maybe_document(8, "narrowed")?.unwrap_or_default(),
     })
 }

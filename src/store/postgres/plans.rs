@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 use super::open::{Options, SESSION};
 use super::{
     accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
-    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, tally, targets,
-    user_deliveries, waiting, work,
+    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, stale, tally,
+    targets, user_deliveries, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -111,6 +111,8 @@ const TEXTS: &[&str] = &[
     retention::WORK_OF_DAY,
     retention::WORK_OF_IDS,
     schedule::DUE,
+    stale::DEACTIVATE,
+    stale::END,
     tally::DIRECT,
     tally::EXPANDED,
     tally::FAN_OUT,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::engine::{Narrowed, RunStatus, day_of};
-use super::super::notification::{Counts, NotificationStatus, NotificationView};
+use super::super::notification::{Counts, LeftOut, NotificationStatus, NotificationView};
 use super::place::{Place, WorkRow};
 use crate::domain::Timestamp;
 use crate::domain::delivery::State;
@@ -25,6 +25,8 @@ pub(in crate::store) struct Head {
     pub(in crate::store) run: Option<RunStatus>,
     /// Devices taken so far from an expanding audience.
     pub(in crate::store) targeted: Option<u64>,
+    /// Devices that were left out of an expanding audience so far, since nobody has seen them for long.
+    pub(in crate::store) stale: u64,
     /// Which devices are no targets.
     pub(in crate::store) narrowed: Narrowed,
 }
@@ -55,6 +57,7 @@ impl Head {
             accepted_at: self.accepted_at,
             counts: tally.counts,
             reasons: tally.reasons,
+            left_out: LeftOut { stale: self.stale },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::device::{DeviceFilter, Devices, Registered};
+use super::super::device::{DeviceFilter, Devices, Registered, Swept};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::words::status_text;
@@ -13,7 +13,9 @@ use super::device_row::{self, device_columns};
 use super::enroll::enroll;
 use super::register::register;
 use super::row::micros;
+use super::stale;
 use super::writer::Tx;
+use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange};
 use crate::domain::id::AppId;
 
@@ -87,6 +89,10 @@ impl Devices for SqliteStore {
         let last = items.last().filter(|_| more);
         let next = last.map(|device| to_text(&(micros(device.created_at), device.pk.0))).transpose()?;
         Ok(Page { items, next })
+    }
+
+    async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
+        self.write(move |tx| Box::pin(stale::deactivate(tx, app, micros(until), (after, limit)))).await
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {

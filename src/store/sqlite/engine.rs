@@ -80,7 +80,7 @@ impl Engine for SqliteStore {
     }
 
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
-        let step = Step { key, epoch, from: page.from, to: page.to, last: page.last, chunks: chunks.to_vec() };
+        let step = Step { key, epoch, from: page.from, to: page.to, last: page.last, left_out: page.left_out, chunks: chunks.to_vec() };
         self.write(move |tx| Box::pin(expand::commit(tx, step))).await
     }
 
@@ -109,7 +109,7 @@ impl Engine for SqliteStore {
         self.write(move |tx| Box::pin(claim::hand_back(tx, held))).await
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
         self.devices_after(app, after, limit).await
     }
 

@@ -3,23 +3,25 @@
 use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
-use super::super::engine::{AudiencePage, Cursor};
+use super::super::engine::{AudiencePage, Cursor, Member};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::row::Cells;
 use super::work::{self, Row, bind_key, count};
 use super::writer::Tx;
+use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
 pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
                      JOIN run r ON r.notification_id = w.notification_id \
                      WHERE w.notification_id = ?1 AND w.id = ?2 AND w.kind = 'expand'";
-pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active' FROM device d \
+pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM device d \
                     LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.app = ?1 AND d.pk > ?2 AND d.pk <= ?3 ORDER BY d.pk LIMIT ?4";
-pub(super) const ACTIVE: &str = "SELECT pk, person_pk FROM device WHERE app = ?1 AND pk > ?2 AND status = 'active' ORDER BY pk LIMIT ?3";
-pub(super) const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6 \
+pub(super) const ACTIVE: &str =
+    "SELECT pk, person_pk, last_seen_at FROM device WHERE app = ?1 AND pk > ?2 AND status = 'active' ORDER BY pk LIMIT ?3";
+pub(super) const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6, stale = stale + ?8 \
                     WHERE notification_id = ?1 AND cursor = ?3 AND (hi IS NULL OR hi = ?4) AND status <> 'cancelled' \
                     AND EXISTS (SELECT 1 FROM work WHERE notification_id = ?1 AND id = ?2 AND kind = 'expand' AND epoch = ?7)";
 pub(super) const OVER: &str = "DELETE FROM work WHERE notification_id = ?1 AND id = ?2";
@@ -45,13 +47,13 @@ impl SqliteStore {
         for row in &rows {
             devices.extend(member(row)?);
         }
-        Ok(Some(AudiencePage { from, devices, to, last }))
+        Ok(Some(AudiencePage { from, devices, left_out: 0, to, last }))
     }
 }
 
 impl SqliteStore {
     /// Active devices beyond a number, for previews.
-    pub(super) async fn devices_after(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Pair>> {
+    pub(super) async fn devices_after(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
         let mut tx = self.read().await?;
         let rows = fetch(&mut tx, ACTIVE, |binds| {
             binds.push(app.0).push(after).push(count(limit));
@@ -59,20 +61,21 @@ impl SqliteStore {
         let pair = |row| {
             let cells = Cells::new(row, "device", 0);
             let person = cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk);
-            Ok(Pair { device: DevicePk(cells.get(0, "pk")?), person })
+            Ok((Pair { device: DevicePk(cells.get(0, "pk")?), person }, cells.instant(2, "last_seen_at")?))
         };
         rows.await?.iter().map(pair).collect()
     }
 }
 
 /// An active device of a page.
-fn member(row: &SqliteRow) -> Result<Option<(Pair, Option<String>)>> {
+fn member(row: &SqliteRow) -> Result<Option<Member>> {
     let cells = Cells::new(row, "device", 0);
     if !cells.get::<bool>(3, "status")? {
         return Ok(None);
     }
     let person = cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk);
-    Ok(Some((Pair { device: DevicePk(cells.get(0, "pk")?), person }, cells.get(2, "timezone")?)))
+    let pair = Pair { device: DevicePk(cells.get(0, "pk")?), person };
+    Ok(Some(Member { pair, zone: cells.get(2, "timezone")?, last_seen_at: cells.instant(4, "last_seen_at")? }))
 }
 
 /// What a page came to, to be written under the epoch of its work.
@@ -87,6 +90,8 @@ pub(super) struct Step {
     pub(super) to: i64,
     /// Nothing is beyond.
     pub(super) last: bool,
+    /// Devices that were left out.
+    pub(super) left_out: u64,
     /// Its work.
     pub(super) chunks: Vec<NewWork>,
 }
@@ -98,6 +103,7 @@ pub(super) async fn commit(mut tx: Tx<'_>, step: Step) -> Result<bool> {
     let moved = execute(tx.conn, MOVE, |binds| {
         key(binds);
         binds.push(step.from.after).push(step.from.hi).push(step.to).push(count(targeted)).push(step.epoch);
+        binds.push(i64::try_from(step.left_out).unwrap_or(i64::MAX));
     });
     if moved.await? == 0 {
         return Ok(false);

@@ -13,6 +13,7 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (2, "dead_letters", include_str!("../../../migrations/sqlite/0002_dead_letters.sql")),
     (3, "open_runs", include_str!("../../../migrations/sqlite/0003_open_runs.sql")),
     (4, "device_tokens", include_str!("../../../migrations/sqlite/0004_device_tokens.sql")),
+    (5, "stale_devices", include_str!("../../../migrations/sqlite/0005_stale_devices.sql")),
     (6, "lane_pauses", include_str!("../../../migrations/sqlite/0006_lane_pauses.sql")),
 ];
 

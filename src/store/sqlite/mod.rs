@@ -45,6 +45,7 @@ mod register;
 mod release;
 mod row;
 mod schedule;
+mod stale;
 mod tally;
 mod targets;
 mod user_deliveries;

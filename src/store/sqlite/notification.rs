@@ -19,7 +19,7 @@ use crate::domain::id::{AppId, NotificationId};
 
 macro_rules! head {
     () => {
-        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed FROM notification n \
+        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed, coalesce(r.stale, 0) FROM notification n \
          LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
     };
 }
@@ -45,6 +45,7 @@ fn read(row: &SqliteRow) -> Result<Head> {
         start_at: cells.instant(5, "start_at")?,
         run: cells.maybe_word(6, "status", RunStatus::parse)?,
         targeted,
+        stale: cells.count(9, "stale")?,
         narrowed: cells.maybe_document(8, "narrowed")?.unwrap_or_default(),
     })
 }

@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::batch::Tuples;
 use super::{
     accept, cancel, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
-    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, tally, targets, user_deliveries,
+    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
+    user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -72,6 +73,8 @@ const TEXTS: &[&str] = &[
     release::DUE,
     release::TURN,
     schedule::DUE,
+    stale::DEACTIVATE,
+    stale::END,
     tally::DIRECT,
     tally::EXPANDED,
     tally::FAN_OUT,

@@ -1,0 +1,2 @@
+-- Devices that an expanding audience left out, since nobody has seen them for long.
+ALTER TABLE run ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
