@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use herald::domain::device::Platform;
 use herald::domain::id::NotificationId;
+use herald::domain::push_type::PushType;
 use herald::providers::apns::{self, ApnsProvider, Signers};
 use herald::providers::fcm::{self, FcmProvider, ServiceAccount};
 use herald::providers::{Body, Context, Message, Piece, Provider, RenderError, Rendered, Secret};
@@ -81,6 +82,8 @@ fn message<'a>(words: &'a Words, platform: Platform, overrides: Option<&'a Value
         platform,
         content: &words.content,
         silent: words.silent,
+        push_type: &PushType::Usual,
+        start_at: chrono::DateTime::UNIX_EPOCH,
         priority: words.priority,
         collapse_id: &words.collapse_id,
         expires_at: Some(chrono::DateTime::UNIX_EPOCH),
