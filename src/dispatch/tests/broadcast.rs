@@ -6,14 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::world::{Hand, LEASE, World, until};
-use crate::dispatch::directory::{App, Directory};
+use crate::dispatch::directory::Directory;
 use crate::dispatch::draft::To;
 use crate::dispatch::{hand_back, stop};
 use crate::domain::broadcast::Broadcast;
-use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::NotificationId;
-use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 use crate::store::{DeadLetters, Engine};
 
@@ -24,14 +22,7 @@ fn node_with_fcm(world: &World) -> Hand {
     let mut parts = world.parts();
     let provider: Arc<dyn Provider> = Arc::clone(&world.provider) as _;
     let providers = BTreeMap::from([(ProviderKind::Fcm, provider)]);
-    let app = App {
-        id: world.app,
-        name: "demo".to_owned(),
-        defaults: AppDefaults::default(),
-        staleness: Staleness::default(),
-        providers,
-        generation: 0,
-    };
+    let app = world.app_with(providers);
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&parts.store), Arc::clone(&parts.clock)));
     World::hand_of(parts)
 }

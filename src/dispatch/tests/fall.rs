@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{LEASE, World, until};
-use crate::dispatch::directory::{App, Directory};
+use crate::dispatch::directory::Directory;
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::job::Job;
 use crate::dispatch::node::Node;
@@ -14,12 +14,10 @@ use crate::dispatch::receiver::Receiver;
 use crate::dispatch::recorder::{self, Event, What};
 use crate::dispatch::role::Roles;
 use crate::dispatch::{audience, claim, hand_out};
-use crate::domain::decision::AppDefaults;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::{Change, DeviceChange, Platform, PushToken, TokenHash};
 use crate::domain::id::Target;
 use crate::domain::reason::FailReason;
-use crate::domain::staleness::Staleness;
 use crate::domain::work::Pair;
 use crate::store::Devices;
 use crate::store::engine::Death;
@@ -100,14 +98,7 @@ async fn a_target_whose_provider_is_gone_ends_all_the_same() {
     let ends_at = job.work.expires_at;
     let receiver = Receiver::Device(recipient);
     let sending = Sending { receiver, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at };
-    let app = App {
-        id: world.app,
-        name: "demo".to_owned(),
-        defaults: AppDefaults::default(),
-        staleness: Staleness::default(),
-        providers: BTreeMap::new(),
-        generation: 0,
-    };
+    let app = world.app_with(BTreeMap::new());
     let mut parts = world.parts();
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
     let without = Arc::new(Node::new(parts, node.events.clone(), node.accepted.clone()));

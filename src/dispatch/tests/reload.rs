@@ -8,10 +8,8 @@ use super::world::{World, until};
 use crate::dispatch::directory::App;
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::role::Roles;
-use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
-use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 
 fn refused() -> Outcome {
@@ -22,14 +20,7 @@ fn refused() -> Outcome {
 fn replace(dispatch: &Dispatch, world: &World) -> Arc<TestProvider> {
     let provider = Arc::new(TestProvider::new());
     let providers = BTreeMap::from([(ProviderKind::Apns, Arc::clone(&provider) as Arc<dyn Provider>)]);
-    let app = App {
-        id: world.app,
-        name: "demo".to_owned(),
-        defaults: AppDefaults::default(),
-        staleness: Staleness::default(),
-        providers,
-        generation: 2,
-    };
+    let app = App { generation: 2, ..world.app_with(providers) };
     dispatch.replace_apps(vec![app], &[(world.app, ProviderKind::Apns)]);
     provider
 }

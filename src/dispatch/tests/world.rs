@@ -79,19 +79,17 @@ impl World {
         Self { clock, store, queue, provider, app, ids: Arc::new(SystemIds::new()), _folder: folder }
     }
 
+    /// Its app, with these providers.
+    pub(in crate::dispatch) fn app_with(&self, providers: BTreeMap<ProviderKind, Arc<dyn Provider>>) -> App {
+        let (defaults, staleness) = (AppDefaults::default(), Staleness::default());
+        App { id: self.app, name: "demo".to_owned(), defaults, staleness, providers, generation: 0 }
+    }
+
     /// What a node of this world is made of.
     pub(in crate::dispatch) fn parts(&self) -> Parts {
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
         let provider: Arc<dyn Provider> = Arc::clone(&self.provider) as _;
-        let providers = BTreeMap::from([(ProviderKind::Apns, provider)]);
-        let app = App {
-            id: self.app,
-            name: "demo".to_owned(),
-            defaults: AppDefaults::default(),
-            staleness: Staleness::default(),
-            providers,
-            generation: 0,
-        };
+        let app = self.app_with(BTreeMap::from([(ProviderKind::Apns, provider)]));
         Parts {
             store: Arc::clone(&store),
             queue: Arc::clone(&self.queue) as _,

@@ -5,12 +5,12 @@ use sqlx::postgres::PgRow;
 
 use super::super::Result;
 use super::super::pause::{LanePause, Pauses};
-use super::super::rules::words;
+use super::super::rules::pauses::{self, part_text};
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch, nothing};
 use super::row::Cells;
 use super::tx::{reading, transaction};
-use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
 
 const ALL: &str = "SELECT app, provider, environment, part, credential, reason FROM lane_pause";
@@ -33,7 +33,7 @@ impl Pauses for PostgresStore {
             binds.push(pauses.iter().map(|pause| pause.app.0).collect::<Vec<i64>>());
             binds.push(pauses.iter().map(|pause| pause.provider.as_str()).collect::<Vec<&str>>());
             binds.push(pauses.iter().map(|pause| pause.environment.as_str()).collect::<Vec<&str>>());
-            binds.push(pauses.iter().map(|pause| pause.part.map_or("", Platform::as_str)).collect::<Vec<&str>>());
+            binds.push(pauses.iter().map(|pause| part_text(pause.part)).collect::<Vec<&str>>());
             binds.push(pauses.iter().map(|pause| pause.credential.as_slice()).collect::<Vec<&[u8]>>());
             binds.push(pauses.iter().map(|pause| pause.reason.as_str()).collect::<Vec<&str>>());
         };
@@ -51,14 +51,9 @@ impl Pauses for PostgresStore {
 
 fn read(row: &PgRow) -> Result<LanePause> {
     let cells = Cells::new(row, "lane_pause", 0);
-    let part: &str = cells.get(3, "part")?;
+    let lane = pauses::lane(cells.get(1, "provider")?, cells.get(2, "environment")?, cells.get(3, "part")?);
+    let (provider, environment, part) = lane.map_err(|column| cells.unreadable(column))?;
     let credential: &[u8] = cells.get(4, "credential")?;
-    Ok(LanePause {
-        app: AppId(cells.get(0, "app")?),
-        provider: words::provider(cells.get(1, "provider")?).ok_or_else(|| cells.unreadable("provider"))?,
-        environment: words::environment(cells.get(2, "environment")?).ok_or_else(|| cells.unreadable("environment"))?,
-        part: if part.is_empty() { None } else { Some(words::platform(part).ok_or_else(|| cells.unreadable("part"))?) },
-        credential: credential.try_into().map_err(|_| cells.unreadable("credential"))?,
-        reason: cells.get(5, "reason")?,
-    })
+    let credential = credential.try_into().map_err(|_| cells.unreadable("credential"))?;
+    Ok(LanePause { app: AppId(cells.get(0, "app")?), provider, environment, part, credential, reason: cells.get(5, "reason")? })
 }

@@ -5,11 +5,11 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::pause::{LanePause, Pauses};
-use super::super::rules::words;
+use super::super::rules::pauses::{self, part_text};
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch, no_lead};
 use super::row::Cells;
-use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
 
 const ALL: &str = "SELECT app, provider, environment, part, credential, reason FROM lane_pause";
@@ -34,11 +34,7 @@ impl Pauses for SqliteStore {
                 let now = tx.now;
                 let add = |binds: &mut Binds, pause: &LanePause| {
                     binds.push(pause.app.0).push(pause.provider.as_str()).push(pause.environment.as_str());
-                    binds
-                        .push(pause.part.map_or("", Platform::as_str))
-                        .push(pause.credential.to_vec())
-                        .push(pause.reason.clone())
-                        .push(now);
+                    binds.push(part_text(pause.part)).push(pause.credential.to_vec()).push(pause.reason.clone()).push(now);
                 };
                 ADD.execute(tx.conn, &pauses, no_lead, add).await?;
                 Ok(())
@@ -63,14 +59,9 @@ impl Pauses for SqliteStore {
 
 fn read(row: &SqliteRow) -> Result<LanePause> {
     let cells = Cells::new(row, "lane_pause", 0);
-    let part: &str = cells.get(3, "part")?;
+    let lane = pauses::lane(cells.get(1, "provider")?, cells.get(2, "environment")?, cells.get(3, "part")?);
+    let (provider, environment, part) = lane.map_err(|column| cells.unreadable(column))?;
     let credential: &[u8] = cells.get(4, "credential")?;
-    Ok(LanePause {
-        app: AppId(cells.get(0, "app")?),
-        provider: words::provider(cells.get(1, "provider")?).ok_or_else(|| cells.unreadable("provider"))?,
-        environment: words::environment(cells.get(2, "environment")?).ok_or_else(|| cells.unreadable("environment"))?,
-        part: if part.is_empty() { None } else { Some(words::platform(part).ok_or_else(|| cells.unreadable("part"))?) },
-        credential: credential.try_into().map_err(|_| cells.unreadable("credential"))?,
-        reason: cells.get(5, "reason")?,
-    })
+    let credential = credential.try_into().map_err(|_| cells.unreadable("credential"))?;
+    Ok(LanePause { app: AppId(cells.get(0, "app")?), provider, environment, part, credential, reason: cells.get(5, "reason")? })
 }
