@@ -42,7 +42,7 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![check_store(settings).await, check_queue(settings).await];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
-            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context));
+            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context).await);
         }
         if let Some(settings) = &app.fcm {
             findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
@@ -101,10 +101,16 @@ async fn check_queue(settings: &Settings) -> Finding {
     }
 }
 
-fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
-    let proven = ApnsProvider::load(settings, &Signers::default(), context).and_then(|provider| provider.prove().map(|()| provider));
-    match proven {
-        Ok(provider) => Finding::good(what, provider.credential_expires_at().map(|at| format!("its certificate expires at {at}"))),
+async fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
+    let provider = match ApnsProvider::load(settings, &Signers::default(), context) {
+        Ok(provider) => provider,
+        Err(error) => return Finding::of::<()>(what, Err(error.into())),
+    };
+    match provider.prove().await {
+        Ok(told) => {
+            let expiry = provider.credential_expires_at().map(|at| format!(", its certificate expires at {at}"));
+            Finding::good(what, Some(told + &expiry.unwrap_or_default()))
+        }
         Err(error) => Finding::of::<()>(what, Err(error.into())),
     }
 }

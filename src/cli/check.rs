@@ -9,7 +9,7 @@ use super::ending::Ending;
 use super::output::Output;
 use crate::{app, config};
 
-/// Check the configuration, the store, the queue and whether the credentials sign, without serving or sending anything.
+/// Check the configuration, the store, the queue and whether the providers take the credentials, without serving or sending to anybody.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The configuration [default: config/herald.toml where it is there].

@@ -48,9 +48,15 @@ pub async fn agree(node: &Node) -> store::Result<()> {
             }
         }
     }
-    if !news.is_empty() {
-        node.heard(node.store.pause_lanes(&news).await)?;
-        lanes.iter().zip(&news).for_each(|(lane, pause)| lane.told(pause.part));
+    if news.is_empty() {
+        return Ok(());
+    }
+    node.heard(node.store.pause_lanes(&news).await)?;
+    for (lane, LanePause { app, provider, part, .. }) in lanes.iter().zip(news) {
+        // resumed here while it was being told: nobody else is to take it for a pause
+        if !lane.told(part) {
+            node.heard(node.store.resume_lanes(app, provider).await)?;
+        }
     }
     Ok(())
 }

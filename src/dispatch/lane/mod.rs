@@ -217,9 +217,9 @@ impl Lane {
         if generation < state.generation { Vec::new() } else { state.trust.agree(known) }
     }
 
-    /// The others know of its pause from now on.
-    pub fn told(&self, part: Option<Platform>) {
-        self.state.lock().trust.told(part);
+    /// The others know of its pause from now on; whether it is still one.
+    pub fn told(&self, part: Option<Platform>) -> bool {
+        self.state.lock().trust.told(part)
     }
 
     /// Goes on, and judges mismatched tokens anew. What the provider asked to wait stays asked.

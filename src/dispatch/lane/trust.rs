@@ -101,11 +101,10 @@ impl Trust {
         self.paused.iter().filter(|(_, held)| !held.is_known).map(|(part, held)| (*part, held.pause.clone())).collect()
     }
 
-    /// The nodes know of this pause from now on.
-    pub(super) fn told(&mut self, part: Option<Platform>) {
-        if let Some(held) = self.paused.get_mut(&part) {
-            held.is_known = true;
-        }
+    /// The nodes know of this pause from now on; whether it is still one.
+    pub(super) fn told(&mut self, part: Option<Platform>) -> bool {
+        let held = self.paused.get_mut(&part);
+        held.map(|held| held.is_known = true).is_some()
     }
 
     /// Whether it is paused for a new reason.
@@ -211,11 +210,11 @@ mod tests {
         one.observe(&Outcome::CredentialRefused { reason: Reason::new("InvalidProviderToken"), scope: RefusalScope::Lane });
         assert_eq!(one.agree(&[]), pauses, "nobody else knows");
         assert_eq!(one.agree(&[]), pauses, "still, since it could not be told");
-        one.told(None);
+        assert!(one.told(None));
         assert!(other.agree(&pauses).is_empty() && other.is_paused(Platform::Ios));
         // it was resumed before either looked again
         for trust in [&mut one, &mut other] {
-            assert!(trust.agree(&[]).is_empty() && !trust.is_paused(Platform::Ios));
+            assert!(trust.agree(&[]).is_empty() && !trust.is_paused(Platform::Ios) && !trust.told(None));
         }
     }
 

@@ -1,10 +1,14 @@
 //! Pauses of lanes that several nodes know of.
 
+use std::sync::Arc;
+
 use super::store::Fault;
 use super::world::{World, until};
 use crate::dispatch::handle::Dispatch;
+use crate::dispatch::lane::{Admission, LaneKey};
+use crate::dispatch::pauses;
 use crate::dispatch::role::Roles;
-use crate::domain::device::ProviderKind;
+use crate::domain::device::{Environment, ProviderKind};
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::store::Pauses;
 
@@ -36,6 +40,22 @@ async fn what_a_worker_pauses_is_seen_and_resumed_at_a_node_with_the_api() {
     until("the worker goes on", async || paused(&worker, &world).is_empty().then_some(())).await;
     assert!(world.store.lane_pauses().await.unwrap().is_empty());
     assert!(api.resume_lanes(world.app, ProviderKind::Fcm).await.unwrap().is_none(), "the app has no such provider");
+}
+
+#[tokio::test]
+async fn a_pause_that_was_resumed_while_it_was_told_is_over() {
+    let world = World::new().await;
+    let node = world.hand().node;
+    let key = LaneKey { app: world.app, provider: ProviderKind::Apns, environment: Environment::Production };
+    let lane = node.lanes.get(key);
+    let Admission::Go(mut pass) = lane.admit(None) else { panic!("the lane is held") };
+    lane.observe(&refused(), 0, &mut pass, 0.5);
+    let resumed = Arc::clone(&lane);
+    world.store.before("pause_lanes", move || resumed.resume());
+    pauses::agree(&node).await.unwrap();
+    assert!(world.store.lane_pauses().await.unwrap().is_empty());
+    pauses::agree(&node).await.unwrap();
+    assert!(lane.condition().pauses.is_empty());
 }
 
 #[tokio::test]

@@ -25,6 +25,6 @@ mod token;
 pub(super) use agreement::check_carried;
 pub(super) use aps::aps;
 pub(super) use headers::priority;
-pub use provider::ApnsProvider;
+pub use provider::{ApnsProvider, ProveError};
 pub use settings::Settings;
 pub use signers::Signers;

@@ -1,11 +1,15 @@
 //! The provider: pools, signer and the way of one push.
 
+mod proof;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Instant;
+
+pub use proof::ProveError;
 
 use super::credential::Credential;
 use super::head::Head;
@@ -60,17 +64,6 @@ impl ApnsProvider {
             sandbox: service(sandbox),
             context: context.clone(),
         })
-    }
-
-    /// Signs a provider token, or looks whether the certificate is still valid, for `herald check`. Apple is not asked.
-    pub fn prove(&self) -> Result<(), InitError> {
-        match &self.credential {
-            Credential::Token(signer) => signer.prove().map_err(|source| InitError::Key { key: "key_file", expected: "EC P-256", source }),
-            Credential::Certificate(certificate) if certificate.expires_at() <= self.context.clock.now() => {
-                Err(InitError::Expired { key: "cert_file", at: certificate.expires_at() })
-            }
-            Credential::Certificate(_) => Ok(()),
-        }
     }
 
     fn service(&self, environment: Environment) -> &Service {

@@ -15,6 +15,7 @@ use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, c
 use crate::providers::{Context, Handover, Provider, Push, Secret};
 
 mod broadcast;
+mod proof;
 
 pub(super) fn settings(url: &str, authority: &Authority) -> Settings {
     serde_json::from_value(json!({
@@ -471,7 +472,7 @@ async fn a_certificate_stands_for_the_token() {
     let settings = with_certificate(&settings(&server.url(), &authority), file);
     let provider = ApnsProvider::load(&settings, &Signers::default(), &context).unwrap();
     assert!(provider.credential_expires_at().is_some());
-    provider.prove().unwrap();
+    provider.look().unwrap();
     let setup = Setup { server, clock: TestClock::new(), context, provider };
     let refused = setup.send().await;
     assert!(matches!(refused, Outcome::CredentialRefused { .. }), "there is no other token: {refused:?}");
@@ -501,7 +502,7 @@ async fn a_certificate_that_has_expired_is_said_so() {
     std::fs::write(&file, authority.client_pem(params)).unwrap();
     let settings = with_certificate(&settings("https://127.0.0.1:1", &authority), file);
     let provider = ApnsProvider::load(&settings, &Signers::default(), &context).unwrap();
-    let error = provider.prove().unwrap_err();
+    let error = provider.look().unwrap_err();
     assert_eq!((error.key(), error.to_string().as_str()), ("cert_file", "cert_file: expired at 2020-01-01 00:00:00 UTC"));
 }
 
