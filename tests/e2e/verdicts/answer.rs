@@ -26,6 +26,8 @@ pub(super) struct Answer {
     /// What is kept of it, where something is: the provider's word.
     pub(super) word: String,
     pub(super) to: To,
+    /// Seconds from the request after which it is repeated at the earliest, where the provider asks for more than any backoff.
+    pub(super) patience: Option<u32>,
     /// Whether its lane has sent nothing before.
     pub(super) is_first: bool,
     /// Whether the push is tried once, and then over.
@@ -54,7 +56,7 @@ pub(super) fn fault(name: &str) -> Answer {
 
 impl Answer {
     fn of(rule: Value, word: &str) -> Self {
-        Self { rule, word: word.to_owned(), to: To::Device, is_first: false, is_now_or_never: false }
+        Self { rule, word: word.to_owned(), to: To::Device, patience: None, is_first: false, is_now_or_never: false }
     }
 
     /// To the first request only; what is repeated is accepted.
@@ -71,7 +73,12 @@ impl Answer {
 
     /// With a `Retry-After`, in seconds.
     pub(super) fn retry_after(self, seconds: u32) -> Self {
-        self.with("retry_after", seconds)
+        self.with("retry_after", seconds).waited_for(seconds)
+    }
+
+    /// After which nothing is tried for so many seconds: the provider's pages say so.
+    pub(super) fn waited_for(self, seconds: u32) -> Self {
+        Self { patience: Some(seconds), ..self }
     }
 
     /// Of which something else is kept than its own word.

@@ -70,19 +70,19 @@ fn of_the_credential() -> Vec<Row> {
 /// What passes: the pace, and a service or connection that fails.
 fn of_the_moment() -> Vec<Row> {
     vec![
-        (answer(429, "TooManyProviderTokenUpdates"), THROTTLED, 2, Active, Rests),
+        (answer(429, "TooManyProviderTokenUpdates").waited_for(1200), THROTTLED, 2, Active, Rests),
         (answer(429, "TooManyProviderTokenUpdates").once(), SENT, 2, Active, Runs),
         // too many for this device: no other waits
         (answer(429, "TooManyRequests"), THROTTLED, 1, Active, Runs),
-        (answer(429, "TooManyRequests").retry_after(900), THROTTLED, 1, Active, Runs),
+        (answer(429, "TooManyRequests").retry_after(1200), THROTTLED, 1, Active, Runs),
         (answer(429, "TooManyRequests").now_or_never(), ("expired", "throttled"), 1, Active, Runs),
         (answer(400, "IdleTimeout"), AWAY, 2, Active, Runs),
         (answer(400, "IdleTimeout").once(), SENT, 2, Active, Runs),
-        (answer(500, "InternalServerError"), AWAY, 1, Active, Runs),
-        (answer(503, "ServiceUnavailable"), AWAY, 1, Active, Runs),
-        (answer(503, "ServiceUnavailable").retry_after(900), AWAY, 1, Active, Runs),
+        (answer(500, "InternalServerError").waited_for(900), AWAY, 1, Active, Runs),
+        (answer(503, "ServiceUnavailable").waited_for(900), AWAY, 1, Active, Runs),
+        (answer(503, "ServiceUnavailable").retry_after(1200), AWAY, 1, Active, Runs),
         (answer(503, "ServiceUnavailable").now_or_never(), ("expired", "unavailable"), 1, Active, Runs),
-        (answer(503, "Shutdown"), AWAY, 2, Active, Runs),
+        (answer(503, "Shutdown").waited_for(900), AWAY, 2, Active, Runs),
         (answer(503, "Shutdown").once(), SENT, 2, Active, Runs),
         (fault("goaway").once(), SENT, 2, Active, Runs),
         (fault("reset"), AWAY, 1, Active, Runs),

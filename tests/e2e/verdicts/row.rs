@@ -53,6 +53,8 @@ pub(super) struct Seen {
     pub(super) delivery: (String, String, u64),
     /// The provider's word, where the delivery failed.
     pub(super) detail: Option<String>,
+    /// Whether it waits as long as the provider asked for.
+    pub(super) is_patient: bool,
     /// Status and reason; the environment where it is not the one it was registered with.
     pub(super) device: Option<String>,
     /// Platform, state, reason and breaker of each part.
@@ -78,6 +80,7 @@ impl Seen {
         Self {
             delivery: ((*status).to_owned(), (*reason).to_owned(), *requests),
             detail: (*status == "failed").then(|| answer.word.clone()),
+            is_patient: true,
             device: device.map(ToOwned::to_owned),
             lane: carrier.parts().iter().map(part).collect(),
         }

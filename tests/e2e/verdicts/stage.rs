@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::answer::To;
 use super::carrier::Carrier;
 use super::row::{Row, Seen, has_own_lane, of_another};
+use crate::clock::instant;
 use crate::daemon::{Client, PATIENCE, Process, Simulator};
 
 /// The app whose lane is known to work.
 const KNOWN: &str = "demo";
 /// Devices there that are sent to at once, and how often: twice as often as is needed to judge a mismatched token.
 const WELL: (usize, usize) = (20, 10);
-/// A retry is not to come before all has been looked at: where the provider asks for less, it comes half of this later at least.
+/// A retry is not to come before all has been looked at: where the provider asks for no more, one comes after half of this or later.
 const FIRST_RETRY_SECONDS: &str = "600";
 /// How long what stalls is waited for.
 const SEND_TIMEOUT_SECONDS: &str = "5";
@@ -134,6 +136,10 @@ impl Stage {
     async fn look(&self, act: &Act) -> Seen {
         let delivery = only_delivery(&act.client, &act.notification).await;
         let is_failed = delivery["status"] == "failed";
+        let is_patient = match act.row.0.patience {
+            Some(seconds) => self.waits(act, &delivery, seconds).await,
+            None => true,
+        };
         let device = match act.row.0.to {
             To::Channel => None,
             To::Device | To::Ios => Some(self.look_at_device(act).await),
@@ -141,9 +147,17 @@ impl Stage {
         Seen {
             delivery: in_words(&delivery),
             detail: delivery["detail"].as_str().filter(|_| is_failed).map(ToOwned::to_owned),
+            is_patient,
             device,
             lane: self.carrier.lane(&act.client).await,
         }
+    }
+
+    /// Whether a delivery waits for so many seconds from its last request on.
+    async fn waits(&self, act: &Act, delivery: &Value, seconds: u32) -> bool {
+        let pushes = self.simulator.client.pushes(&self.carrier.token(ACTING, act.number)).await;
+        let (Some(last), true) = (pushes.last(), delivery["next_attempt_at"].is_string()) else { return false };
+        instant(&delivery["next_attempt_at"]) - instant(&last["received_at"]) >= TimeDelta::seconds(seconds.into())
     }
 
     async fn look_at_device(&self, act: &Act) -> String {
