@@ -39,6 +39,14 @@ impl Answer {
         answer.body = Bytes::from(body);
         answer
     }
+
+    /// An answer with a body of plain text.
+    pub(super) fn text(status: StatusCode, text: &str) -> Self {
+        let mut answer = Self::new(status);
+        answer.head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        answer.body = text.to_owned().into();
+        answer
+    }
 }
 
 /// How a request ends.

@@ -214,7 +214,10 @@ fn scripted(respond: &Respond) -> Answer {
     if let Some(message) = &respond.message {
         body.insert("error_description".to_owned(), json!(message));
     }
-    let mut answer = json_answer(status, &body.into());
+    let mut answer = match &respond.body {
+        Some(text) => Answer::text(status, text),
+        None => json_answer(status, &body.into()),
+    };
     if let Some(value) = respond.retry_after.as_ref().and_then(RetryAfter::header) {
         answer.head.headers_mut().insert(RETRY_AFTER, value);
     }

@@ -52,6 +52,7 @@ mod store_away;
 mod targets;
 mod test_sends;
 mod tokens;
+mod verdicts;
 mod walks;
 mod webpush;
 mod words;

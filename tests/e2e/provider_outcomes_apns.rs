@@ -195,6 +195,32 @@ async fn a_token_of_another_topic_costs_its_device_only_where_the_lane_is_known_
     assert_eq!(lane(&dev).await.0, "running");
 }
 
+/// Where hardly a token is of this topic, the topic is what is wrong.
+#[tokio::test]
+async fn more_mismatches_than_chance_explains_pause_the_lane_and_cost_nobody_a_device() {
+    let dev = Dev::start();
+    dev.import_many(0..120).await;
+    dev.behave(json!([answer(400, "DeviceTokenNotForTopic")])).await;
+    let phones: Vec<_> = (0..120).map(|number| format!("phone-{number}")).collect();
+    let id = dev.notify(&json!({"to": {"device_ids": phones}, "content": {"title": "t"}})).await;
+    // as many as are needed to judge; the last of them pauses it
+    let reasons = json!({"waiting": {"lane_paused": 21}, "suppressed": {}, "failed": {"token_mismatched": 99}});
+    until("the lane is judged", async || {
+        let body = dev.get(&format!("/v1/notifications/{id}")).await.expect(200);
+        ["waiting", "suppressed", "failed"].iter().all(|name| body["reasons"][name] == reasons[name]).then_some(())
+    })
+    .await;
+    assert_eq!(lane(&dev).await, ("paused".to_owned(), "token_mismatched: DeviceTokenNotForTopic".to_owned()));
+
+    // what had been held back against them is forgotten
+    dev.behave(json!([])).await;
+    dev.post("/v1/lanes/apns/resume", &Value::Null).await.expect(200);
+    assert_eq!(dev.done(&id).await["counts"]["sent"], 21);
+    let done = dev.send_and_wait(&json!({"to": {"device_ids": phones}, "content": {"title": "t"}})).await;
+    assert_eq!(done["counts"]["sent"], 120, "{done}");
+    assert!(dev.items("/v1/devices?status=inactive").await.is_empty());
+}
+
 #[tokio::test]
 async fn an_expired_token_is_dead_unless_it_was_registered_since() {
     let dev = Dev::start();

@@ -40,12 +40,18 @@ pub(super) fn refusal(reason: Reason, request: &HeaderMap) -> Answer {
 /// An answer as a script or token asks for it; a 410 has a timestamp, which is now by default.
 pub(super) fn scripted(respond: &Respond, request: &HeaderMap, now_ms: i64) -> Answer {
     let status = StatusCode::from_u16(respond.status).unwrap_or_default();
+    if let Some(text) = &respond.body {
+        return with_patience(Answer::text(status, text), respond);
+    }
     let timestamp = (respond.status == 410).then(|| respond.timestamp.unwrap_or(now_ms));
     let body = Body {
         timestamp: timestamp.filter(|_| respond.reason.is_some() || respond.timestamp.is_some()),
         reason: respond.reason.as_deref(),
     };
-    let mut answer = error(status, request, &body);
+    with_patience(error(status, request, &body), respond)
+}
+
+fn with_patience(mut answer: Answer, respond: &Respond) -> Answer {
     if let Some(value) = respond.retry_after.as_ref().and_then(RetryAfter::header) {
         answer.head.headers_mut().insert(RETRY_AFTER, value);
     }

@@ -83,7 +83,10 @@ pub(super) fn scripted(respond: &Respond) -> Answer {
         (None, None) => Vec::new(),
     };
     let message = respond.message.as_deref().or(respond.reason.as_deref());
-    let mut answer = error(status, message.unwrap_or(canonical(status)), details);
+    let mut answer = match &respond.body {
+        Some(body) => Answer::text(status, body),
+        None => error(status, message.unwrap_or(canonical(status)), details),
+    };
     if let Some(value) = respond.retry_after.as_ref().and_then(RetryAfter::header) {
         answer.head.headers_mut().insert(RETRY_AFTER, value);
     }
@@ -166,5 +169,10 @@ mod tests {
         let error = body(&scripted(&detailed));
         assert_eq!(error["error"]["details"], json!([{"x": 1}]));
         assert_eq!(error["error"]["message"], "hm");
+
+        let page = Respond { body: Some("<html>".to_owned()), ..bare };
+        let answer = scripted(&page);
+        assert_eq!((answer.head.status().as_u16(), &*answer.body), (503, &b"<html>"[..]));
+        assert_eq!(answer.head.headers()[RETRY_AFTER], "7");
     }
 }

@@ -1,6 +1,6 @@
 //! Answers as push services give them: Mozilla's numbers, Apple's words, Google's text.
 
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -51,7 +51,7 @@ impl Refusal {
             Self::Path => (102, "Invalid URL endpoint"),
             Self::Method => return Answer::new(self.status()),
             Self::Token(message) => (109, message),
-            Self::OtherKey => return text(self.status(), OTHER_KEY),
+            Self::OtherKey => return Answer::text(self.status(), OTHER_KEY),
             Self::NoTtl => (111, "Missing TTL header"),
             Self::Header(message) => (112, message),
             Self::Topic => (113, "Invalid Topic header"),
@@ -84,12 +84,12 @@ pub(super) fn success(status: StatusCode, location: &str, request: &HeaderMap) -
 pub(super) fn scripted(respond: &Respond) -> Answer {
     let status = StatusCode::from_u16(respond.status).unwrap_or_default();
     let message = respond.message.as_deref();
-    let mut answer = match (&respond.reason, message) {
+    let mut answer = match (&respond.reason, respond.body.as_deref().or(message)) {
         (Some(reason), message) => match reason.parse() {
             Ok(errno) => numbered(status, errno, message.unwrap_or_default()),
             Err(_) => Answer::json(status, json!({ "reason": reason }).to_string().into_bytes()),
         },
-        (None, Some(message)) => text(status, message),
+        (None, Some(text)) => Answer::text(status, text),
         (None, None) => Answer::new(status),
     };
     let headers = answer.head.headers_mut();
@@ -106,11 +106,4 @@ fn numbered(status: StatusCode, errno: u16, message: &str) -> Answer {
     let error = status.canonical_reason().unwrap_or_default();
     let body = json!({"code": status.as_u16(), "errno": errno, "error": error, "message": message});
     Answer::json(status, body.to_string().into_bytes())
-}
-
-fn text(status: StatusCode, text: &str) -> Answer {
-    let mut answer = Answer::new(status);
-    answer.head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer.body = text.to_owned().into();
-    answer
 }
