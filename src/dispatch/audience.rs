@@ -16,7 +16,7 @@ use crate::store::engine::{Answer, Ask};
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How often work of an app that this node's configuration does not have is looked at again; another node may have it.
-const UNCONFIGURED: TimeDelta = TimeDelta::minutes(1);
+pub const UNCONFIGURED: TimeDelta = TimeDelta::minutes(1);
 
 /// A job and what was read for it.
 pub struct Answered {
