@@ -54,7 +54,13 @@ pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, sto
         }
         let Some(app) = node.directory.app(job.work.key.app) else {
             tracing::error!(app.id = job.work.key.app.0, notification.id = %id, "work of an app that is not configured waits until it is");
-            job.put_back(node, now + UNCONFIGURED).await?;
+            if job.work.expires_at > now {
+                job.put_back(node, now + UNCONFIGURED).await?;
+            } else {
+                // it is due for ever: only its lease keeps it from being taken again at once
+                node.held.remove(&job);
+                node.ack(std::slice::from_ref(&job.entry)).await;
+            }
             continue;
         };
         let categories = node.read(first_lapse, || node.directory.categories(app.id)).await?;

@@ -26,6 +26,7 @@ use crate::store::engine::Death;
 
 const MOMENT: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Without its recorder it would go on sending, and never write what it sent.
 #[tokio::test]
@@ -137,4 +138,25 @@ async fn a_target_whose_app_is_gone_waits_until_it_is_back() {
     let taken = world.ready(&node).await;
     world.work_on(&node, taken).await;
     until("it is sent", async || (world.counts(id).await.sent == 1).then_some(())).await;
+}
+
+/// What has expired is due for ever: put back at once it would be taken at once, again and again.
+#[tokio::test]
+async fn expired_work_of_an_app_that_is_gone_rests_for_a_lease() {
+    let world = World::new().await;
+    let mut parts = world.parts();
+    parts.directory = Arc::new(Directory::new(Vec::new(), Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
+    let without = World::hand_of(parts).recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    world.clock.pass(DAY * 2);
+    let taken = world.ready(&without).await;
+    assert_eq!(taken.len(), 1);
+    world.work_on(&without, taken).await;
+    assert!(world.ready(&without).await.is_empty());
+
+    let node = world.settled().await.recording();
+    let taken = world.ready(&node).await;
+    world.work_on(&node, taken).await;
+    until("it is over", async || (world.counts(id).await.expired == 1).then_some(())).await;
 }
