@@ -16,7 +16,7 @@ use crate::store::engine::{Answer, Ask};
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How often work of an app that this node's configuration does not have is looked at again; another node may have it.
-const UNCONFIGURED: TimeDelta = TimeDelta::minutes(1);
+pub const UNCONFIGURED: TimeDelta = TimeDelta::minutes(1);
 
 /// A job and what was read for it.
 pub struct Answered {
@@ -54,7 +54,13 @@ pub async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Result<Vec<Answered>, sto
         }
         let Some(app) = node.directory.app(job.work.key.app) else {
             tracing::error!(app.id = job.work.key.app.0, notification.id = %id, "work of an app that is not configured waits until it is");
-            job.put_back(node, now + UNCONFIGURED).await?;
+            if job.work.expires_at > now {
+                job.put_back(node, now + UNCONFIGURED).await?;
+            } else {
+                // it is due for ever: only its lease keeps it from being taken again at once
+                node.held.remove(&job);
+                node.ack(std::slice::from_ref(&job.entry)).await;
+            }
             continue;
         };
         let categories = node.read(first_lapse, || node.directory.categories(app.id)).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::audience::MAX_AGE;
+use super::audience::{MAX_AGE, UNCONFIGURED};
 use super::job::{FollowUp, Job};
 use super::lane::{Lane, Mismatch, Observed, PAUSED, Pass};
 use super::node::{Node, Permit};
@@ -67,14 +67,17 @@ struct Verdict {
 
 /// Sends to one target and tells the recorder what became of it. A panic on the way is this target's alone.
 pub async fn send(node: Arc<Node>, job: Arc<Job>, sending: Sending, Passed { mut pass, permit }: Passed) {
-    let app = node.directory.app(job.work.key.app);
-    let way = app.and_then(|app| Some((Arc::clone(app.providers.get(&sending.receiver.provider())?), app.generation)));
-    let Some((provider, generation)) = way else {
+    let Some(app) = node.directory.app(job.work.key.app) else {
+        // the configuration lost it after this was read, and may get it back
+        let again = FollowUp::of(sending.receiver.pair(), node.now() + UNCONFIGURED, job.work.attempt, job.work.reason);
+        return tell(&node, Some(job), What::Again(again), None).await;
+    };
+    let Some(provider) = app.providers.get(&sending.receiver.provider()).map(Arc::clone) else {
         let delivery = delivery(&node, &job, &sending, (Ending::Suppressed(SuppressReason::Unsupported), job.work.attempt));
         return tell(&node, Some(job), What::Ended(delivery, None), Some(permit)).await;
     };
     let lane = Arc::clone(pass.lane());
-    let attempt = Attempt { node, job, sending, lane, provider, generation };
+    let attempt = Attempt { node, job, sending, lane, provider, generation: app.generation };
     let run = tokio::select! {
         biased;
         run = AssertUnwindSafe(attempt.run(&mut pass)).catch_unwind() => run,

@@ -104,6 +104,15 @@ pub struct Overrides {
     pub webpush: Option<serde_json::Value>,
 }
 
+impl Overrides {
+    /// Whether they give a push to Apple something to be seen or heard.
+    fn alert_apple(&self) -> bool {
+        let aps = self.apns.as_ref().and_then(|patch| patch.pointer("/payload/aps"));
+        let has = |name: &str| aps.and_then(|aps| aps.get(name)).is_some_and(|value| !value.is_null());
+        has("alert") || has("sound")
+    }
+}
+
 /// A notification as accepted: checked, every default of its category filled in, never changed afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
@@ -163,8 +172,43 @@ impl Notification {
         self.push_type.is_silent(self.silent, !self.push_type.is_usual() && self.has_words())
     }
 
+    /// Those of the caller's patch included: what Apple is told to show is to be held as any alert.
     fn has_words(&self) -> bool {
         let mut all = std::iter::once(&self.content).chain(self.platforms.values()).chain(self.localized.values());
-        all.any(Content::is_visible)
+        all.any(Content::is_visible) || self.overrides.alert_apple()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn update(content: &Value, overrides: &Value) -> Notification {
+        let push_type = json!({"live_activity": {"event": {"update": {"activity_id": "a1"}}}});
+        serde_json::from_value(json!({
+            "audience": "named", "category": null, "priority": "high", "when": {"at": "2026-12-01T09:00:00Z"},
+            "lifetime": {"seconds": 60}, "accepted_at": "2026-12-01T09:00:00Z",
+            "content": content, "overrides": overrides, "push_type": push_type,
+        }))
+        .unwrap()
+    }
+
+    /// What is seen or heard is held in quiet hours, wherever the caller wrote it.
+    #[test]
+    fn a_live_activity_is_silent_unless_something_gives_it_an_alert() {
+        let patch = |aps: &Value| json!({"apns": {"payload": {"aps": aps}}});
+        for (content, overrides, expected) in [
+            (json!({}), json!({}), true),
+            (json!({"title": "t"}), json!({}), false),
+            (json!({}), patch(&json!({"alert": {"title": "t"}})), false),
+            (json!({}), patch(&json!({"alert": "t"})), false),
+            (json!({}), patch(&json!({"sound": "default"})), false),
+            (json!({}), patch(&json!({"alert": null, "relevance-score": 1})), true),
+            (json!({}), json!({"fcm": {"apns": {"payload": {"aps": {"alert": "t"}}}}}), true),
+        ] {
+            assert_eq!(update(&content, &overrides).is_silent(), expected, "{content} {overrides}");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub(in crate::api) struct NotificationRequest {
     /// something else is said), `location` to that for location queries. The app's data says what it is about: no words, sound or badge.
     #[schema(value_type = Option<PushTypeSchema>)]
     pub(super) push_type: Option<PushTypeWord>,
-    /// A push to a Live Activity. `content`, if any, is its alert; without one it is treated as silent.
+    /// A push to a Live Activity. `content`, if any, is its alert; without one, in the overrides either, it is treated as silent.
     pub(super) live_activity: Option<LiveActivityRequest>,
     /// How long it may live from the instant it is due at a device; 0 is now or never. The category's, else a day, where absent.
     #[schema(maximum = 2_419_200)]

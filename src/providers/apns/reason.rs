@@ -183,6 +183,9 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         | Word::PayloadEmpty
         | Word::BadPath
         | Word::MethodNotAllowed
+        // of broadcasts alone: the app's other pushes go with the same credential
+        | Word::FeatureNotEnabled
+        | Word::TopicMismatch
         | Word::MissingChannelId
         | Word::BadChannelId
         | Word::ChannelNotRegistered
@@ -201,9 +204,7 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         | Word::InvalidProviderToken
         | Word::MissingProviderToken
         | Word::UnrelatedKeyIdInToken
-        | Word::BadEnvironmentKeyInToken
-        | Word::FeatureNotEnabled
-        | Word::TopicMismatch => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
+        | Word::BadEnvironmentKeyInToken => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         Word::TooManyRequests => Outcome::Throttled { retry_after: patience.retry_after, reason, scope: ThrottleScope::Token },
         Word::TooManyProviderTokenUpdates => {
             Outcome::Throttled { retry_after: patience.or(TOKEN_UPDATES_FLOOR), reason, scope: ThrottleScope::Lane }

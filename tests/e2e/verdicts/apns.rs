@@ -120,7 +120,7 @@ fn unknown() -> Vec<Row> {
 fn broadcasts() -> Vec<Row> {
     let of_a_channel = |(status, word, delivery, lane)| (answer(status, word).at(To::Channel), delivery, 1, Nobody, lane);
     [
-        (400, "FeatureNotEnabled", HELD_UP, Paused),
+        (400, "FeatureNotEnabled", REJECTED, Runs),
         (400, "MissingChannelId", REJECTED, Runs),
         (400, "BadChannelId", REJECTED, Runs),
         (400, "ChannelNotRegistered", REJECTED, Runs),
@@ -129,7 +129,7 @@ fn broadcasts() -> Vec<Row> {
         (400, "MissingPushType", REJECTED, Runs),
         (400, "InvalidPushType", REJECTED, Runs),
         (400, "CannotCreateChannelConfig", REJECTED, Runs),
-        (403, "TopicMismatch", HELD_UP, Paused),
+        (403, "TopicMismatch", REJECTED, Runs),
         (413, "PayloadTooLarge", TOO_LARGE, Runs),
         (500, "InternalServerError", AWAY, Runs),
         (503, "Service Unavailable", AWAY, Runs),

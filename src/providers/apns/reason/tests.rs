@@ -81,7 +81,7 @@ const DOCUMENTED: [Row; 44] = [
     (503, "ServiceUnavailable", unavailable, None),
     (503, "Shutdown", unavailable, Some(Remedy::OtherConnection)),
     (503, "Service Unavailable", unavailable, None),
-    (400, "FeatureNotEnabled", refused, None),
+    (400, "FeatureNotEnabled", rejected, None),
     (400, "MissingChannelId", rejected, None),
     (400, "BadChannelId", rejected, None),
     (400, "ChannelNotRegistered", rejected, None),
@@ -89,7 +89,7 @@ const DOCUMENTED: [Row; 44] = [
     (400, "BadRequestPayload", rejected, None),
     (400, "MissingPushType", rejected, None),
     (400, "CannotCreateChannelConfig", rejected, None),
-    (403, "TopicMismatch", refused, None),
+    (403, "TopicMismatch", rejected, None),
     // the reason decides, whatever the status it comes with
     (400, "Unregistered", dead, None),
 ];

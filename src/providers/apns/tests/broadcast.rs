@@ -76,10 +76,12 @@ fn unregistered(_: &Seen) -> Reply {
 }
 
 #[tokio::test]
-async fn a_feature_that_is_off_is_the_app_s_fault() {
-    let setup = setup(refusing(1, 400, "FeatureNotEnabled")).await;
-    let outcome = setup.provider.send_broadcast(broadcast(&setup, Environment::Production)).await;
-    assert_eq!(outcome, Outcome::CredentialRefused { reason: Reason::new("FeatureNotEnabled"), scope: RefusalScope::Lane });
+async fn broadcasts_that_the_app_may_not_send_hold_none_of_its_other_pushes() {
+    for (status, reason) in [(400, "FeatureNotEnabled"), (403, "TopicMismatch")] {
+        let setup = setup(refusing(1, status, reason)).await;
+        let outcome = setup.provider.send_broadcast(broadcast(&setup, Environment::Production)).await;
+        assert_eq!(outcome, Outcome::MessageRejected { reason: Reason::new(reason), too_large: false });
+    }
 }
 
 #[tokio::test]
