@@ -36,6 +36,8 @@ struct LaneResponse {
     /// Which part of FCM's lane.
     #[schema(value_type = Option<schema::Platform>)]
     platform: Option<Platform>,
+    /// A push service by its origin, where not everything goes to this one; null for the lane as a whole.
+    service: Option<String>,
     /// `running` or `paused`.
     state: &'static str,
     /// Why it is paused.
@@ -124,6 +126,7 @@ impl From<LaneView> for LaneResponse {
             provider: lane.provider,
             environment: lane.environment,
             platform: lane.platform,
+            service: lane.service,
             state,
             reason: lane.reason,
             breaker: lane.breaker.as_str(),

@@ -21,7 +21,7 @@ enum Action {
     List,
     /// Let a provider's lanes go on, once what paused them is repaired.
     Resume {
-        /// apns or fcm.
+        /// apns, fcm or webpush.
         provider: String,
     },
 }
@@ -30,6 +30,7 @@ const COLUMNS: &[Column] = &[
     ("PROVIDER", "/provider"),
     ("ENVIRONMENT", "/environment"),
     ("PLATFORM", "/platform"),
+    ("SERVICE", "/service"),
     ("STATE", "/state"),
     ("REASON", "/reason"),
     ("BREAKER", "/breaker"),

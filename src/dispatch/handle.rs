@@ -15,7 +15,7 @@ use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
-use super::lane::{Condition, LaneKey, Pause, Standing, environments};
+use super::lane::{Condition, Flow, LaneKey, Pause, Service, Standing, environments};
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
@@ -42,6 +42,8 @@ pub struct LaneView {
     pub environment: Option<Environment>,
     /// Which part of FCM's lane.
     pub platform: Option<Platform>,
+    /// Which push service, by its origin, where one is held by itself.
+    pub service: Option<String>,
     /// Whether someone or something holds it.
     pub paused: bool,
     /// Why.
@@ -191,7 +193,7 @@ impl Dispatch {
     }
 
     fn lane_views(&self, key: LaneKey) -> Vec<LaneView> {
-        let Condition { pauses, breaker, per_second } = self.node.lanes.get(key).condition();
+        let Condition { pauses, flow, services } = self.node.lanes.get(key).condition();
         let parts: &[Option<Platform>] = match key.provider {
             ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
             ProviderKind::Apns | ProviderKind::Webpush => &[None],
@@ -199,20 +201,22 @@ impl Dispatch {
         let app = self.node.directory.app(key.app);
         let provider = app.as_ref().and_then(|app| app.providers.get(&key.provider));
         let credential_expires_at = provider.and_then(|provider| provider.credential_expires_at());
-        let view = |part: &Option<Platform>| {
-            let pause = pauses.iter().find(|(paused, _)| paused.is_none() || paused == part).map(|(_, pause)| pause);
+        let view = |platform: Option<Platform>, service: &Service, flow: Flow| {
+            let pause = pauses.iter().find(|(paused, _)| paused.is_none() || *paused == platform).map(|(_, pause)| pause);
             LaneView {
                 provider: key.provider,
                 environment: (key.provider == ProviderKind::Apns).then_some(key.environment),
-                platform: *part,
+                platform,
+                service: service.origin().map(str::to_owned),
                 paused: pause.is_some(),
                 reason: pause.map(Pause::describe),
-                breaker,
-                per_second,
+                breaker: flow.breaker,
+                per_second: flow.per_second,
                 credential_expires_at,
             }
         };
-        parts.iter().map(view).collect()
+        let whole = parts.iter().map(|part| view(*part, &Service::default(), flow));
+        whole.chain(services.iter().map(|(service, flow)| view(None, service, *flow))).collect()
     }
 }
 

@@ -164,6 +164,7 @@ impl WayIn for FakePath {
             provider: ProviderKind::Apns,
             environment: None,
             platform: None,
+            service: None,
             paused: true,
             reason: Some("credential".into()),
             breaker: Standing::HalfOpen,

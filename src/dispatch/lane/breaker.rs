@@ -1,4 +1,4 @@
-//! The circuit breaker of a lane: a provider that fails is sent a few probes instead of everything.
+//! The circuit breaker of a way: a peer that fails is sent a few probes instead of everything.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ const PROBES: u32 = 5;
 /// How long others wait while the probes are under way.
 const PROBING: Duration = Duration::from_secs(1);
 
-/// Where a breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a breaker stands; the further down, the less goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Everything goes.
     Closed,
-    /// Nothing goes.
-    Open,
     /// Probes go.
     HalfOpen,
+    /// Nothing goes.
+    Open,
 }
 
 impl Standing {

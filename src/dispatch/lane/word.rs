@@ -1,8 +1,8 @@
-//! What an outcome says of the provider itself, whatever it says of the push.
+//! What an outcome says of the peer itself, whatever it says of the push.
 
 use crate::domain::outcome::{Outcome, ThrottleScope};
 
-/// Of a provider.
+/// Of a peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     /// It works.
