@@ -4,7 +4,7 @@ use super::way::BUSY;
 use super::*;
 use crate::dispatch::tests::clock::TestClock;
 use crate::domain::device::PushToken;
-use crate::domain::outcome::ThrottleScope;
+use crate::domain::outcome::{Fault, ThrottleScope};
 
 struct World {
     clock: Arc<TestClock>,
@@ -65,7 +65,7 @@ fn answer(lane: &Arc<Lane>, outcome: &Outcome) {
 }
 
 fn failed() -> Outcome {
-    Outcome::Unavailable { retry_after: None, reason: Reason::new("ServiceUnavailable"), answered: false }
+    Outcome::Unavailable { retry_after: None, reason: Reason::new("ServiceUnavailable"), fault: Fault::Silent }
 }
 
 fn throttled(scope: ThrottleScope) -> Outcome {
@@ -188,15 +188,15 @@ fn what_the_pace_holds_comes_back_as_it_can_go() {
 fn silence_slows_no_lane_down() {
     let world = World::new(4000);
     let lane = world.lane(1);
-    for (answered, per_second) in [(false, None), (true, Some(50))] {
-        let failed = Outcome::Unavailable { retry_after: None, reason: Reason::new("x"), answered };
+    for (fault, per_second) in [(Fault::Silent, None), (Fault::Answered, Some(50))] {
+        let failed = Outcome::Unavailable { retry_after: None, reason: Reason::new("x"), fault };
         let other = throttled(ThrottleScope::Token);
         for n in 0..100 {
             answer(&lane, if n % 2 == 0 { &failed } else { &other });
         }
         world.pass(Duration::from_secs(1));
         drop(go(&lane));
-        assert_eq!(lane.condition().flow.per_second, per_second, "answered: {answered}");
+        assert_eq!(lane.condition().flow.per_second, per_second, "{fault:?}");
     }
 }
 
@@ -227,6 +227,24 @@ fn a_slow_lane_is_waited_for_a_tenth_of_a_second_in_each() {
     assert_eq!(held(&lane), Some(Hold::new(BUSY, WaitReason::Throttled)));
     world.pass(BUSY);
     assert_eq!(soon(&lane), Some(PATIENCE));
+}
+
+/// Too much under way here, or another environment that fails.
+#[test]
+fn what_is_not_its_provider_s_fault_tells_a_lane_nothing() {
+    let world = World::new(4000);
+    let lane = world.lane(1);
+    let elsewhere = Outcome::Unavailable { retry_after: None, reason: Reason::new("x"), fault: Fault::Elsewhere };
+    (0..100).for_each(|_| answer(&lane, &elsewhere));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(lane.condition().flow, Flow::FREE);
+    (0..20).for_each(|_| answer(&lane, &failed()));
+    world.pass(held(&lane).unwrap().wait);
+    (0..100).for_each(|_| answer(&lane, &elsewhere));
+    let mut probes = fill(&lane);
+    assert_eq!(probes.len(), 5, "none of those was a probe that counts");
+    probes.iter_mut().for_each(|probe| drop(lane.observe(&failed(), 0, probe, 0.5)));
+    assert_eq!(lane.condition().flow.breaker, Standing::Open);
 }
 
 #[test]
@@ -277,7 +295,7 @@ fn a_push_service_that_fails_holds_up_no_other() {
 fn a_push_service_is_probed_and_slowed_down_by_itself() {
     let world = World::new(4000);
     let lane = world.lane(1);
-    let overloaded = Outcome::Unavailable { retry_after: None, reason: Reason::new("status 503"), answered: true };
+    let overloaded = Outcome::Unavailable { retry_after: None, reason: Reason::new("status 503"), fault: Fault::Answered };
     let patient = throttled(ThrottleScope::Token);
     (0..20).for_each(|_| answer_at(&lane, "down.example.com", &failed()));
     for n in 0..100 {

@@ -18,7 +18,7 @@ use super::token::Token;
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::device::{Environment, ProviderKind, PushToken};
-use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, ThrottleScope};
 use crate::domain::push_type::PushType;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Answer, Limits, Pool, Want, client_config_as};
@@ -113,7 +113,7 @@ impl ApnsProvider {
     /// Sends, and once more where Apple's answer names what would help.
     async fn request(&self, service: &Service, head: &Head<'_>, body: &Bytes, deadline: Instant) -> Outcome {
         let Ok(mut token) = self.token().await else {
-            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), answered: false };
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), fault: Fault::Silent };
         };
         let mut want = Want::any();
         let mut repeated = false;

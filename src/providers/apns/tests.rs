@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use crate::domain::push_type::PushType;
 use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
 use crate::providers::{Context, Handover, Provider, Push, Secret};
@@ -188,7 +188,7 @@ async fn what_neither_environment_knows_is_mismatched_once_for_each() {
 #[tokio::test]
 async fn the_second_opinion_decides_only_what_it_can_know() {
     let mismatched = Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") };
-    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError"), answered: true };
+    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError"), fault: Fault::Answered };
     let dead = Outcome::TokenDead { since: None, reason: Reason::new("Unregistered") };
     let throttled = |word| Outcome::Throttled { retry_after: None, reason: Reason::new(word), scope: ThrottleScope::Token };
     for (sandbox, outcome) in [
@@ -408,7 +408,7 @@ async fn an_origin_that_is_away_is_unavailable() {
         now: context.clock.now(),
         handover: unbounded(&context),
     };
-    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused"), answered: false };
+    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused"), fault: Fault::Silent };
     assert_eq!(provider.send(push.clone()).await, refused);
     assert!(matches!(provider.send(push).await, Outcome::Unavailable { retry_after: Some(_), .. }), "while backing off");
 }

@@ -18,7 +18,7 @@ use super::vapid::{Token, Vapid};
 use crate::domain::Timestamp;
 use crate::domain::device::{ProviderKind, PushToken};
 use crate::domain::endpoint::{AllowedHosts, Endpoint};
-use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::outcome::{Fault, Outcome, Reason};
 use crate::providers::fault::{self, Patience};
 use crate::providers::fingerprint::fingerprint;
 use crate::providers::http2::{Origin, Want, client_config_with_http1};
@@ -85,7 +85,7 @@ impl WebpushProvider {
     async fn deliver(&self, push: &Push, service: &Service, uri: &Uri, body: Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
         let Ok(mut token) = self.vapid.token(&service.current, &service.origin) else {
-            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), answered: false };
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), fault: Fault::Silent };
         };
         let mut repeated = false;
         loop {

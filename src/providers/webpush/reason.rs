@@ -5,7 +5,7 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use crate::providers::fault::Patience;
 
 /// What a refusal comes to.
@@ -109,7 +109,7 @@ fn outcome(about: About, reason: Reason, patience: Patience) -> Outcome {
         About::OtherKey => Outcome::TokenMismatched { reason },
         About::Credential | About::Authorization => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         About::Pace => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
-        About::Service => Outcome::Unavailable { retry_after, reason, answered: true },
+        About::Service => Outcome::Unavailable { retry_after, reason, fault: Fault::Answered },
     }
 }
 

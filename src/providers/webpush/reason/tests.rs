@@ -35,7 +35,7 @@ fn throttled(reason: &str) -> Outcome {
 }
 
 fn unavailable(reason: &str) -> Outcome {
-    Outcome::Unavailable { retry_after: PATIENCE.retry_after, reason: Reason::new(reason), answered: true }
+    Outcome::Unavailable { retry_after: PATIENCE.retry_after, reason: Reason::new(reason), fault: Fault::Answered }
 }
 
 fn read(status: u16, body: &str) -> Verdict {
