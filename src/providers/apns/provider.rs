@@ -231,8 +231,8 @@ fn of_both(first: Outcome, second: Outcome, (other, asked): (Environment, bool))
     match second {
         Outcome::Accepted { message_id, .. } => Outcome::Accepted { message_id, environment: Some(other) },
         Outcome::TokenDead { .. } | Outcome::Withheld => second,
-        // it may have arrived, or is to be asked again
-        Outcome::Unavailable { .. } if asked => second,
+        // it may have arrived, or is to be asked again; the lane's own environment has answered
+        Outcome::Unavailable { retry_after, reason, .. } if asked => Outcome::Unavailable { retry_after, reason, fault: Fault::Elsewhere },
         // its patience is not that of the lane
         Outcome::Throttled { retry_after, reason, .. } if asked => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
         Outcome::Unavailable { .. }
