@@ -171,12 +171,19 @@ async fn a_refused_key_is_the_subscription_s_or_the_lane_s() {
     browser(&dev, "firefox", "ben").await;
     dev.behave(json!([{"provider": "webpush", "respond": {"status": 403}}])).await;
     let id = dev.notify(&to("ben")).await;
+    dev.waits(&id, "firefox", "unavailable").await;
+    assert_eq!(lane(&dev).await["state"], "running", "one proves nothing");
+    for n in 0..9 {
+        browser(&dev, &format!("firefox-{n}"), "eve").await;
+    }
+    let others = dev.notify(&to("eve")).await;
     dev.waits(&id, "firefox", "lane_paused").await;
     let paused = lane(&dev).await;
     assert_eq!((&paused["state"], &paused["reason"]), (&json!("paused"), &json!("credential_refused: status 403")));
     dev.behave(json!([])).await;
     assert_eq!(dev.post("/v1/lanes/webpush/resume", &Value::Null).await.expect(200)["state"], "running");
     assert_eq!(dev.done(&id).await["counts"]["sent"], 1);
+    assert_eq!(dev.done(&others).await["counts"]["sent"], 9);
 
     // from now on it is known to be taken
     dev.behave(json!([{"provider": "webpush", "respond": {"status": 401, "reason": "109"}, "times": 1}])).await;
