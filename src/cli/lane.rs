@@ -35,6 +35,7 @@ const COLUMNS: &[Column] = &[
     ("REASON", "/reason"),
     ("BREAKER", "/breaker"),
     ("PER_SECOND", "/per_second"),
+    ("HELD_UNTIL", "/held_until"),
 ];
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use chrono::TimeDelta;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -52,6 +53,8 @@ pub struct LaneView {
     pub breaker: Standing,
     /// Pushes a second that this node limits it to; `None` while it does not.
     pub per_second: Option<u32>,
+    /// Until when nothing goes through it at this node: its provider asked to wait, or its breaker is open.
+    pub held_until: Option<Timestamp>,
     /// From when on the provider refuses the credential, where that is known.
     pub credential_expires_at: Option<Timestamp>,
 }
@@ -193,6 +196,7 @@ impl Dispatch {
     }
 
     fn lane_views(&self, key: LaneKey) -> Vec<LaneView> {
+        let now = self.node.now();
         let Condition { pauses, flow, services } = self.node.lanes.get(key).condition();
         let parts: &[Option<Platform>] = match key.provider {
             ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
@@ -212,6 +216,7 @@ impl Dispatch {
                 reason: pause.map(Pause::describe),
                 breaker: flow.breaker,
                 per_second: flow.per_second,
+                held_until: flow.held_for.and_then(|left| now.checked_add_signed(TimeDelta::from_std(left).ok()?)),
                 credential_expires_at,
             }
         };

@@ -169,6 +169,7 @@ impl WayIn for FakePath {
             reason: Some("credential".into()),
             breaker: Standing::HalfOpen,
             per_second: Some(500),
+            held_until: Some(self.clock.now()),
             credential_expires_at: None,
         }]
     }

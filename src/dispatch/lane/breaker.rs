@@ -82,6 +82,14 @@ impl Breaker {
         }
     }
 
+    /// How much longer it is open.
+    pub(super) fn open_for(&self, now: Duration) -> Option<Duration> {
+        match self.state {
+            State::Open { until } => until.checked_sub(now).filter(|left| !left.is_zero()),
+            State::Closed { .. } | State::HalfOpen { .. } => None,
+        }
+    }
+
     /// One goes, where nothing holds it: as a probe unless it is closed. Its turn, to be told with what becomes of it.
     pub(super) fn begin(&mut self) -> u64 {
         match &mut self.state {
@@ -212,7 +220,9 @@ mod tests {
     fn nothing_goes_while_it_is_open_and_five_probes_after() {
         let mut breaker = open();
         assert_eq!(breaker.hold(NOW), Some(Duration::from_secs(1)));
+        assert_eq!(breaker.open_for(NOW), Some(Duration::from_secs(1)));
         let later = NOW + Duration::from_secs(1);
+        assert_eq!(breaker.open_for(later), None, "probes may go");
         let probes = go(&mut breaker, later);
         assert_eq!((probes.len(), breaker.hold(later)), (5, Some(PROBING)));
         breaker.withdraw(0);

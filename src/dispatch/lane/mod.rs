@@ -195,8 +195,9 @@ impl Lane {
 
     /// What is known of it.
     pub fn condition(&self) -> Condition {
+        let now = self.clock.monotonic();
         let state = self.state.lock();
-        Condition { pauses: state.trust.pauses(), flow: state.ways.flow(), services: state.ways.held() }
+        Condition { pauses: state.trust.pauses(), flow: state.ways.flow(now), services: state.ways.held(now) }
     }
 
     /// Takes note of its pauses as all nodes know them; answers those that the others do not know of yet. `generation`: of the credential that

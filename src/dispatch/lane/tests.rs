@@ -102,6 +102,7 @@ fn a_lane_whose_provider_fails_sends_five_probes() {
     (0..20).for_each(|_| answer(&lane, &failed()));
     let hold = held(&lane).unwrap();
     assert_eq!((hold.reason, lane.condition().flow.breaker), (WaitReason::Unavailable, Standing::Open));
+    assert_eq!(lane.condition().flow.held_for, Some(hold.wait));
     assert!(go(&world.lane(2)).is_some(), "another lane is none of its business");
     world.pass(hold.wait);
     let mut probes = fill(&lane);
@@ -143,7 +144,9 @@ fn a_throttled_lane_waits_as_long_as_it_was_told() {
     answer(&lane, &throttled(ThrottleScope::Lane));
     world.pass(Duration::from_secs(20));
     assert_eq!(held(&lane), Some(Hold::new(Duration::from_secs(40), WaitReason::Throttled)));
+    assert_eq!(lane.condition().flow.held_for, Some(Duration::from_secs(40)));
     world.pass(Duration::from_secs(40));
+    assert_eq!(lane.condition().flow.held_for, None);
     assert!(go(&lane).is_some());
 }
 

@@ -21,11 +21,13 @@ pub struct Flow {
     pub breaker: Standing,
     /// Pushes a second that it is limited to; `None` while it is not.
     pub per_second: Option<u32>,
+    /// How much longer nothing goes: the provider asked to wait, or the breaker is open.
+    pub held_for: Option<Duration>,
 }
 
 impl Flow {
     /// Nothing holds anything.
-    pub const FREE: Self = Self { breaker: Standing::Closed, per_second: None };
+    pub const FREE: Self = Self { breaker: Standing::Closed, per_second: None, held_for: None };
 }
 
 /// One way.
@@ -95,7 +97,12 @@ impl Way {
         (before, after)
     }
 
-    pub(super) fn flow(&self) -> Flow {
-        Flow { breaker: self.breaker.standing(), per_second: self.pace.per_second() }
+    pub(super) fn flow(&self, now: Duration) -> Flow {
+        let throttled_for = self.throttled_until.and_then(|until| until.checked_sub(now)).filter(|left| !left.is_zero());
+        Flow {
+            breaker: self.breaker.standing(),
+            per_second: self.pace.per_second(),
+            held_for: throttled_for.max(self.breaker.open_for(now)),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::breaker::Standing;
 use super::destination::Service;
@@ -50,19 +51,20 @@ impl Ways {
     }
 
     /// What is true of all of them together.
-    pub(super) fn flow(&self) -> Flow {
-        let flows = || self.by_service.values().map(|kept| kept.way.flow());
+    pub(super) fn flow(&self, now: Duration) -> Flow {
+        let flows = || self.by_service.values().map(|kept| kept.way.flow(now));
         Flow {
             breaker: flows().map(|flow| flow.breaker).min().unwrap_or(Standing::Closed),
             per_second: flows().map(|flow| flow.per_second).reduce(|one, other| Some(one?.saturating_add(other?))).flatten(),
+            held_for: flows().map(|flow| flow.held_for).reduce(|one, other| Some(one?.min(other?))).flatten(),
         }
     }
 
     /// The push services to which not everything goes, in the order of their names.
-    pub(super) fn held(&self) -> Vec<(Service, Flow)> {
+    pub(super) fn held(&self, now: Duration) -> Vec<(Service, Flow)> {
         let services = self.by_service.iter().filter(|(service, _)| service.origin().is_some());
         let mut held: Vec<_> =
-            services.map(|(service, kept)| (service.clone(), kept.way.flow())).filter(|(_, flow)| *flow != Flow::FREE).collect();
+            services.map(|(service, kept)| (service.clone(), kept.way.flow(now))).filter(|(_, flow)| *flow != Flow::FREE).collect();
         held.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         held
     }
@@ -70,8 +72,6 @@ impl Ways {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::word::Word;
     use super::*;
     use crate::dispatch::tests::clock::TestClock;
@@ -101,17 +101,17 @@ mod tests {
         }
         assert_eq!(ways.by_service.len(), KEPT);
         assert_eq!(ways.to(&service(0)).under_way, 1, "what is under way is counted until it ends");
-        assert_eq!(ways.held().into_iter().map(|(service, _)| service).collect::<Vec<_>>(), [service(1)]);
+        assert_eq!(ways.held(Duration::ZERO).into_iter().map(|(service, _)| service).collect::<Vec<_>>(), [service(1)]);
     }
 
     #[test]
     fn only_what_holds_all_of_them_holds_the_lane() {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
         let mut ways = Ways::new(&clock);
-        assert_eq!(ways.flow(), Flow::FREE);
+        assert_eq!(ways.flow(Duration::ZERO), Flow::FREE);
         open(ways.to(&service(1)));
-        assert_eq!(ways.flow().breaker, Standing::Open);
+        assert_eq!(ways.flow(Duration::ZERO).breaker, Standing::Open);
         ways.to(&service(2));
-        assert_eq!(ways.flow(), Flow::FREE);
+        assert_eq!(ways.flow(Duration::ZERO), Flow::FREE);
     }
 }
