@@ -125,13 +125,13 @@ impl Lane {
             return Admission::Hold(hold);
         }
         let is_one_of_many = to.service.origin().is_some();
-        if !self.wire.has_room(*under_way, is_one_of_many.then_some(way.under_way)) {
+        if !self.wire.has_room(*under_way, is_one_of_many.then_some(way.on_wire)) {
             return patience(waited, way, now);
         }
         if let Err(wait) = way.pace.admit(now) {
             return Admission::Hold(Hold { by_pace: true, ..Hold::new(wait, WaitReason::Throttled) });
         }
-        (*under_way, way.under_way) = (*under_way + 1, way.under_way + 1);
+        (*under_way, way.on_wire) = (*under_way + 1, way.on_wire + 1);
         let turn = way.breaker.begin();
         Admission::Go(Pass::new(Arc::clone(self), to.service.clone(), turn))
     }
@@ -228,7 +228,7 @@ impl Lane {
         let mut state = self.state.lock();
         state.under_way = state.under_way.saturating_sub(1);
         let way = state.ways.to(service);
-        way.under_way = way.under_way.saturating_sub(1);
+        way.on_wire = way.on_wire.saturating_sub(1);
         if let Some(turn) = silent {
             way.breaker.withdraw(turn);
         }

@@ -246,7 +246,9 @@ fn what_is_not_its_provider_s_fault_tells_a_lane_nothing() {
     (0..100).for_each(|_| answer(&lane, &elsewhere));
     let mut probes = fill(&lane);
     assert_eq!(probes.len(), 5, "none of those was a probe that counts");
-    probes.iter_mut().for_each(|probe| drop(lane.observe(&failed(), 0, probe, 0.5)));
+    for probe in &mut probes {
+        lane.observe(&failed(), 0, probe, 0.5);
+    }
     assert_eq!(lane.condition().flow.breaker, Standing::Open);
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Way {
     /// It was too slow for what came; until then nobody waits for it.
     busy_until: Option<Duration>,
     /// Pushes of it on the wire.
-    pub(super) under_way: usize,
+    pub(super) on_wire: usize,
     /// When the last of what it holds comes back.
     pub(super) line: Duration,
     /// Whether anything was ever heard from there.
@@ -53,7 +53,7 @@ impl Way {
             pace: Pace::new(clock),
             throttled_until: None,
             busy_until: None,
-            under_way: 0,
+            on_wire: 0,
             line: Duration::ZERO,
             has_answered: false,
         }

@@ -44,7 +44,7 @@ impl Ways {
     /// The ways longest unused go. One that fails is in use while anything waits for it; one with something under way stays.
     fn make_room(&mut self) {
         while self.by_service.len() >= KEPT {
-            let idle = self.by_service.iter().filter(|(_, kept)| kept.way.under_way == 0);
+            let idle = self.by_service.iter().filter(|(_, kept)| kept.way.on_wire == 0);
             let Some(oldest) = idle.min_by_key(|(_, kept)| kept.used).map(|(service, _)| service.clone()) else { return };
             self.by_service.remove(&oldest);
         }
@@ -92,7 +92,7 @@ mod tests {
     fn however_many_are_named_a_bounded_number_is_remembered() {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
         let mut ways = Ways::new(&clock);
-        ways.to(&service(0)).under_way = 1;
+        ways.to(&service(0)).on_wire = 1;
         open(ways.to(&service(1)));
         for n in 2..2000 {
             ways.to(&service(n));
@@ -100,7 +100,7 @@ mod tests {
             ways.to(&service(1));
         }
         assert_eq!(ways.by_service.len(), KEPT);
-        assert_eq!(ways.to(&service(0)).under_way, 1, "what is under way is counted until it ends");
+        assert_eq!(ways.to(&service(0)).on_wire, 1, "what is under way is counted until it ends");
         assert_eq!(ways.held(Duration::ZERO).into_iter().map(|(service, _)| service).collect::<Vec<_>>(), [service(1)]);
     }
 
