@@ -36,6 +36,8 @@ struct LaneResponse {
     /// Which part of FCM's lane.
     #[schema(value_type = Option<schema::Platform>)]
     platform: Option<Platform>,
+    /// A push service by its origin, where not everything goes to this one; null for the lane as a whole.
+    service: Option<String>,
     /// `running` or `paused`.
     state: &'static str,
     /// Why it is paused.
@@ -44,6 +46,9 @@ struct LaneResponse {
     breaker: &'static str,
     /// Pushes a second that it is limited to, since the provider asked for patience; null while it is not.
     per_second: Option<u32>,
+    /// Until when nothing is sent, since the provider asked to wait or the breaker is open; null while neither holds it.
+    #[schema(value_type = Option<schema::Instant>)]
+    held_until: Option<Timestamp>,
     /// From when on the provider refuses the credential, where the credential says so: a push certificate does, keys do not.
     #[schema(value_type = Option<schema::Instant>)]
     credential_expires_at: Option<Timestamp>,
@@ -124,10 +129,12 @@ impl From<LaneView> for LaneResponse {
             provider: lane.provider,
             environment: lane.environment,
             platform: lane.platform,
+            service: lane.service,
             state,
             reason: lane.reason,
             breaker: lane.breaker.as_str(),
             per_second: lane.per_second,
+            held_until: lane.held_until,
             credential_expires_at: lane.credential_expires_at,
         }
     }

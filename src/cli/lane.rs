@@ -21,7 +21,7 @@ enum Action {
     List,
     /// Let a provider's lanes go on, once what paused them is repaired.
     Resume {
-        /// apns or fcm.
+        /// apns, fcm or webpush.
         provider: String,
     },
 }
@@ -30,10 +30,12 @@ const COLUMNS: &[Column] = &[
     ("PROVIDER", "/provider"),
     ("ENVIRONMENT", "/environment"),
     ("PLATFORM", "/platform"),
+    ("SERVICE", "/service"),
     ("STATE", "/state"),
     ("REASON", "/reason"),
     ("BREAKER", "/breaker"),
     ("PER_SECOND", "/per_second"),
+    ("HELD_UNTIL", "/held_until"),
 ];
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {

@@ -7,13 +7,12 @@ use chrono::TimeDelta;
 use tokio::time::timeout;
 
 use super::job::{FollowUp, Job};
-use super::lane::{Admission, Hold, Lane, LaneKey};
+use super::lane::{Admission, Destination, Hold, Lane, LaneKey};
 use super::node::Node;
 use super::plan::{self, Sending};
 use super::recorder::What;
 use super::send::{self, Passed, tell};
 use crate::domain::Timestamp;
-use crate::domain::device::Platform;
 use crate::domain::reason::WaitReason;
 
 /// The targets of one work row on their way to their lanes.
@@ -22,8 +21,8 @@ struct HandOut<'a> {
     job: &'a Arc<Job>,
     /// On the monotonic clock: what was read of the targets is too old then.
     until: Duration,
-    /// Lanes that hold what goes to these platforms, and until when what they hold waits: the same for all, so that it is one row again.
-    held: Vec<(LaneKey, Option<Platform>, Hold, Timestamp)>,
+    /// Lanes that hold what goes to these destinations, and until when what they hold waits: the same for all, so that it is one row again.
+    held: Vec<(LaneKey, Destination, Hold, Timestamp)>,
 }
 
 /// What becomes of a target.
@@ -57,16 +56,16 @@ impl HandOut<'_> {
     async fn way(&mut self, sending: &Sending, rest: usize) -> Way {
         let receiver = &sending.receiver;
         let key = LaneKey { app: self.job.work.key.app, provider: receiver.provider(), environment: receiver.environment() };
-        let to = receiver.platform();
-        if let Some((.., hold, due)) = self.held.iter().find(|(lane, platform, ..)| *lane == key && *platform == to) {
+        let to = receiver.destination();
+        if let Some((.., hold, due)) = self.held.iter().find(|(lane, held, ..)| *lane == key && *held == to) {
             return Way::Held(*hold, *due);
         }
         let lane = self.node.lanes.get(key);
-        match self.admission(&lane, to).await {
+        match self.admission(&lane, &to).await {
             Ok(passed) => Way::Go(passed),
             Err(Some(hold)) => {
                 let targets = if hold.by_pace { 1 } else { rest };
-                let wait = lane.held(hold, targets, self.job.fraction);
+                let wait = lane.held(&to, hold, targets, self.job.fraction);
                 let due = self.node.now() + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
                 if !hold.by_pace {
                     self.held.push((key, to, hold, due));
@@ -79,13 +78,13 @@ impl HandOut<'_> {
     }
 
     /// A pass of the lane and a permit of the node, or what holds it; neither where it came too late.
-    async fn admission(&self, lane: &Arc<Lane>, platform: Option<Platform>) -> Result<Passed, Option<Hold>> {
+    async fn admission(&self, lane: &Arc<Lane>, to: &Destination) -> Result<Passed, Option<Hold>> {
         loop {
             let ended = self.node.lanes.wire().ended();
             if self.node.monotonic() > self.until {
                 return Err(None);
             }
-            let wait = match lane.admit(platform) {
+            let wait = match lane.admit(to) {
                 Admission::Go(pass) => {
                     let permit = tokio::select! {
                         biased;

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use chrono::TimeDelta;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +16,7 @@ use super::directory::{App, Directory};
 use super::draft::{Draft, Rejected};
 use super::explain;
 pub use super::explain::{Explained, Question, Who};
-use super::lane::{Condition, LaneKey, Pause, Standing, environments};
+use super::lane::{Condition, Flow, LaneKey, Pause, Service, Standing, environments};
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
@@ -42,6 +43,8 @@ pub struct LaneView {
     pub environment: Option<Environment>,
     /// Which part of FCM's lane.
     pub platform: Option<Platform>,
+    /// Which push service, by its origin, where one is held by itself.
+    pub service: Option<String>,
     /// Whether someone or something holds it.
     pub paused: bool,
     /// Why.
@@ -50,6 +53,8 @@ pub struct LaneView {
     pub breaker: Standing,
     /// Pushes a second that this node limits it to; `None` while it does not.
     pub per_second: Option<u32>,
+    /// Until when nothing goes through it at this node: its provider asked to wait, or its breaker is open.
+    pub held_until: Option<Timestamp>,
     /// From when on the provider refuses the credential, where that is known.
     pub credential_expires_at: Option<Timestamp>,
 }
@@ -191,7 +196,8 @@ impl Dispatch {
     }
 
     fn lane_views(&self, key: LaneKey) -> Vec<LaneView> {
-        let Condition { pauses, breaker, per_second } = self.node.lanes.get(key).condition();
+        let now = self.node.now();
+        let Condition { pauses, flow, services } = self.node.lanes.get(key).condition();
         let parts: &[Option<Platform>] = match key.provider {
             ProviderKind::Fcm => &[Some(Platform::Android), Some(Platform::Ios), Some(Platform::Web)],
             ProviderKind::Apns | ProviderKind::Webpush => &[None],
@@ -199,20 +205,23 @@ impl Dispatch {
         let app = self.node.directory.app(key.app);
         let provider = app.as_ref().and_then(|app| app.providers.get(&key.provider));
         let credential_expires_at = provider.and_then(|provider| provider.credential_expires_at());
-        let view = |part: &Option<Platform>| {
-            let pause = pauses.iter().find(|(paused, _)| paused.is_none() || paused == part).map(|(_, pause)| pause);
+        let view = |platform: Option<Platform>, service: &Service, flow: Flow| {
+            let pause = pauses.iter().find(|(paused, _)| paused.is_none() || *paused == platform).map(|(_, pause)| pause);
             LaneView {
                 provider: key.provider,
                 environment: (key.provider == ProviderKind::Apns).then_some(key.environment),
-                platform: *part,
+                platform,
+                service: service.origin().map(str::to_owned),
                 paused: pause.is_some(),
                 reason: pause.map(Pause::describe),
-                breaker,
-                per_second,
+                breaker: flow.breaker,
+                per_second: flow.per_second,
+                held_until: flow.held_for.and_then(|left| now.checked_add_signed(TimeDelta::from_std(left).ok()?)),
                 credential_expires_at,
             }
         };
-        parts.iter().map(view).collect()
+        let whole = parts.iter().map(|part| view(*part, &Service::default(), flow));
+        whole.chain(services.iter().map(|(service, flow)| view(None, service, *flow))).collect()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use uuid::Uuid;
 
+use super::lane::{Destination, Service};
 use crate::domain::broadcast::Broadcast;
 use crate::domain::collapse;
-use crate::domain::device::{Environment, Platform, ProviderKind};
+use crate::domain::device::{Environment, ProviderKind};
 use crate::domain::id::{NotificationId, PersonPk, Target};
 use crate::domain::work::Pair;
 use crate::store::engine::Recipient;
@@ -35,11 +36,11 @@ impl Receiver {
         }
     }
 
-    /// What it runs on; `None`: on everything that the provider carries to.
-    pub fn platform(&self) -> Option<Platform> {
+    /// Where in its lane it goes; of a broadcast, to every platform that the provider carries to.
+    pub fn destination(&self) -> Destination {
         match self {
-            Self::Device(recipient) => Some(recipient.platform),
-            Self::Broadcast(_) => None,
+            Self::Device(recipient) => Destination { platform: Some(recipient.platform), service: Service::of(&recipient.token) },
+            Self::Broadcast(_) => Destination { platform: None, service: Service::default() },
         }
     }
 

@@ -58,8 +58,8 @@ pub enum Outcome {
         retry_after: Option<Duration>,
         /// The provider's word, or what the connection suffered.
         reason: Reason,
-        /// Whether the provider said so itself (a 5xx); else nothing was heard of it.
-        answered: bool,
+        /// Whose fault it is.
+        fault: Fault,
     },
 }
 
@@ -117,6 +117,18 @@ pub enum RefusalScope {
     Lane,
     /// What the provider forwards to Apple and browsers; Android goes on (FCM's `THIRD_PARTY_AUTH_ERROR`).
     IosAndWeb,
+}
+
+/// Whose fault it is that a push came to nothing for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The provider's: it said so itself (a 5xx).
+    Answered,
+    /// The provider's or the network's: nothing was heard.
+    Silent,
+    /// Not that of the peer whose push it is: this node had too much under way for it, or somebody else was asked as well. It says nothing of
+    /// the peer.
+    Elsewhere,
 }
 
 /// Whom the provider wants spared.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::http2::{Answer, ConnectError, Error, retry_after};
 use super::{Context, Outcome};
-use crate::domain::outcome::Reason;
+use crate::domain::outcome::{Fault, Reason};
 
 /// The outcome of a request that got no answer.
 pub(super) fn outcome(error: &Error) -> Outcome {
@@ -16,15 +16,17 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         Error::Connect(cause) | Error::BackingOff { cause, .. } if matches!(**cause, ConnectError::Forbidden) => {
             Outcome::MessageRejected { reason, too_large: false }
         }
-        Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason, answered: false },
+        // ours: the provider is not what is slow, or it shows by what was sent
+        Error::NoStream => Outcome::Unavailable { retry_after: None, reason, fault: Fault::Elsewhere },
+        Error::BackingOff { left, .. } => Outcome::Unavailable { retry_after: Some(*left), reason, fault: Fault::Silent },
         Error::Connect(_)
-        | Error::NoStream
+        | Error::NoConnection
         | Error::Refused
         | Error::ShuttingDown
         | Error::TimedOut
         | Error::Reset(_)
         | Error::Lost
-        | Error::AnswerTooLarge(_) => Outcome::Unavailable { retry_after: None, reason, answered: false },
+        | Error::AnswerTooLarge(_) => Outcome::Unavailable { retry_after: None, reason, fault: Fault::Silent },
     }
 }
 
@@ -46,5 +48,29 @@ impl Patience {
     /// What was asked for, else `floor` if such rules hold.
     pub(super) fn or(self, floor: Duration) -> Option<Duration> {
         self.retry_after.or(self.floors.then_some(floor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_stream_of_our_own_that_was_not_free_is_not_the_provider_s_fault() {
+        let lost = ConnectError::TimedOut(Duration::from_secs(5));
+        for (error, expected) in [
+            (Error::NoStream, Fault::Elsewhere),
+            (Error::NoConnection, Fault::Silent),
+            (Error::Connect(lost.into()), Fault::Silent),
+            (Error::Refused, Fault::Silent),
+            (Error::ShuttingDown, Fault::Silent),
+            (Error::TimedOut, Fault::Silent),
+            (Error::Reset(h2::Reason::INTERNAL_ERROR), Fault::Silent),
+            (Error::Lost, Fault::Silent),
+            (Error::AnswerTooLarge(9), Fault::Silent),
+        ] {
+            let Outcome::Unavailable { fault, .. } = outcome(&error) else { panic!("{error}") };
+            assert_eq!(fault, expected, "{error}");
+        }
     }
 }

@@ -127,6 +127,8 @@ async fn a_full_quota_holds_the_lane() {
     assert_eq!(waiting["attempts"], 0);
     assert!(waiting["next_attempt_at"].is_string(), "{waiting}");
     assert_eq!(parts(&dev).await, states("running", "running", "running"), "patience is no pause");
+    let held = held_until(&dev).await;
+    assert!(held.len() == 3 && held.iter().all(Option::is_some), "{held:?}");
 
     assert_eq!(dev.done(&first).await["counts"]["sent"], 1);
     assert_eq!(dev.done(&second).await["counts"]["sent"], 1);
@@ -135,6 +137,14 @@ async fn a_full_quota_holds_the_lane() {
     for push in [&dev.pushes(&token(ANDROID)).await[1], &dev.push(&token("other")).await] {
         assert!(at(push) - refused >= TimeDelta::seconds(4), "{push}");
     }
+    assert!(held_until(&dev).await.iter().all(Option::is_none), "it is over");
+}
+
+/// Until when each part of the lane is held.
+async fn held_until(dev: &Dev) -> Vec<Option<DateTime<Utc>>> {
+    let lanes = dev.items("/v1/lanes").await;
+    let until = |lane: &Value| Some(lane["held_until"].as_str()?.parse().unwrap());
+    lanes.iter().filter(|lane| lane["provider"] == "fcm").map(until).collect()
 }
 
 #[tokio::test]

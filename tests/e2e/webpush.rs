@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::instant;
-use crate::daemon::{Client, Dev, Process, Simulator, herald};
+use crate::daemon::{Client, Dev, Process, Simulator, herald, until};
 
 /// A subscription whose endpoint ends so.
 async fn subscribe(simulator: &Client, id: &str) -> Value {
@@ -171,12 +171,19 @@ async fn a_refused_key_is_the_subscription_s_or_the_lane_s() {
     browser(&dev, "firefox", "ben").await;
     dev.behave(json!([{"provider": "webpush", "respond": {"status": 403}}])).await;
     let id = dev.notify(&to("ben")).await;
+    dev.waits(&id, "firefox", "unavailable").await;
+    assert_eq!(lane(&dev).await["state"], "running", "one proves nothing");
+    for n in 0..9 {
+        browser(&dev, &format!("firefox-{n}"), "eve").await;
+    }
+    let others = dev.notify(&to("eve")).await;
     dev.waits(&id, "firefox", "lane_paused").await;
     let paused = lane(&dev).await;
     assert_eq!((&paused["state"], &paused["reason"]), (&json!("paused"), &json!("credential_refused: status 403")));
     dev.behave(json!([])).await;
     assert_eq!(dev.post("/v1/lanes/webpush/resume", &Value::Null).await.expect(200)["state"], "running");
     assert_eq!(dev.done(&id).await["counts"]["sent"], 1);
+    assert_eq!(dev.done(&others).await["counts"]["sent"], 9);
 
     // from now on it is known to be taken
     dev.behave(json!([{"provider": "webpush", "respond": {"status": 401, "reason": "109"}, "times": 1}])).await;
@@ -261,6 +268,33 @@ async fn a_stored_endpoint_that_is_no_longer_allowed_is_not_connected_to() {
         assert_eq!(simulator.client.pushes("firefox").await.len(), 1, "the one of before");
         assert!(daemon.terminate().await.success());
     }
+}
+
+/// Push services fail apart: one that is away, with most of what is sent, holds up no other of its app.
+#[tokio::test]
+async fn a_push_service_that_is_away_holds_up_no_other() {
+    let simulator = Simulator::start();
+    let key = simulator.key("send,manage,read");
+    let subscription = subscribe(&simulator.client, "firefox").await;
+    let real = subscription["endpoint"].as_str().unwrap().strip_prefix("https://").unwrap().split_once('/').unwrap().0.to_owned();
+    // nobody listens there
+    let away = "localhost:1";
+    let hosts = json!([real, away]).to_string();
+    let (_daemon, client) = serve(&simulator, &key, &[("HERALD__APPS__DEMO__WEBPUSH__ALLOWED_HOSTS", &hosts)]);
+    client.put("/v1/devices/firefox", &web("ann", &subscription)).await.expect(201);
+    for n in 0..40 {
+        client.put(&format!("/v1/devices/gone-{n}"), &web("eve", &at(&format!("https://{away}/{n}")))).await.expect(201);
+    }
+    client.notify(&to("eve")).await;
+    let held = until("what is away is held", async || {
+        client.items("/v1/lanes").await.into_iter().find(|lane| lane["service"] == format!("https://{away}"))
+    });
+    let held = held.await;
+    assert_eq!((&held["provider"], &held["state"]), (&json!("webpush"), &json!("running")), "{held}");
+    assert_ne!(held["breaker"], "closed", "{held}");
+    assert_eq!(client.send_and_wait(&to("ann")).await["counts"]["sent"], 1);
+    let whole = lane(&client).await;
+    assert_eq!((&whole["service"], &whole["breaker"], &whole["held_until"]), (&Value::Null, &json!("closed"), &Value::Null), "{whole}");
 }
 
 /// Registering a browser works; nobody here can send to it.

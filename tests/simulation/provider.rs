@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use herald::domain::device::ProviderKind;
 use herald::domain::id::NotificationId;
-use herald::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use herald::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use herald::providers::{Body, Message, Provider, Push, RenderError, Rendered};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -37,14 +37,14 @@ impl SimProvider {
                 Down::Fails => quick,
                 Down::Stalls => timeout,
             };
-            return (Outcome::Unavailable { retry_after: None, reason, answered: false }, takes);
+            return (Outcome::Unavailable { retry_after: None, reason, fault: Fault::Silent }, takes);
         }
         if !sim.strikes(sim.weather.bad_sends) {
             return (accepted, quick);
         }
         let retry_after = chance.one_in(2).then(|| chance.millis(500, 8_000));
         match chance.below(16) {
-            0..=2 => (Outcome::Unavailable { retry_after, reason, answered: false }, quick),
+            0..=2 => (Outcome::Unavailable { retry_after, reason, fault: Fault::Silent }, quick),
             3..=4 => (Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token }, quick),
             5 => (Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Lane }, quick),
             6..=7 => (Outcome::TokenDead { since: None, reason }, quick),
@@ -52,7 +52,7 @@ impl SimProvider {
             9 => (Outcome::MessageRejected { reason, too_large: false }, quick),
             10 if chance.one_in(8) => (Outcome::CredentialRefused { reason, scope: RefusalScope::Lane }, quick),
             // no answer comes, and the connection is given up
-            11..=12 => (Outcome::Unavailable { retry_after: None, reason, answered: false }, timeout),
+            11..=12 => (Outcome::Unavailable { retry_after: None, reason, fault: Fault::Silent }, timeout),
             _ => (accepted, chance.millis(40, SEND_TIMEOUT * 1_000)),
         }
     }

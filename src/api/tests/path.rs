@@ -164,10 +164,12 @@ impl WayIn for FakePath {
             provider: ProviderKind::Apns,
             environment: None,
             platform: None,
+            service: None,
             paused: true,
             reason: Some("credential".into()),
             breaker: Standing::HalfOpen,
             per_second: Some(500),
+            held_until: Some(self.clock.now()),
             credential_expires_at: None,
         }]
     }

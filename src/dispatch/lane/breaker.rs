@@ -1,4 +1,4 @@
-//! The circuit breaker of a lane: a provider that fails is sent a few probes instead of everything.
+//! The circuit breaker of a way: a peer that fails is sent a few probes instead of everything.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ const PROBES: u32 = 5;
 /// How long others wait while the probes are under way.
 const PROBING: Duration = Duration::from_secs(1);
 
-/// Where a breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a breaker stands; the further down, the less goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Everything goes.
     Closed,
-    /// Nothing goes.
-    Open,
     /// Probes go.
     HalfOpen,
+    /// Nothing goes.
+    Open,
 }
 
 impl Standing {
@@ -79,6 +79,14 @@ impl Breaker {
             State::Open { until } if now < until => Some(until.saturating_sub(now)),
             State::HalfOpen { begun, .. } if begun >= PROBES => Some(PROBING),
             State::Closed { .. } | State::Open { .. } | State::HalfOpen { .. } => None,
+        }
+    }
+
+    /// How much longer it is open.
+    pub(super) fn open_for(&self, now: Duration) -> Option<Duration> {
+        match self.state {
+            State::Open { until } => until.checked_sub(now).filter(|left| !left.is_zero()),
+            State::Closed { .. } | State::HalfOpen { .. } => None,
         }
     }
 
@@ -212,7 +220,9 @@ mod tests {
     fn nothing_goes_while_it_is_open_and_five_probes_after() {
         let mut breaker = open();
         assert_eq!(breaker.hold(NOW), Some(Duration::from_secs(1)));
+        assert_eq!(breaker.open_for(NOW), Some(Duration::from_secs(1)));
         let later = NOW + Duration::from_secs(1);
+        assert_eq!(breaker.open_for(later), None, "probes may go");
         let probes = go(&mut breaker, later);
         assert_eq!((probes.len(), breaker.hold(later)), (5, Some(PROBING)));
         breaker.withdraw(0);

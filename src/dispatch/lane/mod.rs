@@ -3,13 +3,18 @@
 //! A lane is held while its credential is not to be trusted ([`trust`]), while the provider fails ([`breaker`]), and as long as the provider
 //! asked to wait; it is slowed down where the provider asks for patience ([`pace`]), and has no more under way than leaves room for the
 //! others ([`share`]). What it holds goes back to the store: nobody behind it waits.
+//!
+//! Trust is the lane's; all the rest is of a way to one peer ([`way`]), of which Web Push has as many as there are push services ([`ways`]).
 
 mod admission;
 mod breaker;
+mod destination;
 mod lanes;
 mod pace;
 mod share;
 mod trust;
+mod way;
+mod ways;
 mod word;
 
 use std::sync::Arc;
@@ -20,25 +25,26 @@ use parking_lot::Mutex;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::AppId;
-use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
+use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::reason::WaitReason;
 use crate::store::engine::Death;
 
 pub use admission::{Admission, Hold};
 pub use breaker::Standing;
+pub use destination::{Destination, Service};
 pub use lanes::{Lanes, environments};
 pub use share::{Pass, Wire};
 pub use trust::{Mismatch, Pause};
+pub use way::Flow;
 
-use breaker::Breaker;
-use pace::{PORTIONS, Pace};
+use pace::PORTIONS;
 use trust::Trust;
+use way::Way;
+use ways::Ways;
 use word::Word;
 
 /// How long what waits behind a paused lane waits before it looks again.
 pub const PAUSED: Duration = Duration::from_secs(15);
-/// How long what found its lane too slow waits before it looks again.
-const BUSY: Duration = Duration::from_secs(1);
 /// Targets that are let back to a held lane in a second, unless its pace is slower: they are read again for it, and others are to be served as well.
 const BACK_PER_SECOND: u32 = 4000;
 /// They come back this much later than the first of them, at most: a provider that returns has its traffic again soon.
@@ -66,10 +72,10 @@ pub struct LaneKey {
 pub struct Condition {
     /// Why it is paused, by part.
     pub pauses: Vec<(Option<Platform>, Pause)>,
-    /// Its breaker.
-    pub breaker: Standing,
-    /// Pushes a second that it is limited to; `None` while it is not.
-    pub per_second: Option<u32>,
+    /// How freely pushes go; of Web Push what is true of all push services.
+    pub flow: Flow,
+    /// The push services to which not everything goes.
+    pub services: Vec<(Service, Flow)>,
 }
 
 /// What an outcome means beyond its push.
@@ -93,55 +99,41 @@ struct State {
     /// Of the app when its credential was last replaced.
     generation: u64,
     trust: Trust,
-    breaker: Breaker,
-    pace: Pace,
-    /// The provider asked to wait until then.
-    throttled_until: Option<Duration>,
-    /// It was too slow for what came; until then nobody waits for it.
-    busy_until: Option<Duration>,
+    ways: Ways,
     /// Pushes of it on the wire.
     under_way: usize,
-    /// When the last of what it holds comes back.
-    line: Duration,
     /// The second in which workers waited for it, and how long.
     waited: (u64, Duration),
 }
 
 impl Lane {
     fn new(key: LaneKey, clock: &Arc<dyn Clock>, wire: &Arc<Wire>) -> Self {
-        let state = State {
-            generation: 0,
-            trust: Trust::default(),
-            breaker: Breaker::default(),
-            pace: Pace::new(clock),
-            throttled_until: None,
-            busy_until: None,
-            under_way: 0,
-            line: Duration::ZERO,
-            waited: (0, Duration::ZERO),
-        };
+        let state = State { generation: 0, trust: Trust::default(), ways: Ways::new(clock), under_way: 0, waited: (0, Duration::ZERO) };
         Self { key, clock: Arc::clone(clock), wire: Arc::clone(wire), state: Mutex::new(state) }
     }
 
-    /// Whether a push to this platform may go now; `None`: to all that the provider carries to, as a broadcast does.
-    pub fn admit(self: &Arc<Self>, platform: impl Into<Option<Platform>>) -> Admission {
+    /// Whether a push may go there now.
+    pub fn admit(self: &Arc<Self>, to: &Destination) -> Admission {
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
-        if let Some(hold) = state.hold(platform.into(), now) {
+        let State { trust, ways, under_way, waited, .. } = &mut *state;
+        if trust.is_paused(to.platform) {
+            return Admission::Hold(Hold::new(PAUSED, WaitReason::LanePaused));
+        }
+        let way = ways.to(&to.service);
+        if let Some(hold) = way.hold(now) {
             return Admission::Hold(hold);
         }
-        if let Some(wait) = state.breaker.hold(now) {
-            return Admission::Hold(Hold::new(wait, WaitReason::Unavailable));
+        let is_one_of_many = to.service.origin().is_some();
+        if !self.wire.has_room(*under_way, is_one_of_many.then_some(way.on_wire)) {
+            return patience(waited, way, now);
         }
-        if !self.wire.has_room(state.under_way) {
-            return state.patience(now);
-        }
-        if let Err(wait) = state.pace.admit(now) {
+        if let Err(wait) = way.pace.admit(now) {
             return Admission::Hold(Hold { by_pace: true, ..Hold::new(wait, WaitReason::Throttled) });
         }
-        state.under_way += 1;
-        let turn = state.breaker.begin();
-        Admission::Go(Pass::new(Arc::clone(self), turn))
+        (*under_way, way.on_wire) = (*under_way + 1, way.on_wire + 1);
+        let turn = way.breaker.begin();
+        Admission::Go(Pass::new(Arc::clone(self), to.service.clone(), turn))
     }
 
     /// A worker waited so long for it.
@@ -149,21 +141,22 @@ impl Lane {
         self.state.lock().waited.1 += wait;
     }
 
-    /// How long a work row's targets are held: later, the more is held already, and up to a fifth later by chance (`fraction`, in `[0, 1)`), so
-    /// that they do not all come back at once. What is paused looks again at the same time.
-    pub fn held(&self, hold: Hold, targets: usize, fraction: f64) -> Duration {
+    /// How long a work row's targets for one destination are held: later, the more is held already, and up to a fifth later by chance (`fraction`,
+    /// in `[0, 1)`), so that they do not all come back at once. What is paused looks again at the same time.
+    pub fn held(&self, to: &Destination, hold: Hold, targets: usize, fraction: f64) -> Duration {
         if hold.reason == WaitReason::LanePaused {
             return hold.wait;
         }
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
-        let (rate, longest) = match state.pace.per_second().filter(|_| hold.by_pace) {
+        let way = state.ways.to(&to.service);
+        let (rate, longest) = match way.pace.per_second().filter(|_| hold.by_pace) {
             Some(per_second) => (per_second.max(1), LONGEST_LINE),
             None => (BACK_PER_SECOND, LONGEST_SPREAD),
         };
         let wait = if hold.by_pace { hold.wait } else { hold.wait.mul_f64(1.0 + SPREAD * fraction) };
-        let place = state.line.clamp(now + wait, now + wait + longest);
-        state.line = place + Duration::from_secs(1) * u32::try_from(targets).unwrap_or(u32::MAX) / rate;
+        let place = way.line.clamp(now + wait, now + wait + longest);
+        way.line = place + Duration::from_secs(1) * u32::try_from(targets).unwrap_or(u32::MAX) / rate;
         let wait = place.saturating_sub(now);
         if hold.by_pace { in_portions(wait) } else { wait }
     }
@@ -172,21 +165,17 @@ impl Lane {
     pub fn observe(&self, outcome: &Outcome, generation: u64, pass: &mut Pass, fraction: f64) -> Observed {
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
-        if let Outcome::Throttled { retry_after: Some(wait), scope: ThrottleScope::Lane, .. } = outcome {
-            state.throttled_until = state.throttled_until.max(Some(now + *wait));
-        }
+        let service = pass.service().clone();
+        let way = state.ways.to(&service);
+        way.throttle(outcome, now);
         if let Some(word) = Word::of(outcome)
             && let Some(turn) = pass.tell()
         {
-            let before = state.breaker.standing();
-            state.breaker.answered(matches!(word, Word::Failed { .. }), turn, now, fraction);
-            state.pace.answered(matches!(word, Word::Patience | Word::Failed { answered: true }), now);
-            let after = state.breaker.standing();
-            if before != after && after != Standing::HalfOpen {
-                // what it was slowed down by is an outage, or was one
-                state.pace = Pace::new(&self.clock);
+            let (before, after) = way.answered(word, turn, now, fraction);
+            // a service that never answered is a name that somebody made up, until it does
+            if before != after && (way.has_answered || service.origin().is_none()) {
+                self.say(&service, after);
             }
-            self.say(before, after);
         }
         let is_outdated = generation < state.generation;
         Observed { is_outdated, due: if is_outdated { Vec::new() } else { state.trust.observe(outcome) } }
@@ -206,8 +195,9 @@ impl Lane {
 
     /// What is known of it.
     pub fn condition(&self) -> Condition {
+        let now = self.clock.monotonic();
         let state = self.state.lock();
-        Condition { pauses: state.trust.pauses(), breaker: state.breaker.standing(), per_second: state.pace.per_second() }
+        Condition { pauses: state.trust.pauses(), flow: state.ways.flow(now), services: state.ways.held(now) }
     }
 
     /// Takes note of its pauses as all nodes know them; answers those that the others do not know of yet. `generation`: of the credential that
@@ -234,57 +224,37 @@ impl Lane {
     }
 
     /// A push is off the wire. `silent`: the turn in which it began, where it told nothing.
-    fn ended(&self, silent: Option<u64>) {
+    fn ended(&self, service: &Service, silent: Option<u64>) {
         let mut state = self.state.lock();
         state.under_way = state.under_way.saturating_sub(1);
+        let way = state.ways.to(service);
+        way.on_wire = way.on_wire.saturating_sub(1);
         if let Some(turn) = silent {
-            state.breaker.withdraw(turn);
+            way.breaker.withdraw(turn);
         }
     }
 
-    fn say(&self, before: Standing, after: Standing) {
+    fn say(&self, service: &Service, after: Standing) {
         let LaneKey { app, provider, environment } = self.key;
-        let (app, provider, environment) = (app.0, provider.as_str(), environment.as_str());
+        let (app, provider, environment, service) = (app.0, provider.as_str(), environment.as_str(), service.origin());
         match after {
-            _ if before == after => {}
             Standing::Open => {
                 metrics::counter!("herald_breaker_opened_total", "provider" => provider).increment(1);
-                tracing::warn!(app, provider, environment, "a provider fails: its lane sends nothing but probes for a while");
+                tracing::warn!(app, provider, environment, service, "a provider fails: its lane sends nothing but probes for a while");
             }
-            Standing::Closed => tracing::info!(app, provider, environment, "a provider is back: its lane sends again"),
+            Standing::Closed => tracing::info!(app, provider, environment, service, "a provider is back: its lane sends again"),
             Standing::HalfOpen => {}
         }
     }
 }
 
-impl State {
-    fn hold(&mut self, platform: Option<Platform>, now: Duration) -> Option<Hold> {
-        if self.trust.is_paused(platform) {
-            return Some(Hold::new(PAUSED, WaitReason::LanePaused));
-        }
-        for until in [&mut self.throttled_until, &mut self.busy_until] {
-            match *until {
-                Some(instant) if instant > now => {
-                    return Some(Hold::new(instant.saturating_sub(now), WaitReason::Throttled));
-                }
-                Some(_) | None => *until = None,
-            }
-        }
-        None
+/// What a worker has left to wait for the lane in this second; without, nobody waits for the way for a moment.
+fn patience(waited: &mut (u64, Duration), way: &mut Way, now: Duration) -> Admission {
+    if waited.0 != now.as_secs() {
+        *waited = (now.as_secs(), Duration::ZERO);
     }
-
-    /// What a worker has left to wait in this second; without, nobody waits for the lane for a moment.
-    fn patience(&mut self, now: Duration) -> Admission {
-        if self.waited.0 != now.as_secs() {
-            self.waited = (now.as_secs(), Duration::ZERO);
-        }
-        let left = PATIENCE.saturating_sub(self.waited.1);
-        if left.is_zero() {
-            self.busy_until = Some(now + BUSY);
-            return Admission::Hold(Hold::new(BUSY, WaitReason::Throttled));
-        }
-        Admission::Soon(left)
-    }
+    let left = PATIENCE.saturating_sub(waited.1);
+    if left.is_zero() { way.is_busy(now) } else { Admission::Soon(left) }
 }
 
 /// Rounded up to the next portion of a second: what comes back together is one row.

@@ -64,6 +64,11 @@ impl Pace {
         Self { clock: Arc::clone(clock), second: Second::default(), limit: None }
     }
 
+    /// It starts anew.
+    pub(super) fn forget(&mut self) {
+        (self.second, self.limit) = (Second::default(), None);
+    }
+
     /// Pushes a second; `None` while nothing limits it.
     pub(super) fn per_second(&self) -> Option<u32> {
         self.limit.as_ref().map(|limit| limit.per_second)

@@ -1,8 +1,8 @@
-//! What an outcome says of the provider itself, whatever it says of the push.
+//! What an outcome says of the peer itself, whatever it says of the push.
 
-use crate::domain::outcome::{Outcome, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, ThrottleScope};
 
-/// Of a provider.
+/// Of a peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     /// It works.
@@ -16,7 +16,8 @@ pub(super) enum Word {
 impl Word {
     pub(super) fn of(outcome: &Outcome) -> Option<Self> {
         match outcome {
-            Outcome::Unavailable { answered, .. } => Some(Self::Failed { answered: *answered }),
+            Outcome::Unavailable { fault: Fault::Answered, .. } => Some(Self::Failed { answered: true }),
+            Outcome::Unavailable { fault: Fault::Silent, .. } => Some(Self::Failed { answered: false }),
             Outcome::Throttled { scope: ThrottleScope::Lane, .. } => Some(Self::Patience),
             Outcome::Throttled { scope: ThrottleScope::Token, .. }
             | Outcome::Accepted { .. }
@@ -24,7 +25,7 @@ impl Word {
             | Outcome::TokenMismatched { .. }
             | Outcome::MessageRejected { .. }
             | Outcome::CredentialRefused { .. } => Some(Self::Fine),
-            Outcome::Withheld => None,
+            Outcome::Unavailable { fault: Fault::Elsewhere, .. } | Outcome::Withheld => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::store::Fault;
 use super::world::{World, until};
 use crate::dispatch::handle::Dispatch;
-use crate::dispatch::lane::{Admission, LaneKey};
+use crate::dispatch::lane::{Admission, Destination, LaneKey, Service};
 use crate::dispatch::pauses;
 use crate::dispatch::role::Roles;
 use crate::domain::device::{Environment, ProviderKind};
@@ -48,7 +48,9 @@ async fn a_pause_that_was_resumed_while_it_was_told_is_over() {
     let node = world.hand().node;
     let key = LaneKey { app: world.app, provider: ProviderKind::Apns, environment: Environment::Production };
     let lane = node.lanes.get(key);
-    let Admission::Go(mut pass) = lane.admit(None) else { panic!("the lane is held") };
+    let Admission::Go(mut pass) = lane.admit(&Destination { platform: None, service: Service::default() }) else {
+        panic!("the lane is held")
+    };
     lane.observe(&refused(), 0, &mut pass, 0.5);
     let resumed = Arc::clone(&lane);
     world.store.before("pause_lanes", move || resumed.resume());

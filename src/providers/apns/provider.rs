@@ -22,7 +22,7 @@ use super::token::Token;
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::device::{Environment, ProviderKind, PushToken};
-use crate::domain::outcome::{Outcome, Reason, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, ThrottleScope};
 use crate::domain::push_type::PushType;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Answer, Limits, Pool, Want, client_config_as};
@@ -106,7 +106,7 @@ impl ApnsProvider {
     /// Sends, and once more where Apple's answer names what would help.
     async fn request(&self, service: &Service, head: &Head<'_>, body: &Bytes, deadline: Instant) -> Outcome {
         let Ok(mut token) = self.token().await else {
-            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), answered: false };
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), fault: Fault::Silent };
         };
         let mut want = Want::any();
         let mut repeated = false;
@@ -224,8 +224,8 @@ fn of_both(first: Outcome, second: Outcome, (other, asked): (Environment, bool))
     match second {
         Outcome::Accepted { message_id, .. } => Outcome::Accepted { message_id, environment: Some(other) },
         Outcome::TokenDead { .. } | Outcome::Withheld => second,
-        // it may have arrived, or is to be asked again
-        Outcome::Unavailable { .. } if asked => second,
+        // it may have arrived, or is to be asked again; the lane's own environment has answered
+        Outcome::Unavailable { retry_after, reason, .. } if asked => Outcome::Unavailable { retry_after, reason, fault: Fault::Elsewhere },
         // its patience is not that of the lane
         Outcome::Throttled { retry_after, reason, .. } if asked => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
         Outcome::Unavailable { .. }

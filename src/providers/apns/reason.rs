@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::domain::Timestamp;
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use crate::providers::fault::Patience;
 
 /// Apple: retry after 15 minutes.
@@ -209,9 +209,9 @@ fn by_word(word: Word, refusal: &Refusal, reason: Reason, patience: Patience) ->
         Word::TooManyProviderTokenUpdates => {
             Outcome::Throttled { retry_after: patience.or(TOKEN_UPDATES_FLOOR), reason, scope: ThrottleScope::Lane }
         }
-        Word::IdleTimeout => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
+        Word::IdleTimeout => Outcome::Unavailable { retry_after: patience.retry_after, reason, fault: Fault::Answered },
         Word::InternalServerError | Word::ServiceUnavailable | Word::Shutdown => {
-            Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true }
+            Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, fault: Fault::Answered }
         }
     };
     Verdict { outcome, remedy }
@@ -265,11 +265,11 @@ fn by_status(status: StatusCode, reason: Reason, patience: Patience) -> Verdict 
     let outcome = match status.as_u16() {
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.retry_after, reason, scope: ThrottleScope::Token },
-        500 | 503 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
+        500 | 503 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, fault: Fault::Answered },
         400 | 402 | 404..=407 | 409..=428 | 430..=499 => {
             Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE }
         }
-        _ => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
+        _ => Outcome::Unavailable { retry_after: patience.retry_after, reason, fault: Fault::Answered },
     };
     Verdict { outcome, remedy: None }
 }

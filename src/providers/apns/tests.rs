@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use crate::domain::push_type::PushType;
 use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
 use crate::providers::{Context, Handover, Provider, Push, Secret};
@@ -161,7 +161,7 @@ async fn an_origin_that_is_away_is_unavailable() {
         now: context.clock.now(),
         handover: unbounded(&context),
     };
-    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused"), answered: false };
+    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("connection refused"), fault: Fault::Silent };
     assert_eq!(provider.send(push.clone()).await, refused);
     assert!(matches!(provider.send(push).await, Outcome::Unavailable { retry_after: Some(_), .. }), "while backing off");
 }

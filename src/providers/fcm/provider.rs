@@ -19,7 +19,7 @@ use super::splice::{fill, fill_broadcast};
 use super::validate;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::device::ProviderKind;
-use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope};
 use crate::providers::Handover;
 use crate::providers::fault::{self, Patience};
 use crate::providers::http2::{Answer, Limits, Pool, Want, client_config};
@@ -118,7 +118,11 @@ impl FcmProvider {
             Ok(Ok(token)) => token,
             Ok(Err(error)) => return Err(self.without_token(&error)),
             Err(_) => {
-                return Err(Outcome::Unavailable { retry_after: None, reason: Reason::new("no access token in time"), answered: false });
+                return Err(Outcome::Unavailable {
+                    retry_after: None,
+                    reason: Reason::new("no access token in time"),
+                    fault: Fault::Silent,
+                });
             }
         };
         let mut refreshed = false;
@@ -147,7 +151,7 @@ impl FcmProvider {
                 Outcome::Unavailable {
                     retry_after: patience.or(SERVER_FLOOR),
                     reason: Reason::new(&format!("oauth status {}", status.as_u16())),
-                    answered: true,
+                    fault: Fault::Answered,
                 }
             }
             OAuthError::Http(error) => fault::outcome(error),

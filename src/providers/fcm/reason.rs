@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::error_body::ErrorBody;
 use super::quota;
-use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope};
 use crate::providers::fault::Patience;
 
 /// Google: without `Retry-After` a full quota is waited for at least a minute…
@@ -73,7 +73,9 @@ fn by_code(code: Code, error: &ErrorBody, reason: Reason, patience: Patience) ->
         Code::Unregistered => Outcome::TokenDead { since: None, reason },
         Code::SenderIdMismatch => Outcome::TokenMismatched { reason },
         Code::QuotaExceeded => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: quota::scope(error) },
-        Code::Unavailable | Code::Internal => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
+        Code::Unavailable | Code::Internal => {
+            Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, fault: Fault::Answered }
+        }
         Code::ThirdPartyAuthError => {
             let reason = error.apns_reason.as_deref().map_or(reason, Reason::new);
             Outcome::CredentialRefused { reason, scope: RefusalScope::IosAndWeb }
@@ -91,10 +93,10 @@ fn by_status(status: StatusCode, error: &ErrorBody, reason: Reason, patience: Pa
         401 | 403 => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         404 if !from_fcm => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         429 => Outcome::Throttled { retry_after: patience.or(QUOTA_FLOOR), reason, scope: quota::scope(error) },
-        500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, answered: true },
-        408 => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
+        500..=599 => Outcome::Unavailable { retry_after: patience.or(SERVER_FLOOR), reason, fault: Fault::Answered },
+        408 => Outcome::Unavailable { retry_after: patience.retry_after, reason, fault: Fault::Answered },
         400..=499 => Outcome::MessageRejected { reason, too_large: status == StatusCode::PAYLOAD_TOO_LARGE },
-        _ => Outcome::Unavailable { retry_after: patience.retry_after, reason, answered: true },
+        _ => Outcome::Unavailable { retry_after: patience.retry_after, reason, fault: Fault::Answered },
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
-use crate::domain::outcome::{Outcome, Reason, RefusalScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope};
 use crate::providers::testing::{Authority, ID, Reply, Seen, Server, TestClock, context, message, unbounded};
 use crate::providers::{Context, Provider, Push, Secret};
 
@@ -112,7 +112,7 @@ async fn a_push_arrives_as_google_wants_it() {
 #[tokio::test]
 async fn a_reset_or_odd_answer_is_an_outcome() {
     let reset = setup(grant, |_| Reply::Reset(h2::Reason::INTERNAL_ERROR)).await;
-    assert_eq!(reset.send().await, Outcome::Unavailable { retry_after: None, reason: Reason::new("stream reset"), answered: false });
+    assert_eq!(reset.send().await, Outcome::Unavailable { retry_after: None, reason: Reason::new("stream reset"), fault: Fault::Silent });
     let nameless = setup(grant, |_| Reply::ok()).await;
     assert_eq!(nameless.send().await, Outcome::Accepted { message_id: None, environment: None });
     let apns = Push { token: PushToken::Apns("ab".to_owned()), ..nameless.push() };

@@ -21,9 +21,12 @@ pub enum Error {
     /// It waited for a stream until it was not to be started any more.
     #[error("it waited until it was not to be started any more")]
     Withheld,
-    /// The deadline passed before a stream was free.
+    /// The deadline passed before a stream was free, with others under way.
     #[error("no stream was free before the deadline")]
     NoStream,
+    /// The deadline passed before a connection was made.
+    #[error("not connected before the deadline")]
+    NoConnection,
     /// The peer said of each repeat that it had not looked at it (`REFUSED_STREAM`, or GOAWAY with an earlier last stream).
     #[error("the peer took no stream")]
     Refused,
@@ -55,6 +58,7 @@ impl Error {
             | Self::BackingOff { .. }
             | Self::Withheld
             | Self::NoStream
+            | Self::NoConnection
             | Self::Refused
             | Self::ShuttingDown
             | Self::Malformed => true,
@@ -68,6 +72,7 @@ impl Error {
             Self::Connect(cause) | Self::BackingOff { cause, .. } => cause.word(),
             Self::Withheld => "withheld",
             Self::NoStream => "no stream before the deadline",
+            Self::NoConnection => "not connected before the deadline",
             Self::Refused => "stream refused",
             Self::ShuttingDown => "shutting down",
             Self::Malformed => "malformed request",

@@ -108,7 +108,7 @@ impl Pool {
             return result;
         }
         match sent {
-            None => Err(Error::NoStream),
+            None => Err(self.shared.lock().lack()),
             Some(Sent { connection, beats }) => {
                 if connection.pulse.beats() == beats {
                     connection.pulse.doubt();

@@ -116,6 +116,15 @@ impl State {
         self.backoff.left(now).map(|(left, cause)| Error::BackingOff { left, cause })
     }
 
+    /// What a request lacked that could not be started in time.
+    pub(super) fn lack(&self) -> Error {
+        if self.entries.is_empty() {
+            return Error::NoConnection;
+        }
+        // a peer may allow no stream at all (RFC 9113, 6.5.2)
+        if self.entries.iter().any(|entry| entry.allowed > 0) { Error::NoStream } else { Error::Refused }
+    }
+
     pub(super) fn wait(&mut self, want: Want) -> oneshot::Receiver<Result<Slot, Error>> {
         let (give, receive) = oneshot::channel();
         let queue = if want.is_any() { &mut self.waiting } else { &mut self.choosy };

@@ -2,9 +2,10 @@
 //! read (RFC 8291).
 //!
 //! `settings` is what an operator writes, `vapid` signs for an origin, `render` makes the text that a service worker gets, `seal`
-//! encrypts it for one browser, `services` keeps what is known of each push service, `reason` knows what they answer. A
+//! encrypts it for one browser, `services` keeps what is known of each push service, `acceptance` whether they take the key, `reason` knows what they answer. A
 //! subscription's endpoint is a stranger's URL: where it may be is `domain::endpoint`'s, and which addresses `http2::Reach`'s.
 
+mod acceptance;
 mod headers;
 mod notification;
 mod provider;

@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use tokio::time::Instant;
 
+use super::acceptance::{Acceptance, Blame};
 use super::headers::TTL;
 use super::reason::{self, Verdict};
 use super::render::render;
@@ -18,7 +19,7 @@ use super::vapid::{Token, Vapid};
 use crate::domain::Timestamp;
 use crate::domain::device::{ProviderKind, PushToken};
 use crate::domain::endpoint::{AllowedHosts, Endpoint};
-use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::outcome::{Fault, Outcome, Reason};
 use crate::providers::fault::{self, Patience};
 use crate::providers::fingerprint::fingerprint;
 use crate::providers::http2::{Origin, Want, client_config_with_http1};
@@ -33,6 +34,7 @@ pub struct WebpushProvider {
     vapid: Vapid,
     allowed: AllowedHosts,
     services: Services,
+    acceptance: Acceptance,
     context: Context,
 }
 
@@ -51,6 +53,7 @@ impl WebpushProvider {
             vapid: Vapid::new(key_pem, &settings.subject, Arc::clone(&context.clock))?,
             allowed: settings.allowed()?,
             services: Services::new(tls, settings.reach(), context),
+            acceptance: Acceptance::default(),
             context: context.clone(),
         })
     }
@@ -81,11 +84,21 @@ impl WebpushProvider {
         Ok((service, uri, body))
     }
 
+    /// Whose fault it is that a service refuses a push, where it does not say.
+    fn blame(&self, service: &Service, push: &Push) -> Blame {
+        let PushToken::Webpush { endpoint, .. } = &push.token else { return Blame::Push };
+        let blame = self.acceptance.blame(service, endpoint);
+        if blame == Blame::Open {
+            service.doubt();
+        }
+        blame
+    }
+
     /// Sends, and once more with another token where that may help.
     async fn deliver(&self, push: &Push, service: &Service, uri: &Uri, body: Bytes) -> Outcome {
         let deadline = Instant::now() + self.context.send_timeout;
         let Ok(mut token) = self.vapid.token(&service.current, &service.origin) else {
-            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), answered: false };
+            return Outcome::Unavailable { retry_after: None, reason: Reason::new("cannot sign"), fault: Fault::Silent };
         };
         let mut repeated = false;
         loop {
@@ -95,11 +108,11 @@ impl WebpushProvider {
                 Err(error) => return fault::outcome(&error),
             };
             if answer.status.is_success() {
-                service.note_accepted();
+                self.acceptance.note(service);
                 return Outcome::Accepted { message_id: None, environment: None };
             }
             let patience = Patience::of(&answer, &self.context);
-            let Verdict { outcome, resign } = reason::classify(answer.status, &answer.body, patience, service.has_accepted());
+            let Verdict { outcome, resign } = reason::classify(answer.status, &answer.body, patience, || self.blame(service, push));
             if answer.status.is_redirection() {
                 tracing::warn!(origin = %service.origin, status = answer.status.as_u16(), "a push service redirects, which is not followed");
             }

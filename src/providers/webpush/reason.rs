@@ -5,7 +5,8 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use super::acceptance::Blame;
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use crate::providers::fault::Patience;
 
 /// What a refusal comes to.
@@ -70,9 +71,9 @@ impl Refusal {
     }
 }
 
-/// Reads a refusal: by Apple's word or Mozilla's number where they document it, else by its status. `has_accepted`: whether the
-/// push service has taken a push with the app's key before.
-pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience, has_accepted: bool) -> Verdict {
+/// Reads a refusal: by Apple's word or Mozilla's number where they document it, else by its status. `blame`: whose fault it is where
+/// it does not say, asked only then.
+pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience, blame: impl FnOnce() -> Blame) -> Verdict {
     let refusal = Refusal::parse(body);
     let by_word = refusal.word.as_deref().and_then(by_word).zip(refusal.word.as_deref().map(Reason::new));
     let by_errno = || refusal.errno.and_then(by_errno).zip(refusal.errno.map(|errno| Reason::new(&format!("errno {errno}"))));
@@ -82,21 +83,24 @@ pub(super) fn classify(status: StatusCode, body: &[u8], patience: Patience, has_
     });
     let is_other_key = refusal.says_other_key();
     Verdict {
-        outcome: outcome(settled(about, has_accepted, is_other_key), reason, patience),
+        outcome: outcome(settled(about, is_other_key, blame), reason, patience),
         resign: matches!(about, About::Credential | About::Authorization) && !is_other_key,
     }
 }
 
-/// A subscription made with another key is refused like a wrong credential. What the service took before is right, and one subscription must
-/// not hold up all others; but only where it says that the keys differ is it the subscription that is wrong (rule 9).
-fn settled(about: About, has_accepted: bool, is_other_key: bool) -> About {
+/// A subscription made with another key is refused like a wrong credential (RFC 8292, 4.2: both with 403 or 401). Only where the service says that
+/// the keys differ is it the subscription that is wrong (rule 9).
+fn settled(about: About, is_other_key: bool, blame: impl FnOnce() -> Blame) -> About {
     if about != About::Authorization {
         return about;
     }
-    match (is_other_key, has_accepted) {
-        (true, _) => About::OtherKey,
-        (false, true) => About::Message,
-        (false, false) => About::Authorization,
+    if is_other_key {
+        return About::OtherKey;
+    }
+    match blame() {
+        Blame::Push => About::Message,
+        Blame::Open => About::Authorization,
+        Blame::Key => About::Credential,
     }
 }
 
@@ -107,9 +111,10 @@ fn outcome(about: About, reason: Reason, patience: Patience) -> Outcome {
         About::Size => Outcome::MessageRejected { reason, too_large: true },
         About::Gone => Outcome::TokenDead { since: None, reason },
         About::OtherKey => Outcome::TokenMismatched { reason },
-        About::Credential | About::Authorization => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
+        About::Credential => Outcome::CredentialRefused { reason, scope: RefusalScope::Lane },
         About::Pace => Outcome::Throttled { retry_after, reason, scope: ThrottleScope::Token },
-        About::Service => Outcome::Unavailable { retry_after, reason, answered: true },
+        // the push waits: it may be the key, which somebody repairs
+        About::Service | About::Authorization => Outcome::Unavailable { retry_after, reason, fault: Fault::Answered },
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is kept of each push service: a pool of connections and a token. There are as many services as strangers' URLs name hosts,
-//! so the number is bounded: the one longest unused goes.
+//! so the number is bounded: of those that never took a push, else of all, the one longest unused goes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +27,7 @@ pub(super) struct Service {
     pub(super) pool: Pool,
     pub(super) current: Current,
     has_accepted: AtomicBool,
+    is_doubted: AtomicBool,
 }
 
 impl Service {
@@ -38,6 +39,17 @@ impl Service {
     /// Whether it has.
     pub(super) fn has_accepted(&self) -> bool {
         self.has_accepted.load(Ordering::Relaxed)
+    }
+
+    /// It refused a push, and whose fault that is nobody knows. Said once.
+    pub(super) fn doubt(&self) {
+        if !self.is_doubted.swap(true, Ordering::Relaxed) {
+            let origin = &self.origin;
+            tracing::warn!(
+                origin,
+                "a push service refuses: the VAPID key is wrong, or it is not that of the subscription; it is asked again"
+            );
+        }
     }
 }
 
@@ -74,7 +86,13 @@ impl Services {
             return Ok(Arc::clone(service));
         }
         let pool = Pool::new(Origin::parse(&origin)?, Arc::clone(&self.tls), self.limits, &self.context);
-        let service = Arc::new(Service { origin: origin.clone(), pool, current: Current::default(), has_accepted: AtomicBool::new(false) });
+        let service = Arc::new(Service {
+            origin: origin.clone(),
+            pool,
+            current: Current::default(),
+            has_accepted: AtomicBool::new(false),
+            is_doubted: AtomicBool::new(false),
+        });
         let gone = if kept.by_origin.len() >= self.most { kept.remove_oldest() } else { None };
         kept.by_origin.insert(origin, (now, Arc::clone(&service)));
         drop(kept);
@@ -86,7 +104,8 @@ impl Services {
 
 impl Kept {
     fn remove_oldest(&mut self) -> Option<Arc<Service>> {
-        let oldest = self.by_origin.iter().min_by_key(|(_, (used, _))| *used).map(|(origin, _)| origin.clone())?;
+        let oldest =
+            self.by_origin.iter().min_by_key(|(_, (used, service))| (service.has_accepted(), *used)).map(|(origin, _)| origin.clone())?;
         self.by_origin.remove(&oldest).map(|(_, service)| service)
     }
 }
@@ -115,6 +134,11 @@ mod tests {
         }
         assert!(!Arc::ptr_eq(&at("b"), &b), "b was forgotten");
         assert_eq!(services.kept.lock().unwrap().by_origin.len(), 3);
+        d.note_accepted();
+        for n in 0..10 {
+            at(&format!("made-up-{n}"));
+        }
+        assert!(Arc::ptr_eq(&at("d"), &d), "what took a push makes no room for what did not");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::content::Content;
 use crate::domain::device::{Environment, Platform, PushToken};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::outcome::{Outcome, Reason, RefusalScope, ThrottleScope};
+use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope, ThrottleScope};
 use crate::providers::testing::{Authority, Http1Server, Reply, Seen, Server, TestClock, Turn, context, message, unbounded};
 use crate::providers::{Context, Provider, Push, Secret};
 
@@ -167,7 +167,7 @@ async fn a_retry_after_is_kept() {
 #[tokio::test]
 async fn a_refused_token_is_replaced_once_an_hour() {
     let (server, setup) = setup(|_| Reply::new(403, "")).await;
-    let refused = Outcome::CredentialRefused { reason: Reason::new("status 403"), scope: RefusalScope::Lane };
+    let refused = Outcome::Unavailable { retry_after: None, reason: Reason::new("status 403"), fault: Fault::Answered };
     assert_eq!(setup.send().await, refused);
     assert_eq!(server.seen().len(), 1);
     setup.clock.advance(Duration::from_hours(1));
@@ -187,6 +187,22 @@ async fn a_subscription_of_another_key_does_not_stop_the_lane() {
         setup.provider.send(setup.push_to(&other)).await,
         Outcome::MessageRejected { reason: Reason::new("status 403"), too_large: false }
     );
+}
+
+/// A subscription is a stranger's: one that a service refuses before it has taken our key from anybody stops nobody else. Many of them do.
+#[tokio::test]
+async fn only_many_refused_subscriptions_are_a_refused_key() {
+    let (_server, setup) = setup(|_| Reply::new(403, "")).await;
+    let at = |n: usize| setup.endpoint("localhost").replace("s3cret", &n.to_string());
+    let reason = || Reason::new("status 403");
+    for n in 0..9 {
+        for _ in 0..2 {
+            let outcome = setup.provider.send(setup.push_to(&at(n))).await;
+            assert_eq!(outcome, Outcome::Unavailable { retry_after: None, reason: reason(), fault: Fault::Answered }, "{n}");
+        }
+    }
+    let refused = Outcome::CredentialRefused { reason: reason(), scope: RefusalScope::Lane };
+    assert_eq!(setup.provider.send(setup.push_to(&at(9))).await, refused);
 }
 
 #[tokio::test]

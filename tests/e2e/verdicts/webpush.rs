@@ -29,11 +29,12 @@ fn statuses() -> Vec<Row> {
         (elsewhere(307), REJECTED, 1, Active, Runs),
         (elsewhere(308), REJECTED, 1, Active, Runs),
         (bare(400), REJECTED, 1, Active, Runs),
-        // the key: it was taken before, so that it is not what is wrong, or never was; or it is another than the subscription's
+        // the key: it was taken before, so that it is not what is wrong; or nobody took it yet, and one subscription proves nothing; or it
+        // is another than the subscription's
         (bare(401), REJECTED, 1, Active, Runs),
-        (bare(401).first(), HELD_UP, 1, Active, Paused),
+        (bare(401).first(), AWAY, 1, Active, Runs),
         (bare(403), REJECTED, 1, Active, Runs),
-        (bare(403).first(), HELD_UP, 1, Active, Paused),
+        (bare(403).first(), AWAY, 1, Active, Runs),
         (bare(403).with("message", OTHER_KEY), MISMATCHED, 1, Mismatched, Runs),
         (bare(403).with("message", OTHER_KEY).first(), MISMATCHED, 1, Active, Runs),
         (bare(404), DEAD, 1, Dead, Runs),
@@ -87,7 +88,7 @@ fn apples() -> Vec<Row> {
         (answer(503, "Shutdown"), AWAY, 1, Active, Runs),
         // what is unknown goes by its status
         (answer(400, UNKNOWN), REJECTED, 1, Active, Runs),
-        (answer(403, UNKNOWN).first(), HELD_UP, 1, Active, Paused),
+        (answer(403, UNKNOWN).first(), AWAY, 1, Active, Runs),
         (answer(410, UNKNOWN), DEAD, 1, Dead, Runs),
         (answer(429, UNKNOWN), THROTTLED, 1, Active, Runs),
         (answer(500, UNKNOWN), AWAY, 1, Active, Runs),
@@ -109,7 +110,7 @@ fn mozillas() -> Vec<Row> {
         (numbered(410, 105), DEAD, 1, Dead, Runs),
         (numbered(410, 106), DEAD, 1, Dead, Runs),
         (numbered(401, 109), REJECTED, 1, Active, Runs),
-        (numbered(401, 109).first(), HELD_UP, 1, Active, Paused),
+        (numbered(401, 109).first(), AWAY, 1, Active, Runs),
         (numbered(401, 109).with("message", "VAPID public key mismatch"), MISMATCHED, 1, Mismatched, Runs),
         (numbered(400, 110), REJECTED, 1, Active, Runs),
         (numbered(400, 111), REJECTED, 1, Active, Runs),

@@ -43,7 +43,7 @@ fn throttled_lane(reason: Reason) -> Outcome {
 }
 
 fn unavailable(reason: Reason) -> Outcome {
-    Outcome::Unavailable { retry_after: None, reason, answered: true }
+    Outcome::Unavailable { retry_after: None, reason, fault: Fault::Answered }
 }
 
 const DOCUMENTED: [Row; 44] = [

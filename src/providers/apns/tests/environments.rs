@@ -87,7 +87,7 @@ async fn what_neither_environment_knows_is_mismatched_once_for_each() {
 #[tokio::test]
 async fn the_second_opinion_decides_only_what_it_can_know() {
     let mismatched = Outcome::TokenMismatched { reason: Reason::new("BadDeviceToken") };
-    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError"), answered: true };
+    let unavailable = Outcome::Unavailable { retry_after: None, reason: Reason::new("InternalServerError"), fault: Fault::Elsewhere };
     let dead = Outcome::TokenDead { since: None, reason: Reason::new("Unregistered") };
     let throttled = |word| Outcome::Throttled { retry_after: None, reason: Reason::new(word), scope: ThrottleScope::Token };
     for (sandbox, outcome) in [

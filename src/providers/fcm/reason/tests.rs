@@ -93,7 +93,7 @@ fn throttled_token(reason: Reason) -> Outcome {
 }
 
 fn unavailable(reason: Reason) -> Outcome {
-    Outcome::Unavailable { retry_after: None, reason, answered: true }
+    Outcome::Unavailable { retry_after: None, reason, fault: Fault::Answered }
 }
 
 type Made = fn(Reason) -> Outcome;

@@ -29,7 +29,7 @@ async fn a_thousand_sends_share_a_failure_too() {
     for send in sends {
         assert_eq!(
             send.await.unwrap(),
-            Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503"), answered: true }
+            Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503"), fault: Fault::Answered }
         );
     }
     assert_eq!(setup.tokens(), 1);
@@ -123,7 +123,10 @@ async fn a_failing_token_endpoint_is_unavailable_with_what_it_asks_for() {
         )
         .await;
         let reason = Reason::new(&format!("oauth status {status}"));
-        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason, answered: true });
+        assert_eq!(
+            setup.send().await,
+            Outcome::Unavailable { retry_after: asked.map(Duration::from_secs), reason, fault: Fault::Answered }
+        );
     }
 }
 
@@ -133,7 +136,7 @@ async fn a_passing_word_of_the_token_endpoint_refuses_nobody() {
     for (status, word) in [(400, "temporarily_unavailable"), (400, "server_error"), (403, "rate_limit_exceeded")] {
         let setup = setup(move |_| Reply::json(status, &json!({"error": word})), accept).await;
         let reason = Reason::new(&format!("oauth status {status}"));
-        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: None, reason, answered: true }, "{word}");
+        assert_eq!(setup.send().await, Outcome::Unavailable { retry_after: None, reason, fault: Fault::Answered }, "{word}");
     }
 }
 

@@ -117,6 +117,28 @@ async fn waiting_for_a_stream_ends_at_the_deadline_and_nothing_was_sent() {
 }
 
 #[tokio::test]
+async fn who_lacks_more_than_a_free_stream_is_told_so() {
+    let setup = Setup::new();
+    let peer = Peer::bind(&setup.authority).await;
+    let pool = setup.pool(&peer.url(), one_connection());
+    // nobody greets them
+    let error = failed(setup.send_within(&pool, Want::any(), SHORT)).await;
+    assert!(matches!(error, Error::NoConnection), "{error:?}");
+    let peer = Peer::bind(&setup.authority).await;
+    let pool = setup.pool(&peer.url(), one_connection());
+    let mut link = setup.warm(&peer, &pool, 100).await;
+    link.allow(0).await;
+    loop {
+        match failed(setup.send_within(&pool, Want::any(), SHORT)).await {
+            Error::Refused => break,
+            // it was quicker than the word that there are none any more
+            Error::TimedOut => {}
+            error => panic!("{error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_the_peer_had_not_looked_at_when_it_went_away_is_sent_again_elsewhere() {
     let setup = Setup::new();
     let peer = Peer::bind(&setup.authority).await;

@@ -35,11 +35,11 @@ fn throttled(reason: &str) -> Outcome {
 }
 
 fn unavailable(reason: &str) -> Outcome {
-    Outcome::Unavailable { retry_after: PATIENCE.retry_after, reason: Reason::new(reason), answered: true }
+    Outcome::Unavailable { retry_after: PATIENCE.retry_after, reason: Reason::new(reason), fault: Fault::Answered }
 }
 
 fn read(status: u16, body: &str) -> Verdict {
-    classify(StatusCode::from_u16(status).unwrap(), body.as_bytes(), PATIENCE, false)
+    classify(StatusCode::from_u16(status).unwrap(), body.as_bytes(), PATIENCE, || Blame::Key)
 }
 
 #[test]
@@ -121,17 +121,22 @@ fn every_documented_answer_has_its_outcome() {
     }
 }
 
-/// A service that has taken the key before holds up nobody, and costs nobody a device unless it says that the keys differ. What Apple says of
-/// the credential stays said.
+/// A refusal that does not say whose fault it is follows what is known of the key: a service that has taken it holds up nobody, and while nothing
+/// is known the push waits. What a service does say stays said.
 #[test]
-fn a_key_that_was_taken_before_is_not_what_is_wrong() {
-    let read = |status, body: &str| classify(StatusCode::from_u16(status).unwrap(), body.as_bytes(), PATIENCE, true).outcome;
-    assert_eq!(read(401, ""), rejected("status 401"));
-    assert_eq!(read(403, "whatever"), rejected("status 403"));
-    assert_eq!(read(401, r#"{"errno": 109}"#), rejected("errno 109"));
-    assert_eq!(read(403, MISMATCH), mismatched("status 403"));
-    assert_eq!(read(403, r#"{"reason": "BadJwtToken"}"#), refused("BadJwtToken"));
-    assert_eq!(read(404, ""), dead("status 404"));
+fn what_a_service_does_not_say_is_judged_by_what_is_known() {
+    let read = |status, body: &str, blame| classify(StatusCode::from_u16(status).unwrap(), body.as_bytes(), PATIENCE, || blame).outcome;
+    for (status, body, reason) in [(401, "", "status 401"), (403, "whatever", "status 403"), (401, r#"{"errno": 109}"#, "errno 109")] {
+        for (blame, expected) in [(Blame::Push, rejected(reason)), (Blame::Open, unavailable(reason)), (Blame::Key, refused(reason))] {
+            assert_eq!(read(status, body, blame), expected, "{status} {body} {blame:?}");
+        }
+    }
+    for blame in [Blame::Push, Blame::Open, Blame::Key] {
+        assert_eq!(read(403, MISMATCH, blame), mismatched("status 403"));
+        assert_eq!(read(400, r#"{"reason": "VapidPkHashMismatch"}"#, blame), mismatched("VapidPkHashMismatch"));
+        assert_eq!(read(403, r#"{"reason": "BadJwtToken"}"#, blame), refused("BadJwtToken"));
+        assert_eq!(read(404, "", blame), dead("status 404"));
+    }
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn another_token_is_tried_where_it_may_help() {
 fn no_wait_is_made_up() {
     let none = Patience { retry_after: None, floors: true };
     for status in [429, 500, 503] {
-        let outcome = classify(StatusCode::from_u16(status).unwrap(), b"", none, false).outcome;
+        let outcome = classify(StatusCode::from_u16(status).unwrap(), b"", none, || Blame::Push).outcome;
         let (Outcome::Throttled { retry_after, .. } | Outcome::Unavailable { retry_after, .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(retry_after, None, "{status}");
     }
