@@ -166,7 +166,7 @@ pub trait Provider: Send + Sync {
         None
     }
 
-    /// What its credential, and what that is for, is known by.
+    /// What its credential is known by, with what it is for and to whom it is shown: with another of them a pause is over.
     fn credential(&self) -> Fingerprint {
         Fingerprint::default()
     }

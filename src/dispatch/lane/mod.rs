@@ -67,6 +67,12 @@ pub struct LaneKey {
     pub environment: Environment,
 }
 
+impl std::fmt::Display for LaneKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} of app {}", self.provider.as_str(), self.environment.as_str(), self.app.0)
+    }
+}
+
 /// What is known of a lane's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
@@ -108,7 +114,7 @@ struct State {
 
 impl Lane {
     fn new(key: LaneKey, clock: &Arc<dyn Clock>, wire: &Arc<Wire>) -> Self {
-        let state = State { generation: 0, trust: Trust::default(), ways: Ways::new(clock), under_way: 0, waited: (0, Duration::ZERO) };
+        let state = State { generation: 0, trust: Trust::new(key), ways: Ways::new(clock), under_way: 0, waited: (0, Duration::ZERO) };
         Self { key, clock: Arc::clone(clock), wire: Arc::clone(wire), state: Mutex::new(state) }
     }
 
@@ -214,13 +220,14 @@ impl Lane {
 
     /// Goes on, and judges mismatched tokens anew. What the provider asked to wait stays asked.
     pub fn resume(&self) {
-        self.state.lock().trust = Trust::default();
+        self.state.lock().trust.forget();
     }
 
     /// Its credential has been replaced: it goes on, and hears nothing more of the one before.
     pub fn renew(&self, generation: u64) {
         let mut state = self.state.lock();
-        (state.generation, state.trust) = (generation, Trust::default());
+        state.generation = generation;
+        state.trust.forget();
     }
 
     /// A push is off the wire. `silent`: the turn in which it began, where it told nothing.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::LaneKey;
 use crate::domain::device::Platform;
 use crate::domain::outcome::{Outcome, Reason, RefusalScope};
 use crate::store::engine::Death;
@@ -59,8 +60,9 @@ struct Held {
     is_known: bool,
 }
 
-#[derive(Default)]
 pub(super) struct Trust {
+    /// Whose; for the log.
+    lane: LaneKey,
     /// Of everything, or of one platform where the provider tells them apart.
     paused: HashMap<Option<Platform>, Held>,
     /// Whether each of the latest sends was mismatched.
@@ -70,6 +72,16 @@ pub(super) struct Trust {
 }
 
 impl Trust {
+    /// Of a lane of which nothing is known.
+    pub(super) fn new(lane: LaneKey) -> Self {
+        Self { lane, paused: HashMap::new(), recent: VecDeque::new(), mismatched: 0, held_back: Vec::new() }
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(self.lane);
+    }
+
     /// Whether what goes to this platform is paused; `None`: what goes to all of them, so that one is enough.
     pub(super) fn is_paused(&self, platform: impl Into<Option<Platform>>) -> bool {
         match platform.into() {
@@ -88,12 +100,13 @@ impl Trust {
     pub(super) fn agree(&mut self, known: &[(Option<Platform>, Pause)]) -> Vec<(Option<Platform>, Pause)> {
         let is_known = |part: &Option<Platform>| known.iter().any(|(other, _)| other == part);
         if self.paused.iter().any(|(part, held)| held.is_known && !is_known(part)) {
-            tracing::info!("a lane that was paused was resumed at another node");
-            *self = Self::default();
+            tracing::info!(lane = %self.lane, "a lane that was paused was resumed at another node");
+            self.forget();
         }
+        let lane = self.lane;
         for (part, pause) in known {
             let held = self.paused.entry(*part).or_insert_with(|| {
-                tracing::warn!(reason = %pause.describe(), "another node paused a lane");
+                tracing::warn!(%lane, reason = %pause.describe(), "another node paused a lane");
                 Held { pause: pause.clone(), is_known: true }
             });
             held.is_known = true;
@@ -135,7 +148,7 @@ impl Trust {
         }
         self.held_back.clear();
         if self.pause(None, Pause::TokenMismatched(reason.clone())) {
-            tracing::error!(reason = %reason, "more tokens are mismatched than chance explains: the lane is paused until someone resumes it, nobody is deactivated");
+            tracing::error!(lane = %self.lane, %reason, "more tokens are mismatched than chance explains: the lane is paused until someone resumes it, nobody is deactivated");
         }
         Mismatch::PauseLane
     }
@@ -152,7 +165,7 @@ impl Trust {
         };
         for part in parts {
             if self.pause(*part, Pause::CredentialRefused(reason.clone())) {
-                tracing::error!(reason = %reason, part = part.map_or("all", Platform::as_str), "a provider refused the credential: the lane is paused until someone resumes it");
+                tracing::error!(lane = %self.lane, %reason, part = part.map_or("all", Platform::as_str), "a provider refused the credential: the lane is paused until someone resumes it");
             }
         }
     }
@@ -177,6 +190,12 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::device::{Environment, ProviderKind};
+    use crate::domain::id::AppId;
+
+    fn new() -> Trust {
+        Trust::new(LaneKey { app: AppId(1), provider: ProviderKind::Fcm, environment: Environment::Production })
+    }
 
     fn sent(trust: &mut Trust, times: usize) {
         for _ in 0..times {
@@ -186,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_mismatch_is_held_back_until_a_hundred_sends_are_known() {
-        let mut trust = Trust::default();
+        let mut trust = new();
         assert_eq!(trust.observe_mismatch(&Reason::new("BadDeviceToken")), Mismatch::HoldBack);
         sent(&mut trust, 98);
         assert_eq!(trust.observe_mismatch(&Reason::new("BadDeviceToken")), Mismatch::Deactivate);
@@ -194,7 +213,7 @@ mod tests {
 
     #[test]
     fn five_in_a_hundred_are_not_chance() {
-        let mut trust = Trust::default();
+        let mut trust = new();
         sent(&mut trust, 95);
         for _ in 0..4 {
             assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::HoldBack);
@@ -206,7 +225,7 @@ mod tests {
     #[test]
     fn a_pause_is_agreed_on_by_all_nodes() {
         let pauses = [(None, Pause::CredentialRefused(Reason::new("InvalidProviderToken")))];
-        let (mut one, mut other) = (Trust::default(), Trust::default());
+        let (mut one, mut other) = (new(), new());
         one.observe(&Outcome::CredentialRefused { reason: Reason::new("InvalidProviderToken"), scope: RefusalScope::Lane });
         assert_eq!(one.agree(&[]), pauses, "nobody else knows");
         assert_eq!(one.agree(&[]), pauses, "still, since it could not be told");
@@ -228,7 +247,7 @@ mod tests {
 
     #[test]
     fn only_the_latest_thousand_count() {
-        let mut trust = Trust::default();
+        let mut trust = new();
         sent(&mut trust, 1000);
         for _ in 0..49 {
             assert_eq!(trust.observe_mismatch(&Reason::new("x")), Mismatch::Deactivate);
@@ -238,11 +257,11 @@ mod tests {
 
     #[test]
     fn a_refused_credential_of_apple_and_browsers_leaves_android_going() {
-        let mut trust = Trust::default();
+        let mut trust = new();
         trust.observe(&Outcome::CredentialRefused { reason: Reason::new("THIRD_PARTY_AUTH_ERROR"), scope: RefusalScope::IosAndWeb });
         assert!(trust.is_paused(Platform::Ios) && trust.is_paused(Platform::Web));
         assert!(!trust.is_paused(Platform::Android));
         // a broadcast goes to them all
-        assert!(trust.is_paused(None) && !Trust::default().is_paused(None));
+        assert!(trust.is_paused(None) && !new().is_paused(None));
     }
 }

@@ -25,6 +25,7 @@ use crate::domain::device::{Environment, ProviderKind, PushToken};
 use crate::domain::outcome::{Fault, Outcome, Reason, ThrottleScope};
 use crate::domain::push_type::PushType;
 use crate::providers::fault::{self, Patience};
+use crate::providers::fingerprint::fingerprint;
 use crate::providers::http2::{Answer, Limits, Pool, Want, client_config_as};
 use crate::providers::{Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret};
 
@@ -170,7 +171,8 @@ impl Provider for ApnsProvider {
     }
 
     fn credential(&self) -> Fingerprint {
-        self.credential.fingerprint(&self.bundle_id)
+        let [production, sandbox] = [&self.production, &self.sandbox].map(|service| service.pool.origin().to_string());
+        fingerprint(&[&self.credential.fingerprint(&self.bundle_id), production.as_bytes(), sandbox.as_bytes()])
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {

@@ -22,6 +22,7 @@ use crate::domain::device::ProviderKind;
 use crate::domain::outcome::{Fault, Outcome, Reason, RefusalScope};
 use crate::providers::Handover;
 use crate::providers::fault::{self, Patience};
+use crate::providers::fingerprint::fingerprint;
 use crate::providers::http2::{Answer, Limits, Pool, Want, client_config};
 use crate::providers::{
     Body, BroadcastPush, Context, Fingerprint, InitError, Message, Provider, Push, RenderError, Rendered, Secret, Validity,
@@ -70,7 +71,7 @@ impl FcmProvider {
         let send = send.ok_or(InitError::Invalid { key: "service_account_file", message: "project_id is no project's" })?;
         Ok(Self {
             project_id: account.project_id().to_owned(),
-            fingerprint: account.fingerprint(),
+            fingerprint: fingerprint(&[&account.fingerprint(), settings.endpoint.as_bytes()]),
             display: settings.display,
             service_extension: false,
             send,

@@ -31,6 +31,8 @@ const FIELDS: usize = 10;
 
 /// Web Push with one app's VAPID key.
 pub struct WebpushProvider {
+    /// Of the key and whom it names: both are in what push services are shown.
+    fingerprint: Fingerprint,
     vapid: Vapid,
     allowed: AllowedHosts,
     services: Services,
@@ -49,8 +51,10 @@ impl WebpushProvider {
     pub fn new(settings: &Settings, key_pem: &Secret, context: &Context) -> Result<Self, InitError> {
         settings.check()?;
         let tls = client_config_with_http1(settings.extra_roots())?;
+        let vapid = Vapid::new(key_pem, &settings.subject, Arc::clone(&context.clock))?;
         Ok(Self {
-            vapid: Vapid::new(key_pem, &settings.subject, Arc::clone(&context.clock))?,
+            fingerprint: fingerprint(&[vapid.public_key().as_bytes(), settings.subject.as_bytes()]),
+            vapid,
             allowed: settings.allowed()?,
             services: Services::new(tls, settings.reach(), context),
             acceptance: Acceptance::default(),
@@ -157,7 +161,7 @@ impl Provider for WebpushProvider {
     }
 
     fn credential(&self) -> Fingerprint {
-        fingerprint(&[self.public_key().as_bytes()])
+        self.fingerprint
     }
 
     fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {

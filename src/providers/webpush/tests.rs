@@ -234,3 +234,18 @@ async fn nothing_secret_is_shown() {
     assert!(!shown.contains("s3cret") && !shown.contains(AUTH) && !shown.contains("PRIVATE"), "{shown}");
     assert!(setup.provider.prove().unwrap().contains(setup.provider.public_key()));
 }
+
+/// Push services are shown both: what paused the lane for one of them is over with the other.
+#[test]
+fn another_key_or_another_subject_is_another_credential() {
+    let context = context(&TestClock::new());
+    let [key, other_key] = [(); 2].map(|()| Secret::new(KeyPair::generate().unwrap().serialize_pem()));
+    let credential = |key: &Secret, subject: &str| {
+        let settings = serde_json::from_value(json!({"vapid_key_file": "vapid.pem", "subject": subject})).unwrap();
+        WebpushProvider::new(&settings, key, &context).unwrap().credential()
+    };
+    let first = credential(&key, "mailto:ops@example.com");
+    assert_eq!(first, credential(&key, "mailto:ops@example.com"));
+    assert_ne!(first, credential(&key, "mailto:push@example.com"));
+    assert_ne!(first, credential(&other_key, "mailto:ops@example.com"));
+}
