@@ -23,15 +23,16 @@ pub(super) struct Loader {
     signers: Signers,
     context: providers::Context,
     kept: BTreeMap<(String, ProviderKind), Kept>,
-    /// Of each app by name, its own and the latest of all.
-    generations: BTreeMap<String, u64>,
-    generation: u64,
+    /// Configurations taken so far.
+    loads: u64,
 }
 
 #[derive(Clone)]
 struct Kept {
     source: Source,
     provider: Arc<dyn Provider>,
+    /// Which configuration it was made of, counted from 1.
+    generation: u64,
 }
 
 /// What came of a configuration.
@@ -43,55 +44,46 @@ pub(super) struct Loaded {
 
 impl Loader {
     pub(super) fn new(store: Arc<dyn Store>, signers: Signers, context: providers::Context) -> Self {
-        Self { store, signers, context, kept: BTreeMap::new(), generations: BTreeMap::new(), generation: 0 }
+        Self { store, signers, context, kept: BTreeMap::new(), loads: 0 }
     }
 
     /// All of them, or an error and nothing is changed.
     pub(super) async fn load(&mut self, configured: &config::Apps) -> anyhow::Result<Loaded> {
+        let generation = self.loads + 1;
         let mut kept = BTreeMap::new();
         for (name, app) in configured {
             for section in Section::all(app) {
                 let kind = section.kind();
-                let provider = self.keep_or_make(name, section).with_context(|| format!("apps.{name}.{}", kind.as_str()))?;
+                let provider = self.keep_or_make(name, section, generation).with_context(|| format!("apps.{name}.{}", kind.as_str()))?;
                 kept.insert((name.clone(), kind), provider);
             }
         }
         let names: Vec<String> = configured.keys().cloned().collect();
         let ids = self.store.ensure_apps(&names).await?;
         let mut loaded = Loaded { apps: Vec::with_capacity(names.len()), renewed: Vec::new() };
-        self.generation += 1;
         for ((name, app), id) in configured.iter().zip(ids) {
             let of_app = kept.iter().filter(|((of, _), _)| of == name);
-            let renewed = of_app.clone().filter(|(key, made)| !self.is_kept(key, made)).map(|((_, kind), _)| (id, *kind));
-            let before = loaded.renewed.len();
-            loaded.renewed.extend(renewed);
-            let known = self.generations.entry(name.clone()).or_default();
-            if loaded.renewed.len() > before {
-                *known = self.generation;
-            }
+            let renewed = of_app.clone().filter(|(_, made)| made.generation == generation);
+            loaded.renewed.extend(renewed.map(|((_, kind), _)| (id, *kind)));
             loaded.apps.push(directory::App {
                 id,
                 name: name.clone(),
                 defaults: AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() },
                 staleness: Staleness { leave_out_after: app.stale_after_days, deactivate_after: app.deactivate_after_days },
+                generation: of_app.clone().map(|(_, made)| made.generation).max().unwrap_or_default(),
                 providers: of_app.map(|((_, kind), made)| (*kind, Arc::clone(&made.provider))).collect(),
-                generation: *known,
             });
         }
-        self.kept = kept;
+        (self.kept, self.loads) = (kept, generation);
         Ok(loaded)
     }
 
-    fn keep_or_make(&self, name: &str, section: Section) -> anyhow::Result<Kept> {
+    fn keep_or_make(&self, name: &str, section: Section, generation: u64) -> anyhow::Result<Kept> {
         let source = Source::read(section)?;
         match self.kept.get(&(name.to_owned(), source.section().kind())).filter(|kept| kept.source == source) {
             Some(kept) => Ok(kept.clone()),
-            None => Ok(Kept { provider: source.section().provider(&self.signers, &self.context)?, source }),
+            None => Ok(Kept { provider: source.section().provider(&self.signers, &self.context)?, source, generation }),
         }
-    }
-
-    fn is_kept(&self, key: &(String, ProviderKind), made: &Kept) -> bool {
-        self.kept.get(key).is_some_and(|kept| Arc::ptr_eq(&kept.provider, &made.provider))
     }
 }
 

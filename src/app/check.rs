@@ -25,13 +25,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn of<T>(what: impl Into<String>, result: anyhow::Result<T>) -> Self {
-        Self { what: what.into(), fault: result.err().map(|error| format!("{error:#}")), note: None }
-    }
-
-    /// Nothing is wrong.
-    pub fn good(what: impl Into<String>, note: Option<String>) -> Self {
-        Self { what: what.into(), fault: None, note }
+    /// A look that succeeded, with what is to be known, or failed.
+    pub fn of(what: impl Into<String>, looked: anyhow::Result<Option<String>>) -> Self {
+        let (fault, note) = looked.map_or_else(|error| (Some(format!("{error:#}")), None), |note| (None, note));
+        Self { what: what.into(), fault, note }
     }
 }
 
@@ -39,16 +36,16 @@ impl Finding {
 pub async fn check(settings: &Settings) -> Vec<Finding> {
     let life = Lifecycle::new();
     let context = context(settings, &life);
-    let mut findings = vec![check_store(settings).await, check_queue(settings).await];
+    let mut findings = vec![Finding::of("store", check_store(settings).await), Finding::of("queue", check_queue(settings).await)];
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
-            findings.push(check_apns(format!("apps.{name}.apns"), settings, &context).await);
+            findings.push(Finding::of(format!("apps.{name}.apns"), check_apns(settings, &context).await));
         }
         if let Some(settings) = &app.fcm {
             findings.push(Finding::of(format!("apps.{name}.fcm"), check_fcm(settings, &context).await));
         }
         if let Some(settings) = &app.webpush {
-            findings.push(check_webpush(format!("apps.{name}.webpush"), settings, &context));
+            findings.push(Finding::of(format!("apps.{name}.webpush"), check_webpush(settings, &context)));
         }
     }
     life.abort();
@@ -56,14 +53,10 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
-async fn check_store(settings: &Settings) -> Finding {
-    let note = match &settings.database.url {
+async fn check_store(settings: &Settings) -> anyhow::Result<Option<String>> {
+    match &settings.database.url {
         DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
         DatabaseUrl::Postgres(url) => check_server(settings, url).await,
-    };
-    match note {
-        Ok(note) => Finding::good("store", note),
-        Err(error) => Finding::of::<()>("store", Err(error)),
     }
 }
 
@@ -92,37 +85,28 @@ fn older(version: i64, known: i64) -> String {
 }
 
 /// Only looks, as at the store.
-async fn check_queue(settings: &Settings) -> Finding {
-    let Some(options) = redis_options(settings) else { return Finding::good("queue", None) };
-    match RedisQueue::inspect(&options).await.context("queue.url") {
-        Ok(Looked::Fit) => Finding::good("queue", None),
-        Ok(Looked::Hidden) => Finding::good("queue", Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned())),
-        Err(error) => Finding::of::<()>("queue", Err(error)),
-    }
+async fn check_queue(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let Some(options) = redis_options(settings) else { return Ok(None) };
+    Ok(match RedisQueue::inspect(&options).await.context("queue.url")? {
+        Looked::Fit => None,
+        Looked::Hidden => Some("it does not tell its maxmemory-policy, which must be noeviction".to_owned()),
+    })
 }
 
-async fn check_apns(what: String, settings: &providers::apns::Settings, context: &providers::Context) -> Finding {
-    let provider = match ApnsProvider::load(settings, &Signers::default(), context) {
-        Ok(provider) => provider,
-        Err(error) => return Finding::of::<()>(what, Err(error.into())),
-    };
-    match provider.prove().await {
-        Ok(told) => {
-            let expiry = provider.credential_expires_at().map(|at| format!(", its certificate expires at {at}"));
-            Finding::good(what, Some(told + &expiry.unwrap_or_default()))
-        }
-        Err(error) => Finding::of::<()>(what, Err(error.into())),
-    }
+async fn check_apns(settings: &providers::apns::Settings, context: &providers::Context) -> anyhow::Result<Option<String>> {
+    let provider = ApnsProvider::load(settings, &Signers::default(), context)?;
+    let told = provider.prove().await?;
+    let expiry = provider.credential_expires_at().map(|at| format!(", its certificate expires at {at}"));
+    Ok(Some(told + &expiry.unwrap_or_default()))
 }
 
 /// The public key is said, since pages must subscribe with it.
-fn check_webpush(what: String, settings: &providers::webpush::Settings, context: &providers::Context) -> Finding {
-    match WebpushProvider::load(settings, context).and_then(|provider| provider.prove()) {
-        Ok(proof) => Finding::good(what, Some(proof)),
-        Err(error) => Finding::of::<()>(what, Err(error.into())),
-    }
+fn check_webpush(settings: &providers::webpush::Settings, context: &providers::Context) -> anyhow::Result<Option<String>> {
+    Ok(Some(WebpushProvider::load(settings, context)?.prove()?))
 }
 
-async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<String> {
-    Ok(FcmProvider::load(settings, context)?.prove().await?)
+/// A project that takes the key says nothing more.
+async fn check_fcm(settings: &providers::fcm::Settings, context: &providers::Context) -> anyhow::Result<Option<String>> {
+    FcmProvider::load(settings, context)?.prove().await?;
+    Ok(None)
 }

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     let settings = config::load(arguments.config.as_deref())?;
-    let mut findings = vec![app::Finding::good("configuration", None)];
+    let mut findings = vec![app::Finding::of("configuration", Ok(None))];
     findings.extend(app::check(&settings).await);
     if output.is_json() {
         let items: Vec<_> =

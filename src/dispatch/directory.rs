@@ -30,7 +30,8 @@ pub struct App {
     pub staleness: Staleness,
     /// Its providers, by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
-    /// Grows whenever one of its providers is made anew: what was rendered or decided by those before is told from what is by these.
+    /// That of its newest provider, which grows whenever one is made anew: what was rendered or decided by those before is told from what is
+    /// by these.
     pub generation: u64,
 }
 

@@ -1,5 +1,6 @@
 //! Whether a lane's credential is to be trusted: what was refused pauses it, and mismatched tokens cost devices only while they are rare.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::LaneKey;
@@ -122,9 +123,13 @@ impl Trust {
 
     /// Whether it is paused for a new reason.
     fn pause(&mut self, part: Option<Platform>, pause: Pause) -> bool {
-        let is_new = !self.paused.contains_key(&part);
-        self.paused.entry(part).or_insert(Held { pause, is_known: false });
-        is_new
+        match self.paused.entry(part) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(Held { pause, is_known: false });
+                true
+            }
+        }
     }
 
     /// Takes note of an outcome that is not a mismatch. Answers deaths that were held back and are due now.

@@ -186,9 +186,6 @@ pub(super) async fn correct(tx: &mut Tx<'_>, kind: &TokenKind, correction: &Corr
 
 /// Fills in the addresses that work is for, where it is not for the ordinary ones. That is the one statement more that such work costs.
 pub(super) async fn fill_in(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
-    if asks.iter().all(|ask| ask.token_kind.is_none()) {
-        return Ok(());
-    }
     let found = addresses(conn, &to_readdress(asks, answers)).await?;
     readdress(asks, answers, &found);
     Ok(())

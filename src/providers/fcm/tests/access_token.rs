@@ -5,33 +5,26 @@ use super::*;
 #[tokio::test]
 async fn a_thousand_sends_at_once_fetch_one_access_token() {
     let setup = Arc::new(setup(grant, accept).await);
-    let sends: Vec<_> = (0..1_000)
-        .map(|_| {
-            let setup = Arc::clone(&setup);
-            setup.context.tasks.clone().spawn(async move { setup.send().await })
-        })
-        .collect();
-    for send in sends {
-        assert_eq!(send.await.unwrap(), Setup::accepted());
-    }
+    send_at_once(&setup, 1_000, &Setup::accepted()).await;
     assert_eq!(setup.tokens(), 1);
+}
+
+/// Sends so many pushes at once, all of which are to end so.
+async fn send_at_once(setup: &Arc<Setup>, pushes: usize, expected: &Outcome) {
+    let send = |_| {
+        let setup = Arc::clone(setup);
+        setup.context.tasks.clone().spawn(async move { setup.send().await })
+    };
+    for send in (0..pushes).map(send).collect::<Vec<_>>() {
+        assert_eq!(send.await.unwrap(), *expected);
+    }
 }
 
 #[tokio::test]
 async fn a_thousand_sends_share_a_failure_too() {
     let setup = Arc::new(setup(|_| Reply::new(503, ""), accept).await);
-    let sends: Vec<_> = (0..1_000)
-        .map(|_| {
-            let setup = Arc::clone(&setup);
-            setup.context.tasks.clone().spawn(async move { setup.send().await })
-        })
-        .collect();
-    for send in sends {
-        assert_eq!(
-            send.await.unwrap(),
-            Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503"), fault: Fault::Answered }
-        );
-    }
+    let failed = Outcome::Unavailable { retry_after: None, reason: Reason::new("oauth status 503"), fault: Fault::Answered };
+    send_at_once(&setup, 1_000, &failed).await;
     assert_eq!(setup.tokens(), 1);
 }
 
@@ -148,15 +141,7 @@ async fn a_revoked_key_is_asked_about_once_a_second() {
     let setup = Arc::new(setup(revoked, accept).await);
     let refused = Outcome::CredentialRefused { reason: Reason::new("oauth invalid_grant"), scope: RefusalScope::Lane };
     for round in 1..=2 {
-        let sends: Vec<_> = (0..100)
-            .map(|_| {
-                let setup = Arc::clone(&setup);
-                setup.context.tasks.clone().spawn(async move { setup.send().await })
-            })
-            .collect();
-        for send in sends {
-            assert_eq!(send.await.unwrap(), refused);
-        }
+        send_at_once(&setup, 100, &refused).await;
         assert_eq!(setup.tokens(), round);
     }
     assert!(pushes(&setup).is_empty());
