@@ -135,6 +135,7 @@ fn providers(simulator: &Simulator, folder: &tempfile::TempDir, context: &Contex
 
 fn draft(to: To) -> Draft {
     Draft {
+        pace: None,
         to,
         latest_device_only: false,
         except_devices: Vec::new(),

@@ -23,7 +23,7 @@ use crate::domain::notification::{Audience, Lifetime, MAX_TTL_SECONDS, Notificat
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
 use crate::providers::{Provider, RenderError};
-use crate::store::engine::{Narrowed, NewNotification};
+use crate::store::engine::{Narrowed, NewNotification, Terms};
 
 /// Devices that a test send may reach, and names that it may have.
 const MAX_TEST: usize = 20;
@@ -110,6 +110,7 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         test: draft.test,
         accepted_at: now,
         android_channel: category.and_then(|category| category.android_channel.clone()),
+        pace: draft.pace,
     };
     (notification, draft.to, draft.labels)
 }
@@ -217,6 +218,7 @@ fn write(
         category: notification.category.clone(),
         labels,
         fan_out,
+        terms: Terms { pace: notification.pace },
         accepted_at: now,
         start_at,
         expires_at,

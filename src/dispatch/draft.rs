@@ -6,6 +6,7 @@ use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
+use crate::domain::pace::Pace;
 use crate::domain::push_type::PushType;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
@@ -58,6 +59,8 @@ pub struct Draft {
     pub overrides: Overrides,
     /// A test send, to at most 20 devices.
     pub test: bool,
+    /// How fast an audience that is not named is sent to; `None`: as fast as it can be.
+    pub pace: Option<Pace>,
 }
 
 /// What is wrong with one field of a request.

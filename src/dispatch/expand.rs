@@ -16,6 +16,7 @@ use crate::domain::decision::Push;
 use crate::domain::due;
 use crate::domain::id::DevicePk;
 use crate::domain::notification::When;
+use crate::domain::pace::Pace;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
 use crate::domain::zone::effective_zone;
@@ -81,17 +82,18 @@ fn leave_out_stale(app: &App, page: &mut AudiencePage, now: Timestamp) {
     page.left_out += (before - page.devices.len()) as u64;
 }
 
-/// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks.
+/// The chunks of a page: each of one zone, so that quiet hours and local times move whole chunks, and of a moment of the run's pace.
 fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     let mut zones: BTreeMap<Option<&str>, Vec<Pair>> = BTreeMap::new();
     for Member { pair, zone, .. } in &page.devices {
         zones.entry(zone.as_deref()).or_default().push(*pair);
     }
+    let row = job.message.notification.pace.map_or(MAX_TARGETS, Pace::row);
     let now = node.now();
     let mut chunks = Vec::new();
     for (zone, pairs) in zones {
         let (due_at, expires_at) = times(app, job, zone, now);
-        for pairs in pairs.chunks(MAX_TARGETS) {
+        for pairs in pairs.chunks(row) {
             chunks.push(NewWork {
                 id: node.ids.work(),
                 kind: WorkKind::Send,

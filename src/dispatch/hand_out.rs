@@ -1,10 +1,11 @@
 //! Step 10, its beginning: sends are started as their lanes and the node's permits let them.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::job::{FollowUp, Job};
 use super::lane::{Admission, Destination, Hold, Lane, LaneKey};
@@ -13,6 +14,7 @@ use super::plan::{self, Sending};
 use super::recorder::What;
 use super::send::{self, Passed, tell};
 use crate::domain::Timestamp;
+use crate::domain::pace::{self, Slot};
 use crate::domain::reason::WaitReason;
 
 /// The targets of one work row on their way to their lanes.
@@ -41,17 +43,48 @@ pub async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, 
     let mut out = HandOut { node, job, until, held: Vec::new() };
     let mut rest = sendings.len();
     for sending in sendings {
-        match out.way(&sending, rest).await {
-            Way::Go(passed) => node.tasks.spawn(Box::pin(send::send(Arc::clone(node), Arc::clone(job), sending, passed))),
-            Way::Held(hold, due) => out.hold(&sending, hold.reason, due).await,
-            Way::TooOld => out.again(&sending, node.now(), job.work.reason).await,
-            Way::Stopped => return,
+        if out.start(sending, rest).await.is_break() {
+            return;
         }
         rest -= 1;
     }
 }
 
+/// Starts the sends of a row over its span of time, each at its instant. One that is late, whatever the cause, waits for another span: nobody
+/// else's time is used.
+pub async fn spread(node: &Arc<Node>, job: &Arc<Job>, slot: Slot, sendings: Vec<Sending>, until: Duration) {
+    let mut out = HandOut { node, job, until, held: Vec::new() };
+    let (pushes, targets) = (sendings.len(), job.work.targets.len());
+    for (number, mut sending) in sendings.into_iter().enumerate() {
+        let at = slot.instant(number, pushes, targets);
+        tokio::select! {
+            biased;
+            () = node.hard_stop.cancelled() => return,
+            () = sleep((at - node.now()).to_std().unwrap_or_default()) => {}
+        }
+        let late = at + pace::LATE;
+        sending.until = Some(sending.until.map_or(late, |until| until.min(late)));
+        let left = (late - node.now()).to_std();
+        out.until = left.map_or(Duration::ZERO, |left| (node.monotonic() + left).min(until));
+        if out.start(sending, pushes - number).await.is_break() {
+            return;
+        }
+    }
+}
+
 impl HandOut<'_> {
+    /// Starts a send, or sees to it that it is looked at again. `rest`: how many of its row are left with it. It breaks off where the node stops
+    /// for good.
+    async fn start(&mut self, sending: Sending, rest: usize) -> ControlFlow<()> {
+        match self.way(&sending, rest).await {
+            Way::Go(passed) => self.node.tasks.spawn(Box::pin(send::send(Arc::clone(self.node), Arc::clone(self.job), sending, passed))),
+            Way::Held(hold, due) => self.hold(&sending, hold.reason, due).await,
+            Way::TooOld => self.again(&sending, self.node.now(), self.job.waits()).await,
+            Way::Stopped => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
     /// The way of a target; `rest`: how many of its row are left with it.
     async fn way(&mut self, sending: &Sending, rest: usize) -> Way {
         let receiver = &sending.receiver;

@@ -107,6 +107,11 @@ impl Job {
         self.open.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
+    /// Why what was not sent of it is to be looked at again, where nothing else stood in the way.
+    pub fn waits(&self) -> Option<WaitReason> {
+        if self.work.slot.is_some() { Some(WaitReason::Pace) } else { self.work.reason }
+    }
+
     /// Until when the lease surely holds, as a monotonic instant.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline.load(Ordering::Relaxed))

@@ -46,7 +46,8 @@ pub enum Step {
 pub struct Sending {
     /// Whom to.
     pub receiver: Receiver,
-    /// The beginning of the next quiet hours, where they hold this push.
+    /// From when on it is not started without another look: the beginning of the next quiet hours, where they hold this push, or the end of its
+    /// place in the run's pace.
     pub until: Option<Timestamp>,
     /// From when on it is of no use; with a life of 0 the instant it was due.
     pub expires_at: Timestamp,

@@ -129,6 +129,7 @@ fn imagined(app: &App, message: &Message) -> TakenWork {
         reason: None,
         first: true,
         expires_at: message.expires_at,
+        slot: None,
         spent: false,
     }
 }

@@ -104,7 +104,7 @@ impl Attempt {
         let handover = self.handover();
         // the last look before it goes on its way; what can change meanwhile is asked again right before the wire
         if !handover.is_open() {
-            return self.again(self.node.now(), self.job.work.attempt, self.job.work.reason);
+            return self.again(self.node.now(), self.job.work.attempt, self.job.waits());
         }
         let rendered = match std::panic::catch_unwind(AssertUnwindSafe(|| self.rendered())) {
             Ok(Ok(rendered)) => rendered,
@@ -199,9 +199,9 @@ impl Attempt {
                 let why = if too_large { FailReason::PayloadTooLarge } else { FailReason::MessageRejected };
                 self.failed(why, reason, attempts)
             }
-            Outcome::CredentialRefused { .. } if observed.is_outdated => self.again(self.node.now(), attempts, self.job.work.reason),
+            Outcome::CredentialRefused { .. } if observed.is_outdated => self.again(self.node.now(), attempts, self.job.waits()),
             Outcome::CredentialRefused { .. } => self.lane_paused(attempts),
-            Outcome::Withheld => self.again(self.node.now(), attempts, self.job.work.reason),
+            Outcome::Withheld => self.again(self.node.now(), attempts, self.job.waits()),
             Outcome::Throttled { retry_after, reason, .. } => self.retry(WaitReason::Throttled, retry_after, reason, attempts),
             Outcome::Unavailable { retry_after, reason, .. } => self.retry(WaitReason::Unavailable, retry_after, reason, attempts),
         }
@@ -209,7 +209,7 @@ impl Attempt {
 
     fn mismatched(&self, reason: Reason, since: Timestamp, attempts: u32) -> What {
         let Some(verdict) = self.lane.observe_mismatch(&reason, self.generation) else {
-            return self.again(self.node.now(), attempts, self.job.work.reason);
+            return self.again(self.node.now(), attempts, self.job.waits());
         };
         let deactivating = Verdict { since, attempts, deactivate: Some(InactiveReason::TokenMismatched) };
         match verdict {

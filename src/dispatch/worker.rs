@@ -10,12 +10,13 @@ use super::audience::{self, Answered};
 use super::job::{FollowUp, Job};
 use super::node::{BACKOFF, Node};
 use super::outage::tell as tell_error;
-use super::plan::{self, Context, Step};
+use super::plan::{self, Context, Sending, Step};
 use super::recorder::What;
 use super::send::tell;
 use super::{claim, expand, hand_out};
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::id::{PersonPk, Target};
+use crate::domain::pace::Slot;
 use crate::domain::work::{Pair, Targets, WorkKind};
 use crate::queue::Taken;
 use crate::store;
@@ -180,10 +181,25 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         tell(node, Some(Arc::clone(&job)), what, None).await;
     }
     job.name(pairs, endings);
-    hand_out::hand_out(node, &job, sendings, read_at + audience::MAX_AGE).await;
-    // all its targets are named now: the count that the job was made with
-    tell(node, Some(job), What::Nothing, None).await;
+    let until = read_at + audience::MAX_AGE;
+    if let Some(slot) = job.work.slot {
+        // no worker waits for a pace
+        node.tasks.spawn(Box::pin(spread(Arc::clone(node), job, slot, sendings, until)));
+        return Ok(());
+    }
+    hand_out::hand_out(node, &job, sendings, until).await;
+    all_named(node, job).await;
     Ok(())
+}
+
+async fn spread(node: Arc<Node>, job: Arc<Job>, slot: Slot, sendings: Vec<Sending>, until: Duration) {
+    hand_out::spread(&node, &job, slot, sendings, until).await;
+    all_named(&node, job).await;
+}
+
+/// That of the count which the job was made with.
+async fn all_named(node: &Node, job: Arc<Job>) {
+    tell(node, Some(job), What::Nothing, None).await;
 }
 
 fn unsent(context: &Context<'_>, target: Target, person: Option<PersonPk>, ending: Ending) -> Delivery {

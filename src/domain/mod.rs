@@ -17,6 +17,7 @@ pub mod local_time;
 pub mod name;
 pub mod notification;
 pub mod outcome;
+pub mod pace;
 pub mod preferences;
 pub mod push_type;
 pub mod quiet_hours;

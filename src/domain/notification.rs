@@ -9,6 +9,7 @@ use super::Timestamp;
 use super::broadcast::Broadcast;
 use super::content::Content;
 use super::device::Platform;
+use super::pace::Pace;
 use super::push_type::PushType;
 
 /// How urgent a notification is, for the provider and for Herald's own queues.
@@ -164,6 +165,9 @@ pub struct Notification {
     /// What kind of push it is, and so which of an installation's addresses it goes to.
     #[serde(default, skip_serializing_if = "PushType::is_usual")]
     pub push_type: PushType,
+    /// How fast an audience that is not named is sent to; `None`: as fast as it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
 }
 
 impl Notification {

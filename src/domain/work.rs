@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::device::ProviderKind;
 use super::id::{AppId, DevicePk, NotificationId, PersonPk, WorkId};
+use super::pace::Slot;
 use super::reason::{WaitReason, words};
 
 /// Targets of one work row, at most.
@@ -250,6 +251,8 @@ pub struct TakenWork {
     pub first: bool,
     /// When its targets are over, at the latest.
     pub expires_at: Timestamp,
+    /// Over which span of time its pushes are spread, where its run has a pace.
+    pub slot: Option<Slot>,
     /// Its takes are spent: it is only to be recorded, as expired or cancelled.
     pub spent: bool,
 }

@@ -13,7 +13,7 @@ use herald::domain::id::{NotificationId, PersonPk, Target};
 use herald::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey, WorkKind};
 use herald::store::device::Registered;
 use herald::store::engine::{
-    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Sweep, Verdict, day_of,
+    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Sweep, Terms, Verdict, day_of,
 };
 use herald::store::notification::NotificationView;
 
@@ -101,6 +101,7 @@ impl World {
             category: None,
             labels: BTreeMap::new(),
             fan_out: false,
+            terms: Terms::default(),
             accepted_at: self.now(),
             start_at: self.now(),
             expires_at: self.later(DAY),

@@ -12,6 +12,7 @@ mod kit;
 mod memory;
 mod model;
 mod numbers;
+mod paced;
 mod path;
 mod pauses;
 mod people;
@@ -262,6 +263,13 @@ every_store! {
         a_broadcast_is_one_target_that_waits_and_is_sent,
         a_broadcast_that_was_sent_is_known_when_its_work_comes_back,
         a_channel_is_told_by_the_id_it_was_given;
+    paced:
+        rows_have_spans_of_their_own,
+        time_without_work_is_lost,
+        what_comes_again_has_another_span,
+        what_is_cancelled_has_no_pace,
+        others_are_served_meanwhile,
+        an_expansion_takes_none_of_the_time;
     stale:
         a_page_tells_when_each_device_was_seen,
         what_an_audience_left_out_is_told_and_is_no_target,

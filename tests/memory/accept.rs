@@ -103,6 +103,8 @@ impl State {
                 targeted: expands.then_some(0),
                 stale: 0,
                 cursor: None,
+                pace: new.terms.pace,
+                next_slot: None,
                 served_at: Timestamp::MIN_UTC,
                 changed_at: None,
             };
@@ -126,7 +128,8 @@ impl State {
     pub fn add_work(&mut self, (app, id): (AppId, NotificationId), work: &NewWork, (first, now): (bool, Timestamp)) -> Result<()> {
         let work = NewWork { due_at: work.due_at.min(work.expires_at), ..work.clone() };
         let key = (id, work.id);
-        let row = Row { app, work, first, made_at: now, lease_until: None, guard_until: None, epoch: 0, takes: 0, died_at: None };
+        let row =
+            Row { app, work, first, made_at: now, lease_until: None, guard_until: None, slot_at: None, epoch: 0, takes: 0, died_at: None };
         if self.work.insert(key, row).is_some() { Err(conflict("work")) } else { Ok(()) }
     }
 }

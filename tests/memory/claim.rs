@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herald::domain::Timestamp;
+use herald::domain::pace::{Pace, Slot};
 use herald::domain::reason::WaitReason;
 use herald::domain::work::{TakenWork, WorkKey, WorkKind};
 use herald::store::engine::{Claim, RunStatus};
@@ -27,7 +28,7 @@ fn bury(row: &mut Row, now: Timestamp) {
     row.died_at = Some(now);
 }
 
-fn take(row: &mut Row, key: WorkKey, lease_until: Timestamp) -> TakenWork {
+fn take(row: &mut Row, key: WorkKey, (pace, lease_until): (Option<Pace>, Timestamp)) -> TakenWork {
     let (first, spent) = (row.first && row.epoch == 0, is_spent(row));
     row.epoch += 1;
     row.takes += 1;
@@ -44,6 +45,7 @@ fn take(row: &mut Row, key: WorkKey, lease_until: Timestamp) -> TakenWork {
         reason: row.work.reason,
         first,
         expires_at: row.work.expires_at,
+        slot: row.slot_at.zip(pace).map(|(at, pace)| Slot { at, pace }),
         spent,
     }
 }
@@ -52,7 +54,7 @@ impl State {
     pub fn claim(&mut self, keys: &[WorkKey], lease: Duration, now: Timestamp) -> Claim {
         let (mut work, mut suspects) = (Vec::new(), Vec::new());
         for key in keys.iter().collect::<BTreeSet<_>>() {
-            let run = self.run_status(key.notification);
+            let (run, pace) = (self.run_status(key.notification), self.pace(key.notification));
             let free = self.work.get_mut(&(key.notification, key.work)).filter(|row| !row.is_held(now));
             let Some(row) = free else { continue };
             if is_spent(row) && row.work.expires_at > now && run != Some(RunStatus::Cancelled) {
@@ -65,15 +67,16 @@ impl State {
             if row.work.kind == WorkKind::Send && row.takes >= SUSPECT {
                 suspects.push((row.takes, key.notification, key.work));
             } else {
-                work.push(take(row, *key, now + lease));
+                work.push(take(row, *key, (pace, now + lease)));
             }
         }
         suspects.sort_unstable();
         let few = suspects.len().div_ceil(16);
         for (number, (_, notification, id)) in suspects.into_iter().enumerate() {
+            let pace = self.pace(notification);
             let Some(row) = self.work.get_mut(&(notification, id)) else { continue };
             if number < few {
-                work.push(take(row, WorkKey { app: row.app, notification, work: id }, now + lease));
+                work.push(take(row, WorkKey { app: row.app, notification, work: id }, (pace, now + lease)));
             } else {
                 row.make_due(now + Duration::from_secs(1));
             }

@@ -2,10 +2,11 @@
 
 use herald::domain::Timestamp;
 use herald::domain::id::{NotificationId, WorkId};
+use herald::domain::pace::{AHEAD, Pace, allot};
 use herald::domain::work::{Entry, Stream, WorkKey};
 use herald::store::engine::{Ready, RunStatus, Sweep};
 
-use super::state::{Row, State};
+use super::state::{Row, Run, State};
 
 /// Rows that one call makes ready in each stream.
 const AT_ONCE: usize = 1_000;
@@ -18,6 +19,18 @@ fn is_ready(row: &Row, sweep: &Sweep, now: Timestamp) -> bool {
     let over = held && row.work.expires_at <= now;
     let held_back = !sweep.lapsed && row.lease_until.is_some() && !held;
     row.work.due_at <= now && !guarded && !over && !held_back
+}
+
+impl Run {
+    /// Its pace, and up to when its time is allotted; cancelled ones are emptied without one.
+    fn paced(&self) -> Option<(Pace, Option<Timestamp>)> {
+        self.pace.filter(|_| self.status != RunStatus::Cancelled).map(|pace| (pace, self.next_slot))
+    }
+
+    /// Whether time of it can be allotted.
+    fn has_time(&self, now: Timestamp) -> bool {
+        self.paced().is_none_or(|(_, next)| next.is_none_or(|next| next < now + AHEAD))
+    }
 }
 
 impl State {
@@ -41,7 +54,8 @@ impl State {
         for (id, run) in &self.runs {
             let due = self.works_on(*id).filter(|(_, row)| row.work.fan_out && has_room(row) && is_ready(row, sweep, now));
             let first = due.min_by_key(|(work, row)| (row.work.due_at, *work));
-            if let Some((_, row)) = first.filter(|_| run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled)) {
+            let is_served = run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled) && run.has_time(now);
+            if let Some((_, row)) = first.filter(|_| is_served) {
                 turns.push((run.served_at, *id, row.work.stream));
             }
         }
@@ -52,7 +66,10 @@ impl State {
         let rows = self.work.iter().filter(|((key, _), row)| due(*key, row) && is_ready(row, sweep, now));
         let mut rows: Vec<_> = rows.map(|(key, row)| (row.work.due_at, *key)).collect();
         rows.sort_unstable();
-        self.make_ready(rows, space, (sweep, now), &mut ready);
+        match self.runs.get(&id).and_then(Run::paced) {
+            Some(paced) => self.make_ready_in_time((id, paced), rows.into_iter().take(space).collect(), (sweep, now), &mut ready),
+            None => self.make_ready(rows, space, (sweep, now), &mut ready),
+        }
         ready.more |= turns.len() > 1;
         if let Some(run) = self.runs.get_mut(&id) {
             run.served_at = now;
@@ -79,6 +96,30 @@ impl State {
         let mut rows: Vec<_> = self.work.iter().filter(|(_, row)| due(row)).map(|(key, row)| (row.work.due_at, *key)).collect();
         rows.sort_unstable();
         rows
+    }
+
+    /// The same for a run with a pace: of the free rows only those for which there is time.
+    fn make_ready_in_time(
+        &mut self,
+        (id, (pace, next)): (NotificationId, (Pace, Option<Timestamp>)),
+        rows: Vec<(Timestamp, (NotificationId, WorkId))>,
+        (sweep, now): (&Sweep, Timestamp),
+        ready: &mut Ready,
+    ) {
+        let is_held = |(_, key): &(_, _)| self.work.get(key).is_some_and(|row| row.is_held(now));
+        let (held, free): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_held);
+        let (slots, next) = allot(pace, next, now, free.iter().map(|(_, key)| self.work.get(key).map_or(0, |row| row.work.targets.len())));
+        let in_time: Vec<_> = free.into_iter().take(slots.len()).collect();
+        for ((_, key), at) in in_time.iter().zip(slots) {
+            if let Some(row) = self.work.get_mut(key) {
+                row.slot_at = Some(at);
+            }
+        }
+        let space = held.len() + in_time.len();
+        self.make_ready(held.into_iter().chain(in_time).collect(), space, (sweep, now), ready);
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.next_slot = Some(next);
+        }
     }
 
     /// Moves free rows a guard ahead and held ones to the end of their lease.

@@ -24,6 +24,8 @@ impl State {
                 targeted: None,
                 stale: 0,
                 cursor: None,
+                pace: None,
+                next_slot: None,
                 served_at: Timestamp::MIN_UTC,
                 changed_at: None,
             };

@@ -7,6 +7,7 @@ use herald::domain::Timestamp;
 use herald::domain::delivery::Delivery;
 use herald::domain::device::Device;
 use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, WorkId};
+use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
@@ -83,6 +84,9 @@ pub struct Run {
     /// Devices that were left out of it, since nobody has seen them for long.
     pub stale: u64,
     pub cursor: Option<Cursor>,
+    pub pace: Option<Pace>,
+    /// Up to when its time is allotted.
+    pub next_slot: Option<Timestamp>,
     pub served_at: Timestamp,
     pub changed_at: Option<Timestamp>,
 }
@@ -98,6 +102,8 @@ pub struct Row {
     pub lease_until: Option<Timestamp>,
     /// It was published, and is not published again before.
     pub guard_until: Option<Timestamp>,
+    /// When the span of time begins that it was released for.
+    pub slot_at: Option<Timestamp>,
     pub epoch: i64,
     pub takes: u32,
     pub died_at: Option<Timestamp>,
@@ -159,6 +165,10 @@ impl State {
 
     pub fn run_status(&self, id: NotificationId) -> Option<RunStatus> {
         self.runs.get(&id).map(|run| run.status)
+    }
+
+    pub fn pace(&self, id: NotificationId) -> Option<Pace> {
+        self.runs.get(&id)?.pace
     }
 
     /// The rows of an app's notification; none where it is another's.

@@ -12,6 +12,7 @@ use herald::domain::content::Content;
 use herald::domain::device::{Change, DeviceChange, Platform, PushToken};
 use herald::domain::id::NotificationId;
 use herald::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
+use herald::domain::pace::Pace;
 use herald::domain::preferences::Preferences;
 use herald::domain::push_type::PushType;
 use herald::domain::quiet_hours::QuietInterval;
@@ -80,6 +81,16 @@ impl Callers {
     pub fn send_to(&self, process: &Process, to: To, seconds: u32) {
         let lifetime = Some(Lifetime::Seconds(seconds));
         self.submit(process, Draft { to, lifetime, ..plain() });
+    }
+
+    /// A send to everybody at so many pushes a second.
+    pub fn send_to_all(&self, process: &Process, per_second: u32) {
+        self.submit(process, Draft { pace: Pace::new(per_second), ..plain() });
+    }
+
+    /// A registration as told.
+    pub async fn put_device(&self, name: &str, change: DeviceChange) {
+        self.store.put_device(APP, name, change, None).await.unwrap();
     }
 
     fn submit(&self, process: &Process, draft: Draft) {
@@ -187,6 +198,7 @@ impl Callers {
             lifetime: Some(lifetime),
             collapse_key: chance.one_in(4).then(|| format!("key {}", chance.below(3))),
             in_quiet_hours: if chance.one_in(4) { InQuietHours::Drop } else { InQuietHours::Defer },
+            pace: if chance.one_in(3) { Pace::new(u32::try_from(1 + chance.below(9)).unwrap()) } else { None },
             ..plain()
         }
     }
@@ -212,6 +224,7 @@ fn plain() -> Draft {
         in_quiet_hours: InQuietHours::Defer,
         overrides: Overrides::default(),
         test: false,
+        pace: None,
     }
 }
 

@@ -17,6 +17,7 @@ mod life;
 mod memory;
 mod network;
 mod outage;
+mod paced;
 mod planted;
 mod provider;
 mod queue;

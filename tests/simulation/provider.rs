@@ -83,7 +83,7 @@ impl Provider for SimProvider {
         let Body::Whole(body) = &push.rendered.body else { return Outcome::Withheld };
         let notification = NotificationId(Uuid::from_slice(body).unwrap());
         // it may have to wait for a stream
-        if sim.chance.one_in(10) {
+        if sim.chance.one_in(sim.weather.busy_streams) {
             sleep(sim.chance.millis(0, 2_500)).await;
         }
         if !push.handover.start() {

@@ -26,6 +26,8 @@ pub struct Weather {
     pub queue_faults: u64,
     /// Sends that do not end as accepted.
     pub bad_sends: u64,
+    /// One send in so many waits for a stream.
+    pub busy_streams: u64,
     /// Disasters between two requests of callers, by kind.
     pub kills: u64,
     pub freezes: u64,
@@ -53,6 +55,7 @@ impl Weather {
             numbing_calls: 0,
             queue_faults: 0,
             bad_sends: 0,
+            busy_streams: 10,
             kills: 0,
             freezes: 0,
             stops: 0,
@@ -82,6 +85,7 @@ impl Weather {
             numbing_calls: maybe(&[100, 300]),
             queue_faults: maybe(&[5, 20, 60]),
             bad_sends: maybe(&[2, 5, 20]),
+            busy_streams: 10,
             kills: maybe(&[15, 40]),
             freezes: maybe(&[10, 30]),
             stops: maybe(&[15, 40]),

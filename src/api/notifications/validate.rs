@@ -72,6 +72,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         return Err(Problem::scope_missing(Scope::Critical));
     }
     checks.done(Draft {
+        pace: None,
         to,
         latest_device_only: to_one_of_each,
         except_devices: named.except,

@@ -22,7 +22,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::When;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
-use crate::store::engine::{Narrowed, NewNotification, Submission, Verdict};
+use crate::store::engine::{Narrowed, NewNotification, Submission, Terms, Verdict};
 use crate::store::notification::LeftOut;
 use crate::store::{self, Store};
 
@@ -114,6 +114,7 @@ impl WayIn for FakePath {
             category: draft.category,
             labels: draft.labels,
             fan_out: false,
+            terms: Terms::default(),
             accepted_at: now,
             start_at,
             expires_at: work.expires_at,

@@ -229,6 +229,7 @@ impl Hand {
 
 fn draft(to: To) -> Draft {
     Draft {
+        pace: None,
         to,
         latest_device_only: false,
         except_devices: Vec::new(),

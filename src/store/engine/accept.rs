@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
+use crate::domain::pace::Pace;
 use crate::domain::work::NewWork;
 
 /// A notification to be written, with its work.
@@ -25,6 +26,8 @@ pub struct NewNotification {
     pub labels: BTreeMap<String, String>,
     /// Released through a run.
     pub fan_out: bool,
+    /// What holds for its run.
+    pub terms: Terms,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// From when on it may be sent.
@@ -35,6 +38,13 @@ pub struct NewNotification {
     pub narrowed: Narrowed,
     /// Its first work: a direct one has one row, a named audience over 500 one per chunk, another audience one `Expand`.
     pub work: Vec<NewWork>,
+}
+
+/// What holds for the run of a fan-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How fast it goes; `None`: as fast as it can.
+    pub pace: Option<Pace>,
 }
 
 /// Which devices of those that are named are no targets, so that readers count none of them.

@@ -23,9 +23,10 @@ pub(super) const NOTIFICATION: &str = "INSERT INTO notification (app, id, catego
      SELECT new.app, new.id, new.category, new.labels::json, new.fan_out, new.accepted_at, new.start_at, new.expires_at, new.narrowed::json, new.content \
      FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], \
      $9::text[], $10::bytea[]) AS new (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content)";
-pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted) \
-                   SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END \
-                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[]) AS new (id, app, status, start_at, expands)";
+pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace) \
+                   SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END, new.pace \
+                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[], $6::int[]) \
+                   AS new (id, app, status, start_at, expands, pace)";
 pub(super) const THERE: &str = "SELECT n.id FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) CROSS JOIN LATERAL \
                      (SELECT id FROM notification n WHERE n.app = ask.app AND n.id = ask.id LIMIT 1) n";
 /// How often a group is tried that others stand in the way of.
@@ -117,6 +118,7 @@ async fn begin_runs(tx: &mut Tx, fresh: &[&NewNotification]) -> Result<()> {
         binds.push(runs.iter().map(|new| status(new).as_str()).collect::<Vec<&str>>());
         binds.push(runs.iter().map(|new| new.start_at).collect::<Vec<Timestamp>>());
         binds.push(runs.iter().map(expands).collect::<Vec<bool>>());
+        binds.push(runs.iter().map(|new| work::pace_cell(new.terms.pace)).collect::<Vec<Option<i32>>>());
     })
     .await?;
     Ok(())

@@ -13,8 +13,9 @@ use super::super::rules::suspects;
 use super::batch::{execute, fetch};
 use super::row::Cells;
 use super::tx::Tx;
-use super::work::{bind_held, bind_keys, in_order, key_of};
+use super::work::{bind_held, bind_keys, in_order, key_of, pace};
 use crate::domain::Timestamp;
+use crate::domain::pace::Slot;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 
@@ -24,10 +25,10 @@ const TAKES: u32 = 5;
 /// The rows of `$2` and `$3` without a live lease, with where their run is.
 macro_rules! asked {
     () => {
-        "WITH asked AS MATERIALIZED (SELECT w.*, r.status FROM unnest($2::uuid[], $3::bigint[]) AS key (id, work) CROSS JOIN LATERAL \
+        "WITH asked AS MATERIALIZED (SELECT w.*, r.status, r.pace FROM unnest($2::uuid[], $3::bigint[]) AS key (id, work) CROSS JOIN LATERAL \
          (SELECT w.notification_id, w.id, w.app, w.n, w.kind, w.takes, w.lease_until, w.expires_at FROM work w \
          WHERE w.notification_id = key.id AND w.id = key.work LIMIT 1 FOR UPDATE SKIP LOCKED) w \
-         LEFT JOIN LATERAL (SELECT r.status FROM run r WHERE r.notification_id = w.notification_id LIMIT 1) r ON true \
+         LEFT JOIN LATERAL (SELECT r.status, r.pace FROM run r WHERE r.notification_id = w.notification_id LIMIT 1) r ON true \
          WHERE w.lease_until <= $1) "
     };
 }
@@ -57,7 +58,7 @@ pub(super) const TAKE: &str = concat!(
     " AND ($5 OR NOT ",
     suspect!(),
     ") RETURNING work.notification_id, work.id, work.app, work.epoch, work.takes, work.kind, work.stream, work.fan_out, work.targets, \
-     work.attempt, work.reason, work.first, work.expires_at, work.n"
+     work.attempt, work.reason, work.first, work.expires_at, work.n, work.slot_at, asked.pace"
 );
 pub(super) const SUSPECTS: &str = concat!(
     asked!(),
@@ -156,8 +157,15 @@ fn taken(row: &PgRow) -> Result<TakenWork> {
         reason: cells.maybe_word(10, "reason", WaitReason::parse)?,
         first: epoch == 1 && cells.get(11, "first")?,
         expires_at: cells.instant(12, "expires_at")?,
+        slot: slot(&cells)?,
         spent: cells.get::<i32>(13, "n")? == 1 && kind == WorkKind::Send && takes > TAKES,
     })
+}
+
+/// The row's span of time, where its run has a pace and it was released since.
+fn slot(cells: &Cells<'_>) -> Result<Option<Slot>> {
+    let (at, pace) = (cells.maybe_instant(14, "slot_at")?, pace(cells.get(15, "pace")?));
+    Ok(at.zip(pace).map(|(at, pace)| Slot { at, pace }))
 }
 
 /// Renews leases under their epochs.

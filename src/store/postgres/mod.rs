@@ -31,6 +31,7 @@ mod lane_pause;
 mod migrations;
 mod notification;
 mod open;
+mod paced;
 mod partitions;
 mod person;
 #[cfg(test)]

@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 use super::open::{Options, SESSION};
 use super::{
     accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
-    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, stale, tally,
-    targets, user_deliveries, waiting, work,
+    history, idempotency, notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, stale,
+    tally, targets, user_deliveries, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -80,6 +80,10 @@ const TEXTS: &[&str] = &[
     idempotency::REMEMBER,
     notification::LIST,
     notification::ONE,
+    paced::DUE,
+    paced::HELD,
+    paced::RELEASE,
+    paced::SERVED,
     person::ADD,
     receipt::BOOK,
     receipt::EARLY,

@@ -2,14 +2,19 @@
 //!
 //! The locked row of the run is the whole coordination: two nodes never serve the same run at the same time.
 
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::super::Result;
 use super::super::engine::{Ready, Sweep};
+use super::super::rules::pacing::Paced;
 use super::batch::{Binds, count, execute, fetch, fetch_one, nothing};
+use super::paced;
 use super::row::Cells;
 use super::schedule::{AT_ONCE, free, publish, ready, until};
 use super::tx::Tx;
+use super::work;
+use crate::domain::pace;
 use crate::domain::work::Stream;
 
 /// Runs that are looked at for the next turn: more than so many share the window as if they were so many.
@@ -27,10 +32,11 @@ pub(super) const TURN: &str = concat!(
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
     ready!(),
     " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at, w.id LIMIT 1) w \
-     WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') ORDER BY r.served_at, r.notification_id LIMIT $6"
+     WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') \
+     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.next_slot IS NULL OR r.next_slot < $7) ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
-pub(super) const LOCK: &str =
-    "SELECT 1 FROM run WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
+pub(super) const LOCK: &str = "SELECT notification_id, CASE WHEN status <> 'cancelled' THEN pace END, next_slot FROM run \
+     WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
 pub(super) const DUE: &str = concat!(
     "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE w.notification_id = $5 AND w.fan_out AND w.stream = $6 AND ",
     ready!(),
@@ -50,7 +56,12 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     let space = |stream: Stream| sweep.room.get(&stream).copied().unwrap_or_default();
     let bind = |binds: &mut Binds| {
         binds.push(now).push(sweep.lapsed);
-        binds.push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(TURNS);
+        binds
+            .push(space(Stream::High) > 0)
+            .push(space(Stream::Normal) > 0)
+            .push(space(Stream::Bulk) > 0)
+            .push(TURNS)
+            .push(now + pace::AHEAD);
     };
     let mut turns = Vec::new();
     for row in &fetch(tx, TURN, bind).await? {
@@ -61,15 +72,24 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
         let lock = fetch_one(tx, LOCK, |binds| {
             binds.push(run);
         });
-        if lock.await?.is_some() {
+        if let Some(row) = lock.await? {
             // each run gets its share of the window, so that one does not fill it while others wait
             let share = space(stream).div_ceil(turns.len()).min(AT_ONCE);
-            let mut ready = serve(tx, sweep, (run, stream), share).await?;
+            let mut ready = match paced_of(&row)? {
+                Some(paced) => paced::serve(tx, sweep, (run, stream), paced, share).await?,
+                None => serve(tx, sweep, (run, stream), share).await?,
+            };
             ready.more |= turns.len() > 1;
             return Ok(ready);
         }
     }
     Ok(Ready::default())
+}
+
+fn paced_of(run: &PgRow) -> Result<Option<Paced>> {
+    let cells = Cells::new(run, "run", 0);
+    let next = cells.maybe_instant(2, "next_slot")?;
+    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Paced { pace, next }))
 }
 
 async fn serve(tx: &mut Tx, sweep: &Sweep, (run, stream): (Uuid, Stream), share: usize) -> Result<Ready> {

@@ -8,6 +8,7 @@ use super::row::Cells;
 use super::tx::Tx;
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::pace::Pace;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{NewWork, WorkKey};
 
@@ -60,6 +61,16 @@ fn bind(binds: &mut Binds, now: Timestamp, rows: &[Row<'_>]) {
     binds.push(rows.iter().map(|row| row.work.due_at).collect::<Vec<Timestamp>>());
     binds.push(rows.iter().map(|row| row.work.expires_at).collect::<Vec<Timestamp>>());
     binds.push(rows.iter().map(|row| row.guard_until).collect::<Vec<Option<Timestamp>>>());
+}
+
+/// A run's pace as the store keeps it.
+pub(super) fn pace_cell(pace: Option<Pace>) -> Option<i32> {
+    pace.and_then(|pace| i32::try_from(pace.per_second()).ok())
+}
+
+/// What [`pace_cell`] wrote.
+pub(super) fn pace(cell: Option<i32>) -> Option<Pace> {
+    Pace::new(u32::try_from(cell?).ok()?)
 }
 
 fn small(length: usize) -> i32 {

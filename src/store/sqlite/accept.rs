@@ -12,6 +12,7 @@ use super::row::{Cells, micros, to_document};
 use super::work::{self, Row};
 use super::writer::Tx;
 use crate::domain::id::NotificationId;
+use crate::domain::pace::Pace;
 use crate::domain::work::{NewWork, WorkKind};
 
 const NOTIFICATION: Tuples = Tuples {
@@ -20,7 +21,7 @@ const NOTIFICATION: Tuples = Tuples {
     tail: "",
 };
 const RUN: Tuples =
-    Tuples { head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted) VALUES ", width: 7, tail: "" };
+    Tuples { head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace) VALUES ", width: 8, tail: "" };
 pub(super) const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHERE (app, id) IN (VALUES ", width: 2, tail: ")" };
 
 /// Writes what is new of the submissions and answers them in order.
@@ -67,7 +68,7 @@ async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Resu
         let status = if start_at > now { RunStatus::Scheduled } else { RunStatus::Running };
         let expands = new.work.iter().any(|work| work.kind == WorkKind::Expand);
         binds.push(new.id.0.as_bytes().as_slice()).push(new.app.0).push(true).push(status.as_str()).push(start_at);
-        binds.push(true).push(expands.then_some(0_i64));
+        binds.push(true).push(expands.then_some(0_i64)).push(new.terms.pace.map(Pace::per_second));
     };
     RUN.execute(tx.conn, &runs, no_lead, bind).await?;
 

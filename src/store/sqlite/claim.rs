@@ -14,6 +14,7 @@ use super::row::{Cells, instant, span};
 use super::work::{bind_held, bind_key};
 use super::writer::Tx;
 use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::pace::{Pace, Slot};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 
@@ -40,7 +41,7 @@ pub(super) const TAKEABLE: Tuples = Tuples {
     width: 2,
     tail: concat!(
         ") SELECT json_group_array(json_array(hex(w.notification_id), w.id, w.app, w.epoch, w.takes, w.kind, w.stream, w.fan_out, \
-         hex(w.targets), w.attempt, w.reason, w.first, w.expires_at, w.n))",
+         hex(w.targets), w.attempt, w.reason, w.first, w.expires_at, w.n, w.slot_at, r.pace))",
         asked!(),
         "coalesce(r.status, '') NOT IN ('paused', 'scheduled') AND NOT (",
         dead!(),
@@ -103,6 +104,8 @@ struct Takeable {
     first: u8,
     expires_at: i64,
     n: u64,
+    slot_at: Option<i64>,
+    pace: Option<u32>,
 }
 
 /// Takes what can be taken of `keys`.
@@ -145,6 +148,11 @@ impl Takeable {
         self.kind == WorkKind::Send && self.takes >= suspects::TAKES
     }
 
+    /// Its span of time, where its run has a pace and it was released since.
+    fn slot(&self) -> Option<Slot> {
+        Some(Slot { at: instant(self.slot_at?)?, pace: Pace::new(self.pace?)? })
+    }
+
     /// The row after it was taken.
     fn taken(self) -> Result<TakenWork> {
         let unreadable = |column| Error::Unreadable { table: "work", column, row: self.id.to_string() };
@@ -161,6 +169,7 @@ impl Takeable {
             reason: self.reason,
             first: self.epoch == 0 && self.first == 1,
             expires_at: instant(self.expires_at).ok_or_else(|| unreadable("expires_at"))?,
+            slot: self.slot(),
             spent: self.n == 1 && self.kind == WorkKind::Send && self.takes >= TAKES,
         })
     }

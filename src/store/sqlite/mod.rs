@@ -33,6 +33,7 @@ mod lock;
 mod migrations;
 mod notification;
 mod open;
+mod paced;
 mod pause;
 mod person;
 #[cfg(test)]

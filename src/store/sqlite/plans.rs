@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::batch::Tuples;
 use super::{
     accept, cancel, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
-    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
+    migrations, notification, paced, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
     user_deliveries,
 };
 
@@ -22,6 +22,7 @@ const LISTS: &[Tuples] = &[
     facts::COUNT,
     idempotency::FIND,
     idempotency::REMEMBER,
+    paced::RELEASE,
     receipt::BOOK,
     receipt::FORGET,
     record::END,

@@ -2,11 +2,14 @@
 
 use super::super::Result;
 use super::super::engine::{Ready, Sweep};
+use super::super::rules::pacing::Paced;
 use super::batch::{Binds, execute, fetch};
+use super::paced;
 use super::row::Cells;
 use super::schedule::{AT_ONCE, Due, publish};
 use super::work::count;
 use super::writer::Tx;
+use crate::domain::pace::{self, Pace};
 use crate::domain::work::Stream;
 
 const START: &str = "UPDATE run SET status = 'running' WHERE open = 1 AND status = 'scheduled' AND start_at <= ?1";
@@ -23,9 +26,11 @@ macro_rules! releasable {
 }
 /// That a run is not scheduled is said twice, in the words of the index of those that have begun: without them it is not used.
 pub(super) const TURN: &str = concat!(
-    "SELECT id, stream FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
+    "SELECT id, stream, pace, next_slot FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
     releasable!(),
-    " ORDER BY w.due_at LIMIT 1) AS stream FROM run r WHERE r.open = 1 AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled')) \
+    " ORDER BY w.due_at LIMIT 1) AS stream, CASE WHEN r.status <> 'cancelled' THEN r.pace END AS pace, r.next_slot FROM run r \
+     WHERE r.open = 1 AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') \
+     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.next_slot IS NULL OR r.next_slot < ?6)) \
      WHERE stream IS NOT NULL ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(
@@ -48,7 +53,12 @@ pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep
     let streams = |binds: &mut Binds| {
         binds.push(tx.now).push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(lapsed);
     };
-    let turns = fetch(tx.conn, TURN, streams).await?;
+    let ahead = tx.now.saturating_add(pace::AHEAD.num_microseconds().unwrap_or_default());
+    let turns = fetch(tx.conn, TURN, |binds| {
+        streams(binds);
+        binds.push(ahead);
+    });
+    let turns = turns.await?;
     let Some(first) = turns.first() else { return Ok(ready) };
     let cells = Cells::new(first, "run", 0);
     let run: Vec<u8> = cells.get(0, "notification_id")?;
@@ -60,6 +70,11 @@ pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep
         binds.push(run.as_slice()).push(stream.as_str()).push(count(share) + 1);
     });
     let due = Due::read(&rows.await?, stream, share)?;
+    if let Some(pace) = cells.get::<Option<u32>>(2, "pace")?.and_then(Pace::new) {
+        let paced = Paced { pace, next: cells.maybe_instant(3, "next_slot")? };
+        let ready = paced::serve(&mut tx, guard, (&run, paced), due).await?;
+        return Ok(Ready { more: turns.len() > 1, ..ready });
+    }
     publish(&mut tx, &due, guard).await?;
     ready.more = due.more || turns.len() > 1;
     ready.entries = due.free;

@@ -50,7 +50,7 @@ pub(super) struct Due {
     /// In nobody's hands.
     pub(super) free: Vec<Entry>,
     /// Under a live lease.
-    held: Vec<WorkKey>,
+    pub(super) held: Vec<WorkKey>,
     /// There was no room for all.
     pub(super) more: bool,
 }
@@ -83,6 +83,11 @@ pub(super) async fn publish(tx: &mut Tx<'_>, due: &Due, guard: Duration) -> Resu
         binds.push(until).push(until);
     };
     GUARD.execute(tx.conn, &due.free, lead, |binds: &mut Binds, entry: &Entry| bind_key(binds, entry.key)).await?;
-    HELD.execute(tx.conn, &due.held, no_lead, |binds: &mut Binds, key: &WorkKey| bind_key(binds, *key)).await?;
+    hold(tx, &due.held).await
+}
+
+/// Moves held rows to the end of their lease.
+pub(super) async fn hold(tx: &mut Tx<'_>, held: &[WorkKey]) -> Result<()> {
+    HELD.execute(tx.conn, held, no_lead, |binds: &mut Binds, key: &WorkKey| bind_key(binds, *key)).await?;
     Ok(())
 }
