@@ -215,6 +215,8 @@ fn write(
         id,
         content: Bytes::from(content),
         category: notification.category.clone(),
+        campaign: None,
+        test: notification.test,
         labels,
         fan_out,
         accepted_at: now,

@@ -3,6 +3,7 @@
 //! The app is the first argument of everything that belongs to one, so that no query can forget it.
 //! Every method is one transaction. All instants are the store's clock.
 
+pub mod analytics;
 pub mod category;
 pub mod dead_letter;
 pub mod device;

@@ -30,6 +30,7 @@ fn judge(twin: &Twin, work: &TakenWork, ask: &Ask, (one, choice): (&Candidate, u
         day: ask.day,
         person: one.person,
         attempts: work.attempt + 1,
+        platform: one.recipient.as_ref().map(|recipient| recipient.platform),
         provider: one.recipient.as_ref().map(|_| ProviderKind::Apns),
         detail: Some(Reason::new("word")),
         ..world.delivery(work.key.notification, one.target, ending)

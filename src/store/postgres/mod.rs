@@ -12,6 +12,7 @@ mod cancel;
 mod category;
 mod claim;
 mod corrections;
+mod counts;
 mod dead_letter;
 mod deaths;
 mod delivery_list;

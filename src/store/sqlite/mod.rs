@@ -11,6 +11,7 @@ mod category;
 mod checkpoint;
 mod claim;
 mod corrections;
+mod counts;
 mod dead_letter;
 mod deaths;
 mod delivery_list;

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
+    accept, cancel, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
     migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
     user_deliveries,
 };
@@ -17,9 +17,10 @@ const LISTS: &[Tuples] = &[
     claim::RENEW,
     claim::TAKE,
     claim::TAKEABLE,
+    counts::COUNT,
+    counts::ROLL_UP,
     engine::NOTIFICATIONS,
     facts::CAREFUL,
-    facts::COUNT,
     idempotency::FIND,
     idempotency::REMEMBER,
     receipt::BOOK,
