@@ -61,13 +61,13 @@ type Kept = (DeliveryKey, ReceiptKind, Option<Timestamp>);
 #[async_trait]
 impl Receipts for PostgresStore {
     async fn receive(&self, app: AppId, receipts: &[Receipt]) -> Result<Vec<ReceiptVerdict>> {
-        transaction!(self.callers, tx => receive(&mut tx, self.shard, app, receipts))
+        transaction!(self.callers, tx => receive(&mut tx, self.receipts_shard(), app, receipts))
     }
 
     async fn settle_early_receipts(&self) -> Result<usize> {
         let mut settled = 0;
         loop {
-            let (found, booked) = transaction!(self.callers, tx => settle(&mut tx, self.shard))?;
+            let (found, booked) = transaction!(self.callers, tx => settle(&mut tx, self.receipts_shard()))?;
             settled += booked;
             if found < AT_ONCE.unsigned_abs() {
                 return Ok(settled);

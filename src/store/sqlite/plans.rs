@@ -5,8 +5,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
-    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
+    accept, analytics, cancel, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history,
+    idempotency, migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
     user_deliveries,
 };
 
@@ -31,6 +31,8 @@ const LISTS: &[Tuples] = &[
     schedule::HELD,
 ];
 const TEXTS: &[&str] = &[
+    analytics::FORGET,
+    analytics::READ,
     cancel::CHANGES,
     cancel::DUE,
     cancel::DUE_UNLEASED,
