@@ -6,13 +6,27 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 use crate::cast;
 use crate::daemon::{Client, Simulator, until};
 
-/// How many rollups and counts are no recount, as the file has it just now.
-async fn wrong(simulator: &Simulator) -> (i64, i64) {
+/// A number that the file has just now.
+async fn number(simulator: &Simulator, statement: &str) -> i64 {
     let options = SqliteConnectOptions::new().filename(simulator.dir.path().join("herald.db")).read_only(true);
     let mut conn = options.connect().await.unwrap();
+    sqlx::query_scalar(AssertSqlSafe(statement.to_owned())).fetch_one(&mut conn).await.unwrap()
+}
+
+/// How many rollups and counts are no recount.
+async fn wrong(simulator: &Simulator) -> (i64, i64) {
     let rollups = cast::wrong_rollups("d.at - d.at % (k.length * 1000000)", "zeroblob(16)");
-    let rollups = sqlx::query_scalar(AssertSqlSafe(rollups)).fetch_one(&mut conn).await.unwrap();
-    (rollups, sqlx::query_scalar(cast::WRONG_COUNTS).fetch_one(&mut conn).await.unwrap())
+    (number(simulator, &rollups).await, number(simulator, cast::WRONG_COUNTS).await)
+}
+
+/// Waits until no work is left, however much there is: there is less and less.
+async fn until_over(simulator: &Simulator) {
+    let mut waiting = i64::MAX;
+    while waiting > 0 {
+        let before = waiting;
+        let look = async || Some(number(simulator, "SELECT count(*) FROM work").await).filter(|now| *now < before);
+        waiting = until("less work waits", look).await;
+    }
 }
 
 /// Known ends; kill -9 and a restart, twice; receipts early, late, doubled, of other devices and of another app.
@@ -50,9 +64,7 @@ async fn rollups_are_a_recount_whatever_is_killed() {
         client = Client::new(&daemon.url, &key);
     }
     cast::cancel_some(&client).await;
-    for (id, _) in accepted.iter().rev() {
-        client.done(id).await;
-    }
+    until_over(&simulator).await;
     let (direct, fan_out): (Vec<_>, Vec<_>) = accepted.into_iter().partition(|(_, n)| *n < count);
     cast::report(&client, &direct, true).await;
     cast::report(&client, &fan_out, false).await;
