@@ -85,6 +85,7 @@ impl Bench {
             stopped: stop.clone(),
             settings: Settings::default(),
             retry: RetrySettings { provider_floors: false, ..RetrySettings::default() },
+            analytics: herald::store::analytics::Retention::default(),
         };
         Self { dispatch: Dispatch::start(parts, Roles::ALL), simulator, app, stop, _folder: folder }
     }

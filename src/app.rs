@@ -99,6 +99,7 @@ impl Daemon {
             stopped: life.hard().clone(),
             settings: settings.dispatch.clone(),
             retry: settings.retry.clone(),
+            analytics: settings.analytics,
         };
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {
@@ -116,6 +117,7 @@ impl Daemon {
             queue,
             clock,
             settings: server.clone(),
+            analytics: settings.analytics,
             metrics: metrics.render(),
             built_in_keys,
             stopping: life.soft().clone(),

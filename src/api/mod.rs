@@ -3,6 +3,7 @@
 //! A request goes through [`request_id`] (id, span), then decompression and the limits of [`body`], then [`auth`], then [`json`], and ends in
 //! a call of the store's traits or of the way into the path. All that goes wrong becomes a [`problem`].
 
+mod analytics;
 mod app;
 mod auth;
 mod body;
@@ -53,6 +54,7 @@ use crate::dispatch::handle::Dispatch;
 use crate::domain::clock::Clock;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::store::analytics::Retention;
 
 pub use self::auth::BuiltInKey;
 pub use self::serve::serve;
@@ -112,6 +114,8 @@ pub struct State {
     pub clock: Arc<dyn Clock>,
     /// How it is served.
     pub settings: Settings,
+    /// For how long analytics are kept.
+    pub analytics: Retention,
     /// The text of `/metrics`.
     pub metrics: Metrics,
     /// Keys beside those in the store.
@@ -127,6 +131,7 @@ struct Shared {
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     settings: Settings,
+    analytics: Retention,
     metrics: Metrics,
     keys: KeyRing,
     stopping: CancellationToken,
@@ -160,6 +165,7 @@ impl State {
             queue: self.queue,
             clock: self.clock,
             settings: self.settings,
+            analytics: self.analytics,
             metrics: self.metrics,
             keys: KeyRing::new(self.built_in_keys),
             stopping: self.stopping,

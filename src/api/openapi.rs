@@ -19,7 +19,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
-use super::{Api, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts};
+use super::{
+    Api, analytics, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts,
+};
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
@@ -30,6 +32,7 @@ const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: wh
 pub(super) fn routes() -> (Router<Api>, OpenApi) {
     let router = OpenApiRouter::with_openapi(document())
         .merge(notifications::routes())
+        .merge(analytics::routes())
         .merge(explain::routes())
         .merge(receipts::routes())
         .merge(devices::routes())

@@ -90,6 +90,11 @@ impl Listing<'_> {
         PageRequest { limit: self.limit, after: self.after.clone() }
     }
 
+    /// The fields that were chosen; `None`: all.
+    pub(super) fn fields(&self) -> Option<&[String]> {
+        self.fields.as_deref()
+    }
+
     /// A page of a list that the store answers whole, in the order of `key`; `past` tells whether one key comes after another.
     pub(super) fn cut<T>(&self, all: Vec<T>, key: fn(&T) -> String, past: fn(&str, &str) -> bool) -> Page<T> {
         let mut rest = all.into_iter().filter(|item| self.after.as_deref().is_none_or(|after| past(&key(item), after)));

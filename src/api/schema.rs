@@ -56,6 +56,8 @@ word_schemas! {
     ReceiptType = ["delivered", "opened", "dismissed"];
     /// What a provider says of a payload that it was shown.
     ValidationResult = ["valid", "invalid", "not_checked"];
+    /// How long a bucket is, in UTC.
+    Interval = ["minute", "hour", "day"];
     /// What an API key may do.
     Scope = ["send", "manage", "read", "critical"];
 }
@@ -104,6 +106,7 @@ mod tests {
     use super::*;
     use crate::dispatch::handle::Validated;
     use crate::domain::{delivery, device, notification, quiet_hours};
+    use crate::store::analytics::Resolution;
     use crate::store::key;
     use crate::store::notification as view;
 
@@ -129,6 +132,7 @@ mod tests {
         assert_eq!(words(view::NotificationStatus::ALL), NotificationStatus::WORDS);
         assert_eq!(words(&delivery::State::ALL), DeliveryStatus::WORDS);
         assert_eq!(words(&quiet_hours::Day::ALL), Day::WORDS);
+        assert_eq!(words(Resolution::ALL), Interval::WORDS);
         assert_eq!(words(&[key::Scope::Send, key::Scope::Manage, key::Scope::Read, key::Scope::Critical]), Scope::WORDS);
     }
 

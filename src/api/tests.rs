@@ -2,6 +2,7 @@
 
 mod kit;
 
+mod analytics;
 mod conventions;
 mod device_tokens;
 mod keys;

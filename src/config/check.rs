@@ -5,6 +5,7 @@ use super::queue::QueueUrl;
 use super::sections::{App, Database, DatabaseUrl};
 use crate::domain::quiet_hours::QuietInterval;
 use crate::providers::InitError;
+use crate::store::analytics::Retention;
 
 /// A person's or an app's intervals, at most.
 const MAX_INTERVALS: usize = 14;
@@ -26,6 +27,7 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         report("retry.max_seconds", format!("must be at least retry.first_seconds ({})", retry.first_seconds));
     }
     check_retention(&settings.database, report);
+    check_analytics(settings.analytics, report);
     for (name, app) in &settings.apps {
         check_app(name, app, report);
     }
@@ -38,6 +40,26 @@ fn check_retention(database: &Database, report: &mut dyn FnMut(&str, String)) {
         report("database.retention_days", "goes with a database.url of PostgreSQL only".to_owned());
     } else if !(29..=3650).contains(&days) {
         report("database.retention_days", "must be 29 to 3650".to_owned());
+    }
+}
+
+/// What is coarser is kept as long at least: a longer range is then known in less detail, and never less than a shorter one.
+fn check_analytics(kept: Retention, report: &mut dyn FnMut(&str, String)) {
+    let Retention { minute_days, hour_days, day_days } = kept;
+    for (key, days, most) in [
+        ("analytics.minute_days", minute_days, 366),
+        ("analytics.hour_days", hour_days, MAX_DAYS),
+        ("analytics.day_days", day_days, MAX_DAYS),
+    ] {
+        if !(1..=most).contains(&days) {
+            report(key, format!("must be 1 to {most}"));
+        }
+    }
+    if hour_days < minute_days {
+        report("analytics.hour_days", format!("must be at least analytics.minute_days ({minute_days})"));
+    }
+    if day_days < hour_days {
+        report("analytics.day_days", format!("must be at least analytics.hour_days ({hour_days})"));
     }
 }
 

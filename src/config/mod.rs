@@ -24,6 +24,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::dispatch;
+use crate::store::analytics::Retention;
 
 pub use environment::Remote;
 pub use problem::{Error, Place, Problem};
@@ -52,6 +53,8 @@ pub struct Settings {
     pub dispatch: dispatch::Settings,
     /// How failed sends are repeated.
     pub retry: dispatch::RetrySettings,
+    /// For how long analytics are kept.
+    pub analytics: Retention,
     /// How often callers may call.
     pub limits: Limits,
     /// The apps, by name.

@@ -160,7 +160,7 @@ const UNKNOWN: &[Case] = &[
     (
         "[dispach]\npermits = 4",
         &[],
-        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, limits, apps, fallback",
+        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, limits, apps, fallback",
     ),
 ];
 
@@ -290,6 +290,23 @@ fn stale_devices_are_inactive_later_than_they_are_left_out() {
 }
 
 #[test]
+fn what_is_coarser_is_kept_as_long_at_least() {
+    let section = "[analytics]\n";
+    let kept = read(&format!("{section}minute_days = 366\nhour_days = 366\nday_days = 3650"), &[]).unwrap().analytics;
+    assert_eq!((kept.minute_days, kept.hour_days, kept.day_days), (366, 366, 3650));
+    let kept = read(section, &[]).unwrap().analytics;
+    assert_eq!((kept.minute_days, kept.hour_days, kept.day_days), (7, 90, 1100));
+    for (text, problem) in [
+        ("minute_days = 0", "herald.toml:2: analytics.minute_days must be 1 to 366"),
+        ("day_days = 3651", "herald.toml:2: analytics.day_days must be 1 to 3650"),
+        ("hour_days = 6", "herald.toml:2: analytics.hour_days must be at least analytics.minute_days (7)"),
+        ("day_days = 89", "herald.toml:2: analytics.day_days must be at least analytics.hour_days (90)"),
+    ] {
+        assert_eq!(problems(&format!("{section}{text}"), &[]), [problem]);
+    }
+}
+
+#[test]
 fn only_a_server_forgets_after_days() {
     let url = "[database]\nurl = 'postgres://herald@db/herald'\nretention_days = ";
     assert_eq!(read(&format!("{url}90"), &[]).unwrap().database.retention_days, Some(90));
@@ -328,7 +345,7 @@ const VARIABLES: &[Case] = &[
     (
         "",
         &[("HERALD__SERVR__LISTEN", "[::1]:80")],
-        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, limits, apps, fallback",
+        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, limits, apps, fallback",
     ),
     ("", &[("HERALD__SERVER", "x")], "HERALD__SERVER: server must be a table as TOML writes it: { key = \"value\" }"),
     (

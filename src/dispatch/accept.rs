@@ -216,6 +216,8 @@ fn write(
         id,
         content: Bytes::from(content),
         category: notification.category.clone(),
+        campaign: None,
+        test: notification.test,
         labels,
         fan_out,
         terms: Terms { pace: notification.pace },

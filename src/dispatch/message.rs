@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 
 use super::render::{self, Form};
 use crate::domain::Timestamp;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::delivery::Cohort;
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::notification::Notification;
 use crate::providers::{Provider, RenderError, Rendered};
 use crate::store;
@@ -23,6 +24,8 @@ pub struct Message {
     pub app: AppId,
     /// Its id.
     pub id: NotificationId,
+    /// With which others its deliveries are counted.
+    pub cohort: Arc<Cohort>,
     /// What was accepted.
     pub notification: Notification,
     /// Devices that are no targets, by name.
@@ -44,7 +47,7 @@ pub struct Message {
 impl Message {
     /// Of what accept just wrote.
     pub fn of_new(new: &NewNotification, notification: Notification) -> Self {
-        Self::new((new.app, new.id), notification, (new.accepted_at, new.start_at, new.expires_at), new.day())
+        Self::new((new.app, new.id, new.campaign), notification, (new.accepted_at, new.start_at, new.expires_at), new.day())
     }
 
     /// Of what the store has.
@@ -54,18 +57,25 @@ impl Message {
             column: "content",
             row: stored.id.to_string(),
         })?;
-        Ok(Self::new((stored.app, stored.id), notification, (stored.accepted_at, stored.start_at, stored.expires_at), stored.day))
+        Ok(Self::new(
+            (stored.app, stored.id, stored.campaign),
+            notification,
+            (stored.accepted_at, stored.start_at, stored.expires_at),
+            stored.day,
+        ))
     }
 
     fn new(
-        (app, id): (AppId, NotificationId),
+        (app, id, campaign): (AppId, NotificationId, Option<CampaignId>),
         notification: Notification,
         (accepted_at, start_at, expires_at): (Timestamp, Timestamp, Timestamp),
         day: i32,
     ) -> Self {
         let collapse = render::Collapse::of(id, notification.collapse_key.as_deref());
         let except = notification.except_devices.iter().cloned().collect();
-        Self { app, id, notification, except, accepted_at, start_at, expires_at, day, collapse, rendered: Mutex::default() }
+        let cohort = Cohort { app, category: notification.category.clone(), campaign, test: notification.test };
+        let cohort = Arc::new(cohort);
+        Self { app, id, cohort, notification, except, accepted_at, start_at, expires_at, day, collapse, rendered: Mutex::default() }
     }
 
     /// The payload in this form, made at most once by the providers of a generation.

@@ -25,6 +25,7 @@ use crate::domain::Timestamp;
 use crate::domain::clock::{Clock, Ids, Rng};
 use crate::domain::retry::RetryPolicy;
 use crate::queue::{Queue, Taken};
+use crate::store::analytics::Retention;
 use crate::store::{self, Store};
 
 /// How long published work has to be taken before the scheduler publishes it again.
@@ -64,6 +65,8 @@ pub struct Parts {
     pub settings: Settings,
     /// `[retry]`.
     pub retry: RetrySettings,
+    /// `[analytics]`.
+    pub analytics: Retention,
 }
 
 /// One running node.
@@ -96,6 +99,8 @@ pub struct Node {
     pub settings: Settings,
     /// How failed sends are repeated.
     pub retry: RetryPolicy,
+    /// For how long analytics are kept.
+    pub analytics: Retention,
     /// Notifications in memory.
     pub messages: Messages,
     /// The lanes.
@@ -147,6 +152,7 @@ impl Node {
             stopping: parts.stopping,
             hard_stop: parts.stopped,
             retry,
+            analytics: parts.analytics,
             messages: Messages::default(),
             stopped: StopSet::default(),
             held: Held::default(),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::lane::{Destination, Service};
 use crate::domain::broadcast::Broadcast;
 use crate::domain::collapse;
-use crate::domain::device::{Environment, ProviderKind};
+use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::id::{NotificationId, PersonPk, Target};
 use crate::domain::work::Pair;
 use crate::store::engine::Recipient;
@@ -25,6 +25,14 @@ impl Receiver {
         match self {
             Self::Device(recipient) => recipient.provider,
             Self::Broadcast(broadcast) => broadcast.provider(),
+        }
+    }
+
+    /// What it runs on; `None`: on whatever the broadcast's subscribers have.
+    pub fn platform(&self) -> Option<Platform> {
+        match self {
+            Self::Device(recipient) => Some(recipient.platform),
+            Self::Broadcast(_) => None,
         }
     }
 

@@ -136,6 +136,9 @@ async fn prune(node: &Node) {
     if let Err(error) = node.heard(node.store.prune().await) {
         tell(&error, "what is old cannot be cleared away");
     }
+    if let Err(error) = node.heard(node.store.prune_analytics(&node.analytics).await) {
+        tell(&error, "analytics whose retention is over cannot be cleared away");
+    }
     if let Err(error) = node.heard_queue(node.queue.tidy().await) {
         tracing::debug!(%error, "the queue cannot be tidied");
     }

@@ -296,12 +296,15 @@ impl Attempt {
 pub fn delivery(node: &Node, job: &Job, Sending { receiver, .. }: &Sending, (ending, attempts): (Ending, u32)) -> Delivery {
     Delivery {
         notification: job.message.id,
+        cohort: Arc::clone(&job.message.cohort),
         day: job.message.day,
         target: receiver.target(),
         person: receiver.person(),
         ending,
         attempts,
+        platform: receiver.platform(),
         provider: Some(receiver.provider()),
+        variant: None,
         message_id: None,
         detail: None,
         at: node.now(),

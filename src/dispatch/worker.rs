@@ -15,12 +15,14 @@ use super::recorder::What;
 use super::send::tell;
 use super::{claim, expand, hand_out};
 use crate::domain::delivery::{Delivery, Ending};
+use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::id::{PersonPk, Target};
+use crate::domain::notification::Audience;
 use crate::domain::pace::Slot;
 use crate::domain::work::{Pair, Targets, WorkKind};
 use crate::queue::Taken;
 use crate::store;
-use crate::store::engine::RunStatus;
+use crate::store::engine::{Candidate, RunStatus};
 
 /// Workers of one node. Two keep the reads of one batch beside the sends of another.
 pub const WORKERS: usize = 2;
@@ -160,6 +162,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
                 target.as_device().filter(|_| !candidate.moved).map(|device| Pair { device, person })
             }
         };
+        let way = way(&context, &candidate);
         let step = plan::plan(&context, candidate);
         if !matches!(step, Step::Skip) {
             pairs.extend(pair);
@@ -167,7 +170,7 @@ async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, r
         let what = match step {
             Step::Skip => What::Nothing,
             Step::End(ending) => {
-                let delivery = unsent(&context, target, person, ending);
+                let delivery = unsent(&context, (target, person), way, ending);
                 endings.extend(pair.is_none().then(|| delivery.clone()));
                 What::Ended(delivery, None)
             }
@@ -202,15 +205,31 @@ async fn all_named(node: &Node, job: Arc<Job>) {
     tell(node, Some(job), What::Nothing, None).await;
 }
 
-fn unsent(context: &Context<'_>, target: Target, person: Option<PersonPk>, ending: Ending) -> Delivery {
+/// What a target that is not sent to would have been, and who would have carried it.
+fn way(context: &Context<'_>, candidate: &Candidate) -> (Option<Platform>, Option<ProviderKind>) {
+    if let Audience::Broadcast(broadcast) = &context.message.notification.audience {
+        return (None, Some(broadcast.provider()));
+    }
+    candidate.recipient.as_ref().map_or((None, None), |recipient| (Some(recipient.platform), Some(recipient.provider)))
+}
+
+fn unsent(
+    context: &Context<'_>,
+    (target, person): (Target, Option<PersonPk>),
+    (platform, provider): (Option<Platform>, Option<ProviderKind>),
+    ending: Ending,
+) -> Delivery {
     Delivery {
         notification: context.message.id,
+        cohort: Arc::clone(&context.message.cohort),
         day: context.message.day,
         target,
         person,
         ending,
         attempts: context.work.attempt,
-        provider: None,
+        platform,
+        provider,
+        variant: None,
         message_id: None,
         detail: None,
         at: context.now,

@@ -1,10 +1,12 @@
 //! The record of one notification at one target: inserted once, final.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
-use super::device::ProviderKind;
-use super::id::{NotificationId, PersonPk, Target};
+use super::device::{Platform, ProviderKind};
+use super::id::{AppId, CampaignId, NotificationId, PersonPk, Target};
 use super::outcome::Reason;
 use super::reason::{FailReason, SuppressReason};
 
@@ -41,11 +43,26 @@ pub enum State {
     Cancelled,
 }
 
+/// With which others a notification's deliveries are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cohort {
+    /// The app.
+    pub app: AppId,
+    /// The category.
+    pub category: Option<String>,
+    /// The campaign that it is a run of.
+    pub campaign: Option<CampaignId>,
+    /// A test send: counted nowhere.
+    pub test: bool,
+}
+
 /// A delivery as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Of which notification.
     pub notification: NotificationId,
+    /// The notification's, shared by all of its deliveries.
+    pub cohort: Arc<Cohort>,
     /// Days since 1970 of the notification's `start_at`; part of the key on every store.
     pub day: i32,
     /// At which target.
@@ -56,8 +73,12 @@ pub struct Delivery {
     pub ending: Ending,
     /// Requests handed to the provider.
     pub attempts: u32,
-    /// Who carried it, where it got that far.
+    /// What the device runs on; `None` where there is none.
+    pub platform: Option<Platform>,
+    /// Who carried it, or would have; `None` where there is no device.
     pub provider: Option<ProviderKind>,
+    /// Which variant of its campaign it was; `None`: there are none.
+    pub variant: Option<Arc<str>>,
     /// FCM's message name.
     pub message_id: Option<String>,
     /// The provider's own word, for operators.

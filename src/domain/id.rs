@@ -23,6 +23,11 @@ pub struct PersonPk(pub i64);
 #[serde(transparent)]
 pub struct NotificationId(pub Uuid);
 
+/// A campaign's id: a `UUIDv7`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CampaignId(pub Uuid);
+
 /// A piece of work, unique within its notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkId(pub i64);
@@ -65,6 +70,20 @@ impl Target {
     /// The person, if this stands for one.
     pub fn as_person(self) -> Option<PersonPk> {
         (self.0 < 0).then_some(PersonPk(-self.0))
+    }
+}
+
+impl fmt::Display for CampaignId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for CampaignId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
     }
 }
 

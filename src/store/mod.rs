@@ -3,6 +3,7 @@
 //! The app is the first argument of everything that belongs to one, so that no query can forget it.
 //! Every method is one transaction. All instants are the store's clock.
 
+pub mod analytics;
 pub mod category;
 pub mod dead_letter;
 pub mod device;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 
 use crate::domain::id::AppId;
 
+pub use analytics::Analytics;
 pub use category::Categories;
 pub use dead_letter::DeadLetters;
 pub use device::Devices;
@@ -81,12 +83,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
 pub trait Store:
-    Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
+    Analytics + Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
 {
 }
 
-impl<T: Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays>
-    Store for T
+impl<
+    T: Analytics
+        + Apps
+        + Categories
+        + DeadLetters
+        + Devices
+        + DeviceTokens
+        + Engine
+        + Keys
+        + Notifications
+        + Pauses
+        + People
+        + Receipts
+        + Replays,
+> Store for T
 {
 }
 

@@ -91,6 +91,8 @@ pub struct DeliveryView {
     pub reason: Option<String>,
     /// Requests handed to the provider.
     pub attempts: u32,
+    /// Which variant of its campaign it was.
+    pub variant: Option<String>,
     /// FCM's message name.
     pub message_id: Option<String>,
     /// The provider's own word.

@@ -8,9 +8,14 @@
 
 mod away;
 mod backlog;
+#[path = "../e2e/cast.rs"]
+mod cast;
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the callers of one process need more of it")]
 mod client;
+#[path = "../e2e/clock.rs"]
+#[expect(dead_code, reason = "the tests of one process need more of it")]
+mod clock;
 mod clocks;
 #[path = "../e2e/daemon.rs"]
 #[expect(dead_code, reason = "the tests of one process need more of it")]
@@ -20,6 +25,7 @@ mod load;
 mod nodes;
 mod poison;
 mod roles;
+mod rollups;
 mod schedulers;
 #[path = "../services/mod.rs"]
 #[expect(dead_code, reason = "the tests of the queue need more of it")]

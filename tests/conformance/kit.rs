@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use herald::domain::Timestamp;
-use herald::domain::delivery::{Delivery, Ending};
+use herald::domain::delivery::{Cohort, Delivery, Ending};
 use herald::domain::device::{Change, Device, DeviceChange, Platform, PushToken};
 use herald::domain::id::{NotificationId, PersonPk, Target};
 use herald::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey, WorkKind};
@@ -99,6 +99,8 @@ impl World {
             id: self.notification_id(),
             content: Bytes::from_static(b"{}"),
             category: None,
+            campaign: None,
+            test: false,
             labels: BTreeMap::new(),
             fan_out: false,
             terms: Terms::default(),
@@ -191,15 +193,23 @@ impl World {
         self.store().read_targets(&[ask]).await.unwrap().pop().unwrap()
     }
 
+    /// With which a notification of neither category nor campaign is counted.
+    pub fn cohort(&self) -> Arc<Cohort> {
+        Arc::new(Cohort { app: self.app, category: None, campaign: None, test: false })
+    }
+
     pub fn delivery(&self, notification: NotificationId, target: Target, ending: Ending) -> Delivery {
         Delivery {
             notification,
+            cohort: self.cohort(),
             day: day_of(self.now()),
             target,
             person: target.as_person().or(Some(PersonPk(1))),
             ending,
             attempts: 1,
+            platform: None,
             provider: None,
+            variant: None,
             message_id: None,
             detail: None,
             at: self.now(),

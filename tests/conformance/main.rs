@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test has no outside")]
 
 mod accept;
+mod analytics;
 mod backing;
 mod broadcast;
 mod claim;
@@ -256,6 +257,13 @@ every_store! {
         an_early_receipt_waits_for_its_send,
         an_early_receipt_is_forgotten_after_an_hour,
         receipts_of_a_fan_out_are_counted;
+    analytics:
+        outcomes_are_counted_by_what_they_were,
+        what_is_recorded_again_is_counted_once,
+        receipts_are_counted_in_the_bucket_of_their_send,
+        early_receipts_are_counted_once_their_send_is,
+        groups_are_put_together_and_paged,
+        each_resolution_is_kept_for_its_time;
     restart:
         a_restart_does_not_wake_the_dead,
         what_was_committed_is_there_after_a_restart;

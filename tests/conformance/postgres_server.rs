@@ -6,7 +6,9 @@ use std::time::Duration;
 use herald::domain::clock::Clock;
 use herald::domain::delivery::Ending;
 use herald::domain::id::Target;
+use herald::store::analytics::Retention;
 use herald::store::postgres::{Condition, PostgresStore};
+use herald::store::receipt::{Receipt, ReceiptKind};
 use herald::store::{Apps, Engine};
 use sqlx::{Connection, Row};
 use tokio_util::task::TaskTracker;
@@ -131,6 +133,40 @@ async fn runs_and_counts_go_with_their_notifications() {
     world.store().prune().await.unwrap();
     assert_eq!(rows().await, (0, 0));
     assert_eq!(partitions(&database).await.len(), 2);
+    world.close().await;
+}
+
+/// What several nodes wrote of a bucket becomes one row when nothing more is to be expected, and what comes later is counted beside it.
+#[tokio::test]
+async fn rows_of_several_nodes_become_one() {
+    let postgres = Postgres::new().await;
+    let database = postgres.database.clone();
+    let mut world = World::of(Box::new(postgres)).await;
+    let [sent, _] = one_sent_and_one_later(&world, 10 * DAY).await;
+    let columns = "app, resolution, bucket, category, platform, provider, campaign, variant";
+    let counts = "sent, suppressed, failed, expired, cancelled, delivered, opened, dismissed";
+    for node in 1..4 {
+        database
+            .run(format!("INSERT INTO rollup SELECT {columns}, {node} + 1000, {counts} FROM rollup WHERE shard BETWEEN 0 AND 999"))
+            .await;
+    }
+    let shards = async || {
+        let rows = database.run("SELECT resolution, shard FROM rollup ORDER BY 1, 2".to_owned()).await;
+        rows.iter().map(|row| (row.get::<String, _>(0), row.get::<i32, _>(1))).collect::<Vec<_>>()
+    };
+    assert_eq!(shards().await.len(), 12);
+    for (hours, left) in [(1, 12), (3, 9), (7, 6), (72, 3)] {
+        world.pass((World::start() + Duration::from_hours(hours) - world.now()).to_std().unwrap());
+        world.store().prune_analytics(&Retention::default()).await.unwrap();
+        assert_eq!(shards().await.len(), left, "after {hours} hours");
+        assert_eq!(crate::analytics::totals(&world).await.sent, 4, "after {hours} hours");
+    }
+    assert!(shards().await.iter().all(|(_, shard)| *shard == -1));
+    let opened = Receipt { notification: sent, device: "phone".to_owned(), kind: ReceiptKind::Opened, at: None };
+    world.store().receive(world.app, &[opened]).await.unwrap();
+    assert_eq!(shards().await.len(), 6);
+    let totals = crate::analytics::totals(&world).await;
+    assert_eq!((totals.sent, totals.delivered, totals.opened), (4, 1, 1));
     world.close().await;
 }
 

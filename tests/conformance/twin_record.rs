@@ -1,5 +1,6 @@
 //! What workers record of both stores' targets: facts, verdicts over tokens, what was shown, and what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use herald::domain::delivery::{Delivery, Ending};
@@ -27,9 +28,12 @@ fn judge(twin: &Twin, work: &TakenWork, ask: &Ask, (one, choice): (&Candidate, u
         (Some(_), _) => return pair,
     };
     let delivery = Delivery {
+        cohort: Arc::clone(&twin.cohorts[&work.key.notification]),
+        variant: (choice % 2 == 1).then(|| Arc::from("b")),
         day: ask.day,
         person: one.person,
         attempts: work.attempt + 1,
+        platform: one.recipient.as_ref().map(|recipient| recipient.platform),
         provider: one.recipient.as_ref().map(|_| ProviderKind::Apns),
         detail: Some(Reason::new("word")),
         ..world.delivery(work.key.notification, one.target, ending)

@@ -1,9 +1,12 @@
 //! The steps that both stores are led through; numbers choose among what there is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use herald::domain::delivery::Cohort;
 use herald::domain::device::{Change, DeviceChange, Imported, PushToken};
+use herald::domain::id::CampaignId;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{Pair, TakenWork, Targets, WorkKind};
@@ -199,6 +202,13 @@ impl Step {
         if matches!(self, Self::Direct { published: true, ahead: 0, .. }) {
             new.work[0].due_at = world.later(GUARD);
         }
+        // every fourth is of nothing, a test, of a category, of a campaign too
+        let kind = twin.notifications.len() % 4;
+        new.test = kind == 1;
+        new.category = (kind > 1).then(|| format!("category {kind}"));
+        new.campaign = (kind == 3).then_some(CampaignId(uuid::Uuid::from_u128(3)));
+        let cohort = Cohort { app: new.app, category: new.category.clone(), campaign: new.campaign, test: new.test };
+        twin.cohorts.insert(new.id, Arc::new(cohort));
         twin.notifications.push(new.id);
         let verdicts = twin.world.store().accept(vec![submission(new)]).await.unwrap();
         twin.told(&verdicts)

@@ -1,9 +1,13 @@
 //! Two stores that are asked the same give the same answers: random steps against both, and everything that can be read after them.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
+use herald::domain::delivery::Cohort;
 use herald::store::PageRequest;
+use herald::store::analytics::{AnalyticsQuestion, Groups, Resolution};
 use herald::store::device::DeviceFilter;
 use herald::store::notification::{DeliveryFilter, NotificationFilter};
 use proptest::collection::vec;
@@ -23,11 +27,20 @@ pub struct Twin {
     pub notifications: Vec<herald::domain::id::NotificationId>,
     pub published: Vec<herald::domain::work::WorkKey>,
     pub held: Vec<herald::domain::work::TakenWork>,
+    /// With which others each notification's deliveries are counted.
+    pub cohorts: BTreeMap<herald::domain::id::NotificationId, Arc<Cohort>>,
 }
 
 impl Twin {
     fn new(world: World) -> Self {
-        Self { world, numbers: Numbers::default(), notifications: Vec::new(), published: Vec::new(), held: Vec::new() }
+        Self {
+            world,
+            numbers: Numbers::default(),
+            notifications: Vec::new(),
+            published: Vec::new(),
+            held: Vec::new(),
+            cohorts: BTreeMap::new(),
+        }
     }
 
     /// An answer as text, with the stores' own numbers in the order in which they were first told.
@@ -61,10 +74,34 @@ impl Twin {
         for device in 0..5 {
             seen.push(self.told(&shared.tokens(app, &format!("d{device}")).await.unwrap()));
         }
+        for resolution in Resolution::ALL {
+            seen.extend(self.analytics(*resolution).await);
+        }
         let all = PageRequest { limit: 500, after: None };
         seen.push(self.told(&shared.devices(app, &DeviceFilter::default(), &all).await.unwrap().items));
         seen.push(self.told(&shared.dead_letters(app, &all).await.unwrap().items));
         seen.push(self.told(&shared.notifications(app, &NotificationFilter::default(), &all).await.unwrap().items));
+        seen
+    }
+}
+
+impl Twin {
+    /// Counts by everything and by nothing, in small pages.
+    async fn analytics(&mut self, resolution: Resolution) -> Vec<String> {
+        let (app, shared, mut seen) = (self.world.app, self.world.shared(), Vec::new());
+        let (from, to) = (herald::domain::Timestamp::UNIX_EPOCH, self.world.later(Duration::from_secs(1)));
+        for on in [true, false] {
+            let groups = Groups { category: on, platform: on, provider: on, campaign: on, variant: on };
+            let mut page = PageRequest { limit: 3, after: None };
+            loop {
+                let rows = shared.analytics(app, &AnalyticsQuestion { resolution, from, to, groups }, &page).await.unwrap();
+                seen.push(self.told(&rows.items));
+                page.after = rows.next;
+                if page.after.is_none() {
+                    break;
+                }
+            }
+        }
         seen
     }
 }

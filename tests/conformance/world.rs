@@ -52,12 +52,16 @@ impl World {
 
     /// A world whose store has these rows.
     pub async fn of(backing: Box<dyn Backing>) -> Self {
-        let start = Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap();
-        let clock = Arc::new(ManualClock(AtomicI64::new(start.timestamp_micros())));
+        let clock = Arc::new(ManualClock(AtomicI64::new(Self::start().timestamp_micros())));
         let mut world = Self { backing, store: None, clock, app: AppId(0), made: Mutex::new(0) };
         world.open().await;
         world.app = world.store().ensure_apps(&["demo".to_owned()]).await.unwrap()[0];
         world
+    }
+
+    /// The instant at which every world begins.
+    pub fn start() -> Timestamp {
+        Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap()
     }
 
     async fn open(&mut self) {

@@ -21,6 +21,7 @@ impl State {
             app,
             id,
             content: new.content.clone(),
+            campaign: new.campaign,
             accepted_at: new.accepted_at,
             start_at: new.start_at,
             expires_at: new.expires_at,

@@ -4,6 +4,7 @@
 //! or here. Any number of handles may share the same rows, as nodes share a database; opening one voids no lease.
 
 mod accept;
+pub mod analytics;
 mod claim;
 mod dead_letters;
 mod deliveries;
@@ -14,7 +15,7 @@ mod page;
 mod pauses;
 pub mod queue;
 mod ready;
-mod receipts;
+pub mod receipts;
 mod record;
 mod registration;
 mod registry;

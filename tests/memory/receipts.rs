@@ -50,6 +50,7 @@ impl State {
         }
         for word in news {
             self.count(key.1, word, "");
+            self.roll_up(key, word);
         }
         ReceiptVerdict::Accepted
     }

@@ -60,6 +60,7 @@ impl State {
         }
         self.deliveries.insert(key, DeliveryRow { delivery: delivery.clone(), receipts: [None; 3] });
         self.count(delivery.notification, delivery.ending.state().as_str(), delivery.ending.reason().unwrap_or_default());
+        self.roll_up(key, delivery.ending.state().as_str());
         true
     }
 

@@ -11,6 +11,7 @@ use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
+use herald::store::analytics::Totals;
 use herald::store::category::Declared;
 use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
@@ -18,6 +19,7 @@ use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
 use uuid::Uuid;
 
+use super::analytics::RollupKey;
 use super::tokens::TokenRow;
 
 /// Everything that is stored.
@@ -37,6 +39,8 @@ pub struct State {
     pub deliveries: BTreeMap<DeliveryKey, DeliveryRow>,
     /// Of fan-outs, by state and reason; receipts under their own words.
     pub counts: BTreeMap<(NotificationId, &'static str, String), u64>,
+    /// By minutes, hours and days.
+    pub rollups: BTreeMap<RollupKey, Totals>,
     pub idempotency: BTreeMap<(AppId, &'static str, String), Answered>,
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,

@@ -15,6 +15,7 @@ use herald::domain::device::ProviderKind;
 use herald::domain::staleness::Staleness;
 use herald::providers::Provider;
 use herald::store::Store;
+use herald::store::analytics::Retention;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +120,7 @@ impl Process {
                 grace_seconds: GRACE.as_secs(),
             },
             retry: RetrySettings { first_seconds: 1, max_seconds: 8, provider_floors: false },
+            analytics: Retention::default(),
         };
         let dispatch = Dispatch::start(parts, Roles::ALL);
         Self { number, life, clock: node_clock, dispatch, stopping, stopped }

@@ -13,6 +13,7 @@ use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
+use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered, Swept};
@@ -27,8 +28,8 @@ use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::{
-    Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts,
-    Replays, Result,
+    Analytics, Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
+    Receipts, Replays, Result,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -258,6 +259,10 @@ plainly!(DeviceTokens {
     fn put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
     fn delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
     fn tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
+});
+plainly!(Analytics {
+    fn analytics(app: AppId, question: &AnalyticsQuestion, page: &PageRequest) -> Page<AnalyticsRow>;
+    fn prune_analytics(retention: &Retention) -> ();
 });
 plainly!(Keys {
     fn create_key(key: &ApiKey, hash: [u8; 32]) -> ();

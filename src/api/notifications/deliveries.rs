@@ -144,7 +144,7 @@ impl From<DeliveryView> for DeliveryResponse {
             provider_message_id: view.message_id,
             detail: view.detail,
             next_attempt_at: view.next_attempt_at.map(Instant),
-            variant: None,
+            variant: view.variant,
             updated_at: Instant(view.updated_at),
             sent_at: view.sent_at.map(Instant),
             delivered_at: view.delivered_at.map(Instant),

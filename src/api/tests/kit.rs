@@ -26,6 +26,7 @@ use crate::domain::clock::Clock;
 use crate::domain::id::AppId;
 use crate::queue::in_process::InProcessQueue;
 use crate::store::Store;
+use crate::store::analytics::Retention;
 use crate::store::sqlite::{Options, SqliteStore};
 
 pub(super) const KEY: &str = "key-of-the-tests";
@@ -118,6 +119,7 @@ impl World {
             queue: Arc::new(InProcessQueue::new(100)),
             clock: shared_clock,
             settings: Settings { listen: address.to_owned(), ..Settings::default() },
+            analytics: Retention::default(),
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
             under_way: UnderWay::default(),
             stopping: stopping.clone(),

@@ -112,6 +112,8 @@ impl WayIn for FakePath {
             id,
             content: Bytes::from_static(b"{}"),
             category: draft.category,
+            campaign: None,
+            test: draft.test,
             labels: draft.labels,
             fan_out: false,
             terms: Terms::default(),

@@ -62,12 +62,15 @@ async fn what_follows_a_verdict_stays_with_its_own_claim() {
     let judged = |job: &Arc<Job>| {
         let delivery = Delivery {
             notification: id,
+            cohort: Arc::clone(&job.message.cohort),
             day: job.message.day,
             target: Target::device(device.pk),
             person: device.person,
             ending: Ending::Failed(FailReason::TokenDead),
             attempts: 1,
+            platform: None,
             provider: None,
+            variant: None,
             message_id: None,
             detail: None,
             at: node.now(),

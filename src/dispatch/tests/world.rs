@@ -31,6 +31,7 @@ use crate::domain::push_type::PushType;
 use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 use crate::queue::{Queue, Taken};
+use crate::store::analytics::Retention;
 use crate::store::engine::{Item, Submission};
 use crate::store::notification::{Counts, NotificationStatus, NotificationView};
 use crate::store::sqlite::{Options, SqliteStore};
@@ -102,6 +103,7 @@ impl World {
             stopped: CancellationToken::new(),
             settings: Settings { lease_seconds: LEASE.as_secs(), ..Settings::default() },
             retry: RetrySettings::default(),
+            analytics: Retention::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::pace::Pace;
 use crate::domain::work::NewWork;
 
@@ -22,6 +22,10 @@ pub struct NewNotification {
     pub content: Bytes,
     /// Its category, for lists.
     pub category: Option<String>,
+    /// The campaign that it is a run of.
+    pub campaign: Option<CampaignId>,
+    /// A test send: counted nowhere in analytics.
+    pub test: bool,
     /// The caller's labels, for lists.
     pub labels: BTreeMap<String, String>,
     /// Released through a run.

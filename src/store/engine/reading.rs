@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Permission, Platform, ProviderKind, PushToken, TokenHash};
-use crate::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target};
+use crate::domain::id::{AppId, CampaignId, DevicePk, NotificationId, PersonPk, Target};
 use crate::domain::preferences::Preferences;
 use crate::domain::reason::words;
 use crate::domain::token_kind::TokenKind;
@@ -21,6 +21,8 @@ pub struct StoredNotification {
     pub id: NotificationId,
     /// As written by accept.
     pub content: Bytes,
+    /// The campaign that it is a run of.
+    pub campaign: Option<CampaignId>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// From when on it may be sent.

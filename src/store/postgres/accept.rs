@@ -19,10 +19,12 @@ use crate::domain::Timestamp;
 use crate::domain::id::NotificationId;
 use crate::domain::work::{NewWork, WorkKind};
 
-pub(super) const NOTIFICATION: &str = "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content) \
-     SELECT new.app, new.id, new.category, new.labels::json, new.fan_out, new.accepted_at, new.start_at, new.expires_at, new.narrowed::json, new.content \
+pub(super) const NOTIFICATION: &str = "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content, campaign, test) \
+     SELECT new.app, new.id, new.category, new.labels::json, new.fan_out, new.accepted_at, new.start_at, new.expires_at, new.narrowed::json, new.content, \
+     new.campaign, new.test \
      FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], \
-     $9::text[], $10::bytea[]) AS new (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content)";
+     $9::text[], $10::bytea[], $11::uuid[], $12::bool[]) \
+     AS new (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content, campaign, test)";
 pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace) \
                    SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END, new.pace \
                    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[], $6::int[]) \
@@ -102,6 +104,8 @@ fn bind(binds: &mut Binds, fresh: &[&NewNotification], (labels, narrowed): (Vec<
     binds.push(fresh.iter().map(|new| new.expires_at).collect::<Vec<Timestamp>>());
     binds.push(narrowed);
     binds.push(fresh.iter().map(|new| new.content.as_ref()).collect::<Vec<&[u8]>>());
+    binds.push(fresh.iter().map(|new| new.campaign.map(|campaign| campaign.0)).collect::<Vec<Option<Uuid>>>());
+    binds.push(fresh.iter().map(|new| new.test).collect::<Vec<bool>>());
 }
 
 async fn begin_runs(tx: &mut Tx, fresh: &[&NewNotification]) -> Result<()> {

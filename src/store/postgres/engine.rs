@@ -21,7 +21,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
-pub(super) const NOTIFICATIONS: &str = "SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) \
+pub(super) const NOTIFICATIONS: &str = "SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at, n.campaign FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) \
                              CROSS JOIN LATERAL (SELECT * FROM notification n WHERE n.app = ask.app AND n.id = ask.id LIMIT 1) n";
 const NOW: &str = "SELECT now()";
 /// Counted up to so many, and estimated beyond: a large table takes seconds to be counted.
@@ -130,6 +130,7 @@ fn notification(row: &PgRow) -> Result<StoredNotification> {
         app: AppId(cells.get(0, "app")?),
         id: cells.notification(1, "id")?,
         content: content.into(),
+        campaign: cells.maybe_campaign(6, "campaign")?,
         accepted_at: cells.instant(3, "accepted_at")?,
         start_at,
         expires_at: cells.instant(5, "expires_at")?,

@@ -6,12 +6,14 @@
 //! would take the index of active devices for a short way to all of them.
 
 mod accept;
+mod analytics;
 mod app;
 mod batch;
 mod cancel;
 mod category;
 mod claim;
 mod corrections;
+mod counts;
 mod dead_letter;
 mod deaths;
 mod delivery_list;
@@ -62,6 +64,7 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use self::door::Door;
+use self::open::SHARDS;
 use self::partitions::{Partition, Partitions};
 use self::tx::transaction;
 use super::Result;
@@ -103,6 +106,11 @@ impl PostgresStore {
     /// Looks whether the store could be opened, without changing anything.
     pub async fn inspect(options: &Options) -> Result<Condition, OpenError> {
         open::inspect(options).await
+    }
+
+    /// Receipts are counted apart from outcomes, so that the recorder does not wait for callers who report.
+    fn receipts_shard(&self) -> i32 {
+        self.shard + SHARDS
     }
 
     /// Makes the partitions that rows are about to need.

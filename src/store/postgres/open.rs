@@ -16,8 +16,8 @@ use crate::domain::clock::Clock;
 
 /// Statement texts that stay prepared on each connection.
 const STATEMENTS: usize = 256;
-/// Shards of the counts.
-const SHARDS: i32 = 32;
+/// Shards of the counts; as many again are for receipts.
+pub(super) const SHARDS: i32 = 32;
 
 /// What each connection is told when it begins.
 ///

@@ -6,15 +6,16 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
-    history, idempotency, notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, stale,
-    tally, targets, user_deliveries, waiting, work,
+    accept, analytics, app, cancel, claim, corrections, counts, dead_letter, deaths, delivery_list, device, device_token, engine, enroll,
+    expand, facts, history, idempotency, notification, open, paced, person, receipt, recipients, record, register, release, retention,
+    schedule, stale, tally, targets, user_deliveries, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
     accept::NOTIFICATION,
     accept::RUN,
     accept::THERE,
+    analytics::READ,
     app::ADD,
     app::NUMBERS,
     cancel::CANCEL,
@@ -34,6 +35,8 @@ const TEXTS: &[&str] = &[
     claim::SUSPECTS,
     claim::TAKE,
     corrections::CORRECT,
+    counts::COUNT,
+    counts::ROLL_UP,
     dead_letter::LIST,
     dead_letter::NAMES,
     dead_letter::ONE,
@@ -71,7 +74,6 @@ const TEXTS: &[&str] = &[
     expand::PROGRESS,
     expand::STAND,
     facts::CAREFUL,
-    facts::COUNT,
     facts::PLAIN,
     history::DELIVERED,
     history::REACHED,

@@ -10,29 +10,31 @@ use uuid::Uuid;
 use super::super::Result;
 use super::super::engine::day_of;
 use super::super::receipt::{Receipt, ReceiptKind, ReceiptVerdict, Receipts};
-use super::super::rules::booking::{Book, DeliveryKey, Push, kind, word};
+use super::super::rules::booking::{Book, Booked, DeliveryKey, Push, kind, word};
+use super::super::rules::words;
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch};
-use super::facts::raise;
+use super::counts;
 use super::prune::EARLY_LIFE;
 use super::row::Cells;
 use super::tx::{Tx, transaction};
 use crate::domain::Timestamp;
-use crate::domain::delivery::State;
+use crate::domain::delivery::{Cohort, State};
 use crate::domain::id::{AppId, NotificationId};
 
-pub(super) const REPORTED: &str = "SELECT n.id, v.pk, n.start_at, w.id IS NOT NULL, ask.n \
+pub(super) const REPORTED: &str = "SELECT n.id, v.pk, n.start_at, w.id IS NOT NULL, ask.n, n.category, n.campaign, n.test \
      FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS ask (id, name, n) \
-     CROSS JOIN LATERAL (SELECT id, start_at FROM notification WHERE app = $1 AND id = ask.id LIMIT 1) n \
+     CROSS JOIN LATERAL (SELECT id, start_at, category, campaign, test FROM notification WHERE app = $1 AND id = ask.id LIMIT 1) n \
      CROSS JOIN LATERAL (SELECT pk FROM device WHERE app = $1 AND name = ask.name LIMIT 1) v \
      LEFT JOIN LATERAL (SELECT id FROM work WHERE notification_id = ask.id LIMIT 1) w ON true";
-pub(super) const STAMPS: &str = "SELECT d.day, d.notification_id, d.target, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at \
+pub(super) const STAMPS: &str = "SELECT d.day, d.notification_id, d.target, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
+     d.platform, d.provider, d.variant \
      FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS ask (day, id, target) \
      CROSS JOIN LATERAL (SELECT * FROM delivery WHERE day = ask.day AND notification_id = ask.id AND target = ask.target AND channel = 'push' \
      LIMIT 1 FOR UPDATE) d";
 /// Early ones whose delivery is there by now. What another node settles at the same time is left to it.
-pub(super) const EARLY: &str = "SELECT e.notification_id, e.device_pk, n.start_at, e.kind, e.at, e.seen_at FROM receipt_early e \
-     CROSS JOIN LATERAL (SELECT start_at FROM notification WHERE app = e.app AND id = e.notification_id LIMIT 1) n \
+pub(super) const EARLY: &str = "SELECT e.notification_id, e.device_pk, n.start_at, e.kind, e.at, e.seen_at, n.category, n.campaign, n.test, e.app FROM receipt_early e \
+     CROSS JOIN LATERAL (SELECT start_at, category, campaign, test FROM notification WHERE app = e.app AND id = e.notification_id LIMIT 1) n \
      WHERE EXISTS (SELECT 1 FROM delivery d WHERE d.day = floor(extract(epoch FROM n.start_at) / 86400)::int \
      AND d.notification_id = e.notification_id AND d.target = e.device_pk AND d.channel = 'push') \
      AND EXISTS (SELECT 1 FROM device v WHERE v.pk = e.device_pk) \
@@ -59,13 +61,13 @@ type Kept = (DeliveryKey, ReceiptKind, Option<Timestamp>);
 #[async_trait]
 impl Receipts for PostgresStore {
     async fn receive(&self, app: AppId, receipts: &[Receipt]) -> Result<Vec<ReceiptVerdict>> {
-        transaction!(self.callers, tx => receive(&mut tx, self.shard, app, receipts))
+        transaction!(self.callers, tx => receive(&mut tx, self.receipts_shard(), app, receipts))
     }
 
     async fn settle_early_receipts(&self) -> Result<usize> {
         let mut settled = 0;
         loop {
-            let (found, booked) = transaction!(self.callers, tx => settle(&mut tx, self.shard))?;
+            let (found, booked) = transaction!(self.callers, tx => settle(&mut tx, self.receipts_shard()))?;
             settled += booked;
             if found < AT_ONCE.unsigned_abs() {
                 return Ok(settled);
@@ -82,14 +84,15 @@ async fn receive(tx: &mut Tx, shard: i32, app: AppId, receipts: &[Receipt]) -> R
     let mut verdicts = Vec::with_capacity(receipts.len());
     for (n, receipt) in (1_i64..).zip(receipts) {
         let at = receipt.at;
-        verdicts.push(match pushes.get(&n) {
-            Some(push) if push.state == Some(State::Sent) => book.enter(push, receipt.kind, at, now),
+        let push = pushes.get(&n);
+        let booked = push.and_then(|push| book.enter(push, receipt.kind, at, now));
+        verdicts.push(booked.unwrap_or_else(|| match push {
             Some(push) if push.may_be_under_way(now) => {
                 early.push((push.key, receipt.kind, at));
                 ReceiptVerdict::Early
             }
             _ => ReceiptVerdict::UnknownDelivery,
-        });
+        }));
     }
     write(tx, shard, &book).await?;
     if !early.is_empty() {
@@ -116,7 +119,7 @@ async fn reported(tx: &mut Tx, app: AppId, receipts: &[Receipt]) -> Result<BTree
         let cells = Cells::new(row, "notification", 0);
         let start_at = cells.instant(2, "start_at")?;
         let key = (day_of(start_at), cells.notification(0, "id")?, cells.get(1, "id")?);
-        let push = Push { key, state: None, at: None, stamps: [None; 3], start_at, has_work: cells.get(3, "id")? };
+        let push = Push { key, cohort: cohort(&cells, app, 5)?, delivery: None, start_at, has_work: cells.get(3, "id")? };
         pushes.insert(cells.get(4, "id")?, push);
     }
     read_deliveries(tx, pushes.values_mut()).await?;
@@ -137,14 +140,30 @@ async fn read_deliveries(tx: &mut Tx, pushes: impl Iterator<Item = &mut Push>) -
         let key: DeliveryKey = (cells.get(0, "day")?, cells.notification(1, "notification_id")?, cells.get(2, "target")?);
         let stamps =
             [cells.maybe_instant(5, "delivered_at")?, cells.maybe_instant(6, "opened_at")?, cells.maybe_instant(7, "dismissed_at")?];
-        deliveries.insert(key, (cells.word(3, "state", State::parse)?, cells.instant(4, "at")?, stamps));
+        let booked = Booked {
+            state: cells.word(3, "state", State::parse)?,
+            at: cells.instant(4, "at")?,
+            stamps,
+            platform: cells.maybe_word(8, "platform", words::platform)?,
+            provider: cells.maybe_word(9, "provider", words::provider)?,
+            variant: cells.get(10, "variant")?,
+        };
+        deliveries.insert(key, booked);
     }
     for push in pushes {
-        if let Some((state, at, stamps)) = deliveries.get(&push.key) {
-            (push.state, push.at, push.stamps) = (Some(*state), Some(*at), *stamps);
-        }
+        push.delivery = deliveries.get(&push.key).cloned();
     }
     Ok(())
+}
+
+/// Category, campaign and whether it is a test, from cell `first` on.
+fn cohort(cells: &Cells<'_>, app: AppId, first: usize) -> Result<Cohort> {
+    Ok(Cohort {
+        app,
+        category: cells.get(first, "category")?,
+        campaign: cells.maybe_campaign(first + 1, "campaign")?,
+        test: cells.get(first + 2, "test")?,
+    })
 }
 
 /// How many early receipts have their delivery by now, and how many of them count.
@@ -157,16 +176,15 @@ async fn settle(tx: &mut Tx, shard: i32) -> Result<(u64, usize)> {
         let cells = Cells::new(row, "receipt_early", 0);
         let start_at = cells.instant(2, "start_at")?;
         let key = (day_of(start_at), cells.notification(0, "notification_id")?, cells.get(1, "device_pk")?);
-        let push = Push { key, state: None, at: None, stamps: [None; 3], start_at, has_work: false };
+        let cohort = cohort(&cells, AppId(cells.get(9, "app")?), 6)?;
+        let push = Push { key, cohort, delivery: None, start_at, has_work: false };
         found.push((push, cells.word(3, "kind", kind)?, cells.maybe_instant(4, "at")?, cells.instant(5, "seen_at")?));
     }
     read_deliveries(tx, found.iter_mut().map(|(push, ..)| push)).await?;
     let mut book = Book::default();
     let mut booked = 0;
     for (push, kind, at, seen_at) in &found {
-        if push.state == Some(State::Sent) && book.enter(push, *kind, *at, *seen_at) == ReceiptVerdict::Accepted {
-            booked += 1;
-        }
+        booked += usize::from(book.enter(push, *kind, *at, *seen_at) == Some(ReceiptVerdict::Accepted));
     }
     write(tx, shard, &book).await?;
     if !found.is_empty() {
@@ -180,7 +198,7 @@ async fn settle(tx: &mut Tx, shard: i32) -> Result<(u64, usize)> {
     Ok((found.len() as u64, booked))
 }
 
-async fn write(tx: &mut Tx, shard: i32, book: &Book) -> Result<()> {
+async fn write(tx: &mut Tx, shard: i32, book: &Book<'_>) -> Result<()> {
     let rows: Vec<_> = book.stamps().collect();
     if rows.is_empty() {
         return Ok(());
@@ -194,7 +212,7 @@ async fn write(tx: &mut Tx, shard: i32, book: &Book) -> Result<()> {
             .push(stamps(|[_, _, dismissed]| *dismissed));
     })
     .await?;
-    raise(tx, shard, book.counts()).await
+    counts::raise(tx, shard, book.counted()).await
 }
 
 fn bind_keys<'k>(binds: &mut Binds, keys: impl Iterator<Item = &'k DeliveryKey>) {

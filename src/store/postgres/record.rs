@@ -1,6 +1,7 @@
 //! Step 11: what is known, in one commit. Facts first and unconditionally, then plans under their fence.
 //!
-//! Everybody locks in this order, and rows of one table in the order of their keys: devices, deliveries, counts, what was shown, work.
+//! Everybody locks in this order, and rows of one table in the order of their keys: devices, deliveries, counts, rollups, what was shown,
+//! work.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,9 +9,11 @@ use uuid::Uuid;
 
 use super::super::Result;
 use super::super::engine::{Finished, Record, Recorded, Shown};
+use super::super::rules::counted::Counted;
 use super::PostgresStore;
 use super::batch::{execute, fetch};
 use super::corrections;
+use super::counts;
 use super::deaths;
 use super::facts::{self, Care};
 use super::fault::{is_conflict, is_contended, is_without_partition};
@@ -56,7 +59,9 @@ pub(super) async fn record(store: &PostgresStore, record: &Record) -> Result<Rec
 async fn write(tx: &mut Tx, shard: i32, record: &Record, care: Care) -> Result<Recorded> {
     let judged = deaths::judge(tx, record).await?;
     let facts = record.deliveries.iter().chain(judged.meant.iter().map(|death| &death.delivery));
-    let inserted = facts::insert(tx, shard, &facts.collect::<Vec<&Delivery>>(), care).await?;
+    let mut counted = Counted::default();
+    let inserted = facts::insert(tx, &facts.collect::<Vec<&Delivery>>(), care, &mut counted).await?;
+    counts::raise(tx, shard, &counted).await?;
     let deactivated = deaths::deactivate(tx, &judged.meant).await?;
     corrections::write(tx, &record.corrections).await?;
     shown(tx, &record.shown).await?;

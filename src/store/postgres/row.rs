@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{Error, Result};
 use crate::domain::Timestamp;
-use crate::domain::id::NotificationId;
+use crate::domain::id::{CampaignId, NotificationId};
 
 /// The cells of one row, read with errors that name table, column and row.
 #[derive(Clone, Copy)]
@@ -67,6 +67,11 @@ impl<'r> Cells<'r> {
     /// A notification's id.
     pub(super) fn notification(&self, index: usize, column: &'static str) -> Result<NotificationId> {
         self.get(index, column).map(NotificationId)
+    }
+
+    /// A campaign's id or nothing.
+    pub(super) fn maybe_campaign(&self, index: usize, column: &'static str) -> Result<Option<CampaignId>> {
+        Ok(self.get::<Option<Uuid>>(index, column)?.map(CampaignId))
     }
 
     /// A hash.

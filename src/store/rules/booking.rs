@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::super::receipt::{ReceiptKind, ReceiptVerdict};
-use super::tally::RECEIPTS;
+use super::counted::{Counted, Way};
 use crate::domain::Timestamp;
-use crate::domain::delivery::State;
+use crate::domain::delivery::{Cohort, State};
+use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::id::NotificationId;
 
 /// After so long a report is too late.
@@ -19,55 +20,67 @@ pub(in crate::store) type DeliveryKey = (i32, NotificationId, i64);
 /// A push that was reported.
 pub(in crate::store) struct Push {
     pub(in crate::store) key: DeliveryKey,
-    /// Where its delivery is; `None` while there is none.
-    pub(in crate::store) state: Option<State>,
-    /// When it was booked.
-    pub(in crate::store) at: Option<Timestamp>,
-    /// What was reported before: delivered, opened, dismissed.
-    pub(in crate::store) stamps: [Option<Timestamp>; 3],
+    pub(in crate::store) cohort: Cohort,
+    /// `None` while there is none.
+    pub(in crate::store) delivery: Option<Booked>,
     /// From when on it may have been sent.
     pub(in crate::store) start_at: Timestamp,
     /// Something of its notification waits.
     pub(in crate::store) has_work: bool,
 }
 
+/// A delivery that was reported.
+#[derive(Clone)]
+pub(in crate::store) struct Booked {
+    pub(in crate::store) state: State,
+    /// When it was booked.
+    pub(in crate::store) at: Timestamp,
+    /// What was reported before: delivered, opened, dismissed.
+    pub(in crate::store) stamps: [Option<Timestamp>; 3],
+    pub(in crate::store) platform: Option<Platform>,
+    pub(in crate::store) provider: Option<ProviderKind>,
+    pub(in crate::store) variant: Option<String>,
+}
+
 /// Stamps of deliveries as they become, and how many are new of each kind.
 #[derive(Default)]
-pub(in crate::store) struct Book {
+pub(in crate::store) struct Book<'p> {
     stamps: BTreeMap<DeliveryKey, [Option<Timestamp>; 3]>,
-    new: BTreeMap<(NotificationId, &'static str, &'static str), i64>,
+    new: Counted<'p>,
 }
 
 impl Push {
     /// Whether it may have reached the device before the send was booked: nothing is sent before the notification begins.
     pub(in crate::store) fn may_be_under_way(&self, now: Timestamp) -> bool {
-        self.state.is_none() && self.has_work && self.start_at <= now
+        self.delivery.is_none() && self.has_work && self.start_at <= now
     }
 }
 
-impl Book {
-    /// Enters a report of a push that was sent. An instant that cannot be is that of the arrival.
+impl<'p> Book<'p> {
+    /// Enters a report; `None` where the push was not sent. An instant that cannot be is that of the arrival.
     pub(in crate::store) fn enter(
         &mut self,
-        push: &Push,
+        push: &'p Push,
         kind: ReceiptKind,
         reported: Option<Timestamp>,
         arrival: Timestamp,
-    ) -> ReceiptVerdict {
-        let sent_at = push.at.unwrap_or(arrival);
+    ) -> Option<ReceiptVerdict> {
+        let sent = push.delivery.as_ref().filter(|delivery| delivery.state == State::Sent)?;
+        let sent_at = sent.at;
         let at = reported.filter(|at| (sent_at..=arrival).contains(at)).unwrap_or(arrival);
         if at - sent_at > TOO_LATE {
-            return ReceiptVerdict::TooLate;
+            return Some(ReceiptVerdict::TooLate);
         }
-        let stamps = self.stamps.entry(push.key).or_insert(push.stamps);
+        let way = Way { at: sent.at, platform: sent.platform, provider: sent.provider, variant: sent.variant.as_deref() };
+        let stamps = self.stamps.entry(push.key).or_insert(sent.stamps);
         let implied = [true, kind == ReceiptKind::Opened, kind == ReceiptKind::Dismissed];
-        for ((stamp, word), implied) in stamps.iter_mut().zip(RECEIPTS).zip(implied) {
+        for (receipt, (stamp, implied)) in stamps.iter_mut().zip(implied).enumerate() {
             if implied && stamp.is_none() {
                 *stamp = Some(at);
-                *self.new.entry((push.key.1, word, "")).or_default() += 1;
+                self.new.reported(push.key.1, &push.cohort, way, receipt);
             }
         }
-        ReceiptVerdict::Accepted
+        Some(ReceiptVerdict::Accepted)
     }
 
     /// The deliveries' stamps as they are to be.
@@ -75,8 +88,8 @@ impl Book {
         self.stamps.iter()
     }
 
-    /// How many receipts are new, by notification and kind.
-    pub(in crate::store) fn counts(&self) -> &BTreeMap<(NotificationId, &'static str, &'static str), i64> {
+    /// How many receipts are new.
+    pub(in crate::store) fn counted(&self) -> &Counted<'p> {
         &self.new
     }
 }

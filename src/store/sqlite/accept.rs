@@ -16,8 +16,9 @@ use crate::domain::pace::Pace;
 use crate::domain::work::{NewWork, WorkKind};
 
 const NOTIFICATION: Tuples = Tuples {
-    head: "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content) VALUES ",
-    width: 10,
+    head: "INSERT INTO notification (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content, campaign, test) \
+           VALUES ",
+    width: 12,
     tail: "",
 };
 const RUN: Tuples =
@@ -58,6 +59,7 @@ async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Resu
         binds.push(new.app.0).push(new.id.0.as_bytes().as_slice()).push(new.category.as_deref()).push(labels.as_deref());
         binds.push(new.fan_out).push(micros(new.accepted_at)).push(micros(new.start_at)).push(micros(new.expires_at));
         binds.push(narrowed.as_deref()).push(new.content.as_ref());
+        binds.push(new.campaign.as_ref().map(|campaign| campaign.0.as_bytes().as_slice())).push(new.test);
     };
     NOTIFICATION.execute(tx.conn, &rows, no_lead, bind).await?;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::super::Result;
 use super::super::engine::Death;
+use super::super::rules::counted::Counted;
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{execute, fetch};
 use super::device_token;
@@ -32,7 +33,7 @@ pub(super) struct Done {
 }
 
 /// Writes the verdicts: a delivery where the token is still the device's, nothing elsewhere.
-pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Result<Done> {
+pub(super) async fn write<'d>(tx: &mut Tx<'_>, deaths: &'d [Death], care: Care, counted: &mut Counted<'d>) -> Result<Done> {
     if deaths.is_empty() {
         return Ok(Done::default());
     }
@@ -48,7 +49,7 @@ pub(super) async fn write(tx: &mut Tx<'_>, deaths: &[Death], care: Care) -> Resu
     };
     let (again, meant): (Vec<&Death>, Vec<&Death>) = deaths.iter().partition(outlived);
     let deliveries: Vec<&Delivery> = meant.iter().map(|death| &death.delivery).collect();
-    let inserted = facts::insert(tx, &deliveries, care).await?;
+    let inserted = facts::insert(tx, &deliveries, care, counted).await?;
     let mut deactivated = 0;
     for death in meant {
         deactivated += deactivate(tx, death).await?;

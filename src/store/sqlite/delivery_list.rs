@@ -32,8 +32,8 @@ const USER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
 /// The cells of [`ended`], of a delivery `d` at a device `v` of a person `p`.
 macro_rules! delivery_columns {
     () => {
-        "d.target, v.name, p.name, v.platform, coalesce(d.provider, v.provider), d.state, d.reason, d.attempts, d.message_id, \
-         d.detail, d.at, d.delivered_at, d.opened_at, d.dismissed_at, d.notification_id"
+        "d.target, v.name, p.name, coalesce(d.platform, v.platform), coalesce(d.provider, v.provider), d.state, d.reason, d.attempts, d.message_id, \
+         d.detail, d.at, d.delivered_at, d.opened_at, d.dismissed_at, d.notification_id, d.variant"
     };
 }
 macro_rules! device_and_person {
@@ -165,6 +165,7 @@ pub(super) fn ended(row: &SqliteRow) -> Result<DeliveryView> {
         state: cells.word(5, "state", State::parse)?,
         reason: cells.get(6, "reason")?,
         attempts: cells.count(7, "attempts")?,
+        variant: cells.get(15, "variant")?,
         message_id: cells.get(8, "message_id")?,
         detail: cells.get(9, "detail")?,
         at: cells.instant(10, "at")?,

@@ -21,7 +21,7 @@ use crate::domain::work::{NewWork, Pair, WorkKey};
 pub(super) const NOTIFICATIONS: batch::Tuples = batch::Tuples {
     head: "WITH key (app, id) AS (VALUES ",
     width: 2,
-    tail: ") SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at FROM key \
+    tail: ") SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at, n.campaign FROM key \
            CROSS JOIN notification n ON n.app = key.app AND n.id = key.id",
 };
 const BACKLOG: &str = "SELECT count(*) FROM work";
@@ -128,6 +128,7 @@ fn notification(row: &SqliteRow) -> Result<StoredNotification> {
         app: AppId(cells.get(0, "app")?),
         id: cells.notification(1, "id")?,
         content: content.into(),
+        campaign: cells.maybe_campaign(6, "campaign")?,
         accepted_at: cells.instant(3, "accepted_at")?,
         start_at,
         expires_at: cells.instant(5, "expires_at")?,

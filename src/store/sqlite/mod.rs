@@ -4,6 +4,7 @@
 //! of their own, each from a snapshot. Checkpoints run beside the writer. A lock file beside the database admits one process.
 
 mod accept;
+mod analytics;
 mod app;
 mod batch;
 mod cancel;
@@ -11,6 +12,7 @@ mod category;
 mod checkpoint;
 mod claim;
 mod corrections;
+mod counts;
 mod dead_letter;
 mod deaths;
 mod delivery_list;

@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
-    migrations, notification, paced, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
-    user_deliveries,
+    accept, analytics, cancel, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history,
+    idempotency, migrations, notification, paced, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally,
+    targets, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -17,9 +17,10 @@ const LISTS: &[Tuples] = &[
     claim::RENEW,
     claim::TAKE,
     claim::TAKEABLE,
+    counts::COUNT,
+    counts::ROLL_UP,
     engine::NOTIFICATIONS,
     facts::CAREFUL,
-    facts::COUNT,
     idempotency::FIND,
     idempotency::REMEMBER,
     paced::RELEASE,
@@ -31,6 +32,8 @@ const LISTS: &[Tuples] = &[
     schedule::HELD,
 ];
 const TEXTS: &[&str] = &[
+    analytics::FORGET,
+    analytics::READ,
     cancel::CHANGES,
     cancel::DUE,
     cancel::DUE_UNLEASED,

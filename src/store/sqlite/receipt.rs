@@ -7,23 +7,25 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::receipt::{Receipt, ReceiptKind, ReceiptVerdict, Receipts};
-use super::super::rules::booking::{Book, DeliveryKey, Push, kind, word};
+use super::super::rules::booking::{Book, Booked, DeliveryKey, Push, kind, word};
+use super::super::rules::words;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch, no_lead};
-use super::facts::raise;
+use super::counts;
 use super::json::List;
 use super::prune::EARLY_LIFE;
 use super::row::{Cells, instant, micros};
 use super::writer::Tx;
 use crate::domain::Timestamp;
-use crate::domain::delivery::State;
+use crate::domain::delivery::{Cohort, State};
 use crate::domain::id::AppId;
 
 /// What is known of a reported push, in the order of [`read`].
 macro_rules! push_columns {
     () => {
         "n.id, v.pk, n.start_at / 86400000000, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
-         n.start_at, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id)"
+         n.start_at, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id), \
+         n.app, n.category, n.campaign, n.test, d.platform, d.provider, d.variant"
     };
 }
 macro_rules! delivery_of {
@@ -83,7 +85,7 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
     });
     let mut pushes: BTreeMap<usize, Push> = BTreeMap::new();
     for row in &rows.await? {
-        pushes.insert(Cells::new(row, "notification", 0).count(10, "id")?, read(row)?);
+        pushes.insert(Cells::new(row, "notification", 0).count(17, "id")?, read(row)?);
     }
     let now = instant(tx.now).unwrap_or_default();
     let mut book = Book::default();
@@ -91,14 +93,15 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
     let mut verdicts = Vec::with_capacity(receipts.len());
     for (n, receipt) in receipts.iter().enumerate() {
         let at = receipt.at;
-        verdicts.push(match pushes.get(&n) {
-            Some(push) if push.state == Some(State::Sent) => book.enter(push, receipt.kind, at, now),
+        let push = pushes.get(&n);
+        let booked = push.and_then(|push| book.enter(push, receipt.kind, at, now));
+        verdicts.push(booked.unwrap_or_else(|| match push {
             Some(push) if push.may_be_under_way(now) => {
                 early.push((push.key, receipt.kind, at));
                 ReceiptVerdict::Early
             }
             _ => ReceiptVerdict::UnknownDelivery,
-        });
+        }));
     }
     write(&mut tx, &book).await?;
     let now = tx.now;
@@ -111,20 +114,18 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
 
 async fn settle(mut tx: Tx<'_>) -> Result<usize> {
     let rows = fetch(tx.conn, EARLY, no_lead).await?;
-    let mut book = Book::default();
-    let mut over = Vec::with_capacity(rows.len());
-    let mut settled = 0;
+    let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         let cells = Cells::new(row, "receipt_early", 0);
-        let push = read(row)?;
-        let kind = cells.word(10, "kind", kind)?;
-        let seen_at = cells.instant(12, "seen_at")?;
-        if push.state == Some(State::Sent) && book.enter(&push, kind, cells.maybe_instant(11, "at")?, seen_at) == ReceiptVerdict::Accepted {
-            settled += 1;
-        }
-        over.push((push.key, kind));
+        found.push((read(row)?, cells.word(17, "kind", kind)?, cells.maybe_instant(18, "at")?, cells.instant(19, "seen_at")?));
+    }
+    let mut book = Book::default();
+    let mut settled = 0;
+    for (push, kind, at, seen_at) in &found {
+        settled += usize::from(book.enter(push, *kind, *at, *seen_at) == Some(ReceiptVerdict::Accepted));
     }
     write(&mut tx, &book).await?;
+    let over: Vec<(DeliveryKey, ReceiptKind)> = found.iter().map(|(push, kind, ..)| (push.key, *kind)).collect();
     let bind = |binds: &mut Binds, ((_, id, device), kind): &(DeliveryKey, ReceiptKind)| {
         binds.push(id.0.as_bytes().as_slice()).push(*device).push(word(*kind));
     };
@@ -140,15 +141,30 @@ fn read(row: &SqliteRow) -> Result<Push> {
     let cells = Cells::new(row, "delivery", 0);
     Ok(Push {
         key: (cells.get(2, "day")?, cells.notification(0, "notification_id")?, cells.get(1, "target")?),
-        state: cells.maybe_word(3, "state", State::parse)?,
-        at: cells.maybe_instant(4, "at")?,
-        stamps: [cells.maybe_instant(5, "delivered_at")?, cells.maybe_instant(6, "opened_at")?, cells.maybe_instant(7, "dismissed_at")?],
+        cohort: Cohort {
+            app: AppId(cells.get(10, "app")?),
+            category: cells.get(11, "category")?,
+            campaign: cells.maybe_campaign(12, "campaign")?,
+            test: cells.get(13, "test")?,
+        },
+        delivery: cells.maybe_word(3, "state", State::parse)?.map(|state| booked(&cells, state)).transpose()?,
         start_at: cells.instant(8, "start_at")?,
         has_work: cells.get(9, "notification_id")?,
     })
 }
 
-async fn write(tx: &mut Tx<'_>, book: &Book) -> Result<()> {
+fn booked(cells: &Cells<'_>, state: State) -> Result<Booked> {
+    Ok(Booked {
+        state,
+        at: cells.instant(4, "at")?,
+        stamps: [cells.maybe_instant(5, "delivered_at")?, cells.maybe_instant(6, "opened_at")?, cells.maybe_instant(7, "dismissed_at")?],
+        platform: cells.maybe_word(14, "platform", words::platform)?,
+        provider: cells.maybe_word(15, "provider", words::provider)?,
+        variant: cells.get(16, "variant")?,
+    })
+}
+
+async fn write(tx: &mut Tx<'_>, book: &Book<'_>) -> Result<()> {
     let rows: Vec<_> = book.stamps().collect();
     let bind = |binds: &mut Binds, ((day, id, target), stamps): &(&DeliveryKey, &[Option<Timestamp>; 3])| {
         binds.push(*day).push(id.0.as_bytes().as_slice()).push(*target);
@@ -157,5 +173,5 @@ async fn write(tx: &mut Tx<'_>, book: &Book) -> Result<()> {
         });
     };
     BOOK.execute(tx.conn, &rows, no_lead, bind).await?;
-    raise(tx, book.counts()).await
+    counts::raise(tx, book.counted()).await
 }

@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::Result;
 use super::super::engine::{Finished, Record, Recorded, Shown};
+use super::super::rules::counted::Counted;
 use super::batch::{Binds, Tuples, execute, no_lead};
 use super::claim::key_of;
 use super::corrections;
+use super::counts;
 use super::deaths;
 use super::facts::{self, Care};
 use super::fault::is_conflict;
@@ -45,8 +47,10 @@ pub(super) async fn record(mut tx: Tx<'_>, record: Record) -> Result<Recorded> {
 /// `None`: the fence held something back, and a plain write cannot tell what.
 async fn write(tx: &mut Tx<'_>, record: &Record, care: Care) -> Result<Option<Recorded>> {
     let deliveries: Vec<&Delivery> = record.deliveries.iter().collect();
-    let inserted = facts::insert(tx, &deliveries, care).await?;
-    let deaths = deaths::write(tx, &record.deaths, care).await?;
+    let mut counted = Counted::default();
+    let inserted = facts::insert(tx, &deliveries, care, &mut counted).await?;
+    let deaths = deaths::write(tx, &record.deaths, care, &mut counted).await?;
+    counts::raise(tx, &counted).await?;
     corrections::write(tx, &record.corrections).await?;
     shown(tx, &record.shown).await?;
     let Some(ended) = end(tx, &record.finished, care).await? else { return Ok(None) };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{Error, Result};
 use crate::domain::Timestamp;
-use crate::domain::id::NotificationId;
+use crate::domain::id::{CampaignId, NotificationId};
 
 /// Microseconds since 1970.
 pub(super) fn micros(at: Timestamp) -> i64 {
@@ -78,6 +78,12 @@ impl<'r> Cells<'r> {
     pub(super) fn notification(&self, index: usize, column: &'static str) -> Result<NotificationId> {
         let bytes: &[u8] = self.get(index, column)?;
         Uuid::from_slice(bytes).map(NotificationId).map_err(|_| self.unreadable(column))
+    }
+
+    /// A campaign's id or nothing.
+    pub(super) fn maybe_campaign(&self, index: usize, column: &'static str) -> Result<Option<CampaignId>> {
+        let bytes = self.get::<Option<&[u8]>>(index, column)?;
+        bytes.map(|bytes| Uuid::from_slice(bytes).map(CampaignId).map_err(|_| self.unreadable(column))).transpose()
     }
 
     /// A hash.

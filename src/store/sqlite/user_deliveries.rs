@@ -67,7 +67,7 @@ async fn walk(conn: &mut SqliteConnection, (app, user): (AppId, &str), page: &Pa
     let rows = rows.await?;
     let items = rows.iter().take(page.limit).map(ended).collect::<Result<Vec<_>>>()?;
     let full = if rows.len() > page.limit { rows.iter().take(page.limit).next_back() } else { None };
-    let next = full.map_or(Ok(end), |row| Place::read(row, 14, 15).map(Some))?;
+    let next = full.map_or(Ok(end), |row| Place::read(row, 14, 16).map(Some))?;
     Ok(Page { items, next: next.as_ref().map(to_text).transpose()? })
 }
 

@@ -1,7 +1,7 @@
 //! What must hold, whatever happens: the book is told of every commit and every push, and remembers the first thing that was wrong.
 //!
 //! * Accounting: every target that was ever known waits in a work row or has a delivery, at every commit; an audience's counter is its
-//!   recount, and so are the counts of deliveries.
+//!   recount, and so are the counts of deliveries and the rollups by time and kind.
 //! * Rows: epochs only grow, a lease is never taken over while it is live, a row ends and is followed only under its present epoch.
 //! * Pushes: none to a device that belongs to somebody else by then, none in quiet hours, none of what was cancelled or paused, none of
 //!   what was recorded, each beyond what was read a moment before; and none twice, unless something went wrong with the process that sent
@@ -17,6 +17,7 @@
 mod blame;
 mod people;
 mod pushes;
+mod recount;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,8 +6,8 @@ use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, Work
 use herald::domain::work::{Targets, WorkKind};
 use herald::store::engine::{NewNotification, Record, RunStatus};
 
-use super::Commit;
 use super::people::People;
+use super::{Commit, recount};
 use crate::memory::state::{Row, State};
 
 /// A row as it was after the last commit about its notification.
@@ -68,6 +68,9 @@ impl Works {
             && let Some(work) = claim.work.iter().find(|work| held.contains(&work.key))
         {
             return Err(format!("a live lease of {:?} was taken over", work.key));
+        }
+        if matches!(commit, Commit::Record(_)) {
+            recount::check(state)?;
         }
         for id in about(commit) {
             self.check_rows(id, commit, state)?;
