@@ -1,6 +1,7 @@
 //! The words of Herald as types, and the pure rules. Nothing here does I/O, reads a clock or draws a random number.
 
 pub mod broadcast;
+pub mod cap;
 pub mod category;
 pub mod clock;
 pub mod collapse;

@@ -3,6 +3,7 @@
 //! The app is the first argument of everything that belongs to one, so that no query can forget it.
 //! Every method is one transaction. All instants are the store's clock.
 
+pub mod cap;
 pub mod category;
 pub mod dead_letter;
 pub mod device;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 
 use crate::domain::id::AppId;
 
+pub use cap::Caps;
 pub use category::Categories;
 pub use dead_letter::DeadLetters;
 pub use device::Devices;
@@ -81,12 +83,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
 pub trait Store:
-    Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
+    Apps + Caps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
 {
 }
 
-impl<T: Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays>
-    Store for T
+impl<
+    T: Apps + Caps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays,
+> Store for T
 {
 }
 
@@ -99,7 +102,8 @@ pub trait Apps: Send + Sync {
     /// Answers when the store can be read and written.
     async fn ping(&self) -> Result<()>;
 
-    /// Forgets what has had its time: idempotency keys, what was shown under collapse keys, receipts that never found their send.
+    /// Forgets what has had its time: idempotency keys, what was shown under collapse keys, receipts that never found their send,
+    /// places under caps that are free again.
     /// The daemon calls it now and then.
     async fn prune(&self) -> Result<()>;
 }

@@ -8,6 +8,7 @@
 
 mod away;
 mod backlog;
+mod caps;
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the callers of one process need more of it")]
 mod client;

@@ -5,6 +5,7 @@
 mod accept;
 mod backing;
 mod broadcast;
+mod caps;
 mod claim;
 mod dead_letters;
 mod kit;
@@ -188,6 +189,16 @@ every_store! {
         a_paused_run_is_not_taken,
         what_was_published_of_a_paused_run_is_due_when_it_goes_on,
         only_a_run_can_be_paused;
+    caps:
+        so_many_are_admitted_in_a_window_that_slides,
+        what_comes_back_has_its_place,
+        places_are_apart_by_holder_and_category,
+        of_several_that_ask_at_once_the_first_goes_first,
+        to_look_takes_no_place,
+        another_cap_judges_what_is_there,
+        places_that_are_over_are_forgotten,
+        many_are_asked_for_in_one_go,
+        many_callers_get_no_more_places_than_there_are;
     dead_letters:
         what_died_is_listed_and_named,
         the_last_to_die_is_listed_first,

@@ -15,6 +15,7 @@ mod batch;
 mod bodies;
 mod broadcast;
 mod cancel;
+mod caps;
 mod categories;
 mod cli;
 mod cli_operations;

@@ -4,6 +4,7 @@
 //! or here. Any number of handles may share the same rows, as nodes share a database; opening one voids no lease.
 
 mod accept;
+mod caps;
 mod claim;
 mod dead_letters;
 mod deliveries;

@@ -40,6 +40,8 @@ pub struct State {
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
     pub pauses: Vec<LanePause>,
+    /// Notifications admitted under caps, each when, and from when on none of them counts.
+    pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,
     /// The greatest number ever given to a device.
     pub last_device: i64,
     /// The greatest number ever given to a person.

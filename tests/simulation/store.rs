@@ -13,6 +13,7 @@ use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
+use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered, Swept};
@@ -27,8 +28,8 @@ use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::{
-    Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts,
-    Replays, Result,
+    Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
+    Receipts, Replays, Result,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -213,6 +214,17 @@ impl Engine for SimStore {
 
     async fn backlog(&self) -> Result<u64> {
         self.call("backlog", self.inner.backlog()).await
+    }
+}
+
+#[async_trait]
+impl Caps for SimStore {
+    async fn reserve(&self, reservations: &[Reservation]) -> Result<Vec<bool>> {
+        self.call("reserve", planted::reserve(self, reservations)).await
+    }
+
+    async fn would_admit(&self, reservations: &[Reservation], at: Timestamp) -> Result<Vec<bool>> {
+        self.call("would_admit", self.inner.would_admit(reservations, at)).await
     }
 }
 

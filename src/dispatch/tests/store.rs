@@ -14,6 +14,7 @@ use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, Pair, WorkKey};
+use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
@@ -28,8 +29,8 @@ use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::{
-    Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts,
-    Replays, Result, Store,
+    Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
+    Receipts, Replays, Result, Store,
 };
 
 /// How a call fails.
@@ -125,6 +126,10 @@ around! {
         ensure_apps(names: &[String]) -> Vec<AppId>;
         ping() -> ();
         prune() -> ();
+    }
+    Caps {
+        reserve(reservations: &[Reservation]) -> Vec<bool>;
+        would_admit(reservations: &[Reservation], at: Timestamp) -> Vec<bool>;
     }
     Categories {
         categories(app: AppId) -> Vec<(String, Category)>;

@@ -9,6 +9,7 @@ mod accept;
 mod app;
 mod batch;
 mod cancel;
+mod cap;
 mod category;
 mod claim;
 mod corrections;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
+    accept, app, cancel, cap, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
     history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, stale, tally,
     targets, user_deliveries, waiting, work,
 };
@@ -27,6 +27,9 @@ const TEXTS: &[&str] = &[
     cancel::STATUS,
     cancel::STOP_EXPANDING,
     cancel::UNTAKEN,
+    cap::FIND,
+    cap::LOCK,
+    cap::WRITE,
     claim::BURY,
     claim::HAND_BACK,
     claim::PUT_OFF,

@@ -7,6 +7,7 @@ mod accept;
 mod app;
 mod batch;
 mod cancel;
+mod cap;
 mod category;
 mod checkpoint;
 mod claim;
