@@ -19,6 +19,7 @@ pub mod name;
 pub mod notification;
 pub mod outcome;
 pub mod preferences;
+pub mod profile;
 pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;

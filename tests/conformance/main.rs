@@ -238,6 +238,7 @@ every_store! {
     people:
         preferences_have_versions,
         contacts_are_apart_from_preferences,
+        a_profile_is_apart_from_preferences,
         categories_are_declared_by_app,
         a_category_has_versions_that_never_come_again,
         the_newest_category_is_listed_first,

@@ -8,6 +8,7 @@ use herald::domain::delivery::Delivery;
 use herald::domain::device::Device;
 use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::profile::Profile;
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::category::Declared;
@@ -52,13 +53,15 @@ pub struct State {
 pub type DeliveryKey = (i32, NotificationId, Target);
 
 /// A person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Person {
     pub name: String,
     pub preferences: Option<Preferences>,
     pub preferences_version: i64,
     pub contacts: Option<Contacts>,
     pub contacts_version: i64,
+    pub profile: Profile,
+    pub profile_version: i64,
 }
 
 /// A device, or a name that was addressed before it registered.

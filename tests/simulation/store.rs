@@ -11,6 +11,7 @@ use herald::domain::clock::Clock;
 use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::profile::Profile;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
 use herald::store::cap::Reservation;
@@ -294,6 +295,8 @@ plainly!(People {
     fn contacts(app: AppId, user: &str) -> Versioned<Contacts>;
     fn put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
     fn delete_contacts(app: AppId, user: &str) -> bool;
+    fn profile(app: AppId, user: &str) -> Versioned<Profile>;
+    fn put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
 });
 plainly!(Receipts {
     fn receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;

@@ -12,6 +12,7 @@ use crate::domain::category::Category;
 use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::profile::Profile;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 use crate::store::cap::Reservation;
@@ -201,6 +202,8 @@ around! {
         contacts(app: AppId, user: &str) -> Versioned<Contacts>;
         put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
         delete_contacts(app: AppId, user: &str) -> bool;
+        profile(app: AppId, user: &str) -> Versioned<Profile>;
+        put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
     }
     Receipts {
         receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
