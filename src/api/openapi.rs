@@ -19,7 +19,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
-use super::{Api, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts};
+use super::{
+    Api, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts, templates,
+};
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
@@ -36,6 +38,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(preferences::routes())
         .merge(contacts::routes())
         .merge(categories::routes())
+        .merge(templates::routes())
         .merge(lanes::routes())
         .merge(dead_letters::routes())
         .merge(keys::routes())

@@ -7,6 +7,7 @@ use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use crate::domain::push_type::PushType;
+use crate::domain::template::UsedTemplate;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Draft {
     pub overrides: Overrides,
     /// A test send, to at most 20 devices.
     pub test: bool,
+    /// The template, with its words as they are now.
+    pub template: Option<UsedTemplate>,
 }
 
 /// What is wrong with one field of a request.

@@ -86,7 +86,7 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
         Who::User(name) => Targets::Users(vec![name.clone()]),
         Who::Device(name) => Targets::Devices(vec![name.clone()]),
     };
-    let candidates = peek(node, app, targets, (false, None)).await?;
+    let candidates = peek(node, app, targets, (false, None, false)).await?;
     if let Who::Device(name) = &question.who
         && candidates.iter().all(|candidate| candidate.recipient.is_none())
     {
@@ -140,12 +140,12 @@ pub(super) async fn peek(
     node: &Node,
     app: &App,
     targets: Targets,
-    (latest_only, token_kind): (bool, Option<&TokenKind>),
+    (latest_only, token_kind, facts): (bool, Option<&TokenKind>, bool),
 ) -> Result<Vec<Candidate>, crate::store::Error> {
     let key = WorkKey { app: app.id, notification: NotificationId(uuid::Uuid::nil()), work: WorkId(0) };
     let token_kind = token_kind.cloned();
     let (accepted_at, day, check_deliveries, collapse_hash) = (node.now(), 0, false, None);
-    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, peek: true };
+    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, facts, peek: true };
     Ok(node.store.read_targets(&[ask]).await?.into_iter().flat_map(|answer| answer.candidates).collect())
 }
 

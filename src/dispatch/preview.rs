@@ -14,6 +14,7 @@ use super::render::{self, Form};
 use super::validate::{Addresses, Validated, validate};
 use crate::domain::broadcast::Broadcast;
 use crate::domain::category::Category;
+use crate::domain::clock::Clock;
 use crate::domain::decision::Push;
 use crate::domain::delivery::Ending;
 use crate::domain::device::{Platform, ProviderKind};
@@ -65,8 +66,9 @@ pub struct RenderedPreview {
 pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
     let categories = node.directory.categories(app.id).await?;
     let (to, token_kind) = (draft.to.clone(), draft.push_type.token_kind());
-    let how = (draft.latest_device_only, token_kind.as_ref());
+    let latest_only = draft.latest_device_only;
     let (_, message) = accept::compose(node, app, draft).await?;
+    let how = (latest_only, token_kind.as_ref(), message.uses().people());
     let work = imagined(app, &message);
     let mut look = Look {
         node,
@@ -98,7 +100,7 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
         }
     }
     let Look { tally, addresses, .. } = look;
-    let mut rendered = payloads(app, &message);
+    let mut rendered = payloads(node, app, &message, &addresses);
     if ask {
         validate(node, app, &message, &addresses, &mut rendered).await;
     }
@@ -183,8 +185,8 @@ fn count(tally: &mut Tally, step: Step) {
     }
 }
 
-/// The payloads of every provider the app has, in the default words and in each locale.
-fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
+/// The payloads of every provider the app has, in the default words and in each locale; a template is filled for one of the audience.
+fn payloads(node: &Node, app: &App, message: &Message, addresses: &Addresses) -> Vec<RenderedPreview> {
     let life = Life::of(app, message);
     if let Audience::Broadcast(to) = &message.notification.audience {
         return app
@@ -197,9 +199,10 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
     let mut payloads = Vec::new();
     for (kind, provider) in &app.providers {
         for platform in render::platforms(*kind) {
-            for locale in std::iter::once(None).chain(message.notification.localized.keys().cloned().map(Some)) {
+            for locale in std::iter::once(None).chain(message.notification.by_locale().keys().cloned().map(Some)) {
                 let form = Form { provider: *kind, platform: *platform, locale };
-                let Ok(rendered) = message.rendered(&**provider, app.generation, form.clone()) else { continue };
+                let to = (addresses.addressee(form.locale.as_deref()), &*node.clock as &dyn Clock);
+                let Ok(rendered) = message.rendered((&**provider, app.generation), form.clone(), to) else { continue };
                 payloads.push(RenderedPreview {
                     provider: *kind,
                     platform: Some(*platform),

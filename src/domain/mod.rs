@@ -25,6 +25,7 @@ pub mod quiet_hours;
 pub mod reason;
 pub mod retry;
 pub mod staleness;
+pub mod template;
 pub mod token;
 pub mod token_kind;
 pub mod work;

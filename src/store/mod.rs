@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod receipt;
 mod rules;
 pub mod sqlite;
+pub mod template;
 
 use async_trait::async_trait;
 
@@ -35,6 +36,7 @@ pub use notification::Notifications;
 pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
+pub use template::Templates;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +85,38 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
 pub trait Store:
-    Apps + Caps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
+    Apps
+    + Caps
+    + Categories
+    + DeadLetters
+    + Devices
+    + DeviceTokens
+    + Engine
+    + Keys
+    + Notifications
+    + Pauses
+    + People
+    + Receipts
+    + Replays
+    + Templates
 {
 }
 
 impl<
-    T: Apps + Caps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays,
+    T: Apps
+        + Caps
+        + Categories
+        + DeadLetters
+        + Devices
+        + DeviceTokens
+        + Engine
+        + Keys
+        + Notifications
+        + Pauses
+        + People
+        + Receipts
+        + Replays
+        + Templates,
 > Store for T
 {
 }

@@ -41,6 +41,7 @@ mod speed;
 mod sqlite_file;
 mod stale;
 mod targets;
+mod templates;
 mod together;
 mod tokens;
 mod twin_record;
@@ -279,6 +280,11 @@ every_store! {
         what_an_audience_left_out_is_told_and_is_no_target,
         the_longest_unseen_are_deactivated_part_by_part,
         a_stale_device_that_registers_is_active_again;
+    templates:
+        a_template_is_stored_read_and_deleted,
+        the_newest_template_is_listed_first,
+        of_many_who_store_a_template_none_has_the_version_of_another,
+        what_templates_show_of_people_is_read_where_it_is_asked_for;
     path:
         a_notification_goes_all_the_way;
 }

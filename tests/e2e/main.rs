@@ -51,6 +51,7 @@ mod slow;
 mod stale;
 mod store_away;
 mod targets;
+mod templates;
 mod test_sends;
 mod tokens;
 mod verdicts;

@@ -22,6 +22,7 @@ mod registry;
 mod runs;
 pub mod state;
 mod targets;
+mod templates;
 pub mod tokens;
 mod views;
 mod waiting;

@@ -16,6 +16,7 @@ use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
+use herald::store::template::StoredTemplate;
 use uuid::Uuid;
 
 use super::tokens::TokenRow;
@@ -41,6 +42,7 @@ pub struct State {
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
     pub pauses: Vec<LanePause>,
+    pub templates: BTreeMap<(AppId, String), StoredTemplate>,
     /// Notifications admitted under caps, each when, and from when on none of them counts.
     pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,
     /// The greatest number ever given to a device.

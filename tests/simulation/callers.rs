@@ -221,6 +221,7 @@ fn plain() -> Draft {
         in_quiet_hours: InQuietHours::Defer,
         overrides: Overrides::default(),
         test: false,
+        template: None,
     }
 }
 

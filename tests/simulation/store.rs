@@ -12,6 +12,7 @@ use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
+use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
 use herald::store::cap::Reservation;
@@ -28,9 +29,10 @@ use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilt
 use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
+use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::{
     Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
-    Receipts, Replays, Result,
+    Receipts, Replays, Result, Templates,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -304,4 +306,10 @@ plainly!(Receipts {
 });
 plainly!(Replays {
     fn before(keys: &[IdempotencyKey]) -> Vec<Before>;
+});
+plainly!(Templates {
+    fn templates(app: AppId) -> Vec<StoredTemplate>;
+    fn template(app: AppId, name: &str) -> Option<StoredTemplate>;
+    fn put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
+    fn delete_template(app: AppId, name: &str) -> bool;
 });

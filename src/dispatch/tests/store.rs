@@ -13,6 +13,7 @@ use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
+use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 use crate::store::cap::Reservation;
@@ -29,9 +30,10 @@ use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilte
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
+use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::{
     Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
-    Receipts, Replays, Result, Store,
+    Receipts, Replays, Result, Store, Templates,
 };
 
 /// How a call fails.
@@ -211,5 +213,11 @@ around! {
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;
+    }
+    Templates {
+        templates(app: AppId) -> Vec<StoredTemplate>;
+        template(app: AppId, name: &str) -> Option<StoredTemplate>;
+        put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
+        delete_template(app: AppId, name: &str) -> bool;
     }
 }

@@ -20,6 +20,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (6, "lane_pauses", include_str!("../../../migrations/postgres/0006_lane_pauses.sql")),
     (7, "segments", include_str!("../../../migrations/postgres/0007_segments.sql")),
     (9, "caps", include_str!("../../../migrations/postgres/0009_caps.sql")),
+    (10, "templates", include_str!("../../../migrations/postgres/0010_templates.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";
 

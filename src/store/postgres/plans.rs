@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, app, cancel, cap, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
-    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, stale, tally,
-    targets, user_deliveries, waiting, work,
+    accept, app, cancel, cap, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand,
+    fact_reading, facts, history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention,
+    schedule, stale, tally, targets, user_deliveries, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -73,6 +73,7 @@ const TEXTS: &[&str] = &[
     expand::PAGE,
     expand::PROGRESS,
     expand::STAND,
+    fact_reading::FACTS,
     facts::CAREFUL,
     facts::COUNT,
     facts::PLAIN,

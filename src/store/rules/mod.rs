@@ -5,6 +5,7 @@ pub(super) mod caps;
 pub(super) mod cursor;
 pub(super) mod delivery_view;
 pub(super) mod device_tokens;
+pub(super) mod facts;
 pub(super) mod keys;
 pub(super) mod pauses;
 pub(super) mod place;

@@ -17,6 +17,7 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (6, "lane_pauses", include_str!("../../../migrations/sqlite/0006_lane_pauses.sql")),
     (7, "segments", include_str!("../../../migrations/sqlite/0007_segments.sql")),
     (9, "caps", include_str!("../../../migrations/sqlite/0009_caps.sql")),
+    (10, "templates", include_str!("../../../migrations/sqlite/0010_templates.sql")),
 ];
 
 fn migrator() -> Migrator {

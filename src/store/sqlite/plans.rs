@@ -5,8 +5,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, cancel, cap, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
-    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
+    accept, cancel, cap, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, fact_reading, facts, history,
+    idempotency, migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
     user_deliveries,
 };
 
@@ -54,6 +54,7 @@ const TEXTS: &[&str] = &[
     expand::MOVE,
     expand::PAGE,
     expand::STAND,
+    fact_reading::FACTS,
     history::DELIVERED,
     history::REACHED,
     history::SHOWN,
