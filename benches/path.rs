@@ -158,6 +158,7 @@ fn draft(to: To) -> Draft {
         in_quiet_hours: InQuietHours::Defer,
         overrides: Overrides::default(),
         test: false,
+        template: None,
     }
 }
 

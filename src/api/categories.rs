@@ -18,6 +18,7 @@ use super::page::{self, List, Listed};
 use super::path::CategoryId;
 use super::problem::Problem;
 use super::{Api, query, schema};
+use crate::domain::cap::{FrequencyCap, MAX_COUNT, MAX_PER_SECONDS};
 use crate::domain::category::Category;
 use crate::domain::notification::{MAX_TTL_SECONDS, Priority};
 use crate::store::category::{Declaration, Declared};
@@ -42,9 +43,21 @@ struct CategoryRequest {
     /// The Android channel of notifications that name none.
     #[schema(max_length = 256)]
     android_channel: Option<String>,
+    /// How many notifications of it a user may get in a sliding window, a device where nobody is signed in; beyond it they are suppressed
+    /// (`frequency_cap`). Critical and silent ones, tests and broadcasts are not counted. Any number where absent.
+    #[schema(value_type = Option<FrequencyCapResponse>)]
+    frequency_cap: Option<FrequencyCapRequest>,
 }
 
-objects!(CategoryRequest);
+/// How many in what time.
+#[derive(Debug, Default, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+struct FrequencyCapRequest {
+    count: Option<u32>,
+    per_seconds: Option<u32>,
+}
+
+objects!(CategoryRequest, FrequencyCapRequest);
 
 /// A category.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,6 +78,20 @@ struct CategoryResponse {
     ttl_seconds: Option<u32>,
     /// The Android channel of notifications that name none.
     android_channel: Option<String>,
+    /// How many of it a user may get in a sliding window; null: any number.
+    frequency_cap: Option<FrequencyCapResponse>,
+}
+
+/// So many notifications in any window of so many seconds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FrequencyCap)]
+struct FrequencyCapResponse {
+    /// How many.
+    #[schema(minimum = 1, maximum = 100)]
+    count: u32,
+    /// The length of the window.
+    #[schema(minimum = 1, maximum = 2_678_400)]
+    per_seconds: u32,
 }
 
 /// The routes.
@@ -203,6 +230,7 @@ fn checked(reading: Reading<CategoryRequest>) -> Result<Category, Problem> {
         checks.invalid("ttl_seconds", format_args!("must be a whole number from 0 to {MAX_TTL_SECONDS}"));
     }
     checks.line("android_channel", request.android_channel.as_deref(), 256);
+    let frequency_cap = request.frequency_cap.map(|given| cap_of(&given, &mut checks));
     checks.done(Category {
         default_on: request.default_on.unwrap_or(default.default_on),
         required: request.required.unwrap_or(default.required),
@@ -210,14 +238,33 @@ fn checked(reading: Reading<CategoryRequest>) -> Result<Category, Problem> {
         priority: request.priority,
         ttl_seconds: request.ttl_seconds,
         android_channel: request.android_channel,
+        frequency_cap,
     })
+}
+
+fn cap_of(given: &FrequencyCapRequest, checks: &mut Checks) -> FrequencyCap {
+    let mut number = |name: &str, value: Option<u32>, max: u32| {
+        let field = format!("frequency_cap.{name}");
+        match value {
+            None => checks.required(&field),
+            Some(value) if !(1..=max).contains(&value) => {
+                checks.invalid(field, format_args!("must be a whole number from 1 to {max}"));
+            }
+            Some(_) => {}
+        }
+        value.unwrap_or_default()
+    };
+    let count = number("count", given.count, MAX_COUNT);
+    FrequencyCap { count, per_seconds: number("per_seconds", given.per_seconds, MAX_PER_SECONDS) }
 }
 
 impl From<Declared> for CategoryResponse {
     fn from(declared: Declared) -> Self {
         let id = declared.name;
-        let Category { default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel } = declared.category;
-        Self { id, default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel }
+        let Category { default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel, frequency_cap } =
+            declared.category;
+        let frequency_cap = frequency_cap.map(|FrequencyCap { count, per_seconds }| FrequencyCapResponse { count, per_seconds });
+        Self { id, default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel, frequency_cap }
     }
 }
 
@@ -240,7 +287,15 @@ mod tests {
         for (body, field) in [
             (r#"{"ttl_seconds": 2419201}"#, "ttl_seconds"),
             (r#"{"android_channel": ""}"#, "android_channel"),
-            (r#"{"frequency_cap": {"count": 1, "per_seconds": 1}}"#, "frequency_cap"),
+            (r#"{"frequency_cap": {"per_seconds": 1}}"#, "frequency_cap.count"),
+            (r#"{"frequency_cap": {"count": 1}}"#, "frequency_cap.per_seconds"),
+            (r#"{"frequency_cap": {"count": 0, "per_seconds": 1}}"#, "frequency_cap.count"),
+            (r#"{"frequency_cap": {"count": 101, "per_seconds": 1}}"#, "frequency_cap.count"),
+            (r#"{"frequency_cap": {"count": -1, "per_seconds": 1}}"#, "frequency_cap.count"),
+            (r#"{"frequency_cap": {"count": 1, "per_seconds": 0}}"#, "frequency_cap.per_seconds"),
+            (r#"{"frequency_cap": {"count": 1, "per_seconds": 2678401}}"#, "frequency_cap.per_seconds"),
+            (r#"{"frequency_cap": {"count": 1, "per_seconds": 1, "of": 1}}"#, "frequency_cap.of"),
+            (r#"{"frequency_cap": [1, 1]}"#, "frequency_cap"),
             (r#"{"inbox": true}"#, "inbox"),
             (r#"{"fallback": {}}"#, "fallback"),
         ] {

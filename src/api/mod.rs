@@ -31,6 +31,7 @@ mod receipts;
 mod request_id;
 mod schema;
 mod serve;
+mod templates;
 mod way_in;
 
 use std::net::SocketAddr;

@@ -13,6 +13,7 @@ mod overrides;
 mod preview;
 mod push_type;
 mod read;
+mod template;
 mod validate;
 mod view;
 
@@ -20,6 +21,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+
+pub(super) use content::check_templates;
+pub(super) use dto::ContentRequest;
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {

@@ -21,6 +21,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
     Api, analytics, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts,
+    templates,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
@@ -39,6 +40,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(preferences::routes())
         .merge(contacts::routes())
         .merge(categories::routes())
+        .merge(templates::routes())
         .merge(lanes::routes())
         .merge(dead_letters::routes())
         .merge(keys::routes())

@@ -36,6 +36,8 @@ names! {
     DeviceId, "device_id", check_device_id;
     /// `{category}`
     CategoryId, "id", check_category_id;
+    /// `{template}`
+    TemplateId, "id", check_category_id;
 }
 
 /// `{device_id}` and `{kind}` of one of a device's other addresses.

@@ -10,10 +10,13 @@ use super::draft::{Draft, FieldError, Rejected, To};
 use super::explain::peek;
 use super::message::Message;
 use super::node::Node;
-use super::render::{self, Form};
+use super::render::{self, Form, Unrendered};
+use super::template::Addressee;
+use super::trial::{self, sample};
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::category::Category;
+use crate::domain::clock::Clock;
 use crate::domain::decision::Push;
 use crate::domain::device::ProviderKind;
 use crate::domain::due;
@@ -71,9 +74,11 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
         check_few(node, app, &notification, &to).await?;
     }
     let id = node.ids.notification(now);
+    let sample = sample(&to);
     let new = write(node, app.id, id, &notification, to, labels)?;
     let message = Message::of_new(&new, notification);
-    render_all(app, &message, new.content.len())?;
+    trial::fill(&message, &sample, &*node.clock)?;
+    render_all(node, app, &message, new.content.len())?;
     Ok((new, message))
 }
 
@@ -111,6 +116,7 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         accepted_at: now,
         android_channel: category.and_then(|category| category.android_channel.clone()),
         pace: draft.pace,
+        template: draft.template,
     };
     (notification, draft.to, draft.labels)
 }
@@ -154,7 +160,7 @@ async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To)
         // refused whatever its size
         To::All | To::Broadcast(_) => return Ok(()),
     };
-    let mut devices = peek(node, app, targets, (notification.latest_device_only, None)).await?;
+    let mut devices = peek(node, app, targets, (notification.latest_device_only, None, false)).await?;
     devices.retain(|candidate| candidate.recipient.as_ref().is_some_and(|device| !notification.except_devices.contains(&device.name)));
     if devices.len() <= MAX_TEST {
         return Ok(());
@@ -246,37 +252,50 @@ fn chunks(to: To, except: &BTreeSet<String>) -> Vec<Targets> {
 
 /// Renders the default words, and each locale's, in every form that a device of the app may need: what is too large or refused is known
 /// before the 202. A short notification without anything for one platform alone fits all of a provider's forms if it fits one.
-fn render_all(app: &App, message: &Message, bytes: usize) -> Result<(), Rejected> {
+fn render_all(node: &Node, app: &App, message: &Message, bytes: usize) -> Result<(), Rejected> {
     let notification = &message.notification;
+    if !message.uses().is_shared() {
+        // what each gets is known when it is sent
+        return Ok(());
+    }
     if let Audience::Broadcast(broadcast) = &notification.audience {
         return app.providers.get(&broadcast.provider()).map_or(Ok(()), |provider| try_broadcast(message, &**provider, broadcast));
     }
     let is_plain = bytes <= PLAIN && notification.platforms.is_empty() && notification.overrides == Overrides::default();
     for (kind, provider) in &app.providers {
         for platform in render::platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
-            let locales = std::iter::once(None).chain(message.notification.localized.keys().map(Some));
+            let locales = std::iter::once(None).chain(notification.by_locale().keys().map(Some));
             for locale in locales {
-                try_form(message, &**provider, app.generation, Form { provider: *kind, platform: *platform, locale: locale.cloned() })?;
+                let form = Form { provider: *kind, platform: *platform, locale: locale.cloned() };
+                try_form(message, (&**provider, app.generation), form, &*node.clock)?;
             }
         }
     }
     Ok(())
 }
 
-fn try_form(message: &Message, provider: &dyn Provider, generation: u64, form: Form) -> Result<(), Rejected> {
-    let kind = form.provider;
+fn try_form(message: &Message, (provider, generation): (&dyn Provider, u64), form: Form, clock: &dyn Clock) -> Result<(), Rejected> {
+    let (kind, to) = (form.provider, (Addressee::default(), clock));
     let own = render::platforms(kind).first() == Some(&form.platform);
     // few devices have another platform than the provider's own, and what is kept stays in memory with the message
-    let tried =
-        if own { message.rendered(provider, generation, form).map(drop) } else { render::render(message, provider, &form).map(drop) };
+    let tried = if own {
+        message.rendered((provider, generation), form, to).map(drop)
+    } else {
+        render::render(message, provider, &form, to).map(drop)
+    };
     match tried {
-        Ok(()) | Err(RenderError::Unsupported) => Ok(()),
-        Err(error) => Err(refusal(kind, error)),
+        Ok(()) | Err(Unrendered::Form(RenderError::Unsupported)) => Ok(()),
+        Err(Unrendered::Form(error)) => Err(refusal(kind, error)),
+        Err(Unrendered::Words(fault)) => Err(trial::refusal(message, &fault)),
     }
 }
 
 fn try_broadcast(message: &Message, provider: &dyn Provider, broadcast: &Broadcast) -> Result<(), Rejected> {
-    render::broadcast(message, provider, broadcast).map(drop).map_err(|error| refusal(provider.kind(), error))
+    match render::broadcast(message, provider, broadcast) {
+        Ok(_) => Ok(()),
+        Err(Unrendered::Form(error)) => Err(refusal(provider.kind(), error)),
+        Err(Unrendered::Words(fault)) => Err(trial::refusal(message, &fault)),
+    }
 }
 
 fn refusal(provider: ProviderKind, error: RenderError) -> Rejected {

@@ -79,6 +79,7 @@ fn ask(job: &Job) -> Ask {
         check_deliveries: !job.work.first,
         collapse_hash: job.message.collapse.hash,
         token_kind: job.message.notification.push_type.token_kind(),
+        facts: job.message.uses().people(),
         peek: false,
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use crate::domain::pace::Pace;
 use crate::domain::push_type::PushType;
+use crate::domain::template::UsedTemplate;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Draft {
     pub test: bool,
     /// How fast an audience that is not named is sent to; `None`: as fast as it can be.
     pub pace: Option<Pace>,
+    /// The template, with its words as they are now.
+    pub template: Option<UsedTemplate>,
 }
 
 /// What is wrong with one field of a request.

@@ -71,7 +71,7 @@ async fn excepted(node: &Node, app: &App, job: &Job) -> Result<HashSet<DevicePk>
     if names.is_empty() {
         return Ok(HashSet::new());
     }
-    let candidates = peek(node, app, Targets::Devices(names.clone()), (false, None)).await?;
+    let candidates = peek(node, app, Targets::Devices(names.clone()), (false, None, false)).await?;
     Ok(candidates.into_iter().filter_map(|candidate| candidate.target.as_device()).collect())
 }
 

@@ -1,20 +1,22 @@
 //! What the gate would decide of an imagined push, per device: for `POST /v1/explain`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDateTime;
 
 use super::accept::unknown_category;
+use super::caps;
 use super::directory::App;
 use super::draft::Rejected;
 use super::node::Node;
 use super::plan::device_facts;
 use crate::domain::Timestamp;
+use crate::domain::cap::FrequencyCap;
 use crate::domain::category::Category;
 use crate::domain::decision::{self, Push};
 use crate::domain::device::Device;
 use crate::domain::explain as words;
-use crate::domain::id::{NotificationId, WorkId};
+use crate::domain::id::{NotificationId, Target, WorkId};
 use crate::domain::local_time::{earliest_on_earth, wall_clock};
 use crate::domain::notification::{DEFAULT_TTL_SECONDS, IfPast, InQuietHours, Lifetime, Priority, When};
 use crate::domain::reason::SuppressReason;
@@ -84,7 +86,7 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
         Who::User(name) => Targets::Users(vec![name.clone()]),
         Who::Device(name) => Targets::Devices(vec![name.clone()]),
     };
-    let candidates = peek(node, app, targets, (false, None)).await?;
+    let candidates = peek(node, app, targets, (false, None, false)).await?;
     if let Who::Device(name) = &question.who
         && candidates.iter().all(|candidate| candidate.recipient.is_none())
     {
@@ -96,11 +98,41 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
         return Ok(Some(vec![inactive(app, device, person.as_deref(), now)]));
     }
     let push = imagined(question, declared, now);
-    let explained = candidates.into_iter().map(|candidate| match candidate.recipient {
-        Some(recipient) => one(app, &push, &recipient, now),
-        None => nobody(app, now),
-    });
-    Ok(Some(explained.collect()))
+    let mut explained = Vec::with_capacity(candidates.len());
+    let mut sent_to = Vec::new();
+    for candidate in candidates {
+        let Some(recipient) = candidate.recipient else {
+            explained.push((None, nobody(app, now)));
+            continue;
+        };
+        let told = one(app, &push, &recipient, now);
+        sent_to.extend((told.decision == words::Verdict::Send.as_str()).then(|| caps::holder(&recipient)));
+        explained.push((Some(caps::holder(&recipient)), told));
+    }
+    let full = full(node, &push, sent_to, now).await?;
+    Ok(Some(
+        explained
+            .into_iter()
+            .map(|(holder, told)| if holder.is_some_and(|holder| full.contains(&holder)) { capped(told) } else { told })
+            .collect(),
+    ))
+}
+
+/// Those of these who have had as many pushes of the category as its cap allows.
+async fn full(node: &Node, push: &Push<'_>, holders: Vec<Target>, at: Timestamp) -> Result<HashSet<Target>, crate::store::Error> {
+    match (push.category, FrequencyCap::of(push)) {
+        (Some(category), Some(cap)) => caps::full(node, (category, cap), holders, at).await,
+        _ => Ok(HashSet::new()),
+    }
+}
+
+/// What would be sent but for the cap.
+fn capped(told: Explained) -> Explained {
+    if told.decision != words::Verdict::Send.as_str() {
+        return told;
+    }
+    let reason = Some(SuppressReason::FrequencyCap.as_str().to_owned());
+    Explained { decision: words::Verdict::Suppress.as_str(), reason, ..told }
 }
 
 /// Targets as they are now, without making rows for names that are unknown.
@@ -108,12 +140,12 @@ pub(super) async fn peek(
     node: &Node,
     app: &App,
     targets: Targets,
-    (latest_only, token_kind): (bool, Option<&TokenKind>),
+    (latest_only, token_kind, facts): (bool, Option<&TokenKind>, bool),
 ) -> Result<Vec<Candidate>, crate::store::Error> {
     let key = WorkKey { app: app.id, notification: NotificationId(uuid::Uuid::nil()), work: WorkId(0) };
     let token_kind = token_kind.cloned();
     let (accepted_at, day, check_deliveries, collapse_hash) = (node.now(), 0, false, None);
-    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, peek: true };
+    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, facts, peek: true };
     Ok(node.store.read_targets(&[ask]).await?.into_iter().flat_map(|answer| answer.candidates).collect())
 }
 

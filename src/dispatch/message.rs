@@ -1,22 +1,27 @@
 //! A notification in a worker's hands: read once, shared by all who send it, with what was rendered of it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use moka::sync::Cache;
 use parking_lot::Mutex;
 
-use super::render::{self, Form};
+use super::render::{self, Form, Unrendered};
+use super::template::{Addressee, Engine, Fault, Uses};
 use crate::domain::Timestamp;
+use crate::domain::clock::Clock;
 use crate::domain::delivery::Cohort;
 use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::notification::Notification;
-use crate::providers::{Provider, RenderError, Rendered};
+use crate::domain::template::UsedTemplate;
+use crate::providers::{Provider, Rendered};
 use crate::store;
 use crate::store::engine::{NewNotification, StoredNotification};
 
 /// Notifications kept in memory, at most. A campaign's is used by thousands of chunks; a direct one usually once.
 const CACHED: u64 = 20_000;
+/// Payloads kept of a notification that has others for each user: those of one user's devices come together.
+const OWN: usize = 64;
 
 /// A notification, and its payloads by form.
 pub struct Message {
@@ -40,8 +45,19 @@ pub struct Message {
     pub day: i32,
     /// Its collapse key as it goes on the wire, and the hash of the caller's key.
     pub collapse: render::Collapse,
-    /// By the generation of the app's providers as well.
-    rendered: Mutex<HashMap<(u64, Form), Arc<Rendered>>>,
+    rendered: Mutex<HashMap<Key, Arc<Rendered>>>,
+    /// Its template, compiled when it is first needed.
+    engine: OnceLock<Result<Engine, Vec<Fault>>>,
+}
+
+/// What makes two devices of a notification get the same payload by the providers of a generation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    generation: u64,
+    form: Form,
+    /// Where a template says something else to each.
+    user: Option<String>,
+    locale: Option<String>,
 }
 
 impl Message {
@@ -75,17 +91,58 @@ impl Message {
         let except = notification.except_devices.iter().cloned().collect();
         let cohort = Cohort { app, category: notification.category.clone(), campaign, test: notification.test };
         let cohort = Arc::new(cohort);
-        Self { app, id, cohort, notification, except, accepted_at, start_at, expires_at, day, collapse, rendered: Mutex::default() }
+        Self {
+            app,
+            id,
+            cohort,
+            notification,
+            except,
+            accepted_at,
+            start_at,
+            expires_at,
+            day,
+            collapse,
+            rendered: Mutex::default(),
+            engine: OnceLock::new(),
+        }
     }
 
-    /// The payload in this form, made at most once by the providers of a generation.
-    pub fn rendered(&self, provider: &dyn Provider, generation: u64, form: Form) -> Result<Arc<Rendered>, RenderError> {
-        let key = (generation, form);
+    /// Its template, ready to be filled; `None` where it has none.
+    pub fn template(&self) -> Result<Option<(&UsedTemplate, &Engine)>, Fault> {
+        let Some(used) = &self.notification.template else { return Ok(None) };
+        let engine = self.engine.get_or_init(|| Engine::of(&used.words, &used.per_user));
+        let first = |faults: &Vec<Fault>| faults.first().cloned().unwrap_or_else(Fault::unknown);
+        engine.as_ref().map(|engine| Some((used, engine))).map_err(first)
+    }
+
+    /// What its template asks for beyond what everybody gets.
+    pub fn uses(&self) -> Uses {
+        self.template().ok().flatten().map(|(_, engine)| engine.uses()).unwrap_or_default()
+    }
+
+    /// The payload in this form, made at most once by the providers of a generation for all who get the same.
+    pub fn rendered(
+        &self,
+        (provider, generation): (&dyn Provider, u64),
+        form: Form,
+        (to, clock): (Addressee<'_>, &dyn Clock),
+    ) -> Result<Arc<Rendered>, Unrendered> {
+        let uses = self.uses();
+        if uses.device {
+            return render::render(self, provider, &form, (to, clock)).map(Arc::new);
+        }
+        let user = to.user.filter(|_| uses.people()).map(ToOwned::to_owned);
+        let locale = to.locale.filter(|_| uses.locale).map(ToOwned::to_owned);
+        let key = Key { generation, form, user, locale };
         if let Some(rendered) = self.rendered.lock().get(&key) {
             return Ok(Arc::clone(rendered));
         }
-        let rendered = Arc::new(render::render(self, provider, &key.1)?);
-        self.rendered.lock().insert(key, Arc::clone(&rendered));
+        let rendered = Arc::new(render::render(self, provider, &key.form, (to, clock))?);
+        let mut kept = self.rendered.lock();
+        if !uses.is_shared() && kept.len() >= OWN {
+            kept.clear();
+        }
+        kept.insert(key, Arc::clone(&rendered));
         Ok(rendered)
     }
 }

@@ -1,7 +1,7 @@
 //! The path of a notification, from accept to ack, in the order of these files:
-//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`hand_out`] → [`lane`] → [`send`] → [`render`] → [`recorder`] → [`ack`].
+//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`caps`] → [`hand_out`] → [`lane`] → [`send`] → [`render`] → [`recorder`] → [`ack`].
 //! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
-//! Beside the path: [`preview`] and [`validate`] for what would be sent, [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`pauses`] for lanes that another node paused or resumed, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
+//! Beside the path: [`template`] for the words that are filled in, [`preview`] and [`validate`] for what would be sent, [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`pauses`] for lanes that another node paused or resumed, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
 //! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end.
 //!
 //! It names no clock, randomness, spawn or socket: all of them come in through [`node::Parts`].
@@ -9,6 +9,7 @@
 pub mod accept;
 pub mod ack;
 pub mod audience;
+pub mod caps;
 pub mod claim;
 pub mod commit;
 pub mod directory;
@@ -39,6 +40,8 @@ pub mod send;
 pub mod stale;
 pub mod stop;
 pub mod store_clock;
+pub mod template;
+mod trial;
 pub mod validate;
 pub mod worker;
 

@@ -2,18 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::audience::Answered;
+use super::caps::cap_of;
 use super::directory::App;
+use super::job::Job;
 use super::message::Message;
 use super::receiver::Receiver;
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
+use crate::domain::cap::FrequencyCap;
 use crate::domain::category::Category;
 use crate::domain::decision::{Decision, DeviceFacts, Push, Question};
 use crate::domain::delivery::Ending;
+use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
 use crate::domain::gate;
+use crate::domain::id::{PersonPk, Target};
 use crate::domain::notification::Audience;
 use crate::domain::reason::{SuppressReason, WaitReason};
 use crate::domain::work::{Pair, TakenWork};
@@ -73,6 +80,72 @@ pub struct Context<'a> {
     pub work: &'a TakenWork,
     /// Its run, where it has one.
     pub run: Option<RunStatus>,
+}
+
+/// A work row whose targets have been judged.
+pub struct Planned {
+    /// The row in this node's hands.
+    pub job: Arc<Job>,
+    /// Its run was paused after the claim's snapshot: nothing of it was judged.
+    pub is_paused: bool,
+    /// What its pushes are subject to beyond the gate.
+    pub cap: Option<FrequencyCap>,
+    /// The instant by which they were judged.
+    pub now: Timestamp,
+    /// The monotonic instant at which they had been read.
+    pub read_at: Duration,
+    /// Its targets.
+    pub targets: Vec<Judged>,
+}
+
+/// A target and what becomes of it.
+pub struct Judged {
+    /// Which one.
+    pub whom: Whom,
+    /// What becomes of it.
+    pub step: Step,
+}
+
+/// A target as it is recorded.
+pub struct Whom {
+    /// Which one.
+    pub target: Target,
+    /// Whose it was when the work was made.
+    pub person: Option<PersonPk>,
+    /// It was named, and has changed hands since.
+    pub moved: bool,
+    /// What it is, where it is a device.
+    pub platform: Option<Platform>,
+    /// Who carries pushes to it, where that is known.
+    pub provider: Option<ProviderKind>,
+}
+
+impl Whom {
+    fn of(message: &Message, candidate: &Candidate) -> Self {
+        let (platform, provider) = match (&message.notification.audience, &candidate.recipient) {
+            (Audience::Broadcast(broadcast), _) => (None, Some(broadcast.provider())),
+            (_, recipient) => (recipient.as_ref().map(|device| device.platform), recipient.as_ref().map(|device| device.provider)),
+        };
+        Self { target: candidate.target, person: candidate.person, moved: candidate.moved, platform, provider }
+    }
+}
+
+impl Planned {
+    /// Judges all targets of a row.
+    pub fn of(answered: Answered) -> Self {
+        let Answered { job, app, categories, answer, now, read_at } = answered;
+        let is_paused = answer.run == Some(RunStatus::Paused);
+        let cap = cap_of(&job.message, &categories);
+        let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
+        let judge = |candidate: Candidate| Judged { whom: Whom::of(context.message, &candidate), step: plan(&context, candidate) };
+        let targets = answer.candidates.into_iter().filter(|_| !is_paused).map(judge).collect();
+        Self { job, is_paused, cap, now, read_at, targets }
+    }
+
+    /// What becomes of each.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.targets.iter().map(|judged| &judged.step)
+    }
 }
 
 /// What becomes of a target. A panic in it is this target's alone.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::accept;
+use super::caps::{cap_of, foretell};
 use super::directory::App;
 use super::draft::{Draft, Rejected, To};
 use super::explain::{Tally, peek};
@@ -11,17 +12,20 @@ use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::{self, Form};
 use super::validate::{Addresses, Validated, validate};
-use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
+use crate::domain::category::Category;
+use crate::domain::clock::Clock;
 use crate::domain::decision::Push;
+use crate::domain::delivery::Ending;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::due;
 use crate::domain::explain::outcome_of;
 use crate::domain::id::WorkId;
 use crate::domain::notification::Audience;
-use crate::domain::reason::{SuppressReason, WaitReason};
+use crate::domain::reason::WaitReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 use crate::providers::{Body, Piece, Provider, Rendered};
+use crate::store;
 use crate::store::engine::{Candidate, Recipient};
 use crate::store::notification::LeftOut;
 
@@ -62,30 +66,24 @@ pub struct RenderedPreview {
 pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
     let categories = node.directory.categories(app.id).await?;
     let (to, token_kind) = (draft.to.clone(), draft.push_type.token_kind());
-    let how = (draft.latest_device_only, token_kind.as_ref());
+    let latest_only = draft.latest_device_only;
     let (_, message) = accept::compose(node, app, draft).await?;
+    let how = (latest_only, token_kind.as_ref(), message.uses().people());
     let work = imagined(app, &message);
-    let (mut tally, mut addresses, mut left_out) = (Tally::default(), Addresses::default(), LeftOut::default());
-    let mut look = |candidates: Vec<Candidate>| {
-        let context =
-            Context { now: node.now(), read_at: node.monotonic(), message: &message, app, categories: &categories, work: &work, run: None };
-        for candidate in candidates {
-            let recipient = candidate.recipient.clone();
-            if let Some(recipient) = &recipient {
-                addresses.note(recipient);
-            }
-            match plan::plan(&context, candidate) {
-                Step::Wait { due, reason, .. } => {
-                    tally.add(in_vain(&context, recipient.as_ref(), due).map_or(reason.as_str(), |end| end.as_str()));
-                }
-                step => count(&mut tally, step),
-            }
-        }
+    let mut look = Look {
+        node,
+        app,
+        message: &message,
+        categories: &categories,
+        work: &work,
+        tally: Tally::default(),
+        addresses: Addresses::default(),
     };
+    let mut left_out = LeftOut::default();
     match to {
-        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), how).await?),
-        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), how).await?),
-        To::Broadcast(to) => look(peek(node, app, Targets::Broadcast(to.provider()), how).await?),
+        To::Users(names) => look.at(peek(node, app, Targets::Users(each_once(names)), how).await?).await?,
+        To::Devices(names) => look.at(peek(node, app, Targets::Devices(each_once(names)), how).await?).await?,
+        To::Broadcast(to) => look.at(peek(node, app, Targets::Broadcast(to.provider()), how).await?).await?,
         To::All => {
             let mut after = 0;
             loop {
@@ -97,15 +95,49 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
                     devices.into_iter().partition(|(_, seen_at)| app.staleness.leaves_out(*seen_at, now));
                 left_out.stale += stale.len() as u64;
                 let pairs = meant.into_iter().map(|(pair, _)| pair).collect();
-                look(peek(node, app, Targets::Pairs(pairs), how).await?);
+                look.at(peek(node, app, Targets::Pairs(pairs), how).await?).await?;
             }
         }
     }
-    let mut rendered = payloads(app, &message);
+    let Look { tally, addresses, .. } = look;
+    let mut rendered = payloads(node, app, &message, &addresses);
     if ask {
         validate(node, app, &message, &addresses, &mut rendered).await;
     }
     Ok(Preview { targeted: tally.0.values().sum(), left_out, rendered, decisions: tally.0 })
+}
+
+/// What was seen of a draft's targets so far.
+struct Look<'a> {
+    node: &'a Node,
+    app: &'a App,
+    message: &'a Message,
+    categories: &'a BTreeMap<String, Category>,
+    work: &'a TakenWork,
+    tally: Tally,
+    addresses: Addresses,
+}
+
+impl Look<'_> {
+    /// Judges some targets, and adds what becomes of them.
+    async fn at(&mut self, candidates: Vec<Candidate>) -> Result<(), store::Error> {
+        let Self { node, app, message, categories, work, .. } = *self;
+        let context = Context { now: node.now(), read_at: node.monotonic(), message, app, categories, work, run: None };
+        let mut steps = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            if let Some(recipient) = &candidate.recipient {
+                self.addresses.note(recipient);
+            }
+            let recipient = candidate.recipient.clone();
+            let step = plan::plan(&context, candidate);
+            steps.push(end_of_vain_wait(&context, recipient.as_ref(), step));
+        }
+        foretell(node, message, cap_of(message, categories), &mut steps).await?;
+        for step in steps {
+            count(&mut self.tally, step);
+        }
+        Ok(())
+    }
 }
 
 /// A name given twice is one target, also where nothing is known of it.
@@ -134,10 +166,14 @@ fn imagined(app: &App, message: &Message) -> TakenWork {
     }
 }
 
-/// Why a target that waits would be suppressed when it is due, as things stand.
-fn in_vain(context: &Context<'_>, recipient: Option<&Recipient>, due: Timestamp) -> Option<SuppressReason> {
-    let question = plan::question(context.message, context.app, context.categories, recipient?);
-    outcome_of(due, &question).err()
+/// The end of a target that waits only to be suppressed when it is due, as things stand.
+fn end_of_vain_wait(context: &Context<'_>, recipient: Option<&Recipient>, step: Step) -> Step {
+    let Step::Wait { due, .. } = step else { return step };
+    let end = recipient.and_then(|recipient| {
+        let question = plan::question(context.message, context.app, context.categories, recipient);
+        outcome_of(due, &question).err()
+    });
+    end.map_or(step, |reason| Step::End(Ending::Suppressed(reason)))
 }
 
 fn count(tally: &mut Tally, step: Step) {
@@ -150,8 +186,8 @@ fn count(tally: &mut Tally, step: Step) {
     }
 }
 
-/// The payloads of every provider the app has, in the default words and in each locale.
-fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
+/// The payloads of every provider the app has, in the default words and in each locale; a template is filled for one of the audience.
+fn payloads(node: &Node, app: &App, message: &Message, addresses: &Addresses) -> Vec<RenderedPreview> {
     let life = Life::of(app, message);
     if let Audience::Broadcast(to) = &message.notification.audience {
         return app
@@ -164,9 +200,10 @@ fn payloads(app: &App, message: &Message) -> Vec<RenderedPreview> {
     let mut payloads = Vec::new();
     for (kind, provider) in &app.providers {
         for platform in render::platforms(*kind) {
-            for locale in std::iter::once(None).chain(message.notification.localized.keys().cloned().map(Some)) {
+            for locale in std::iter::once(None).chain(message.notification.by_locale().keys().cloned().map(Some)) {
                 let form = Form { provider: *kind, platform: *platform, locale };
-                let Ok(rendered) = message.rendered(&**provider, app.generation, form.clone()) else { continue };
+                let to = (addresses.addressee(form.locale.as_deref()), &*node.clock as &dyn Clock);
+                let Ok(rendered) = message.rendered((&**provider, app.generation), form.clone(), to) else { continue };
                 payloads.push(RenderedPreview {
                     provider: *kind,
                     platform: Some(*platform),

@@ -3,13 +3,26 @@
 use std::borrow::Cow;
 
 use super::message::Message;
+use super::template::{Addressee, Fault};
 use crate::domain::broadcast::Broadcast;
+use crate::domain::clock::Clock;
 use crate::domain::collapse;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::id::NotificationId;
 use crate::domain::notification::{Lifetime, Notification};
 use crate::providers::{self, Provider, RenderError, Rendered};
+
+/// Why there is no payload.
+#[derive(Debug, thiserror::Error)]
+pub enum Unrendered {
+    /// The template could not be filled.
+    #[error(transparent)]
+    Words(#[from] Fault),
+    /// The provider cannot take it.
+    #[error(transparent)]
+    Form(#[from] RenderError),
+}
 
 /// What makes two devices get the same payload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +31,7 @@ pub struct Form {
     pub provider: ProviderKind,
     /// For which platform.
     pub platform: Platform,
-    /// The key under `localized` that serves the device's locale; `None`: the default words.
+    /// The key under `localized`, or the template's, that serves the device's locale; `None`: the default words.
     pub locale: Option<String>,
 }
 
@@ -52,18 +65,47 @@ fn serving<'a>(notification: &'a Notification, locale: &str) -> Option<&'a str> 
 }
 
 /// All keys under `localized` that serve a locale, the nearest first. Case and `_` for `-` do not matter.
-fn chain<'a>(notification: &'a Notification, locale: &str) -> Vec<&'a str> {
-    if notification.localized.is_empty() {
+pub(super) fn chain<'a>(notification: &'a Notification, locale: &str) -> Vec<&'a str> {
+    let localized = notification.by_locale();
+    if localized.is_empty() {
         return Vec::new();
     }
     let locale = locale.replace('_', "-");
     let wanted = std::iter::successors(Some(&*locale), |wanted| wanted.rsplit_once('-').map(|(shorter, _)| shorter));
-    let key = |wanted: &str| notification.localized.keys().find(|key| key.replace('_', "-").eq_ignore_ascii_case(wanted));
+    let key = |wanted: &str| localized.keys().find(|key| key.replace('_', "-").eq_ignore_ascii_case(wanted));
     wanted.filter_map(key).map(String::as_str).collect()
 }
 
 /// The words for a form, field by field: `platforms.<p>` over `localized.<l>`, each locale over the shorter one, over `content`.
-fn words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
+fn words<'a>(message: &'a Message, form: &Form, to: (Addressee<'_>, &dyn Clock)) -> Result<Cow<'a, Content>, Fault> {
+    let notification = &message.notification;
+    let mut words = match message.template()? {
+        Some(_) => Cow::Owned(filled(message, form, to)?),
+        None => own_words(notification, form),
+    };
+    if form.platform == Platform::Android && words.android_channel.is_none() && notification.android_channel.is_some() {
+        words.to_mut().android_channel.clone_from(&notification.android_channel);
+    }
+    Ok(words)
+}
+
+/// The same where there is a template: what the notification says itself goes over what the template says in the locale.
+fn filled(message: &Message, form: &Form, (to, clock): (Addressee<'_>, &dyn Clock)) -> Result<Content, Fault> {
+    let notification = &message.notification;
+    let Some((used, engine)) = message.template()? else { return Ok(notification.content.clone()) };
+    let over = notification
+        .platforms
+        .get(&form.platform)
+        .map_or(Cow::Borrowed(&notification.content), |platform| Cow::Owned(platform.over(&notification.content)));
+    let chain = form.locale.as_ref().map(|locale| chain(notification, locale)).unwrap_or_default();
+    let words = engine.fill(used, (&chain, &over), (form.platform, to), clock)?;
+    if words.image_url.as_deref().is_some_and(|url| !url.starts_with("https://")) {
+        return Err(Fault { place: "image_url".to_owned(), line: None, what: "must be an https address".to_owned() });
+    }
+    Ok(words)
+}
+
+fn own_words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
     let mut words = Cow::Borrowed(&notification.content);
     let chain = form.locale.as_ref().map(|locale| chain(notification, locale)).unwrap_or_default();
     for localized in chain.into_iter().rev().filter_map(|key| notification.localized.get(key)) {
@@ -72,25 +114,23 @@ fn words<'a>(notification: &'a Notification, form: &Form) -> Cow<'a, Content> {
     if let Some(platform) = notification.platforms.get(&form.platform) {
         words = Cow::Owned(platform.over(&words));
     }
-    if form.platform == Platform::Android && words.android_channel.is_none() && notification.android_channel.is_some() {
-        words.to_mut().android_channel.clone_from(&notification.android_channel);
-    }
     words
 }
 
 /// Puts a broadcast into its provider's form: in the default words, since nobody's locale is known.
-pub fn broadcast(message: &Message, provider: &dyn Provider, to: &Broadcast) -> Result<Rendered, RenderError> {
+pub fn broadcast(message: &Message, provider: &dyn Provider, to: &Broadcast) -> Result<Rendered, Unrendered> {
     let form = |platform: &Platform| Form { provider: provider.kind(), platform: *platform, locale: None };
     let forms: Vec<Form> = platforms(provider.kind()).iter().map(form).collect();
-    let contents: Vec<Cow<'_, Content>> = forms.iter().map(|form| words(&message.notification, form)).collect();
+    let contents: Vec<Cow<'_, Content>> = forms.iter().map(|form| own_words(&message.notification, form)).collect();
     let sources = forms.iter().zip(&contents).map(|(form, content)| source(message, form, content));
     let sources: Vec<providers::Message<'_>> = sources.collect::<Result<_, _>>()?;
-    provider.render_broadcast(to, &sources)
+    Ok(provider.render_broadcast(to, &sources)?)
 }
 
 /// Puts a notification into a provider's form.
-pub fn render(message: &Message, provider: &dyn Provider, form: &Form) -> Result<Rendered, RenderError> {
-    provider.render(&source(message, form, &words(&message.notification, form))?)
+pub fn render(message: &Message, provider: &dyn Provider, form: &Form, to: (Addressee<'_>, &dyn Clock)) -> Result<Rendered, Unrendered> {
+    let words = words(message, form, to)?;
+    Ok(provider.render(&source(message, form, &words)?)?)
 }
 
 fn source<'a>(message: &'a Message, form: &Form, content: &'a Content) -> Result<providers::Message<'a>, RenderError> {
@@ -164,14 +204,12 @@ mod tests {
             "content": {"title": "t", "body": "b", "sound": "default"},
             "localized": {"fr": {"title": "t-fr"}},
             "platforms": {"android": {"body": "b-android"}},
-            "android_channel": "channel",
         }));
         let form = Form::of(&notification, ProviderKind::Fcm, Platform::Android, Some("fr-FR"));
-        let words = words(&notification, &form);
+        let words = own_words(&notification, &form);
         assert_eq!(words.title.as_deref(), Some("t-fr"));
         assert_eq!(words.body.as_deref(), Some("b-android"));
         assert_eq!(words.sound.as_deref(), Some("default"));
-        assert_eq!(words.android_channel.as_deref(), Some("channel"));
     }
 
     #[test]
@@ -182,7 +220,7 @@ mod tests {
         }));
         let form = Form::of(&notification, ProviderKind::Apns, Platform::Ios, Some("fr_ca"));
         assert_eq!(form.locale.as_deref(), Some("fr-CA"));
-        let words = words(&notification, &form);
+        let words = own_words(&notification, &form);
         assert_eq!((words.title.as_deref(), words.body.as_deref(), words.subtitle.as_deref()), (Some("t-fr"), Some("b-ca"), Some("s")));
     }
 }

@@ -13,7 +13,8 @@ use super::node::{Node, Permit};
 use super::plan::{self, Sending};
 use super::receiver::Receiver;
 use super::recorder::{Event, What};
-use super::render::{self, Form};
+use super::render::{self, Form, Unrendered};
+use super::template::{Addressee, Fault};
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::InactiveReason;
@@ -116,24 +117,34 @@ impl Attempt {
         self.settle(outcome, Handed { at: started_at, requests: handover.requests() }, pass).await
     }
 
-    fn rendered(&self) -> Result<Arc<Rendered>, RenderError> {
+    fn rendered(&self) -> Result<Arc<Rendered>, Unrendered> {
         let message = &self.job.message;
         match &self.sending.receiver {
             Receiver::Device(recipient) => {
                 let form = Form::of(&message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
-                message.rendered(&*self.provider, self.generation, form)
+                message.rendered((&*self.provider, self.generation), form, (addressee(recipient), &*self.node.clock))
             }
             Receiver::Broadcast(broadcast) => render::broadcast(message, &*self.provider, broadcast).map(Arc::new),
         }
     }
 
-    fn unrendered(&self, error: &RenderError) -> What {
+    fn unrendered(&self, error: &Unrendered) -> What {
+        let error = match error {
+            Unrendered::Words(fault) => return self.failed(FailReason::RenderFailed, self.told(fault), self.job.work.attempt),
+            Unrendered::Form(error) => error,
+        };
         let ending = match error {
             RenderError::TooLarge { .. } => Ending::Failed(FailReason::PayloadTooLarge),
             RenderError::Invalid { .. } | RenderError::Forbidden { .. } => Ending::Failed(FailReason::RenderFailed),
             RenderError::Unsupported => Ending::Suppressed(SuppressReason::Unsupported),
         };
         self.ended(ending, self.job.work.attempt)
+    }
+
+    /// Which text of which template it was, and why: names, and never a value.
+    fn told(&self, fault: &Fault) -> Reason {
+        let template = self.job.message.notification.template.as_ref().map_or("", |template| &template.id);
+        Reason::new(&format!("{} {fault}", template.chars().take(24).collect::<String>()))
     }
 
     /// What is asked again right before each request: is it not yet quiet, not over, is the lease long enough, does the device still belong
@@ -289,6 +300,17 @@ impl Attempt {
 
     fn now_or_never(&self) -> bool {
         self.job.message.notification.lifetime == Lifetime::Seconds(0)
+    }
+}
+
+/// Whom words for a device are for, as far as was read for its template.
+pub fn addressee(recipient: &Recipient) -> Addressee<'_> {
+    let facts = recipient.facts.as_deref();
+    Addressee {
+        user: facts.and_then(|facts| facts.user.as_deref()),
+        user_tags: facts.map(|facts| &facts.user_tags),
+        device_tags: facts.map(|facts| &facts.device_tags),
+        locale: recipient.locale.as_deref(),
     }
 }
 

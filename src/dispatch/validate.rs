@@ -15,7 +15,10 @@ use super::message::Message;
 use super::node::Node;
 use super::preview::{Life, RenderedPreview};
 use super::render::Form;
+use super::send::addressee;
+use super::template::Addressee;
 use crate::domain::Timestamp;
+use crate::domain::clock::Clock;
 use crate::domain::device::{Environment, Platform, ProviderKind, PushToken};
 use crate::providers::{Handover, Provider, Push, Rendered, Validity};
 use crate::store::engine::Recipient;
@@ -59,19 +62,32 @@ impl Validated {
 
 /// Addresses of the audience that may be lent to a provider, by whose they are.
 #[derive(Default)]
-pub(super) struct Addresses(HashMap<(ProviderKind, Platform), Vec<PushToken>>);
+pub(super) struct Addresses {
+    tokens: HashMap<(ProviderKind, Platform), Vec<PushToken>>,
+    /// One of those it would go to, to fill a template for.
+    sample: Option<Recipient>,
+}
 
 impl Addresses {
     /// Keeps that of an active device, if there are too few.
     pub(super) fn note(&mut self, recipient: &Recipient) {
-        let kept = self.0.entry((recipient.provider, recipient.platform)).or_default();
+        let kept = self.tokens.entry((recipient.provider, recipient.platform)).or_default();
         if kept.len() < ADDRESSES {
             kept.push(recipient.token.clone());
         }
+        if self.sample.is_none() {
+            self.sample = Some(recipient.clone());
+        }
+    }
+
+    /// Whom a template is filled for in a locale: one of those it would go to, as if that were theirs.
+    pub(super) fn addressee<'a>(&'a self, locale: Option<&'a str>) -> Addressee<'a> {
+        let of_sample = self.sample.as_ref().map(addressee).unwrap_or_default();
+        Addressee { locale: locale.or(of_sample.locale), ..of_sample }
     }
 
     fn of(&self, provider: ProviderKind, platform: Platform) -> &[PushToken] {
-        self.0.get(&(provider, platform)).map_or(&[], Vec::as_slice)
+        self.tokens.get(&(provider, platform)).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -105,7 +121,8 @@ impl Check<'_> {
         // a broadcast has no device whose address could be lent
         let Some(platform) = form.platform else { return not_checked("no_device") };
         let key = Form { provider: form.provider, platform, locale: form.locale.clone() };
-        let Ok(rendered) = self.message.rendered(provider, generation, key) else { return not_checked("not_supported") };
+        let to = (addresses.addressee(form.locale.as_deref()), &*self.node.clock as &dyn Clock);
+        let Ok(rendered) = self.message.rendered((provider, generation), key, to) else { return not_checked("not_supported") };
         let mut refused = not_checked("no_device");
         for address in addresses.of(form.provider, platform) {
             match provider.validate(self.push(Arc::clone(&rendered), address.clone())).await {

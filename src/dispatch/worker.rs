@@ -10,19 +10,16 @@ use super::audience::{self, Answered};
 use super::job::{FollowUp, Job};
 use super::node::{BACKOFF, Node};
 use super::outage::tell as tell_error;
-use super::plan::{self, Context, Sending, Step};
+use super::plan::{Judged, Planned, Sending, Step, Whom};
 use super::recorder::What;
 use super::send::tell;
-use super::{claim, expand, hand_out};
+use super::{caps, claim, expand, hand_out};
+use crate::domain::Timestamp;
 use crate::domain::delivery::{Delivery, Ending};
-use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::{PersonPk, Target};
-use crate::domain::notification::Audience;
 use crate::domain::pace::Slot;
 use crate::domain::work::{Pair, Targets, WorkKind};
 use crate::queue::Taken;
 use crate::store;
-use crate::store::engine::{Candidate, RunStatus};
 
 /// Workers of one node. Two keep the reads of one batch beside the sends of another.
 pub const WORKERS: usize = 2;
@@ -84,9 +81,10 @@ pub async fn work_on_jobs(node: &Arc<Node>, jobs: Vec<Arc<Job>>) {
         node.tasks.spawn(Box::pin(expand::run(Arc::clone(node), job)));
     }
     sending.sort_by_key(|job| job.work.stream);
-    for one in read(node, sending).await {
-        let job = Arc::clone(&one.job);
-        match AssertUnwindSafe(start_fresh(node, one)).catch_unwind().await {
+    let plans = read(node, sending).await.into_iter().map(Planned::of).collect();
+    for plan in reserve(node, plans).await {
+        let job = Arc::clone(&plan.job);
+        match AssertUnwindSafe(start_fresh(node, plan)).catch_unwind().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tell_error(&error, "work cannot be finished; the rest of it is taken again when its lease lapses");
@@ -131,46 +129,61 @@ async fn read(node: &Node, jobs: Vec<Arc<Job>>) -> Vec<Answered> {
     answered
 }
 
-/// Starts a job on what was read of it, which is read again if the jobs before it took too long.
-async fn start_fresh(node: &Arc<Node>, one: Answered) -> Result<(), store::Error> {
-    if node.monotonic().saturating_sub(one.read_at) <= audience::MAX_AGE {
-        return start(node, one).await;
+/// Step 9 for a whole batch. Where the store refuses the batch each is asked for alone; one that cannot have an answer is left to its lease.
+async fn reserve(node: &Node, mut plans: Vec<Planned>) -> Vec<Planned> {
+    if caps::reserve(node, &mut plans).await.is_ok() {
+        return plans;
     }
-    for one in audience::read(node, vec![one.job]).await? {
-        start(node, one).await?;
+    let mut reserved = Vec::with_capacity(plans.len());
+    for mut plan in plans {
+        match caps::reserve(node, std::slice::from_mut(&mut plan)).await {
+            Ok(()) => reserved.push(plan),
+            Err(error) => {
+                tell_error(&error, "places under a frequency cap cannot be taken; the work is taken again when its lease lapses");
+                let_lapse(node, &[plan.job]);
+            }
+        }
+    }
+    reserved
+}
+
+/// Starts a job on what was read of it, which is read and judged again if the jobs before it took too long.
+async fn start_fresh(node: &Arc<Node>, plan: Planned) -> Result<(), store::Error> {
+    if node.monotonic().saturating_sub(plan.read_at) <= audience::MAX_AGE {
+        return start(node, plan).await;
+    }
+    for one in audience::read(node, vec![plan.job]).await? {
+        let mut plan = Planned::of(one);
+        caps::reserve(node, std::slice::from_mut(&mut plan)).await?;
+        start(node, plan).await?;
     }
     Ok(())
 }
 
-/// Steps 8 to 10 for one work row.
-async fn start(node: &Arc<Node>, Answered { job, app, categories, answer, now, read_at }: Answered) -> Result<(), store::Error> {
-    if answer.run == Some(RunStatus::Paused) {
-        // its run was paused after the claim's snapshot
+/// Step 10 for one work row, and what ends or waits before it.
+async fn start(node: &Arc<Node>, Planned { job, is_paused, now, read_at, targets, .. }: Planned) -> Result<(), store::Error> {
+    if is_paused {
         return job.put_back(node, node.now()).await;
     }
-    let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
-    job.open(answer.candidates.len());
+    job.open(targets.len());
     let mut sendings = Vec::new();
-    let mut pairs = Vec::with_capacity(answer.candidates.len());
+    let mut pairs = Vec::with_capacity(targets.len());
     let mut endings = Vec::new();
-    for candidate in answer.candidates {
-        let (target, person) = (candidate.target, candidate.person);
+    for Judged { whom, step } in targets {
         // a row that named a device that has changed hands would name it as nobody's, and it may become nobody's
         let pair = match job.work.targets {
             Targets::Broadcast(_) => Some(Pair::BROADCAST),
             Targets::Users(_) | Targets::Devices(_) | Targets::Pairs(_) => {
-                target.as_device().filter(|_| !candidate.moved).map(|device| Pair { device, person })
+                whom.target.as_device().filter(|_| !whom.moved).map(|device| Pair { device, person: whom.person })
             }
         };
-        let way = way(&context, &candidate);
-        let step = plan::plan(&context, candidate);
         if !matches!(step, Step::Skip) {
             pairs.extend(pair);
         }
         let what = match step {
             Step::Skip => What::Nothing,
             Step::End(ending) => {
-                let delivery = unsent(&context, (target, person), way, ending);
+                let delivery = unsent(&job, now, &whom, ending);
                 endings.extend(pair.is_none().then(|| delivery.clone()));
                 What::Ended(delivery, None)
             }
@@ -205,34 +218,21 @@ async fn all_named(node: &Node, job: Arc<Job>) {
     tell(node, Some(job), What::Nothing, None).await;
 }
 
-/// What a target that is not sent to would have been, and who would have carried it.
-fn way(context: &Context<'_>, candidate: &Candidate) -> (Option<Platform>, Option<ProviderKind>) {
-    if let Audience::Broadcast(broadcast) = &context.message.notification.audience {
-        return (None, Some(broadcast.provider()));
-    }
-    candidate.recipient.as_ref().map_or((None, None), |recipient| (Some(recipient.platform), Some(recipient.provider)))
-}
-
-fn unsent(
-    context: &Context<'_>,
-    (target, person): (Target, Option<PersonPk>),
-    (platform, provider): (Option<Platform>, Option<ProviderKind>),
-    ending: Ending,
-) -> Delivery {
+fn unsent(job: &Job, at: Timestamp, whom: &Whom, ending: Ending) -> Delivery {
     Delivery {
-        notification: context.message.id,
-        cohort: Arc::clone(&context.message.cohort),
-        day: context.message.day,
-        target,
-        person,
+        notification: job.message.id,
+        cohort: Arc::clone(&job.message.cohort),
+        day: job.message.day,
+        target: whom.target,
+        person: whom.person,
         ending,
-        attempts: context.work.attempt,
-        platform,
-        provider,
+        attempts: job.work.attempt,
+        platform: whom.platform,
+        provider: whom.provider,
         variant: None,
         message_id: None,
         detail: None,
-        at: context.now,
+        at,
     }
 }
 

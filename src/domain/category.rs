@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cap::FrequencyCap;
 use super::notification::Priority;
 
 /// What an app declared of one of its categories.
@@ -23,10 +24,21 @@ pub struct Category {
     /// The Android channel of notifications that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub android_channel: Option<String>,
+    /// How many of it a person may get in a span of time; `None`: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_cap: Option<FrequencyCap>,
 }
 
 impl Default for Category {
     fn default() -> Self {
-        Self { default_on: true, required: false, bypass_quiet_hours: false, priority: None, ttl_seconds: None, android_channel: None }
+        Self {
+            default_on: true,
+            required: false,
+            bypass_quiet_hours: false,
+            priority: None,
+            ttl_seconds: None,
+            android_channel: None,
+            frequency_cap: None,
+        }
     }
 }

@@ -101,6 +101,47 @@ impl Content {
         )
     }
 
+    /// What of it `over` does not say.
+    #[must_use]
+    pub fn beyond(&self, over: &Self) -> Self {
+        macro_rules! beyond {
+            ($($field:ident),*) => { Self { $($field: self.$field.clone().filter(|_| over.$field.is_none()),)* } };
+        }
+        beyond!(
+            title,
+            subtitle,
+            body,
+            image_url,
+            sound,
+            badge,
+            thread_id,
+            link,
+            interruption,
+            relevance,
+            android_channel,
+            action_set,
+            actions,
+            data
+        )
+    }
+
+    /// The same with every text made anew by `make`, which is given its place (`title`, `data.chat`, `actions[0].title`) and the text.
+    pub fn map_texts<E>(&self, mut make: impl FnMut(&str, &str) -> Result<String, E>) -> Result<Self, E> {
+        let mut made = self.clone();
+        macro_rules! each {
+            ($($field:ident),*) => { $(if let Some(text) = &mut made.$field { *text = make(stringify!($field), text)?; })* };
+        }
+        each!(title, subtitle, body, image_url, sound, thread_id, link, android_channel, action_set);
+        for (index, action) in made.actions.iter_mut().flatten().enumerate() {
+            action.id = make(&format!("actions[{index}].id"), &action.id)?;
+            action.title = make(&format!("actions[{index}].title"), &action.title)?;
+        }
+        for (key, text) in made.data.iter_mut().flatten() {
+            *text = make(&format!("data.{key}"), text)?;
+        }
+        Ok(made)
+    }
+
     /// Whether there is anything in it that a person would see or hear.
     pub fn is_visible(&self) -> bool {
         self.title.is_some()

@@ -1,6 +1,7 @@
 //! The words of Herald as types, and the pure rules. Nothing here does I/O, reads a clock or draws a random number.
 
 pub mod broadcast;
+pub mod cap;
 pub mod category;
 pub mod clock;
 pub mod collapse;
@@ -19,11 +20,13 @@ pub mod notification;
 pub mod outcome;
 pub mod pace;
 pub mod preferences;
+pub mod profile;
 pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
 pub mod retry;
 pub mod staleness;
+pub mod template;
 pub mod token;
 pub mod token_kind;
 pub mod work;

@@ -11,6 +11,7 @@ use super::content::Content;
 use super::device::Platform;
 use super::pace::Pace;
 use super::push_type::PushType;
+use super::template::UsedTemplate;
 
 /// How urgent a notification is, for the provider and for Herald's own queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -168,12 +169,20 @@ pub struct Notification {
     /// How fast an audience that is not named is sent to; `None`: as fast as it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
+    /// Words under all others, with blanks that are filled in for those who get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<UsedTemplate>,
 }
 
 impl Notification {
     /// Whether it brings no alert: a data-only push, or one of a kind that shows nothing by itself.
     pub fn is_silent(&self) -> bool {
         self.push_type.is_silent(self.silent, !self.push_type.is_usual() && self.has_words())
+    }
+
+    /// The words by locale that are chosen from: the template's, beside which there are no others.
+    pub fn by_locale(&self) -> &BTreeMap<String, Content> {
+        self.template.as_ref().map_or(&self.localized, |template| &template.words.localized)
     }
 
     /// Those of the caller's patch included: what Apple is told to show is to be held as any alert.

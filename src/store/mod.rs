@@ -4,6 +4,7 @@
 //! Every method is one transaction. All instants are the store's clock.
 
 pub mod analytics;
+pub mod cap;
 pub mod category;
 pub mod dead_letter;
 pub mod device;
@@ -18,12 +19,14 @@ pub mod postgres;
 pub mod receipt;
 mod rules;
 pub mod sqlite;
+pub mod template;
 
 use async_trait::async_trait;
 
 use crate::domain::id::AppId;
 
 pub use analytics::Analytics;
+pub use cap::Caps;
 pub use category::Categories;
 pub use dead_letter::DeadLetters;
 pub use device::Devices;
@@ -35,6 +38,7 @@ pub use notification::Notifications;
 pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
+pub use template::Templates;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +87,28 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
 pub trait Store:
-    Analytics + Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
+    Analytics
+    + Apps
+    + Caps
+    + Categories
+    + DeadLetters
+    + Devices
+    + DeviceTokens
+    + Engine
+    + Keys
+    + Notifications
+    + Pauses
+    + People
+    + Receipts
+    + Replays
+    + Templates
 {
 }
 
 impl<
     T: Analytics
         + Apps
+        + Caps
         + Categories
         + DeadLetters
         + Devices
@@ -100,7 +119,8 @@ impl<
         + Pauses
         + People
         + Receipts
-        + Replays,
+        + Replays
+        + Templates,
 > Store for T
 {
 }
@@ -114,7 +134,8 @@ pub trait Apps: Send + Sync {
     /// Answers when the store can be read and written.
     async fn ping(&self) -> Result<()>;
 
-    /// Forgets what has had its time: idempotency keys, what was shown under collapse keys, receipts that never found their send.
+    /// Forgets what has had its time: idempotency keys, what was shown under collapse keys, receipts that never found their send,
+    /// places under caps that are free again.
     /// The daemon calls it now and then.
     async fn prune(&self) -> Result<()>;
 }

@@ -1,10 +1,11 @@
-//! People: their preferences and contacts.
+//! People: their preferences, contacts and profiles.
 
 use async_trait::async_trait;
 
 use super::Result;
 use crate::domain::id::AppId;
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::profile::Profile;
 
 /// A document and its version; version 0 is the default of a person who never wrote one.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,4 +40,10 @@ pub trait People: Send + Sync {
 
     /// Forgets them; whether there were any.
     async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool>;
+
+    /// A person's tags and locale.
+    async fn profile(&self, app: AppId, user: &str) -> Result<Versioned<Profile>>;
+
+    /// Replaces them; `None` when `if_match` names another version.
+    async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>>;
 }

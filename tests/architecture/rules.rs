@@ -23,6 +23,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("h2", &["providers/", "simulator/", "bench/", "cli/", "api/serve.rs"]),
     ("reqwest", &["cli/", "bench/"]),
     ("axum", &["api/", "console/", "app.rs", "simulator/"]),
+    ("minijinja", &["dispatch/template/"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("std::env", &["config/"]),

@@ -8,6 +8,7 @@
 
 mod away;
 mod backlog;
+mod caps;
 #[path = "../e2e/cast.rs"]
 mod cast;
 #[path = "../e2e/client.rs"]

@@ -185,6 +185,7 @@ impl World {
             check_deliveries: !work.first,
             collapse_hash: None,
             token_kind: None,
+            facts: false,
             peek: false,
         }
     }

@@ -6,6 +6,7 @@ mod accept;
 mod analytics;
 mod backing;
 mod broadcast;
+mod caps;
 mod claim;
 mod dead_letters;
 mod kit;
@@ -42,6 +43,7 @@ mod speed;
 mod sqlite_file;
 mod stale;
 mod targets;
+mod templates;
 mod together;
 mod tokens;
 mod twin_record;
@@ -190,6 +192,16 @@ every_store! {
         a_paused_run_is_not_taken,
         what_was_published_of_a_paused_run_is_due_when_it_goes_on,
         only_a_run_can_be_paused;
+    caps:
+        so_many_are_admitted_in_a_window_that_slides,
+        what_comes_back_has_its_place,
+        places_are_apart_by_holder_and_category,
+        of_several_that_ask_at_once_the_first_goes_first,
+        to_look_takes_no_place,
+        another_cap_judges_what_is_there,
+        places_that_are_over_are_forgotten,
+        many_are_asked_for_in_one_go,
+        many_callers_get_no_more_places_than_there_are;
     dead_letters:
         what_died_is_listed_and_named,
         the_last_to_die_is_listed_first,
@@ -229,6 +241,7 @@ every_store! {
     people:
         preferences_have_versions,
         contacts_are_apart_from_preferences,
+        a_profile_is_apart_from_preferences,
         categories_are_declared_by_app,
         a_category_has_versions_that_never_come_again,
         the_newest_category_is_listed_first,
@@ -283,6 +296,11 @@ every_store! {
         what_an_audience_left_out_is_told_and_is_no_target,
         the_longest_unseen_are_deactivated_part_by_part,
         a_stale_device_that_registers_is_active_again;
+    templates:
+        a_template_is_stored_read_and_deleted,
+        the_newest_template_is_listed_first,
+        of_many_who_store_a_template_none_has_the_version_of_another,
+        what_templates_show_of_people_is_read_where_it_is_asked_for;
     path:
         a_notification_goes_all_the_way;
 }

@@ -2,9 +2,11 @@
 
 use herald::domain::category::Category;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::profile::Profile;
 use herald::store::category::Declaration;
 use herald::store::key::{ApiKey, Scope};
 use herald::store::person::Versioned;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::kit::SECOND;
@@ -41,6 +43,25 @@ pub async fn contacts_are_apart_from_preferences(world: &mut World) {
     assert_eq!(gone.value, Contacts::default());
     // an old version never becomes valid again
     assert!(gone.version > written.version);
+}
+
+pub async fn a_profile_is_apart_from_preferences(world: &mut World) {
+    let store = world.store();
+    let tags =
+        [("plan", json!("pro")), ("age", json!(31)), ("share", json!(0.1)), ("beta", json!(true)), ("it's \"$.x\" %_ é", json!("…"))];
+    let profile = Profile { tags: tags.map(|(name, value)| (name.to_owned(), value)).into(), locale: Some("fr-CA".to_owned()) };
+    let unwritten = Versioned { value: Profile::default(), version: 0 };
+    assert_eq!(store.profile(world.app, "ann").await.unwrap(), unwritten);
+    assert_eq!(store.put_profile(world.app, "ann", &profile, Some(1)).await.unwrap(), None);
+    let written = store.put_profile(world.app, "ann", &profile, Some(0)).await.unwrap();
+    assert_eq!(written, Some(Versioned { value: profile, version: 1 }));
+    assert_eq!(store.profile(world.app, "ann").await.unwrap(), written.unwrap());
+    assert_eq!(store.preferences(world.app, "ann").await.unwrap().version, 0);
+    let emptied = store.put_profile(world.app, "ann", &Profile::default(), None).await.unwrap();
+    assert_eq!(emptied, Some(Versioned { value: Profile::default(), version: 2 }));
+    assert_eq!(store.profile(world.app, "ann").await.unwrap(), emptied.unwrap());
+    let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
+    assert_eq!(store.profile(other, "ann").await.unwrap(), unwritten);
 }
 
 pub async fn categories_are_declared_by_app(world: &mut World) {

@@ -4,17 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use herald::domain::cap::FrequencyCap;
 use herald::domain::delivery::Cohort;
 use herald::domain::device::{Change, DeviceChange, Imported, PushToken};
-use herald::domain::id::CampaignId;
+use herald::domain::id::{CampaignId, NotificationId, Target};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{Pair, TakenWork, Targets, WorkKind};
 use herald::store::PageRequest;
+use herald::store::cap::Reservation;
 use herald::store::device_token::TokenChange;
 use herald::store::engine::{RunStatus, Sweep};
 use herald::store::receipt::{Receipt, ReceiptKind};
+use proptest::collection::vec;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::kit::{GUARD, LEASE, devices, iphone, submission, users, wide};
 use crate::twin_record::record;
@@ -45,6 +49,7 @@ pub enum Step {
     Hasten { which: usize },
     Retry,
     Report { which: usize, device: u8, kind: ReceiptKind },
+    Reserve { asked: Vec<(u8, u8)>, count: u32, window: u32, only_looks: bool },
     Tidy,
     Pass { seconds: u32 },
 }
@@ -82,6 +87,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => number().prop_map(|which| Step::Hasten { which }),
         1 => Just(Step::Retry),
         2 => (number(), 0..5_u8, kind).prop_map(|(which, device, kind)| Step::Report { which, device, kind }),
+        3 => (vec((0..3_u8, 0..6_u8), 1..5), 1..4_u32, proptest::sample::select(vec![3, 60, 100]), any::<bool>())
+            .prop_map(|(asked, count, window, only_looks)| Step::Reserve { asked, count, window, only_looks }),
         1 => Just(Step::Tidy),
         5 => seconds.prop_map(|seconds| Step::Pass { seconds }),
     ]
@@ -147,6 +154,18 @@ impl Step {
                 twin.told(&(put, store.contacts(app, &format!("u{user}")).await.unwrap()))
             }
             Self::Direct { .. } | Self::FanOut { .. } => self.accept(twin).await,
+            Self::Reserve { asked, count, window, only_looks } => {
+                let cap = FrequencyCap { count: *count, per_seconds: *window };
+                let one = |(holder, n): &(u8, u8)| Reservation {
+                    holder: Target::from_raw(i64::from(*holder) - 5),
+                    category: "news".to_owned(),
+                    notification: NotificationId(Uuid::from_u64_pair(1, u64::from(*n))),
+                    cap,
+                };
+                let asked: Vec<Reservation> = asked.iter().map(one).collect();
+                let admitted = if *only_looks { store.would_admit(&asked, twin.world.now()).await } else { store.reserve(&asked).await };
+                twin.told(&admitted.unwrap())
+            }
             Self::Schedule { room, lapsed } => {
                 let ready = store.schedule(&within(*room, *lapsed)).await.unwrap();
                 twin.published.extend(ready.entries.iter().map(|entry| entry.key));
@@ -206,7 +225,7 @@ impl Step {
         let kind = twin.notifications.len() % 4;
         new.test = kind == 1;
         new.category = (kind > 1).then(|| format!("category {kind}"));
-        new.campaign = (kind == 3).then_some(CampaignId(uuid::Uuid::from_u128(3)));
+        new.campaign = (kind == 3).then_some(CampaignId(Uuid::from_u128(3)));
         let cohort = Cohort { app: new.app, category: new.category.clone(), campaign: new.campaign, test: new.test };
         twin.cohorts.insert(new.id, Arc::new(cohort));
         twin.notifications.push(new.id);

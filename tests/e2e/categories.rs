@@ -11,6 +11,7 @@ async fn a_category_is_declared_read_and_deleted() {
     let path = "/v1/categories/news.daily:1";
     let body = json!({
         "default_on": false, "required": false, "bypass_quiet_hours": true, "priority": "normal", "ttl_seconds": 600, "android_channel": "news",
+        "frequency_cap": {"count": 2, "per_seconds": 86_400},
     });
     let created = dev.put(path, &body).await.expect(201);
     assert_eq!(created["id"], "news.daily:1");
@@ -26,6 +27,7 @@ async fn a_category_is_declared_read_and_deleted() {
         ("priority", Value::Null),
         ("ttl_seconds", Value::Null),
         ("android_channel", Value::Null),
+        ("frequency_cap", Value::Null),
     ] {
         assert_eq!(replaced[name], value, "{name}");
     }
@@ -105,7 +107,12 @@ async fn what_a_category_cannot_be_is_named() {
         (json!({"ttl_seconds": 2_419_201}), "ttl_seconds", "invalid"),
         (json!({"ttl_seconds": -1}), "ttl_seconds", "invalid"),
         (json!({"android_channel": ""}), "android_channel", "invalid"),
-        (json!({"frequency_cap": {"count": 1, "per_seconds": 60}}), "frequency_cap", "unknown_field"),
+        (json!({"frequency_cap": {"count": 0, "per_seconds": 60}}), "frequency_cap.count", "invalid"),
+        (json!({"frequency_cap": {"count": 101, "per_seconds": 60}}), "frequency_cap.count", "invalid"),
+        (json!({"frequency_cap": {"count": 1, "per_seconds": 2_678_401}}), "frequency_cap.per_seconds", "invalid"),
+        (json!({"frequency_cap": {"count": 1}}), "frequency_cap.per_seconds", "required"),
+        (json!({"frequency_cap": {"count": 1, "per_seconds": 60, "per": "day"}}), "frequency_cap.per", "unknown_field"),
+        (json!({"frequency_cap": 5}), "frequency_cap", "invalid"),
         (json!({"fallback": {"channels": ["email"]}}), "fallback", "unknown_field"),
         (json!({"colour": "red"}), "colour", "unknown_field"),
     ] {

@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod analytics;
+mod caps;
 mod claim;
 mod dead_letters;
 mod deliveries;
@@ -22,6 +23,7 @@ mod registry;
 mod runs;
 pub mod state;
 mod targets;
+mod templates;
 pub mod tokens;
 mod views;
 mod waiting;

@@ -27,7 +27,7 @@ impl State {
         }
         self.last_person += 1;
         let pk = PersonPk(self.last_person);
-        let person = Person { name: name.to_owned(), preferences: None, preferences_version: 0, contacts: None, contacts_version: 0 };
+        let person = Person { name: name.to_owned(), ..Person::default() };
         self.people.insert(pk, person);
         self.person_names.insert(named, pk);
         pk

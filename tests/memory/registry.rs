@@ -9,6 +9,7 @@ use herald::domain::category::Category;
 use herald::domain::id::AppId;
 use herald::domain::notification::MAX_TTL_SECONDS;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::profile::Profile;
 use herald::store::category::{Declaration, Declared};
 use herald::store::engine::IdempotencyKey;
 use herald::store::idempotency::Before;
@@ -50,6 +51,7 @@ impl State {
         let shown_life = TimeDelta::seconds(i64::from(MAX_TTL_SECONDS));
         self.shown.retain(|_, (_, at)| *at + shown_life > now);
         self.forget_early(now);
+        self.caps.retain(|_, (_, over_at)| *over_at > now);
     }
 }
 
@@ -199,6 +201,28 @@ impl People for MemoryStore {
                 (person.contacts, person.contacts_version) = (None, person.contacts_version + 1);
             }
             had_some
+        }))
+    }
+
+    async fn profile(&self, app: AppId, user: &str) -> Result<Versioned<Profile>> {
+        Ok(self.read(|state, _| {
+            let person = state.person(app, user);
+            Versioned {
+                value: person.map(|person| person.profile.clone()).unwrap_or_default(),
+                version: person.map_or(0, |person| person.profile_version),
+            }
+        }))
+    }
+
+    async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
+        Ok(self.commit(|state, _| {
+            let old = state.person(app, user).map_or(0, |person| person.profile_version);
+            if if_match.is_some_and(|version| version != old) {
+                return None;
+            }
+            let person = state.person_mut(app, user);
+            (person.profile, person.profile_version) = (profile.clone(), old + 1);
+            Some(Versioned { value: profile.clone(), version: old + 1 })
         }))
     }
 }

@@ -9,6 +9,7 @@ use herald::domain::device::Device;
 use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, WorkId};
 use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::profile::Profile;
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::Totals;
@@ -17,6 +18,7 @@ use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
+use herald::store::template::StoredTemplate;
 use uuid::Uuid;
 
 use super::analytics::RollupKey;
@@ -45,6 +47,9 @@ pub struct State {
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
     pub pauses: Vec<LanePause>,
+    pub templates: BTreeMap<(AppId, String), StoredTemplate>,
+    /// Notifications admitted under caps, each when, and from when on none of them counts.
+    pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,
     /// The greatest number ever given to a device.
     pub last_device: i64,
     /// The greatest number ever given to a person.
@@ -55,13 +60,15 @@ pub struct State {
 pub type DeliveryKey = (i32, NotificationId, Target);
 
 /// A person.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Person {
     pub name: String,
     pub preferences: Option<Preferences>,
     pub preferences_version: i64,
     pub contacts: Option<Contacts>,
     pub contacts_version: i64,
+    pub profile: Profile,
+    pub profile_version: i64,
 }
 
 /// A device, or a name that was addressed before it registered.

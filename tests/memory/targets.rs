@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use herald::domain::device::{Device, DeviceStatus};
-use herald::domain::id::{AppId, PersonPk, Target};
+use herald::domain::id::{AppId, DevicePk, PersonPk, Target};
 use herald::domain::work::{Pair, Targets};
-use herald::store::engine::{Answer, Ask, Candidate, Recipient};
+use herald::store::engine::{Answer, Ask, Candidate, Facts, Recipient};
 
 use super::state::{DeviceRow, State};
 
@@ -56,6 +56,9 @@ impl State {
             candidate.delivered = ask.check_deliveries && self.has_it(ask, candidate);
             candidate.shown = ask.collapse_hash.and_then(|hash| self.last_shown(candidate.target, hash));
             self.readdress(ask, candidate);
+            if let Some(recipient) = candidate.recipient.as_mut().filter(|_| ask.facts) {
+                recipient.facts = Some(Arc::new(self.facts(recipient.device, recipient.person)));
+            }
         }
         Answer { run: self.run_status(ask.key.notification), candidates }
     }
@@ -111,6 +114,16 @@ impl State {
             timezone: device.timezone.clone(),
             locale: device.locale.clone(),
             preferences: person.and_then(|person| person.preferences.clone()).map(Arc::new),
+            facts: None,
+        }
+    }
+
+    fn facts(&self, device: DevicePk, person: Option<PersonPk>) -> Facts {
+        let person = person.and_then(|person| self.people.get(&person));
+        Facts {
+            user: person.map(|person| person.name.clone()),
+            user_tags: person.map(|person| person.profile.tags.clone()).unwrap_or_default(),
+            device_tags: self.device(device).map(|device| device.tags.clone()).unwrap_or_default(),
         }
     }
 

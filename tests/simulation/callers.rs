@@ -7,6 +7,8 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use herald::dispatch::draft::{Draft, To};
 use herald::dispatch::handle::Dispatch;
+use herald::domain::cap::FrequencyCap;
+use herald::domain::category::Category;
 use herald::domain::clock::Clock;
 use herald::domain::content::Content;
 use herald::domain::device::{Change, DeviceChange, Platform, PushToken};
@@ -19,7 +21,7 @@ use herald::domain::quiet_hours::QuietInterval;
 use herald::domain::token_kind::TokenKind;
 use herald::store::device_token::TokenChange;
 use herald::store::engine::{Engine, Item, ItemVerdict, Submission, Verdict};
-use herald::store::{DeviceTokens, Devices, People};
+use herald::store::{Categories, DeviceTokens, Devices, People};
 
 use crate::cluster::Process;
 use crate::memory::MemoryStore;
@@ -27,6 +29,10 @@ use crate::network::Network;
 use crate::sim::{APP, Sim};
 use crate::store::SimStore;
 
+/// The category that has a cap.
+pub const CAPPED: &str = "capped";
+/// Its cap: few in a time that a run has several of.
+pub const CAP: FrequencyCap = FrequencyCap { count: 2, per_seconds: 8 };
 /// How addresses for calls begin.
 pub const CALLS: &str = "calls-";
 const DEVICES: u64 = 8;
@@ -49,6 +55,8 @@ impl Callers {
 
     /// The devices and people that are there before the first request.
     pub async fn settle_in(&mut self) {
+        let capped = Category { frequency_cap: Some(CAP), ..Category::default() };
+        self.store.put_category(APP, CAPPED, &capped, None).await.unwrap();
         for device in 0..DEVICES {
             self.register(device).await;
         }
@@ -191,6 +199,7 @@ impl Callers {
         Draft {
             to,
             latest_device_only: chance.one_in(6),
+            category: chance.one_in(3).then(|| CAPPED.to_owned()),
             priority: chance.pick(&priorities).copied().flatten(),
             silent: chance.one_in(8),
             push_type: if chance.one_in(10) { PushType::Voip } else { PushType::Usual },
@@ -225,6 +234,7 @@ fn plain() -> Draft {
         overrides: Overrides::default(),
         test: false,
         pace: None,
+        template: None,
     }
 }
 

@@ -106,6 +106,11 @@ fn a_row_that_ends_before_its_facts_is_found() {
 }
 
 #[test]
+fn a_cap_that_admits_everybody_is_found() {
+    finds(Flaw::RoomForEverybody);
+}
+
+#[test]
 fn a_cursor_that_moves_outside_the_commit_is_found() {
     finds(Flaw::CursorOutsideTheCommit);
 }

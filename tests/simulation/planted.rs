@@ -3,6 +3,7 @@
 use herald::domain::clock::Clock;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::Result;
+use herald::store::cap::{Caps, Reservation};
 use herald::store::engine::{AudiencePage, Engine, Record, Recorded};
 
 use crate::book::Commit;
@@ -18,6 +19,8 @@ pub enum Flaw {
     EndedBeforeItsFacts,
     /// The chunks of a page are written in one commit, and the cursor moves in the next.
     CursorOutsideTheCommit,
+    /// Places under a cap are taken, and whoever asks is told that there is room.
+    RoomForEverybody,
 }
 
 /// Writes a record, as it should be unless a mistake was planted.
@@ -60,6 +63,13 @@ fn unfenced(state: &mut State, record: &Record, clock: &dyn Clock) -> Result<Rec
         }
     }
     Ok(unfenced)
+}
+
+/// Takes places, as it should be unless a mistake was planted.
+pub async fn reserve(store: &SimStore, reservations: &[Reservation]) -> Result<Vec<bool>> {
+    let admitted = store.inner.reserve(reservations).await?;
+    let everybody = store.network.sim.flaw == Some(Flaw::RoomForEverybody);
+    Ok(if everybody { vec![true; reservations.len()] } else { admitted })
 }
 
 /// Writes a page, as it should be unless a mistake was planted.

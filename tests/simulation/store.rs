@@ -11,9 +11,12 @@ use herald::domain::clock::Clock;
 use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::profile::Profile;
+use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, Pair, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered, Swept};
@@ -27,9 +30,10 @@ use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilt
 use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
+use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::{
-    Analytics, Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
-    Receipts, Replays, Result,
+    Analytics, Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses,
+    People, Receipts, Replays, Result, Templates,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -217,6 +221,17 @@ impl Engine for SimStore {
     }
 }
 
+#[async_trait]
+impl Caps for SimStore {
+    async fn reserve(&self, reservations: &[Reservation]) -> Result<Vec<bool>> {
+        self.call("reserve", planted::reserve(self, reservations)).await
+    }
+
+    async fn would_admit(&self, reservations: &[Reservation], at: Timestamp) -> Result<Vec<bool>> {
+        self.call("would_admit", self.inner.would_admit(reservations, at)).await
+    }
+}
+
 /// What the dispatch path asks rarely, or callers ask beside it: no more than the network stands between.
 macro_rules! plainly {
     ($trait:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+ }) => {
@@ -287,6 +302,8 @@ plainly!(People {
     fn contacts(app: AppId, user: &str) -> Versioned<Contacts>;
     fn put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
     fn delete_contacts(app: AppId, user: &str) -> bool;
+    fn profile(app: AppId, user: &str) -> Versioned<Profile>;
+    fn put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
 });
 plainly!(Receipts {
     fn receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
@@ -294,4 +311,10 @@ plainly!(Receipts {
 });
 plainly!(Replays {
     fn before(keys: &[IdempotencyKey]) -> Vec<Before>;
+});
+plainly!(Templates {
+    fn templates(app: AppId) -> Vec<StoredTemplate>;
+    fn template(app: AppId, name: &str) -> Option<StoredTemplate>;
+    fn put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
+    fn delete_template(app: AppId, name: &str) -> bool;
 });

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use super::dto::{ActionRequest, ContentRequest, PlatformsRequest};
 use crate::api::checks::Checks;
+use crate::dispatch::template::{Engine, Fault};
 use crate::domain::content::{Action, Content, Interruption};
 use crate::domain::device::Platform;
+use crate::domain::template::Template;
 
 /// A name of something in the app, at most, in characters.
 const MAX_NAME: usize = 256;
@@ -64,6 +66,66 @@ pub(super) fn take(
         words.localized.insert(tag, content);
     }
     words
+}
+
+/// Locales of a template, at most.
+const MAX_LOCALES: usize = 100;
+
+/// Checks and takes words whose texts are templates. What must be an address is looked at where it begins, since the rest is filled in later.
+pub(in crate::api) fn check_templates(
+    content: Option<ContentRequest>,
+    localized: Option<BTreeMap<String, ContentRequest>>,
+    checks: &mut Checks,
+) -> Template {
+    let is_there = content.is_some();
+    if !is_there {
+        checks.required("content");
+    }
+    let mut template = Template { content: templated(content.unwrap_or_default(), "content", checks), ..Template::default() };
+    let localized = localized.unwrap_or_default();
+    if localized.len() > MAX_LOCALES {
+        checks.invalid("localized", format_args!("must have at most {MAX_LOCALES} members"));
+    }
+    for (tag, content) in localized {
+        let at = format!("localized.{tag}");
+        checks.locale(&at, &tag);
+        template.localized.insert(tag, templated(content, &at, checks));
+    }
+    if is_there && !template.contents().any(Content::is_visible) && !checks.has_below("content") {
+        checks.refuse("content", "required", "must have a title or a body");
+    }
+    if let Err(faults) = Engine::of(&template, &BTreeMap::new()) {
+        for Fault { place, line, what } in faults {
+            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            checks.invalid(place, format_args!("{line}{what}"));
+        }
+    }
+    template
+}
+
+/// The limits of names and addresses are those of what is filled in; a template may be longer.
+fn templated(mut request: ContentRequest, at: &str, checks: &mut Checks) -> Content {
+    let set_aside = |text: &mut Option<String>| text.take_if(|text| text.contains('{'));
+    let texts = [
+        set_aside(&mut request.sound),
+        set_aside(&mut request.thread_id),
+        set_aside(&mut request.link),
+        set_aside(&mut request.android_channel),
+        set_aside(&mut request.action_set),
+        set_aside(&mut request.image_url),
+    ];
+    let mut content = checked(request, at, checks);
+    let [sound, thread_id, link, android_channel, action_set, image_url] = texts;
+    if image_url.as_deref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with('{')) {
+        checks.invalid(format_args!("{at}.image_url"), "must be an https address");
+    }
+    content.sound = content.sound.or(sound);
+    content.thread_id = content.thread_id.or(thread_id);
+    content.link = content.link.or(link);
+    content.android_channel = content.android_channel.or(android_channel);
+    content.action_set = content.action_set.or(action_set);
+    content.image_url = content.image_url.or(image_url);
+    content
 }
 
 fn checked(request: ContentRequest, at: &str, checks: &mut Checks) -> Content {

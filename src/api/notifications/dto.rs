@@ -31,6 +31,8 @@ pub(in crate::api) struct NotificationRequest {
     /// Words over `content`, by locale: the longest tag that fits a device's goes first.
     #[schema(value_type = Option<BTreeMap<String, ContentRequest>>)]
     pub(super) localized: Option<UniqueMap<ContentRequest>>,
+    /// Words under all others, from a template that was stored. Beside it there is no `localized`, `silent`, `push_type`, `live_activity` or broadcast.
+    pub(super) template: Option<TemplateUseRequest>,
     /// The caller's own, at most 8, for lists and analytics.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub(super) labels: Option<UniqueMap<String>>,
@@ -77,6 +79,23 @@ pub(in crate::api) struct NotificationRequest {
     /// In a batch only: the item's own key. Elsewhere it is the header `Idempotency-Key`, and this is refused.
     #[schema(min_length = 1, max_length = 255)]
     pub(super) idempotency_key: Option<String>,
+}
+
+/// A template and what fills its blanks.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(as = TemplateUse)]
+pub(super) struct TemplateUseRequest {
+    /// Which; its words are those of the moment of acceptance.
+    #[schema(value_type = String, required = true, max_length = 64)]
+    pub(super) id: Option<String>,
+    /// By name, for everybody: any JSON, at most 8192 bytes with a user's own; null is as if absent. `user_id`, `user`, `device`, `locale`,
+    /// `platform`, `variables`, `loop` and `range` are no names.
+    #[schema(value_type = Option<Object>)]
+    pub(super) variables: Option<AnyValue>,
+    /// Over those, by `user_id`, at most 10 000.
+    #[schema(value_type = Option<BTreeMap<String, Object>>)]
+    pub(super) per_user: Option<UniqueMap<AnyValue>>,
 }
 
 /// Whom for: exactly one of `user_id`, `user_ids`, `device_ids`, `all`, `broadcast`.
@@ -211,7 +230,7 @@ pub(super) enum ActivityEventSchema {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = Content)]
-pub(super) struct ContentRequest {
+pub(in crate::api) struct ContentRequest {
     /// First line.
     pub(super) title: Option<String>,
     /// Second line, on Apple's systems.
@@ -279,4 +298,13 @@ pub(super) struct PlatformsRequest {
     pub(super) web: Option<ContentRequest>,
 }
 
-objects!(NotificationRequest, ToRequest, BroadcastRequest, LiveActivityRequest, ContentRequest, ActionRequest, PlatformsRequest);
+objects!(
+    NotificationRequest,
+    TemplateUseRequest,
+    ToRequest,
+    BroadcastRequest,
+    LiveActivityRequest,
+    ContentRequest,
+    ActionRequest,
+    PlatformsRequest
+);

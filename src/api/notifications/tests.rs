@@ -164,7 +164,7 @@ fn what_asks_for_people_cannot_stand_beside_a_broadcast() {
 
 #[test]
 fn what_a_later_version_will_take_is_refused_now() {
-    for name in ["template", "fallback", "inbox", "badge_add", "variants"] {
+    for name in ["fallback", "inbox", "badge_add", "variants"] {
         refused(&json!({name: true}), name, "unknown_field");
     }
     refused(&json!({"content": {"title": "x", "badge_add": 1}}), "content.badge_add", "unknown_field");

@@ -8,6 +8,7 @@ use super::critical;
 use super::dto::{NotificationRequest, ToRequest, Which};
 use super::overrides;
 use super::push_type;
+use super::template;
 use crate::api::Api;
 use crate::api::checks::Checks;
 use crate::api::json::Reading;
@@ -41,7 +42,8 @@ pub(super) struct Given {
 
 /// The draft that a request of this app asks for, as far as its key may ask for it.
 pub(super) async fn draft_of(api: &Api, app: AppId, reading: Reading<NotificationRequest>, given: Given) -> Result<Draft, Problem> {
-    let draft = draft(reading, given)?;
+    let mut draft = draft(reading, given)?;
+    template::read(api, app, &mut draft, given).await?;
     critical::check_category(api, app, &draft, given).await?;
     Ok(draft)
 }
@@ -62,10 +64,13 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
     let push_type = push_type::take(&mut request, to_channel, &mut checks);
     let when = take_when(&request, given.now, &mut checks);
     let lifetime = take_lifetime(&request, when, given.now, &mut checks);
+    let template = template::take(&mut request, is_broadcast, &mut checks);
     let localized = request.localized.map(|map| map.0);
     let words = content::take(request.content, request.platforms, localized, &mut checks);
     let silent = request.silent.unwrap_or_default();
-    push_type::check_words(&words, &push_type, silent, &mut checks);
+    if template.is_none() {
+        push_type::check_words(&words, &push_type, silent, &mut checks);
+    }
     let in_quiet_hours = request.in_quiet_hours.unwrap_or_default();
     let is_critical = request.priority == Some(Priority::Critical) || in_quiet_hours == InQuietHours::Ignore;
     if (is_critical || words.is_critical() || critical::is_in(&overrides)) && !given.may_be_critical {
@@ -90,6 +95,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         in_quiet_hours,
         overrides,
         test: request.test.unwrap_or_default(),
+        template,
     })
 }
 

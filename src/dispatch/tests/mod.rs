@@ -2,6 +2,7 @@
 
 mod away;
 mod broadcast;
+mod caps;
 pub(super) mod clock;
 mod end;
 mod fall;

@@ -12,9 +12,12 @@ use crate::domain::category::Category;
 use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::profile::Profile;
+use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
@@ -28,9 +31,10 @@ use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilte
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
+use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::{
-    Analytics, Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People,
-    Receipts, Replays, Result, Store,
+    Analytics, Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses,
+    People, Receipts, Replays, Result, Store, Templates,
 };
 
 /// How a call fails.
@@ -131,6 +135,10 @@ around! {
         ping() -> ();
         prune() -> ();
     }
+    Caps {
+        reserve(reservations: &[Reservation]) -> Vec<bool>;
+        would_admit(reservations: &[Reservation], at: Timestamp) -> Vec<bool>;
+    }
     Categories {
         categories(app: AppId) -> Vec<(String, Category)>;
         declared(app: AppId) -> Vec<Declared>;
@@ -201,6 +209,8 @@ around! {
         contacts(app: AppId, user: &str) -> Versioned<Contacts>;
         put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
         delete_contacts(app: AppId, user: &str) -> bool;
+        profile(app: AppId, user: &str) -> Versioned<Profile>;
+        put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
     }
     Receipts {
         receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
@@ -208,5 +218,11 @@ around! {
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;
+    }
+    Templates {
+        templates(app: AppId) -> Vec<StoredTemplate>;
+        template(app: AppId, name: &str) -> Option<StoredTemplate>;
+        put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
+        delete_template(app: AppId, name: &str) -> bool;
     }
 }

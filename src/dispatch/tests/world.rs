@@ -150,8 +150,12 @@ impl World {
 
     /// The same as this node prepares it.
     pub(in crate::dispatch) async fn submission_at(&self, node: &Node, to: To) -> (NotificationId, Submission) {
+        self.submission_of(node, draft(to)).await
+    }
+
+    async fn submission_of(&self, node: &Node, draft: Draft) -> (NotificationId, Submission) {
         let app = node.directory.app(self.app).unwrap();
-        let prepared = accept::prepare(node, &app, draft(to)).await.unwrap();
+        let prepared = accept::prepare(node, &app, draft).await.unwrap();
         let item = Item { key: None, answer: Bytes::new(), notification: prepared.notification };
         (prepared.id, Submission { key: None, items: vec![item], answer: Arc::new(|_| Bytes::new()) })
     }
@@ -159,6 +163,15 @@ impl World {
     /// Writes a notification to these users; its work is due, and not published.
     pub(in crate::dispatch) async fn accept(&self, users: &[&str]) -> NotificationId {
         let (id, submission) = self.submission(users).await;
+        self.store.accept(vec![submission]).await.unwrap();
+        id
+    }
+
+    /// The same in this category.
+    pub(in crate::dispatch) async fn accept_in(&self, category: &str, users: &[&str]) -> NotificationId {
+        let to = To::Users(users.iter().map(|user| (*user).to_owned()).collect());
+        let draft = Draft { category: Some(category.to_owned()), ..draft(to) };
+        let (id, submission) = self.submission_of(&self.hand().node, draft).await;
         self.store.accept(vec![submission]).await.unwrap();
         id
     }
@@ -249,6 +262,7 @@ fn draft(to: To) -> Draft {
         in_quiet_hours: InQuietHours::Defer,
         overrides: Overrides::default(),
         test: false,
+        template: None,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::id::{AppId, NotificationId};
 use crate::domain::work::{Entry, NewWork, Pair, Stream, TakenWork, WorkKey};
 
 pub use accept::{IdempotencyKey, Item, ItemVerdict, Narrowed, NewNotification, RememberedAnswer, Submission, Terms, Verdict, day_of};
-pub use reading::{Answer, Ask, Candidate, Recipient, RunChange, RunStatus, StoredNotification};
+pub use reading::{Answer, Ask, Candidate, Facts, Recipient, RunChange, RunStatus, StoredNotification};
 pub use recording::{Correction, Death, Finished, Record, Recorded, Shown};
 
 /// How many entries each stream has room for.

@@ -8,6 +8,7 @@ use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Permission, Platform, ProviderKind, PushToken, TokenHash};
 use crate::domain::id::{AppId, CampaignId, DevicePk, NotificationId, PersonPk, Target};
 use crate::domain::preferences::Preferences;
+use crate::domain::profile::Tags;
 use crate::domain::reason::words;
 use crate::domain::token_kind::TokenKind;
 use crate::domain::work::{Targets, WorkKey};
@@ -82,6 +83,8 @@ pub struct Ask {
     pub collapse_hash: Option<[u8; 32]>,
     /// Which of a device's addresses the notification goes to; `None`: the ordinary one.
     pub token_kind: Option<TokenKind>,
+    /// Also read what templates may show of people and devices.
+    pub facts: bool,
     /// Nothing is to be written: names that are unknown are answered with target 0.
     pub peek: bool,
 }
@@ -141,4 +144,17 @@ pub struct Recipient {
     pub locale: Option<String>,
     /// Its person's preferences; `None` where they never wrote any.
     pub preferences: Option<Arc<Preferences>>,
+    /// What templates may show of them, where that was asked for.
+    pub facts: Option<Arc<Facts>>,
+}
+
+/// What templates may show of a person and a device.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The `user_id`; `None` where nobody is signed in.
+    pub user: Option<String>,
+    /// The user's own tags.
+    pub user_tags: Tags,
+    /// The device's.
+    pub device_tags: Tags,
 }

@@ -18,7 +18,10 @@ const STEPS: &[(i64, &str, &str)] = &[
     (4, "device_tokens", include_str!("../../../migrations/postgres/0004_device_tokens.sql")),
     (5, "stale_devices", include_str!("../../../migrations/postgres/0005_stale_devices.sql")),
     (6, "lane_pauses", include_str!("../../../migrations/postgres/0006_lane_pauses.sql")),
+    (7, "segments", include_str!("../../../migrations/postgres/0007_segments.sql")),
     (8, "analytics", include_str!("../../../migrations/postgres/0008_analytics.sql")),
+    (9, "caps", include_str!("../../../migrations/postgres/0009_caps.sql")),
+    (10, "templates", include_str!("../../../migrations/postgres/0010_templates.sql")),
     (11, "pace", include_str!("../../../migrations/postgres/0011_pace.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";

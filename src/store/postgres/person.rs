@@ -1,4 +1,4 @@
-//! People: preferences and contacts, each a document with a version.
+//! People: preferences, contacts and profile, each a document with a version.
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use super::row::{Cells, to_document};
 use super::tx::{Tx, reading, transaction};
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::profile::Profile;
 
 /// In order, so that batches of the same people wait for each other in one direction only. Those who are there cost no number.
 pub(super) const ADD: &str = "INSERT INTO person (app, name) SELECT new.app, new.name FROM unnest($1::bigint[], $2::text[]) AS new (app, name) \
@@ -23,7 +24,7 @@ const NUMBER: &str = "SELECT pk FROM person WHERE app = $1 AND name = $2";
 /// How often a person whom others make and forget all the while is looked for.
 const ROUNDS: usize = 8;
 
-/// The statements of one of the two documents.
+/// The statements of one of the documents.
 struct Document {
     column: &'static str,
     get: &'static str,
@@ -45,6 +46,13 @@ const CONTACTS: Document = Document {
     get: "SELECT pk, contacts::text, contacts_version FROM person WHERE app = $1 AND name = $2",
     lock: "SELECT pk, contacts_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
     put: "UPDATE person SET contacts = $2::json, contacts_version = $3 WHERE pk = $1",
+    has_zone: false,
+};
+const PROFILE: Document = Document {
+    column: "tags",
+    get: "SELECT pk, jsonb_build_object('tags', tags, 'locale', locale)::text, profile_version FROM person WHERE app = $1 AND name = $2",
+    lock: "SELECT pk, profile_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
+    put: "UPDATE person SET tags = $2::jsonb -> 'tags', locale = $2::jsonb ->> 'locale', profile_version = $3 WHERE pk = $1",
     has_zone: false,
 };
 const DELETE_CONTACTS: &str = "UPDATE person SET contacts = NULL, contacts_version = contacts_version + 1 \
@@ -116,6 +124,17 @@ impl People for PostgresStore {
     async fn delete_contacts(&self, app: AppId, user: &str) -> Result<bool> {
         let deleted = transaction!(self.callers, tx => execute(&mut tx, DELETE_CONTACTS, named(app, user)));
         Ok(deleted? > 0)
+    }
+
+    async fn profile(&self, app: AppId, user: &str) -> Result<Versioned<Profile>> {
+        reading!(self.callers, conn => get(&mut conn, &PROFILE, app, user))
+    }
+
+    async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
+        let text = to_document(profile)?;
+        let put = Put { document: &PROFILE, app, user, text: &text, zone: None, if_match };
+        let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
+        Ok(version.map(|version| Versioned { value: profile.clone(), version }))
     }
 }
 

@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, analytics, app, cancel, claim, corrections, counts, dead_letter, deaths, delivery_list, device, device_token, engine, enroll,
-    expand, facts, history, idempotency, notification, open, paced, person, receipt, recipients, record, register, release, retention,
-    schedule, stale, tally, targets, user_deliveries, waiting, work,
+    accept, analytics, app, cancel, cap, claim, corrections, counts, dead_letter, deaths, delivery_list, device, device_token, engine,
+    enroll, expand, fact_reading, facts, history, idempotency, notification, open, paced, person, receipt, recipients, record, register,
+    release, retention, schedule, stale, tally, targets, user_deliveries, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -28,6 +28,9 @@ const TEXTS: &[&str] = &[
     cancel::STATUS,
     cancel::STOP_EXPANDING,
     cancel::UNTAKEN,
+    cap::FIND,
+    cap::LOCK,
+    cap::WRITE,
     claim::BURY,
     claim::HAND_BACK,
     claim::PUT_OFF,
@@ -73,6 +76,7 @@ const TEXTS: &[&str] = &[
     expand::PAGE,
     expand::PROGRESS,
     expand::STAND,
+    fact_reading::FACTS,
     facts::CAREFUL,
     facts::PLAIN,
     history::DELIVERED,

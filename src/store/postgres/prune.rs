@@ -1,4 +1,4 @@
-//! What has had its time: idempotency keys, what was shown, receipts that never found their send.
+//! What has had its time: idempotency keys, what was shown, receipts that never found their send, places under caps.
 
 use chrono::TimeDelta;
 
@@ -24,13 +24,15 @@ pub(super) const KEYS: &str = "DELETE FROM idempotency WHERE ctid = ANY (ARRAY (
                                FOR UPDATE SKIP LOCKED))";
 pub(super) const SHOWN: &str =
     "DELETE FROM shown WHERE ctid = ANY (ARRAY (SELECT ctid FROM shown WHERE at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
+pub(super) const CAPS: &str =
+    "DELETE FROM cap WHERE ctid = ANY (ARRAY (SELECT ctid FROM cap WHERE over_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 /// Forgets some of each; whether nothing is left to forget.
 pub(super) async fn prune(tx: &mut Tx) -> Result<bool> {
     execute(tx, WITH_BITMAPS, nothing).await?;
     let now = tx.now;
     let mut over = true;
-    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (FORGET_OLD, EARLY_LIFE)] {
+    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (FORGET_OLD, EARLY_LIFE), (CAPS, TimeDelta::zero())] {
         let gone = execute(tx, text, |binds| {
             binds.push(now - life).push(AT_ONCE);
         });

@@ -114,6 +114,7 @@ impl Reader {
             timezone: cells.get(13, "timezone")?,
             locale: cells.get(14, "locale")?,
             preferences: self.preferences(&cells)?,
+            facts: None,
         })
     }
 

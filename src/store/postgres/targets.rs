@@ -11,6 +11,7 @@ use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{execute, fetch};
 use super::device_token;
+use super::fact_reading;
 use super::fault::Unsettled;
 use super::history::{delivered, shown};
 use super::person;
@@ -50,6 +51,7 @@ async fn look(conn: &mut PgConnection, asks: &[Ask]) -> Result<std::result::Resu
     delivered(conn, asks, &mut answers).await?;
     shown(conn, asks, &mut answers).await?;
     device_token::fill_in(conn, asks, &mut answers).await?;
+    fact_reading::fill_in(conn, asks, &mut answers).await?;
     Ok(Ok(answers))
 }
 

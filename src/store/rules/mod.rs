@@ -2,10 +2,12 @@
 
 pub(super) mod analytics;
 pub(super) mod booking;
+pub(super) mod caps;
 pub(super) mod counted;
 pub(super) mod cursor;
 pub(super) mod delivery_view;
 pub(super) mod device_tokens;
+pub(super) mod facts;
 pub(super) mod keys;
 pub(super) mod pacing;
 pub(super) mod pauses;

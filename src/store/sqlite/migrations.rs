@@ -15,7 +15,10 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (4, "device_tokens", include_str!("../../../migrations/sqlite/0004_device_tokens.sql")),
     (5, "stale_devices", include_str!("../../../migrations/sqlite/0005_stale_devices.sql")),
     (6, "lane_pauses", include_str!("../../../migrations/sqlite/0006_lane_pauses.sql")),
+    (7, "segments", include_str!("../../../migrations/sqlite/0007_segments.sql")),
     (8, "analytics", include_str!("../../../migrations/sqlite/0008_analytics.sql")),
+    (9, "caps", include_str!("../../../migrations/sqlite/0009_caps.sql")),
+    (10, "templates", include_str!("../../../migrations/sqlite/0010_templates.sql")),
     (11, "pace", include_str!("../../../migrations/sqlite/0011_pace.sql")),
 ];
 

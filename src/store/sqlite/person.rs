@@ -1,4 +1,4 @@
-//! People: preferences and contacts, each a document with a version.
+//! People: preferences, contacts and profile, each a document with a version.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -12,11 +12,12 @@ use super::row::{Cells, to_document};
 use super::writer::Tx;
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::profile::Profile;
 
 const ADD: Tuples = Tuples { head: "INSERT INTO person (app, name) VALUES ", width: 2, tail: " ON CONFLICT (app, name) DO NOTHING" };
 const NUMBER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
 
-/// The statements of one of the two documents.
+/// The statements of one of the documents.
 struct Document {
     column: &'static str,
     get: &'static str,
@@ -32,6 +33,11 @@ const CONTACTS: Document = Document {
     column: "contacts",
     get: "SELECT pk, contacts, contacts_version FROM person WHERE app = ?1 AND name = ?2",
     put: "UPDATE person SET contacts = ?2, contacts_version = contacts_version + 1 WHERE pk = ?1",
+};
+const PROFILE: Document = Document {
+    column: "tags",
+    get: "SELECT pk, json_object('tags', json(tags), 'locale', locale), profile_version FROM person WHERE app = ?1 AND name = ?2",
+    put: "UPDATE person SET tags = ?2 -> '$.tags', locale = ?2 ->> '$.locale', profile_version = profile_version + 1 WHERE pk = ?1",
 };
 const DELETE_CONTACTS: &str = "UPDATE person SET contacts = NULL, contacts_version = contacts_version + 1 \
                                WHERE app = ?1 AND name = ?2 AND contacts IS NOT NULL";
@@ -110,6 +116,20 @@ impl People for SqliteStore {
             Ok(deleted.await? > 0)
         };
         self.write(move |tx| Box::pin(async move { delete(tx).await })).await
+    }
+
+    async fn profile(&self, app: AppId, user: &str) -> Result<Versioned<Profile>> {
+        let mut tx = self.read().await?;
+        get(&mut tx, &PROFILE, app, user).await
+    }
+
+    async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
+        let (user, value) = (user.to_owned(), profile.clone());
+        let put = async move |tx: Tx<'_>| {
+            let target = Put { document: &PROFILE, app, user: &user, if_match };
+            put(tx, target, value, None).await
+        };
+        self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
 }
 

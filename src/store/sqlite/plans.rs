@@ -5,13 +5,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, analytics, cancel, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history,
-    idempotency, migrations, notification, paced, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally,
-    targets, user_deliveries,
+    accept, analytics, cancel, cap, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, fact_reading,
+    facts, history, idempotency, migrations, notification, paced, pause, prune, receipt, recipients, record, register, release, schedule,
+    stale, tally, targets, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
     accept::THERE,
+    cap::FIND,
+    cap::WRITE,
     claim::BURY,
     claim::HAND_BACK,
     claim::RENEW,
@@ -56,6 +58,7 @@ const TEXTS: &[&str] = &[
     expand::MOVE,
     expand::PAGE,
     expand::STAND,
+    fact_reading::FACTS,
     history::DELIVERED,
     history::REACHED,
     history::SHOWN,
@@ -63,6 +66,7 @@ const TEXTS: &[&str] = &[
     pause::PAUSE,
     pause::RESUME,
     pause::UNTAKEN,
+    prune::CAPS,
     prune::EARLY,
     prune::KEYS,
     prune::SHOWN,
@@ -88,8 +92,24 @@ const TEXTS: &[&str] = &[
     user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 15] =
-    ["work", "w", "delivery", "d", "notification", "n", "person", "p", "device", "v", "idempotency", "shown", "s", "device_token", "k"];
+const LARGE: [&str; 16] = [
+    "cap",
+    "work",
+    "w",
+    "delivery",
+    "d",
+    "notification",
+    "n",
+    "person",
+    "p",
+    "device",
+    "v",
+    "idempotency",
+    "shown",
+    "s",
+    "device_token",
+    "k",
+];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {
     let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(conn).await.unwrap();

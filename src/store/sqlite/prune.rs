@@ -1,4 +1,4 @@
-//! What has had its time: idempotency keys, what was shown, receipts that never found their send.
+//! What has had its time: idempotency keys, what was shown, receipts that never found their send, places under caps.
 
 use super::super::Result;
 use super::batch::execute;
@@ -21,11 +21,13 @@ pub(super) const SHOWN: &str = "DELETE FROM shown WHERE (device_pk, key_hash) IN
                      (SELECT device_pk, key_hash FROM shown WHERE at <= ?1 ORDER BY at LIMIT ?2)";
 pub(super) const EARLY: &str = "DELETE FROM receipt_early WHERE (notification_id, device_pk, kind) IN \
                      (SELECT notification_id, device_pk, kind FROM receipt_early WHERE seen_at <= ?1 ORDER BY seen_at LIMIT ?2)";
+pub(super) const CAPS: &str = "DELETE FROM cap WHERE (holder, category) IN \
+                     (SELECT holder, category FROM cap WHERE over_at <= ?1 ORDER BY over_at LIMIT ?2)";
 
 /// Forgets some of each; whether nothing is left to forget.
 pub(super) async fn prune(tx: Tx<'_>) -> Result<bool> {
     let mut over = true;
-    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (EARLY, EARLY_LIFE)] {
+    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (EARLY, EARLY_LIFE), (CAPS, 0)] {
         let gone = execute(tx.conn, text, |binds| {
             binds.push(tx.now.saturating_sub(life)).push(AT_ONCE);
         });

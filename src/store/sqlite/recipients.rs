@@ -121,6 +121,7 @@ impl Reader {
             timezone: found.timezone,
             locale: found.locale,
             preferences,
+            facts: None,
         })
     }
 

@@ -10,6 +10,7 @@ use super::super::{Error, Result};
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, fetch_list, no_lead};
 use super::device_token;
+use super::fact_reading;
 use super::fault::Unsettled;
 use super::history::{delivered, shown};
 use super::json::List;
@@ -40,6 +41,7 @@ impl SqliteStore {
                 delivered(&mut reader, asks, &mut answers).await?;
                 shown(&mut reader, asks, &mut answers).await?;
                 device_token::fill_in(&mut reader, asks, &mut answers).await?;
+                fact_reading::fill_in(&mut reader, asks, &mut answers).await?;
                 reader.done();
                 return Ok(answers);
             }

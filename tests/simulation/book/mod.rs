@@ -3,6 +3,7 @@
 //! * Accounting: every target that was ever known waits in a work row or has a delivery, at every commit; an audience's counter is its
 //!   recount, and so are the counts of deliveries and the rollups by time and kind.
 //! * Rows: epochs only grow, a lease is never taken over while it is live, a row ends and is followed only under its present epoch.
+//! * Caps: of a capped category nobody gets more different notifications in a window than its cap allows.
 //! * Pushes: none to a device that belongs to somebody else by then, none in quiet hours, none of what was cancelled or paused, none of
 //!   what was recorded, each beyond what was read a moment before; and none twice, unless something went wrong with the process that sent
 //!   the first, and then no more of them than that process had permits.
@@ -15,6 +16,7 @@
 //! holds its row and has written its outcome does not know that it has to be written again, and ends the row.
 
 mod blame;
+mod caps;
 mod people;
 mod pushes;
 mod recount;
@@ -31,6 +33,7 @@ pub use blame::Blame;
 pub use pushes::Heard;
 
 use self::blame::Blames;
+use self::caps::Caps;
 use self::people::People;
 use self::pushes::Pushes;
 use self::work::Works;
@@ -60,6 +63,7 @@ pub struct Book {
     works: Works,
     pushes: Pushes,
     people: People,
+    caps: Caps,
     blames: Blames,
     /// Read answers by process: when they arrived, and how old they were then.
     reads: BTreeMap<u64, Vec<(Duration, Duration)>>,
@@ -84,6 +88,7 @@ impl Book {
             works: Works::default(),
             pushes: Pushes::of(weather.permits),
             people: People::default(),
+            caps: Caps::default(),
             blames: Blames::of(weather.permits, nodes),
             reads: BTreeMap::new(),
             knows_time: BTreeMap::new(),
@@ -128,6 +133,7 @@ impl Book {
         self.works = Works::of(state, self.pushes.lost(state));
         self.people.fell_back(at, state);
         self.fell_back_at = Some(at);
+        self.caps = Caps::default();
         self.promised.clear();
     }
 
@@ -135,6 +141,7 @@ impl Book {
     pub fn clock_stepped(&mut self, at: Duration) {
         self.blames.add((at, at), Blame::Everybody, "step");
         self.stepped_at = Some(at);
+        self.caps = Caps::default();
         self.knows_time.clear();
     }
 

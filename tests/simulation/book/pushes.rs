@@ -9,6 +9,7 @@ use herald::domain::decision::{AppDefaults, Decision, DeviceFacts, Push as Asked
 use herald::domain::device::{Device, PushToken};
 use herald::domain::gate;
 use herald::domain::id::{DevicePk, NotificationId, Target};
+use herald::domain::notification::Priority;
 use herald::domain::push_type::PushType;
 use herald::domain::reason::WaitReason;
 use herald::providers::Push;
@@ -16,7 +17,7 @@ use herald::store::engine::{NewNotification, Record};
 
 use super::blame::WORKS_ON;
 use super::{Book, By};
-use crate::callers::CALLS;
+use crate::callers::{CALLS, CAPPED};
 use crate::clock::WallClock;
 use crate::memory::state::State;
 
@@ -118,6 +119,8 @@ impl Book {
         {
             self.check(checked.map_err(|what| format!("p{process} push {number} of {id} to {device:?}: {what}")));
         }
+        let checked = self.is_within_cap(&begun);
+        self.check(checked.map_err(|what| format!("p{process} push {number} of {id} to {device:?}: {what}")));
         let sent = Sent { of: (id, device), at, process, token: push.token.clone(), heard: None, is_recorded: false };
         self.pushes.latest.insert(sent.of, number);
         self.pushes.sent.push(sent);
@@ -179,6 +182,19 @@ impl Book {
             Decision::Defer { reason: WaitReason::QuietHours, .. } | Decision::Suppress(_) => Err("it is quiet there".to_owned()),
             Decision::Send { .. } | Decision::Defer { .. } | Decision::Expire => Ok(()),
         }
+    }
+
+    /// Whom it counts for is who owned the device all the time since it was decided on.
+    fn is_within_cap(&mut self, begun: &Begun<'_>) -> Result<(), String> {
+        let (id, pk) = begun.of;
+        let (Some(device), Some(accepted)) = (begun.state.device(pk), self.people.content(id)) else { return Ok(()) };
+        let content = &accepted.content;
+        let counts = content.priority != Priority::Critical && !content.is_silent();
+        if content.category.as_deref() != Some(CAPPED) || !counts || self.people.changed_since(pk, device.person, begun.since) {
+            return Ok(());
+        }
+        let holder = device.person.map_or(Target::device(pk), Target::person);
+        self.caps.begun(holder, id, begun.at)
     }
 
     /// Nothing is sent of what was stopped or is over.
