@@ -18,6 +18,7 @@ pub(crate) const KINDS: [&str; 8] = ["sent", "suppressed", "failed", "expired", 
 pub(crate) type Accepted = (String, usize);
 
 /// How many users there are: 100 000 in the long form, `HERALD_CHAOS=long`.
+#[expect(clippy::disallowed_methods, reason = "whoever runs a test says how long it may take")]
 pub(crate) fn size() -> usize {
     if std::env::var("HERALD_CHAOS").is_ok_and(|form| form == "long") { 100_000 } else { 6_000 }
 }
@@ -43,7 +44,7 @@ fn is_test(n: usize) -> bool {
 
 /// What the device of a user reports of its push, if it gets it.
 fn reported(n: usize) -> Option<&'static str> {
-    [Some("delivered"), Some("opened"), (n % 2 == 0).then_some("dismissed")][n / 3 % 3]
+    [Some("delivered"), Some("opened"), n.is_multiple_of(2).then_some("dismissed")][n / 3 % 3]
 }
 
 /// Declares the categories, and imports a device for every user who is to have one.
@@ -147,7 +148,9 @@ pub(crate) fn expected(direct: Range<usize>, fan_out: Range<usize>) -> BTreeMap<
             ("sent", Some(_)) => &["delivered", "dismissed"],
             _ => &[],
         };
-        receipts.iter().for_each(|kind| add(kind, 1));
+        for kind in receipts {
+            add(kind, 1);
+        }
     }
     add("cancelled", CANCELLED as u64);
     counts
@@ -162,7 +165,9 @@ pub(crate) async fn told(client: &Client, interval: &str) -> BTreeMap<&'static s
         let page = client.get(&path).await.expect(200);
         for row in page["items"].as_array().unwrap() {
             rows += 1;
-            counts.iter_mut().for_each(|(kind, n)| *n += row[*kind].as_u64().unwrap());
+            for (kind, n) in &mut counts {
+                *n += row[*kind].as_u64().unwrap();
+            }
         }
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/v1/analytics?limit=500&cursor={cursor}");

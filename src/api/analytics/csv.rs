@@ -118,7 +118,7 @@ fn cell(value: Option<&Value>) -> Cow<'static, str> {
 
 fn line<'c>(cells: impl Iterator<Item = Cow<'c, str>>) -> Result<Vec<u8>, Problem> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(cells.map(|cell| cell.into_owned())).map_err(|error| Problem::internal(&error))?;
+    writer.write_record(cells.map(Cow::into_owned)).map_err(|error| Problem::internal(&error))?;
     writer.into_inner().map_err(|error| Problem::internal(&error))
 }
 

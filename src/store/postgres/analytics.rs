@@ -12,7 +12,6 @@ use sqlx::postgres::PgRow;
 use super::super::analytics::{Analytics, AnalyticsQuestion, AnalyticsRow, Resolution, Retention};
 use super::super::rules::analytics::Place;
 use super::super::rules::counted::{Bucket, KINDS, add};
-use super::super::rules::cursor::from_text;
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{count, execute, fetch};
@@ -53,7 +52,7 @@ const FOLDS: i64 = 500;
 #[async_trait]
 impl Analytics for PostgresStore {
     async fn analytics(&self, app: AppId, question: &AnalyticsQuestion, page: &PageRequest) -> Result<Page<AnalyticsRow>> {
-        let after = page.after.as_deref().map(from_text::<Place>).transpose()?;
+        let after = page.after.as_deref().map(Place::of_cursor).transpose()?;
         let rows = reading!(self.callers, conn => fetch(&mut conn, READ, |binds| {
             let (from, groups) = (after.as_ref().map_or(question.from, |place| place.bucket), question.groups);
             binds.push(app.0).push(question.resolution.as_str()).push(from).push(question.to);
@@ -64,9 +63,9 @@ impl Analytics for PostgresStore {
             binds.push(after.map(|place| place.campaign)).push(after.map(|place| place.variant.as_str()));
             binds.push(count(page.limit + 1));
         }))?;
-        let mut places = rows.iter().take(page.limit).map(place).collect::<Result<Vec<_>>>()?;
+        let places = rows.iter().take(page.limit).map(place).collect::<Result<Vec<_>>>()?;
         let last = if rows.len() > page.limit { places.last().map(Place::to_cursor).transpose()? } else { None };
-        let items = places.drain(..).zip(&rows).map(|(place, row)| {
+        let items = places.into_iter().zip(&rows).map(|(place, row)| {
             let cells = Cells::new(row, "rollup", 0);
             place.row(totals(&cells)?).ok_or_else(|| cells.unreadable("platform"))
         });

@@ -58,7 +58,9 @@ pub(super) async fn insert<'d>(tx: &mut Tx, deliveries: &[&'d Delivery], care: C
     } else {
         execute(tx, PLAIN, |binds| bind(binds, &sorted)).await?;
     }
-    sorted.iter().for_each(|delivery| counted.ended(delivery));
+    for delivery in &sorted {
+        counted.ended(delivery);
+    }
     Ok(sorted.len())
 }
 

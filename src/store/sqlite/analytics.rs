@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::super::analytics::{Analytics, AnalyticsQuestion, AnalyticsRow, Resolution, Retention};
 use super::super::rules::analytics::Place;
 use super::super::rules::counted::KINDS;
-use super::super::rules::cursor::from_text;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{execute, fetch};
@@ -34,7 +33,7 @@ const AT_ONCE: i64 = 2_000;
 #[async_trait]
 impl Analytics for SqliteStore {
     async fn analytics(&self, app: AppId, question: &AnalyticsQuestion, page: &PageRequest) -> Result<Page<AnalyticsRow>> {
-        let after = page.after.as_deref().map(from_text::<Place>).transpose()?;
+        let after = page.after.as_deref().map(Place::of_cursor).transpose()?;
         let after = after.as_ref();
         let mut tx = self.read().await?;
         let rows = fetch(&mut tx, READ, |binds| {

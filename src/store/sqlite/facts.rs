@@ -49,7 +49,9 @@ pub(super) async fn insert<'d>(tx: &mut Tx<'_>, deliveries: &[&'d Delivery], car
     } else {
         PLAIN.execute(tx.conn, &sorted, no_lead, bind).await?;
     }
-    sorted.iter().for_each(|delivery| counted.ended(delivery));
+    for delivery in &sorted {
+        counted.ended(delivery);
+    }
     Ok(sorted.len())
 }
 
