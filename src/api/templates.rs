@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_field_and_line() {
         for (body, field, message) in [
-            (r#"{}"#, "content", "is required"),
+            ("{}", "content", "is required"),
             (r#"{"content": {}}"#, "content", "must have a title or a body"),
             (r#"{"content": {"title": "{{ a"}}"#, "content.title", "line 1: "),
             (r#"{"content": {"title": "a", "data": {"k": "\n{% if %}"}}}"#, "content.data.k", "line 2: "),

@@ -261,7 +261,10 @@ fn render_all(node: &Node, app: &App, message: &Message, bytes: usize) -> Result
     if let Audience::Broadcast(broadcast) = &notification.audience {
         return app.providers.get(&broadcast.provider()).map_or(Ok(()), |provider| try_broadcast(message, &**provider, broadcast));
     }
-    let is_plain = bytes <= PLAIN && notification.platforms.is_empty() && notification.overrides == Overrides::default();
+    let is_plain = bytes <= PLAIN
+        && notification.template.is_none()
+        && notification.platforms.is_empty()
+        && notification.overrides == Overrides::default();
     for (kind, provider) in &app.providers {
         for platform in render::platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
             let locales = std::iter::once(None).chain(notification.by_locale().keys().map(Some));

@@ -173,3 +173,72 @@ impl Messages {
         self.0.invalidate(&id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::dispatch::tests::provider::TestProvider;
+    use crate::domain::device::{Platform, ProviderKind};
+    use crate::system::SystemClock;
+
+    fn message(text: &str, per_user: &Value) -> Message {
+        let at = "2026-01-01T00:00:00Z";
+        let words = json!({"content": {"title": text}, "localized": {}});
+        let content = json!({
+            "audience": "named", "category": null, "priority": "high", "when": {"at": at}, "lifetime": {"seconds": 60}, "accepted_at": at,
+            "template": {"id": "t", "words": words, "variables": {"x": 1}, "per_user": per_user},
+        });
+        let (id, now) = (NotificationId(Uuid::nil()), Timestamp::default());
+        let content = Bytes::from(content.to_string());
+        let stored = StoredNotification { app: AppId(1), id, content, accepted_at: now, start_at: now, expires_at: now, day: 0 };
+        Message::of_stored(&stored).unwrap()
+    }
+
+    /// By whom the first payload of a user is shared: that user's other devices, and other users.
+    #[test]
+    fn a_payload_is_shared_by_all_who_get_the_same() {
+        let provider = TestProvider::new();
+        for (text, per_user, with_own, with_others) in [
+            ("{{ x }} {{ platform }}", json!({}), true, true),
+            ("{{ x }}", json!({"ann": {"y": 2}}), true, true),
+            ("{{ x }}", json!({"ann": {"x": 2}}), true, false),
+            ("{{ user_id }}", json!({}), true, false),
+            ("{{ user.tags.a|d('') }}", json!({}), true, false),
+            ("{{ device.tags.a|d('') }}", json!({}), false, false),
+        ] {
+            let message = message(text, &per_user);
+            let rendered = |user: &str, locale: &str| {
+                let to = Addressee { user: Some(user), locale: Some(locale), ..Addressee::default() };
+                let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None };
+                message.rendered((&provider, 0), form, (to, &SystemClock)).unwrap()
+            };
+            let first = rendered("ann", "fr");
+            assert_eq!(Arc::ptr_eq(&first, &rendered("ann", "de")), with_own, "{text}");
+            assert_eq!(Arc::ptr_eq(&first, &rendered("ben", "fr")), with_others, "{text}");
+        }
+        let message = message("{{ locale }}", &json!({}));
+        let rendered = |locale| {
+            let to = Addressee { locale: Some(locale), ..Addressee::default() };
+            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None };
+            message.rendered((&provider, 0), form, (to, &SystemClock)).unwrap()
+        };
+        assert!(Arc::ptr_eq(&rendered("fr"), &rendered("fr")) && !Arc::ptr_eq(&rendered("fr"), &rendered("de")));
+    }
+
+    /// However many get it, no more is kept than some users need.
+    #[test]
+    fn what_is_each_users_own_is_not_kept_for_all_of_them() {
+        let (provider, message) = (TestProvider::new(), message("{{ user_id }}", &json!({})));
+        for user in 0..1_000 {
+            let user = user.to_string();
+            let to = Addressee { user: Some(&user), ..Addressee::default() };
+            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None };
+            message.rendered((&provider, 0), form, (to, &SystemClock)).unwrap();
+            assert!(message.rendered.lock().len() <= OWN);
+        }
+    }
+}

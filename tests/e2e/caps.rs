@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::clock::{in_seconds, text};
 use crate::daemon::{Client, Dev, apns_token};
 
 /// Ann has a phone and a tablet; nobody is signed in on the kiosk.
@@ -123,7 +124,7 @@ async fn a_cap_is_told_before_it_holds() {
             "{told}"
         );
     }
-    let tomorrow = (chrono::Utc::now() + chrono::TimeDelta::days(1)).to_rfc3339();
+    let tomorrow = text(in_seconds(86_400));
     for free in [json!({"at": tomorrow}), json!({"priority": "critical"}), json!({"silent": true})] {
         let mut question = explain.clone();
         question.as_object_mut().unwrap().extend(free.as_object().unwrap().clone());

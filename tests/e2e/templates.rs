@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::clock::{in_seconds, text};
 use crate::daemon::{Client, Dev, apns_token, until};
 
 const LUNCH: &str = "/v1/templates/lunch";
@@ -170,7 +171,7 @@ async fn what_was_accepted_keeps_its_words() {
     dev.put(LUNCH, &json!({"content": {"title": "before {{ x }}"}})).await.expect(201);
     let token = phone(&dev, "ann", None, &json!({}), 1).await;
     let mut body = with(&json!({"id": "lunch", "variables": {"x": 1}}), &["ann"]);
-    body["send_at"] = json!((chrono::Utc::now() + chrono::TimeDelta::seconds(2)).to_rfc3339());
+    body["send_at"] = json!(text(in_seconds(2)));
     let id = dev.notify(&body).await;
     dev.put(LUNCH, &json!({"content": {"title": "after"}})).await.expect(200);
     dev.delete(LUNCH).await.expect(204);

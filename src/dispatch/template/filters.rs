@@ -1,4 +1,5 @@
 //! The filters and tests there are. What a filter reads and writes of texts is counted, so that few instructions cannot do much.
+#![expect(clippy::needless_pass_by_value, reason = "minijinja calls them with values")]
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};

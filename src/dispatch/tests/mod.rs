@@ -9,7 +9,7 @@ mod fall;
 mod lapse;
 mod pauses;
 mod poison;
-mod provider;
+pub(super) mod provider;
 mod queue;
 mod reload;
 mod stale;

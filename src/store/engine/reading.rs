@@ -65,6 +65,7 @@ pub struct RunChange {
 
 /// What a worker asks of one work row's targets.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct Ask {
     /// Which row.
     pub key: WorkKey,

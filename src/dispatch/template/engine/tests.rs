@@ -21,7 +21,7 @@ fn used(words: Template, variables: &serde_json::Value, per_user: &serde_json::V
 
 fn fill(used: &UsedTemplate, locales: &[&str], to: Addressee<'_>) -> Result<Content, Fault> {
     let engine = Engine::of(&used.words, &used.per_user).unwrap();
-    engine.fill(used, (locales, &Content::default()), (Platform::Ios, to), &SystemClock::default())
+    engine.fill(used, (locales, &Content::default()), (Platform::Ios, to), &SystemClock)
 }
 
 /// A text, filled with these variables.
@@ -78,7 +78,7 @@ fn the_nearest_words_are_filled_and_no_others() {
     assert_eq!((fault.place.as_str(), fault.line), ("content.subtitle", Some(1)));
     let engine = Engine::of(&used.words, &used.per_user).unwrap();
     let nearer = Content { subtitle: Some("given".to_owned()), ..Content::default() };
-    let content = engine.fill(&used, (&[], &nearer), (Platform::Web, Addressee::default()), &SystemClock::default()).unwrap();
+    let content = engine.fill(&used, (&[], &nearer), (Platform::Web, Addressee::default()), &SystemClock).unwrap();
     assert_eq!((content.subtitle.as_deref(), content.title.as_deref()), (Some("given"), Some("t 1")));
 }
 
@@ -141,12 +141,11 @@ fn a_fault_names_place_and_line_and_no_value() {
     assert_eq!(told, [("content.title", Some(1)), ("localized.fr.body", Some(3))]);
 }
 
-/// Each of them ends soon, by itself or by its bounds; none takes much memory, since all that is written is counted.
+/// Each of them ends, and none takes much memory: what is read and written is counted.
 #[test]
 fn hostile_templates_end() {
     let long = "ab".repeat(4000);
     let variables = json!({"x": long, "list": vec![1; 2000], "nested": {"a": vec![vec!["b"; 100]; 5]}});
-    let began = std::time::Instant::now();
     for text in [
         "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}{% endfor %}{% endfor %}{% endfor %}",
         "{% for a in list %}{{ x }}{% endfor %}",
@@ -172,8 +171,6 @@ fn hostile_templates_end() {
     ] {
         drop(filled(text, &variables));
     }
-    // each has 50 ms; a debug build with others at work may take longer to see that it is late
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 /// A clock that a test moves at every look.
@@ -218,7 +215,7 @@ proptest! {
         let text: String = parts.concat();
         if let Ok(engine) = Engine::of(&body(&text), &BTreeMap::new()) {
             let used = used(body(&text), &json!({"x": "ab".repeat(500), "list": vec!["z"; 300]}), &json!({}));
-            if let Ok(content) = engine.fill(&used, (&[], &Content::default()), (Platform::Ios, Addressee::default()), &SystemClock::default()) {
+            if let Ok(content) = engine.fill(&used, (&[], &Content::default()), (Platform::Ios, Addressee::default()), &SystemClock) {
                 prop_assert!(content.body.unwrap().len() <= OUTPUT);
             }
         }
