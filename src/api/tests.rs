@@ -4,6 +4,7 @@ mod kit;
 
 mod conventions;
 mod device_tokens;
+mod imports;
 mod keys;
 mod operations;
 mod path;

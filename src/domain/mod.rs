@@ -21,6 +21,7 @@ pub mod preferences;
 pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
+pub mod records;
 pub mod retry;
 pub mod staleness;
 pub mod token;
