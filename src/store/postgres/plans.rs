@@ -60,6 +60,7 @@ const TEXTS: &[&str] = &[
     device_token::TAKE,
     engine::NOTIFICATIONS,
     enroll::ACTIVE,
+    enroll::CHANGE,
     enroll::HELD,
     enroll::OWNERS,
     enroll::THERE,

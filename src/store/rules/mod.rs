@@ -1,6 +1,7 @@
 //! What every store decides in the same way once it has read the rows: no statement, no connection, no clock.
 
 pub(super) mod booking;
+pub(super) mod crowd;
 pub(super) mod cursor;
 pub(super) mod delivery_view;
 pub(super) mod device_tokens;

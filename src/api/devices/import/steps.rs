@@ -187,17 +187,18 @@ struct Writer {
 impl Writer {
     async fn write(&mut self, part: Part) -> Result<Step, Problem> {
         let Part { good, bad: mut errors, lines, failed, line, .. } = part;
-        let registered = if self.import.dry_run { self.look(&good).await? } else { self.put(&good).await? };
+        let of: Vec<u64> = good.iter().map(|(line, ..)| *line).collect();
+        let registered = if self.import.dry_run { self.look(&good).await? } else { self.put(good).await? };
         let counts = &mut self.progress.counts;
         counts.lines += lines;
         counts.failed += failed;
-        for ((line, ..), became) in good.iter().zip(registered) {
+        for (line, became) in of.into_iter().zip(registered) {
             match became {
                 Ok(true) => counts.created += 1,
                 Ok(false) => counts.updated += 1,
                 Err(problem) => {
                     counts.failed += 1;
-                    errors.extend(told(*line, &problem, self.import.format));
+                    errors.extend(told(line, &problem, self.import.format));
                 }
             }
         }
@@ -208,11 +209,11 @@ impl Writer {
     }
 
     /// Writes the registrations; for each, whether its device is new.
-    async fn put(&self, good: &[(u64, String, DeviceChange)]) -> Result<Vec<Result<bool, Problem>>, Problem> {
+    async fn put(&self, good: Vec<(u64, String, DeviceChange)>) -> Result<Vec<Result<bool, Problem>>, Problem> {
         if good.is_empty() {
             return Ok(Vec::new());
         }
-        let changes = good.iter().map(|(_, name, change)| (name.clone(), change.clone())).collect();
+        let changes = good.into_iter().map(|(_, name, change)| (name, change)).collect();
         let registered = self.import.api.store.put_devices(self.import.app, changes).await?;
         let became = |registered| match registered {
             Registered::Created(_) => Ok(true),
