@@ -42,7 +42,7 @@ impl ErrorsFile {
         if errors.is_empty() {
             return Ok(());
         }
-        let text: String = errors.iter().map(|error| format!("{error}\n")).collect();
+        let text: String = errors.iter().map(|error| error.to_string() + "\n").collect();
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(File::create(&self.path).await.with_context(|| cannot(&self.path))?),

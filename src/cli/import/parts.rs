@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn parts_together_are_the_file() {
-        let text: String = (0..25_000).map(|n| format!("{n}\n")).collect();
+        let text: String = (0..25_000).map(|n| n.to_string() + "\n").collect();
         let mut parts = Parts::new(text.as_bytes(), Shape::Lines).await.unwrap();
         let mut sent = Vec::new();
         let mut ends = Vec::new();

@@ -86,7 +86,7 @@ impl Sender<'_> {
 fn judge(error: anyhow::Error) -> Failure {
     let passes = match error.downcast_ref::<Problem>() {
         Some(problem) => matches!(problem.status(), 408 | 429 | 502 | 503 | 504),
-        None => error.chain().any(|cause| cause.is::<reqwest::Error>()),
+        None => error.chain().any(<dyn std::error::Error>::is::<reqwest::Error>),
     };
     if passes { Failure::Passing(error) } else { Failure::Final(error) }
 }
