@@ -18,8 +18,9 @@ use crate::domain::id::AppId;
 use crate::domain::records::Record;
 use crate::store::device::Registered;
 
-/// Records that are written in one transaction: enough to make its cost small, few enough that others do not wait long for SQLite's writer.
-const PART: usize = 500;
+/// Records that are written in one transaction: enough to make its cost small, few enough that others do not wait long for SQLite's
+/// writer, for which it is the length of its longest statement.
+const PART: usize = 256;
 /// After so many records others get their turn.
 const TURN: usize = 50;
 /// Devices that a dry run reads at one time.
