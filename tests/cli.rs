@@ -169,20 +169,107 @@ async fn a_list_is_read_page_by_page() {
     assert_eq!(paths, ["/v1/devices?user_id=u+1&limit=3", "/v1/devices?user_id=u+1&limit=1&cursor=abc"]);
 }
 
+fn done(lines: usize) -> Value {
+    json!({ "done": { "lines": lines, "created": lines - 1, "updated": 1, "failed": 0 } })
+}
+
 #[tokio::test]
-async fn an_import_streams_the_file_and_fails_where_a_line_was_bad() {
+async fn an_import_is_sent_in_parts_and_sums_them_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("devices.ndjson");
-    let lines = "{\"device_id\":\"d1\"}\n".repeat(20_000);
+    let lines = "{\"device_id\":\"d1\"}\n".repeat(15_000);
     std::fs::write(&file, &lines).unwrap();
-    let error = json!({ "line": 7, "field": "platform", "message": "is missing" });
-    let daemon = Daemon::start(move |_, _, _| (200, json!({ "created": 19_999, "errors": [error] }))).await;
-    let output = daemon.run(&["device", "import", file.to_str().unwrap(), "--dry-run"]).await;
-    assert_eq!(status(&output), 1);
-    assert_eq!(stdout(&output), "created      19999\nline 7: platform is missing\n");
+    let daemon = Daemon::start(|_, _, before| (200, done(if before == 0 { 10_000 } else { 5_000 }))).await;
+    let output = daemon.run(&["device", "import", file.to_str().unwrap(), "--dry-run", "--format", "pinpoint"]).await;
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert_eq!(stdout(&output), "lines        15000\ncreated      14998\nupdated      2\nfailed       0\n");
     let asked = daemon.asked();
-    assert_eq!(asked[0].1, "/v1/devices/import?dry_run=true");
-    assert_eq!(asked[0].2, lines);
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|(_, path, _)| path == "/v1/devices/import?format=pinpoint&dry_run=true"));
+    assert!(asked[0].2.clone() + &asked[1].2 == lines);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the file");
+}
+
+#[tokio::test]
+async fn each_part_of_a_table_has_its_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("devices.csv");
+    std::fs::write(&file, "id,identifier,device_type\r\n".to_owned() + &"a,b,0\r\n".repeat(10_001)).unwrap();
+    let daemon = Daemon::start(|_, _, before| (200, done(if before == 0 { 10_000 } else { 1 }))).await;
+    let output = daemon.run(&["device", "import", file.to_str().unwrap(), "--format", "onesignal"]).await;
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert_eq!(daemon.asked()[1].2, "id,identifier,device_type\na,b,0\n");
+}
+
+#[tokio::test]
+async fn a_part_is_sent_again_until_the_daemon_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("devices.ndjson");
+    std::fs::write(&file, "{}\n{}\n").unwrap();
+    let away = json!({ "title": "away", "status": 503, "code": "store_unavailable", "detail": "try again" });
+    let told = json!({ "problem": away });
+    let answer = move |_: &str, _: &str, before: usize| match before {
+        0 => (503, away.clone()),
+        1 => (200, told.clone()),
+        2 => (200, json!({ "progress": { "line": 1 } })),
+        _ => (200, done(2)),
+    };
+    let daemon = Daemon::start(answer).await;
+    let output = daemon.run(&["device", "import", file.to_str().unwrap()]).await;
+    assert_eq!(status(&output), 0, "{output:?}");
+    assert_eq!(stderr(&output), "herald: try again (503 store_unavailable); trying again\n");
+    assert_eq!(daemon.asked().len(), 4);
+    assert!(daemon.asked().iter().all(|(_, _, body)| body == "{}\n{}\n"));
+}
+
+#[tokio::test]
+async fn what_will_not_pass_ends_an_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("devices.ndjson");
+    std::fs::write(&file, "{}\n").unwrap();
+    let name = file.to_str().unwrap();
+    let refused = json!({ "title": "no", "status": 403, "code": "scope_missing", "detail": "this needs manage" });
+    let daemon = Daemon::start(move |_, _, _| (403, refused.clone())).await;
+    let output = daemon.run(&["device", "import", name]).await;
+    assert_eq!((status(&output), daemon.asked().len()), (1, 1));
+    assert!(stderr(&output).ends_with("herald: this needs manage (403 scope_missing)\n"), "{output:?}");
+    let away = Daemon::start(|_, _, _| (503, json!({}))).await;
+    let output = away.run(&["device", "import", name, "--retry-for", "0"]).await;
+    assert_eq!((status(&output), away.asked().len()), (1, 1));
+    for (arguments, expected) in [
+        (&["device", "import", "-", "--resume"][..], 2),
+        (&["device", "import", "/no/such/file"], 1),
+        (&["device", "import", name, "--format", "carrier"], 2),
+    ] {
+        assert_eq!(status(&daemon.run(arguments).await), expected, "{arguments:?}");
+    }
+    assert_eq!(daemon.asked().len(), 1);
+}
+
+/// What is beside a file is of that file, or nothing is sent.
+#[tokio::test]
+async fn an_import_goes_on_in_the_same_file_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("devices.ndjson");
+    std::fs::write(&file, "{\"device_id\": 1}\n".repeat(10_001)).unwrap();
+    let name = file.to_str().unwrap();
+    let daemon = Daemon::start(|_, _, before| if before == 0 { (200, done(10_000)) } else { (503, json!({})) }).await;
+    let output = daemon.run(&["device", "import", name, "--retry-for", "0"]).await;
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("stopped after 10000 lines; --resume"), "{output:?}");
+    let state = folder.path().join("devices.ndjson.import.json");
+    assert!(state.exists());
+
+    let other = daemon.run(&["device", "import", name, "--resume", "--format", "pinpoint"]).await;
+    assert_eq!((status(&other), daemon.asked().len()), (2, 2), "{other:?}");
+    let elsewhere = Daemon::start(|_, _, _| (200, done(1))).await;
+    assert_eq!((status(&elsewhere.run(&["device", "import", name, "--resume"]).await), elsewhere.asked().len()), (2, 0));
+    std::fs::write(&file, "{\"device_id\": 2}\n".repeat(10_001)).unwrap();
+    let changed = daemon.run(&["device", "import", name, "--resume"]).await;
+    assert_eq!((status(&changed), daemon.asked().len()), (2, 2), "{changed:?}");
+    assert!(stderr(&changed).contains("is of another file"), "{changed:?}");
+    std::fs::write(&state, "nonsense").unwrap();
+    assert_eq!((status(&daemon.run(&["device", "import", name, "--resume"]).await), daemon.asked().len()), (2, 2));
 }
 
 #[tokio::test]

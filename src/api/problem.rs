@@ -219,6 +219,13 @@ impl Problem {
         Self::new(Code::NotReady, "the daemon is stopping")
     }
 
+    /// The same, of a body that is read as it comes: how far it came.
+    #[must_use]
+    pub(crate) fn after(self, line: u64) -> Self {
+        let reached = if line == 0 { "nothing was taken".to_owned() } else { format!("what came up to line {line} was taken") };
+        Self { detail: format!("{}; {reached}", self.detail).into(), ..self }
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.code
     }

@@ -5,6 +5,7 @@ mod kit;
 mod analytics;
 mod conventions;
 mod device_tokens;
+mod imports;
 mod keys;
 mod operations;
 mod path;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use bytes::{Bytes, BytesMut};
 use clap::Args;
-use reqwest::{Body, Method, RequestBuilder, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
 use super::ending::WrongUsage;
@@ -12,8 +13,10 @@ use crate::config::Remote;
 
 pub(super) use super::problem::Problem;
 
-/// How long the daemon may take to answer. An import takes as long as it takes.
+/// How long the daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// And for an answer of many lines.
+const LINES_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A page, at most.
 const PAGE: usize = 500;
@@ -90,10 +93,41 @@ impl Client {
         self.answer(self.request(Method::DELETE, path)?.timeout(TIMEOUT)).await
     }
 
-    /// A POST of NDJSON that is read while it is sent.
-    pub(super) async fn post_lines(&self, path: &[&str], query: &[(&str, String)], body: Body) -> anyhow::Result<Value> {
-        let request = self.request(Method::POST, path)?.query(query).header("content-type", "application/x-ndjson");
-        self.answer(request.body(body)).await
+    /// A POST of NDJSON.
+    pub(super) async fn post_lines(&self, path: &[&str], body: impl Into<Body>) -> anyhow::Result<Value> {
+        self.answer(self.request(Method::POST, path)?.header("content-type", "application/x-ndjson").body(body)).await
+    }
+
+    /// A POST whose answer comes line by line.
+    pub(super) fn post_for_lines(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        kind: &str,
+        body: impl Into<Body>,
+    ) -> anyhow::Result<RequestBuilder> {
+        let request = self.request(Method::POST, path)?.query(query).header("accept", "application/x-ndjson");
+        Ok(request.header("content-type", kind).timeout(LINES_TIMEOUT).body(body))
+    }
+
+    /// Sends a request and reads the lines of its answer.
+    pub(super) async fn lines(&self, request: RequestBuilder) -> anyhow::Result<Lines> {
+        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
+            return Err(Problem::of(status, &body).into());
+        }
+        Ok(Lines { response, held: BytesMut::new() })
+    }
+
+    /// Where the daemon is.
+    pub(super) fn address(&self) -> String {
+        self.base.to_string()
+    }
+
+    fn unreachable(&self) -> String {
+        format!("the daemon at {} cannot be reached", self.base)
     }
 
     /// The newest `limit` things of a list, page by page.
@@ -128,7 +162,7 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let unreachable = || format!("the daemon at {} cannot be reached", self.base);
+        let unreachable = || self.unreachable();
         let response = request.send().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
         let status = response.status();
         let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
@@ -139,5 +173,29 @@ impl Client {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&body).with_context(|| format!("what answers at {} is no Herald", self.base))
+    }
+}
+
+/// An answer that comes line by line.
+pub(super) struct Lines {
+    response: Response,
+    held: BytesMut,
+}
+
+impl Lines {
+    /// The next line without its end; `None` after the last.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        loop {
+            if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
+                let mut line = self.held.split_to(end + 1);
+                line.truncate(end);
+                return Ok(Some(line.freeze()));
+            }
+            match self.response.chunk().await.map_err(reqwest::Error::without_url).context("the answer broke off")? {
+                Some(piece) => self.held.extend_from_slice(&piece),
+                None if self.held.is_empty() => return Ok(None),
+                None => return Ok(Some(self.held.split().freeze())),
+            }
+        }
     }
 }

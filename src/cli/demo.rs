@@ -1,7 +1,6 @@
 //! The demo data of `herald dev`, brought in as any backend would: through the API.
 
 use anyhow::Context;
-use reqwest::Body;
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -14,7 +13,7 @@ pub(super) async fn fill(client: &Client) -> anyhow::Result<()> {
     client.put(&["v1", "categories", "messages"], &json!({ "priority": "high" })).await.context("the category messages")?;
     client.put(&["v1", "categories", "marketing"], &json!({})).await.context("the category marketing")?;
     let lines = devices().iter().fold(String::new(), |text, device| format!("{text}{device}\n"));
-    let answer = client.post_lines(&["v1", "devices", "import"], &[], Body::from(lines)).await?;
+    let answer = client.post_lines(&["v1", "devices", "import"], lines).await?;
     match answer.get("errors").and_then(Value::as_array) {
         Some(errors) if !errors.is_empty() => anyhow::bail!("devices were refused: {answer}"),
         _ => {}

@@ -19,6 +19,18 @@ impl Problem {
         Self { status, document: document.unwrap_or_else(|| serde_json::json!({ "status": status.as_u16() })) }
     }
 
+    /// Of a problem document in the middle of an answer.
+    pub(super) fn told(document: Value) -> Self {
+        let status = document.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, document }
+    }
+
+    /// The status.
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     /// As the daemon wrote it.
     pub(super) fn document(&self) -> &Value {
         &self.document

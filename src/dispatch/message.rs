@@ -194,7 +194,8 @@ mod tests {
         });
         let (id, now) = (NotificationId(Uuid::nil()), Timestamp::default());
         let content = Bytes::from(content.to_string());
-        let stored = StoredNotification { app: AppId(1), id, content, accepted_at: now, start_at: now, expires_at: now, day: 0 };
+        let stored =
+            StoredNotification { app: AppId(1), id, content, accepted_at: now, start_at: now, expires_at: now, day: 0, campaign: None };
         Message::of_stored(&stored).unwrap()
     }
 

@@ -24,6 +24,7 @@ pub mod profile;
 pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
+pub mod records;
 pub mod retry;
 pub mod staleness;
 pub mod template;

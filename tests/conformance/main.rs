@@ -5,6 +5,7 @@
 mod accept;
 mod analytics;
 mod backing;
+mod batches;
 mod broadcast;
 mod caps;
 mod claim;
@@ -226,6 +227,8 @@ every_store! {
         many_are_registered_in_one_go,
         many_at_once_are_as_one_after_the_other,
         devices_are_listed_newest_first;
+    batches:
+        a_batch_is_as_one_after_the_other_whatever_it_holds;
     together:
         a_token_has_one_holder_whoever_brings_it,
         a_device_that_many_register_is_one,

@@ -29,6 +29,7 @@ mod explain;
 mod gate;
 mod idempotency;
 mod import;
+mod import_resumed;
 mod keys;
 mod lists;
 mod logs;

@@ -1,294 +1,137 @@
-//! `POST /v1/devices/import`: NDJSON, read line by line and written in chunks, so that memory does not grow with the file.
+//! `POST /v1/devices/import`: devices by the million, as NDJSON or CSV, Herald's own or another system's export.
 
-use std::collections::HashSet;
-use std::pin::Pin;
-use std::time::Duration;
+mod answer;
+mod decode;
+mod herald_csv;
+mod line;
+mod members;
+mod onesignal;
+mod pinpoint;
+mod source;
+mod steps;
+mod table;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use bytes::{Bytes, BytesMut};
+use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use serde::Serialize;
-use utoipa::ToSchema;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 
-use super::change::{self, Tags, names_user, token_of_other_provider};
+use self::answer::{Event, ImportResponse, Progress};
+use self::decode::{Decoder, Format};
+use self::source::Source;
+use self::steps::{Import, Step, steps};
 use super::dto::ImportLine;
-use super::token::Allows;
 use crate::api::Api;
 use crate::api::auth::{Caller, ToManage};
-use crate::api::body::{is_of_type, too_slow, unreadable};
-use crate::api::checks::Checks;
-use crate::api::json::{self, Reading};
+use crate::api::body::is_of_type;
 use crate::api::problem::{Code, Problem};
 use crate::api::query::Params;
-use crate::dispatch::draft::FieldError;
-use crate::domain::Timestamp;
-use crate::domain::device::{DeviceChange, DeviceStatus, Imported};
-use crate::domain::id::AppId;
-use crate::domain::name::check_device_id;
-use crate::store::device::Registered;
+use crate::domain::records::Shape;
 
-/// Lines that are written in one transaction.
-const CHUNK: usize = 500;
-/// A line, at most, in bytes.
-const MAX_LINE: usize = 64 * 1024;
-/// Errors that are answered; the others are counted.
-const MAX_ERRORS: usize = 100;
-
-/// What an import came to.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct ImportResponse {
-    /// Lines that were not empty.
-    lines: u64,
-    /// Devices that are new.
-    created: u64,
-    /// Devices that were there.
-    updated: u64,
-    /// Lines that were refused.
-    failed: u64,
-    /// What was wrong with the first of them.
-    #[schema(max_items = 100)]
-    errors: Vec<LineError>,
-}
-
-/// What was wrong with a line.
-#[derive(Debug, Serialize, ToSchema)]
-struct LineError {
-    /// The line, from 1, empty ones counted.
-    line: u64,
-    /// The field; empty where it is the line itself.
-    field: String,
-    /// Stable and machine-readable.
-    code: &'static str,
-    /// For people.
-    message: String,
-}
+const NDJSON: &[&str] = &["application/x-ndjson", "application/ndjson", "application/jsonl"];
+const CSV: &[&str] = &["text/csv"];
 
 /// Import devices
 ///
-/// One registration a line, with its `device_id`. Lines stand for themselves: good ones are written though others are bad, and the same file
-/// may be sent again. An import never re-activates a device that Herald deactivated. With `dry_run` nothing is written, and the counts
-/// are what they would be. Scope `manage`.
+/// One registration a line, with its `device_id`; as `text/csv` the header names the fields, `tags.<name>` a tag, and an empty cell is
+/// absent. Lines stand for themselves: good ones are written though others are bad, and the same file may be sent again. An import never
+/// re-activates a device that Herald deactivated. With `dry_run` nothing is written, and the counts are what they would be. With
+/// `Accept: application/x-ndjson` the answer streams while the body is read: each error, how far it is, and at the end what it came to;
+/// read it while sending. Scope `manage`.
 #[utoipa::path(
     post,
     path = "/v1/devices/import",
     operation_id = "import_devices",
     tag = "devices",
     params(
-        ("format" = Option<String>, Query, description = "`herald`, which is also what is taken where it is absent"),
+        (
+            "format" = Option<String>, Query,
+            description = "`herald`, which is also what is taken where it is absent, `onesignal` (its CSV export) or `pinpoint` (its export of endpoints)"
+        ),
         ("dry_run" = Option<bool>, Query, description = "Whether only to look"),
     ),
-    request_body(content = ImportLine, content_type = "application/x-ndjson", description = "One object a line"),
-    responses((status = 200, body = ImportResponse)),
+    request_body(
+        content((ImportLine = "application/x-ndjson"), (String = "text/csv")),
+        description = "One object a line, or one row a device under a header"
+    ),
+    responses((status = 200, content((ImportResponse = "application/json"), (Event = "application/x-ndjson")))),
     security(("api_key" = ["manage"]))
 )]
-pub(super) async fn import(State(api): State<Api>, caller: Caller<ToManage>, request: Request) -> Result<Json<ImportResponse>, Problem> {
+pub(super) async fn import(State(api): State<Api>, caller: Caller<ToManage>, request: Request) -> Result<Response, Problem> {
     let mut params = Params::of(request.uri());
-    params.word("format", &[("herald", ())]);
+    let formats = [("herald", Format::Herald), ("onesignal", Format::Onesignal), ("pinpoint", Format::Pinpoint)];
+    let format = params.word("format", &formats).unwrap_or(Format::Herald);
     let dry_run = params.flag("dry_run");
     params.finish()?;
-    if !is_of_type(request.headers(), &["application/x-ndjson", "application/ndjson", "application/jsonl"]) {
-        return Err(Problem::new(Code::UnsupportedMediaType, "the body must be application/x-ndjson, in UTF-8"));
+    let shape = shape(request.headers()).filter(|shape| format.comes_as(*shape)).ok_or_else(|| other_type(format))?;
+    let streams = wants_events(request.headers());
+    let source = Source::new(request.into_body(), shape, api.settings.body_timeout());
+    let import = Import { app: caller.app, format, now: api.clock.now(), dry_run, api };
+    let steps = steps(import, source, Decoder::new(format, shape)).await?;
+    if streams {
+        let body = Body::from_stream(steps.map(|step| Ok::<_, std::convert::Infallible>(events(step))));
+        let kind = HeaderValue::from_static("application/x-ndjson");
+        return Ok(([(CONTENT_TYPE, kind)], body).into_response());
     }
-    let mut import = Import { app: caller.app, now: api.clock.now(), dry_run, chunk: Vec::new(), answer: ImportResponse::default(), api };
-    let mut lines = Lines::new(request.into_body(), import.api.settings.body_timeout());
-    while let Some((number, line)) = lines.next().await? {
-        import.take(number, line);
-        if import.chunk.len() >= CHUNK {
-            import.write().await?;
-        }
-    }
-    import.write().await?;
-    Ok(Json(import.answer))
+    at_once(steps).await.map(IntoResponse::into_response)
 }
 
-struct Import {
-    api: Api,
-    app: AppId,
-    now: Timestamp,
-    dry_run: bool,
-    chunk: Vec<(u64, String, DeviceChange)>,
-    answer: ImportResponse,
-}
-
-impl Import {
-    /// Judges a line and puts it with those to be written.
-    fn take(&mut self, number: u64, line: Line) {
-        let parsed = match line {
-            Line::Whole(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => return,
-            Line::Whole(bytes) => json::read::<ImportLine>(&bytes).and_then(|reading| self.registration(reading)),
-            Line::TooLong => Err(Problem::invalid_field("", "line_too_long", format!("must have at most {MAX_LINE} bytes"))),
-        };
-        self.answer.lines += 1;
-        match parsed {
-            Ok((name, change)) => self.chunk.push((number, name, change)),
-            Err(problem) => self.fail(number, &problem),
-        }
-    }
-
-    fn registration(&self, reading: Reading<ImportLine>) -> Result<(String, DeviceChange), Problem> {
-        registration(reading, self.now, &|endpoint| self.api.path.allows(self.app, endpoint))
-    }
-
-    fn fail(&mut self, line: u64, problem: &Problem) {
-        self.answer.failed += 1;
-        let of_line = FieldError { field: String::new(), code: problem.code().as_str(), message: problem.detail().to_owned() };
-        let errors = if problem.errors().is_empty() { std::slice::from_ref(&of_line) } else { problem.errors() };
-        let errors =
-            errors.iter().map(|error| LineError { line, field: error.field.clone(), code: error.code, message: error.message.clone() });
-        // writing judges a line after those behind it were read
-        let place = self.answer.errors.partition_point(|known| known.line <= line);
-        self.answer.errors.splice(place..place, errors);
-        self.answer.errors.truncate(MAX_ERRORS);
-    }
-
-    async fn write(&mut self) -> Result<(), Problem> {
-        let chunk = std::mem::take(&mut self.chunk);
-        if self.dry_run {
-            return self.look(chunk).await;
-        }
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        let numbers: Vec<u64> = chunk.iter().map(|(number, ..)| *number).collect();
-        let changes = chunk.into_iter().map(|(_, name, change)| (name, change)).collect();
-        let registered = self.api.store.put_devices(self.app, changes).await?;
-        for (number, registered) in numbers.into_iter().zip(registered) {
-            match registered {
-                Registered::Created(_) => self.answer.created += 1,
-                Registered::Updated(_) => self.answer.updated += 1,
-                Registered::Missing(field) => self.fail(number, &missing(field)),
-                Registered::TokenOfOtherProvider => self.fail(number, &token_of_other_provider()),
-                Registered::Stale => self.fail(number, &Problem::stale()),
+/// The whole answer, with the first errors.
+async fn at_once(steps: impl Stream<Item = Step> + Send) -> Result<Json<ImportResponse>, Problem> {
+    let mut steps = std::pin::pin!(steps);
+    let mut answer = ImportResponse::default();
+    let mut reached = 0;
+    while let Some(step) = steps.next().await {
+        match step {
+            Step::Part { errors, progress: Progress { line, counts } } => {
+                answer.take(counts, errors);
+                reached = line;
             }
+            Step::Done { ignored, .. } => answer.leave(ignored),
+            Step::Broken(problem) => return Err(problem.after(reached)),
         }
-        Ok(())
     }
-
-    /// What writing would come to, as far as reading tells.
-    async fn look(&mut self, chunk: Vec<(u64, String, DeviceChange)>) -> Result<(), Problem> {
-        let mut created = HashSet::new();
-        for (number, name, change) in chunk {
-            if created.contains(&name) {
-                self.answer.updated += 1;
-                continue;
-            }
-            if let Some(stored) = self.api.store.device(self.app, &name).await? {
-                let provider = change.provider.unwrap_or(stored.provider);
-                if change.token.as_ref().is_some_and(|token| token.provider() != provider) {
-                    self.fail(number, &token_of_other_provider());
-                } else {
-                    self.answer.updated += 1;
-                }
-            } else if let Some(field) = missing_of(&change) {
-                self.fail(number, &missing(field));
-            } else {
-                self.answer.created += 1;
-                created.insert(name);
-            }
-        }
-        Ok(())
-    }
+    Ok(Json(answer))
 }
 
-fn missing(field: &str) -> Problem {
-    Problem::invalid_field(field, "required", "is required when the device is new")
+/// The lines that tell of a step.
+fn events(step: Step) -> Vec<u8> {
+    let mut text = Vec::new();
+    match step {
+        Step::Part { errors, progress } => {
+            for error in errors {
+                Event::Error(error).write_to(&mut text);
+            }
+            Event::Progress(progress).write_to(&mut text);
+        }
+        Step::Done { counts, ignored } => Event::done(counts, ignored).write_to(&mut text),
+        Step::Broken(problem) => Event::Problem(problem.into_body()).write_to(&mut text),
+    }
+    text
 }
 
-fn missing_of(change: &DeviceChange) -> Option<&'static str> {
-    if !names_user(change) {
-        Some("user_id")
-    } else if change.platform.is_none() {
-        Some("platform")
-    } else if change.token.is_none() {
-        Some("token")
+fn shape(headers: &HeaderMap) -> Option<Shape> {
+    let kinds = [(NDJSON, Shape::Lines), (CSV, Shape::Csv)];
+    kinds.into_iter().find(|(types, _)| is_of_type(headers, types)).map(|(_, shape)| shape)
+}
+
+fn other_type(format: Format) -> Problem {
+    let detail = if format.comes_as(Shape::Lines) {
+        "the body must be application/x-ndjson or text/csv, in UTF-8"
     } else {
-        None
-    }
-}
-
-fn registration(reading: Reading<ImportLine>, now: Timestamp, allows: Allows<'_>) -> Result<(String, DeviceChange), Problem> {
-    let mut checks = Checks::with(reading.errors);
-    let mut line = reading.value;
-    let name = line.device_id.take();
-    match &name {
-        Some(name) => checks.name("device_id", name, check_device_id),
-        None => checks.required("device_id"),
-    }
-    for (field, at) in [("created_at", line.created_at), ("last_seen_at", line.last_seen_at)] {
-        if at.is_some_and(|at| at.0 > now) {
-            checks.invalid(field, "must not lie in the future");
-        }
-    }
-    let imported = Imported {
-        created_at: line.created_at.map(|at| at.0),
-        last_seen_at: line.last_seen_at.map(|at| at.0),
-        inactive: line.status == Some(DeviceStatus::Inactive),
+        "the body must be text/csv, in UTF-8"
     };
-    let request = Reading { value: line.into_request(), errors: checks.into_errors() };
-    let change = change::change(request, Tags::Replace, None, allows)?;
-    Ok((name.unwrap_or_default(), DeviceChange { imported: Some(imported), ..change }))
+    Problem::new(Code::UnsupportedMediaType, detail)
 }
 
-/// One line of a body.
-enum Line {
-    /// All of it, without its end.
-    Whole(Bytes),
-    /// It has more than [`MAX_LINE`] bytes and was passed over.
-    TooLong,
-}
-
-/// A body, cut into lines.
-struct Lines {
-    body: Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>,
-    patience: Duration,
-    held: BytesMut,
-    /// The line is too long: what comes up to its end is passed over.
-    skipping: bool,
-    ended: bool,
-    number: u64,
-}
-
-impl Lines {
-    fn new(body: Body, patience: Duration) -> Self {
-        Self { body: Box::pin(body.into_data_stream()), patience, held: BytesMut::new(), skipping: false, ended: false, number: 0 }
-    }
-
-    /// The next line and its number; `None` at the end.
-    async fn next(&mut self) -> Result<Option<(u64, Line)>, Problem> {
-        let mut looked_at = 0;
-        loop {
-            let fresh = self.held.get(looked_at..).unwrap_or_default();
-            if let Some(end) = fresh.iter().position(|byte| *byte == b'\n') {
-                let mut line = self.held.split_to(looked_at + end + 1);
-                line.truncate(looked_at + end);
-                return Ok(Some(self.ended_line(line)));
-            }
-            looked_at = self.held.len();
-            if looked_at > MAX_LINE {
-                self.skipping = true;
-                self.held.clear();
-                looked_at = 0;
-            }
-            if self.ended {
-                let rest = self.held.split();
-                return Ok((!rest.is_empty() || self.skipping).then(|| self.ended_line(rest)));
-            }
-            match tokio::time::timeout(self.patience, self.body.next()).await {
-                Err(_) => return Err(too_slow()),
-                Ok(Some(Err(_))) => return Err(unreadable()),
-                Ok(Some(Ok(bytes))) => self.held.extend_from_slice(&bytes),
-                Ok(None) => self.ended = true,
-            }
-        }
-    }
-
-    fn ended_line(&mut self, line: BytesMut) -> (u64, Line) {
-        self.number += 1;
-        let too_long = std::mem::take(&mut self.skipping) || line.len() > MAX_LINE;
-        (self.number, if too_long { Line::TooLong } else { Line::Whole(line.freeze()) })
-    }
+/// Whether the caller asks for the answer line by line.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let kinds = values.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    kinds.into_iter().any(|kind| NDJSON.iter().any(|name| name.eq_ignore_ascii_case(kind)))
 }
 
 #[cfg(test)]

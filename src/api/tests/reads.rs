@@ -103,9 +103,10 @@ async fn an_import_is_read_in_pieces() {
     let body = import(&world, "", &lines).await.json();
     assert_eq!((&body["lines"], &body["created"], &body["failed"]), (&json!(1205), &json!(1204), &json!(1)), "{body}");
     assert_eq!((&body["errors"][0]["line"], &body["errors"][0]["code"]), (&json!(1204), &json!("line_too_long")));
-    for (query, field) in [("?format=onesignal", "format"), ("?dry_run=1", "dry_run"), ("?dryrun=true", "dryrun")] {
+    for (query, field) in [("?format=carrier", "format"), ("?dry_run=1", "dry_run"), ("?dryrun=true", "dryrun")] {
         assert_eq!(import(&world, query, "").await.field().0, field);
     }
     assert_eq!(world.post("/v1/devices/import", "{}").await.problem().0, 415);
+    assert_eq!(import(&world, "?format=onesignal", "").await.problem().0, 415, "it exports CSV");
     assert_eq!(import(&world, "", "").await.json()["lines"], 0);
 }

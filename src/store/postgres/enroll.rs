@@ -1,24 +1,28 @@
 //! Many registrations at once. Those that touch nothing but themselves are written together; the others one by one, as if alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
 
 use super::super::Result;
 use super::super::device::Registered;
-use super::super::rules::registration::{Address, Verb, check, wants};
-use super::super::rules::words::{hash, inactive_reason_text, permission_text, status_text, token_text};
-use super::batch::{Binds, fetch};
+use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
+use super::super::rules::registration::Verb;
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::batch::{Binds, execute, fetch};
+use super::device_row::{self, device_columns};
 use super::person;
-use super::register::{changed, register};
+use super::register::register;
 use super::row::{Cells, to_document};
 use super::tx::Tx;
-use crate::domain::Timestamp;
-use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, MAX_ACTIVE_DEVICES, TokenHash};
+use crate::domain::device::{Device, DeviceChange, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 /// Locks those that are there, in order, so that batches of the same devices wait for each other in one direction only.
-pub(super) const THERE: &str = "SELECT d.pk, d.name FROM unnest($2::text[]) AS ask (name) \
-                                CROSS JOIN LATERAL (SELECT pk, name FROM device WHERE app = $1 AND name = ask.name LIMIT 1 FOR UPDATE) d";
+pub(super) const THERE: &str = concat!(
+    "SELECT ",
+    device_columns!(),
+    " FROM unnest($2::text[]) AS ask (name) \
+     CROSS JOIN LATERAL (SELECT * FROM device WHERE app = $1 AND name = ask.name LIMIT 1 FOR UPDATE) d"
+);
 pub(super) const HELD: &str = "SELECT ask.hash FROM unnest($2::bytea[]) AS ask (hash) CROSS JOIN LATERAL (SELECT 1 FROM device WHERE app = $1 \
                                AND provider = ANY ('{apns,fcm,webpush}') AND token_hash = ask.hash AND status = 'active' LIMIT 1) d";
 /// Locks them, in order: nobody else counts their devices meanwhile.
@@ -37,152 +41,105 @@ const INSERT: &str = "INSERT INTO device (app, name, person_pk, status, inactive
                       $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]) AS new (name, person_pk, status, inactive_reason, \
                       platform, provider, environment, token, token_hash, token_seen_at, permission, timezone, locale, app_version, os_version, \
                       model, tags, created_at, updated_at, last_seen_at, version) RETURNING pk, name";
+/// Their people stay.
+pub(super) const CHANGE: &str = "UPDATE device d SET status = new.status, inactive_reason = new.inactive_reason, platform = new.platform, provider = new.provider, \
+                      environment = new.environment, token = new.token, token_hash = new.token_hash, token_seen_at = new.token_seen_at, \
+                      permission = new.permission, timezone = new.timezone, locale = new.locale, app_version = new.app_version, \
+                      os_version = new.os_version, model = new.model, tags = new.tags::jsonb, created_at = new.created_at, \
+                      updated_at = new.updated_at, last_seen_at = new.last_seen_at, version = new.version \
+                      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], \
+                      $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], \
+                      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::bigint[]) AS new (pk, status, inactive_reason, \
+                      platform, provider, environment, token, token_hash, token_seen_at, permission, timezone, locale, app_version, \
+                      os_version, model, tags, created_at, updated_at, last_seen_at, version) WHERE d.pk = new.pk";
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
-    let crowd = Crowd::look(tx, app, changes).await?;
-    let (mut together, mut others) = (BTreeMap::new(), Vec::new());
-    for (place, (name, change)) in changes.iter().enumerate() {
-        match crowd.untouched(name, change) {
-            Some((address, owner)) => {
-                together.insert(name.as_str(), (place, fresh(name, change, (address, owner), tx.now)));
-            }
-            None => others.push((place, name, change)),
+    let crowd = Crowd::new(changes, there(tx, app, changes).await?);
+    let around = Surroundings { owners: owners(tx, app, &crowd).await?, held: held(tx, app, &crowd).await? };
+    let (mut fresh, mut known, mut others) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (place, fate) in crowd.fates(&around, tx.now).into_iter().enumerate() {
+        match fate {
+            Fate::New(device) => drop(fresh.insert(device.name.clone(), (place, device))),
+            Fate::Known(device) => known.push((place, device)),
+            Fate::Beside => others.push(place),
         }
     }
-    let mut answers = insert(tx, app, together).await?;
-    for (place, name, change) in others {
+    let mut answers = insert(tx, app, fresh).await?;
+    answers.append(&mut change(tx, known).await?);
+    for place in others {
+        let Some((name, change)) = changes.get(place) else { continue };
         answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None)).await?));
     }
     answers.sort_unstable_by_key(|(place, _)| *place);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-/// What the registrations could touch: in the store, and among themselves.
-struct Crowd {
-    /// Names that occur once and are not there yet.
-    names: HashSet<String>,
-    /// Addresses that occur once and that no device has.
-    tokens: HashSet<TokenHash>,
-    /// Users who stay within their number of devices.
-    owners: HashMap<String, PersonPk>,
-}
-
-impl Crowd {
-    async fn look(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Self> {
-        let mut names = singles(changes.iter().map(|(name, _)| name.clone()));
-        for (name, _) in numbers(tx, THERE, app, sorted(changes.iter().map(|(name, _)| name.as_str()))).await? {
-            names.remove(&name);
-        }
-        let mut more: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, change) in changes {
-            if let Change::Set(user) = &change.user {
-                *more.entry(user).or_default() += 1;
-            }
-        }
-        let owners = owners(tx, app, &more).await?;
-        let mut tokens = singles(changes.iter().filter_map(|(_, change)| change.token.as_ref().map(hash)));
-        for held in held(tx, app, &tokens).await? {
-            tokens.remove(&held);
-        }
-        Ok(Self { names, tokens, owners })
-    }
-
-    /// The address and the owner of a new device that no other is affected by.
-    fn untouched(&self, name: &str, change: &DeviceChange) -> Option<(Address, Option<PersonPk>)> {
-        let owner = match &change.user {
-            Change::Set(user) => Some(*self.owners.get(user)?),
-            Change::Keep | Change::Clear => None,
-        };
-        let is_new = self.names.contains(name) && self.tokens.contains(&hash(change.token.as_ref()?));
-        check(None, change).ok().filter(|_| is_new).map(|address| (address, owner))
-    }
-}
-
-/// What occurs exactly once.
-fn singles<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> HashSet<T> {
-    let mut seen = HashSet::new();
-    let mut single = HashSet::new();
-    for item in items {
-        if seen.insert(item.clone()) {
-            single.insert(item);
-        } else {
-            single.remove(&item);
-        }
-    }
-    single
-}
-
-/// In the order in which every batch locks them.
-fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// Names and numbers of rows that are there.
-async fn numbers(tx: &mut Tx, text: &'static str, app: AppId, names: Vec<&str>) -> Result<Vec<(String, i64)>> {
-    let rows = fetch(tx, text, |binds| {
-        binds.push(app.0).push(names);
+/// Locks and reads the rows that have these names.
+async fn there(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<HashMap<String, Option<Device>>> {
+    let rows = fetch(tx, THERE, |binds| {
+        binds.push(app.0).push(names(changes));
     });
-    let read = |row| {
-        let cells = Cells::new(row, "device", 0);
-        Ok((cells.get(1, "name")?, cells.get(0, "pk")?))
-    };
+    let read = |row| Ok((Cells::new(row, "device", 0).get(1, "name")?, device_row::read(row)?));
     rows.await?.iter().map(read).collect()
 }
 
-async fn held(tx: &mut Tx, app: AppId, tokens: &HashSet<TokenHash>) -> Result<Vec<TokenHash>> {
+async fn held(tx: &mut Tx, app: AppId, crowd: &Crowd<'_>) -> Result<HashSet<TokenHash>> {
+    let tokens: Vec<TokenHash> = crowd.tokens().collect();
+    if tokens.is_empty() {
+        return Ok(HashSet::new());
+    }
     let rows = fetch(tx, HELD, |binds| {
         binds.push(app.0).push(tokens.iter().map(|hash| hash.0.as_slice()).collect::<Vec<&[u8]>>());
     });
     rows.await?.iter().map(|row| Cells::new(row, "device", 0).hash(0, "token_hash").map(TokenHash)).collect()
 }
 
-/// The users who have room for all of their new devices; their rows are made where there are none.
-async fn owners(tx: &mut Tx, app: AppId, more: &BTreeMap<&str, usize>) -> Result<HashMap<String, PersonPk>> {
-    let people: Vec<(AppId, String)> = more.keys().map(|user| (app, (*user).to_owned())).collect();
-    person::add(tx, &people).await?;
-    let found = numbers(tx, OWNERS, app, more.keys().copied().collect()).await?;
-    let rows = fetch(tx, ACTIVE, |binds| {
-        binds.push(found.iter().map(|(_, pk)| *pk).collect::<Vec<i64>>());
-    });
-    let mut active: HashMap<i64, usize> = HashMap::with_capacity(found.len());
-    for row in &rows.await? {
-        let cells = Cells::new(row, "person", 0);
-        active.insert(cells.get(0, "pk")?, cells.count(1, "pk")?);
+/// The users who may have more devices, locked; their rows are made where there are none.
+async fn owners(tx: &mut Tx, app: AppId, crowd: &Crowd<'_>) -> Result<HashMap<String, (PersonPk, usize)>> {
+    let users: Vec<&str> = crowd.users().collect();
+    if users.is_empty() {
+        return Ok(HashMap::new());
     }
-    let has_room = |user: &str, pk: i64| {
-        let after = active.get(&pk).zip(more.get(user)).map(|(active, new)| active + new);
-        after.is_some_and(|after| after <= MAX_ACTIVE_DEVICES)
+    let people: Vec<(AppId, String)> = users.iter().map(|user| (app, (*user).to_owned())).collect();
+    person::add(tx, &people).await?;
+    let rows = fetch(tx, OWNERS, |binds| {
+        binds.push(app.0).push(users);
+    });
+    let read = |row| {
+        let cells = Cells::new(row, "person", 0);
+        Ok((cells.get(0, "pk")?, cells.get(1, "name")?))
     };
-    Ok(found.into_iter().filter(|(user, pk)| has_room(user, *pk)).map(|(user, pk)| (user, PersonPk(pk))).collect())
-}
-
-fn fresh(name: &str, change: &DeviceChange, (address, owner): (Address, Option<PersonPk>), now: Timestamp) -> Device {
-    let user = match &change.user {
-        Change::Set(user) => Some(user.clone()),
-        Change::Keep | Change::Clear => None,
+    let found: Vec<(i64, String)> = rows.await?.iter().map(read).collect::<Result<_>>()?;
+    let rows = fetch(tx, ACTIVE, |binds| {
+        binds.push(found.iter().map(|(pk, _)| *pk).collect::<Vec<i64>>());
+    });
+    let read = |row| {
+        let cells = Cells::new(row, "person", 0);
+        Ok((cells.get(0, "pk")?, cells.count(1, "pk")?))
     };
-    let status = wants(None, change, Verb::Put).unwrap_or(DeviceStatus::Active);
-    Device { name: name.to_owned(), user, status, ..changed(None, change.clone(), address, owner, (Verb::Put, now)) }
+    let active: HashMap<i64, usize> = rows.await?.iter().map(read).collect::<Result<_>>()?;
+    Ok(found.into_iter().map(|(pk, name)| (name, (PersonPk(pk), active.get(&pk).copied().unwrap_or_default()))).collect())
 }
 
 /// Writes new devices in the order of their names, and learns their numbers.
-async fn insert(tx: &mut Tx, app: AppId, devices: BTreeMap<&str, (usize, Device)>) -> Result<Vec<(usize, Registered)>> {
+async fn insert(tx: &mut Tx, app: AppId, devices: BTreeMap<String, (usize, Device)>) -> Result<Vec<(usize, Registered)>> {
     if devices.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<&Device> = devices.values().map(|(_, device)| device).collect();
-    let tags: Vec<String> = rows.iter().map(|device| to_document(&device.tags)).collect::<Result<_>>()?;
+    let tags = documents(&rows)?;
     let numbers: HashMap<String, i64> = {
-        let rows = fetch(tx, INSERT, |binds| bind(binds, app, &rows, &tags)).await?;
+        let rows = fetch(tx, INSERT, |binds| {
+            binds.push(app.0).push(column(&rows, |device| device.name.as_str()));
+            binds.push(column(&rows, |device| device.person.map(|person| person.0)));
+            bind(binds, &rows, &tags);
+        });
         let read = |row| {
             let cells = Cells::new(row, "device", 0);
             Ok((cells.get(1, "name")?, cells.get(0, "pk")?))
         };
-        rows.iter().map(read).collect::<Result<_>>()?
+        rows.await?.iter().map(read).collect::<Result<_>>()?
     };
     let created = |(place, mut device): (usize, Device)| {
         device.pk = numbers.get(&device.name).map_or(device.pk, |pk| DevicePk(*pk));
@@ -191,11 +148,31 @@ async fn insert(tx: &mut Tx, app: AppId, devices: BTreeMap<&str, (usize, Device)
     Ok(devices.into_values().map(created).collect())
 }
 
-fn bind(binds: &mut Binds, app: AppId, rows: &[&Device], tags: &[String]) {
-    fn column<'r, T>(rows: &[&'r Device], of: impl Fn(&'r Device) -> T) -> Vec<T> {
-        rows.iter().map(|device| of(device)).collect()
+/// Writes devices whose rows are locked.
+async fn change(tx: &mut Tx, devices: Vec<(usize, Device)>) -> Result<Vec<(usize, Registered)>> {
+    if devices.is_empty() {
+        return Ok(Vec::new());
     }
-    binds.push(app.0).push(column(rows, |device| device.name.as_str())).push(column(rows, |device| device.person.map(|person| person.0)));
+    let rows: Vec<&Device> = devices.iter().map(|(_, device)| device).collect();
+    let tags = documents(&rows)?;
+    execute(tx, CHANGE, |binds| {
+        binds.push(column(&rows, |device| device.pk.0));
+        bind(binds, &rows, &tags);
+    })
+    .await?;
+    Ok(devices.into_iter().map(|(place, device)| (place, Registered::Updated(Box::new(device)))).collect())
+}
+
+fn documents(rows: &[&Device]) -> Result<Vec<String>> {
+    rows.iter().map(|device| to_document(&device.tags)).collect()
+}
+
+fn column<'r, T>(rows: &[&'r Device], of: impl Fn(&'r Device) -> T) -> Vec<T> {
+    rows.iter().map(|device| of(device)).collect()
+}
+
+/// The columns that stand for a device, from its status on.
+fn bind(binds: &mut Binds, rows: &[&Device], tags: &[String]) {
     binds.push(column(rows, |device| status_text(device.status)));
     binds.push(column(rows, |device| device.inactive_reason.map(inactive_reason_text)));
     binds.push(column(rows, |device| device.platform.as_str())).push(column(rows, |device| device.provider.as_str()));

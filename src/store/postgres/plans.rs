@@ -66,6 +66,7 @@ const TEXTS: &[&str] = &[
     device_token::TAKE,
     engine::NOTIFICATIONS,
     enroll::ACTIVE,
+    enroll::CHANGE,
     enroll::HELD,
     enroll::OWNERS,
     enroll::THERE,

@@ -6,7 +6,7 @@
 use sqlx::PgConnection;
 
 use super::super::device::Registered;
-use super::super::rules::registration::{Address, Verb, apply, check, wants};
+use super::super::rules::registration::{Address, Verb, changed, check, wants};
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, count, execute, fetch_one};
@@ -16,7 +16,6 @@ use super::fault::{Gone, Unsettled};
 use super::person;
 use super::row::{Cells, to_document};
 use super::tx::Tx;
-use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
@@ -128,28 +127,6 @@ async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (addres
 
 fn is_active(device: &Device) -> bool {
     device.status == DeviceStatus::Active
-}
-
-/// The device after the change, before it is settled beside the others.
-pub(super) fn changed(
-    old: Option<&Device>,
-    change: DeviceChange,
-    address: Address,
-    person: Option<PersonPk>,
-    (verb, now): (Verb, Timestamp),
-) -> Device {
-    let seen = seen_at(&change, verb, now);
-    let mut device = apply(old, change, address, person, now);
-    device.last_seen_at = seen.map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
-    device
-}
-
-/// When the phone was seen by this change, if it was.
-fn seen_at(change: &DeviceChange, verb: Verb, now: Timestamp) -> Option<Timestamp> {
-    match &change.imported {
-        Some(imported) => imported.last_seen_at.map(|seen| seen.min(now)),
-        None => (verb == Verb::Put || change.token.is_some()).then_some(now),
-    }
 }
 
 /// Makes it active or inactive. Only a request that carries the token takes it from the device that has it.

@@ -4,6 +4,7 @@ pub(super) mod analytics;
 pub(super) mod booking;
 pub(super) mod caps;
 pub(super) mod counted;
+pub(super) mod crowd;
 pub(super) mod cursor;
 pub(super) mod delivery_view;
 pub(super) mod device_tokens;

@@ -40,13 +40,28 @@ pub(in crate::store) fn check(old: Option<&Device>, change: &DeviceChange) -> Re
 }
 
 /// The device after the change; whether it is active is decided beside the others.
-pub(in crate::store) fn apply(
+pub(in crate::store) fn changed(
     old: Option<&Device>,
     change: DeviceChange,
     address: Address,
     person: Option<PersonPk>,
-    now: Timestamp,
+    (verb, now): (Verb, Timestamp),
 ) -> Device {
+    let seen = seen_at(&change, verb, now);
+    let mut device = apply(old, change, address, person, now);
+    device.last_seen_at = seen.map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
+    device
+}
+
+/// When the phone was seen by this change, if it was.
+fn seen_at(change: &DeviceChange, verb: Verb, now: Timestamp) -> Option<Timestamp> {
+    match &change.imported {
+        Some(imported) => imported.last_seen_at.map(|seen| seen.min(now)),
+        None => (verb == Verb::Put || change.token.is_some()).then_some(now),
+    }
+}
+
+fn apply(old: Option<&Device>, change: DeviceChange, address: Address, person: Option<PersonPk>, now: Timestamp) -> Device {
     let imported = change.imported.unwrap_or_default();
     let token_hash = hash(&address.token);
     let kept = |field: fn(&Device) -> &Option<String>| old.and_then(|device| field(device).clone());

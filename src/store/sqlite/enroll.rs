@@ -2,21 +2,27 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::hash::Hash;
 
 use super::super::Result;
 use super::super::device::Registered;
-use super::super::rules::registration::{Address, Verb, check, wants};
-use super::super::rules::words::{hash, inactive_reason_text, permission_text, status_text, token_text};
-use super::batch::{Binds, Tuples, fetch_list, no_lead};
+use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
+use super::super::rules::registration::Verb;
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::batch::{Binds, Tuples, fetch, fetch_list, no_lead};
+use super::device_row::{self, device_columns};
 use super::json::List;
 use super::person;
-use super::register::{changed, register};
-use super::row::{micros, to_document};
+use super::register::register;
+use super::row::{Cells, instant, micros, to_document};
 use super::writer::Tx;
-use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, MAX_ACTIVE_DEVICES, TokenHash};
+use crate::domain::device::{Device, DeviceChange, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
+pub(super) const THERE: &str = concat!(
+    "SELECT ",
+    device_columns!(),
+    " FROM json_each(?2) j CROSS JOIN device d ON d.app = ?1 AND d.name = j.value LEFT JOIN person p ON p.pk = d.person_pk"
+);
 pub(super) const NUMBERS: &str = "SELECT json_group_array(json_array(d.name, d.pk)) FROM json_each(?2) j \
                                   CROSS JOIN device d ON d.app = ?1 AND d.name = j.value";
 pub(super) const HELD: &str = "SELECT json_group_array(j.value) FROM json_each(?2) j CROSS JOIN device d ON d.app = ?1 \
@@ -31,91 +37,57 @@ const INSERT: Tuples = Tuples {
     width: 23,
     tail: "",
 };
+/// Their people stay.
+pub(super) const CHANGE: Tuples = Tuples {
+    head: "UPDATE device SET status = new.column2, inactive_reason = new.column3, platform = new.column4, provider = new.column5, \
+           environment = new.column6, token = new.column7, token_hash = new.column8, token_seen_at = new.column9, permission = new.column10, \
+           timezone = new.column11, locale = new.column12, app_version = new.column13, os_version = new.column14, model = new.column15, \
+           tags = new.column16, created_at = new.column17, updated_at = new.column18, last_seen_at = new.column19, version = new.column20 \
+           FROM (VALUES ",
+    width: 20,
+    tail: ") AS new WHERE device.pk = new.column1",
+};
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
-    let crowd = Crowd::look(tx, app, &changes).await?;
-    let (mut together, mut others) = (Vec::new(), Vec::new());
-    for (place, (name, change)) in changes.into_iter().enumerate() {
-        match crowd.untouched(&name, &change) {
-            Some((address, owner)) => together.push((place, fresh(name, change, (address, owner), tx.now))),
-            None => others.push((place, name, change)),
+    let crowd = Crowd::new(&changes, there(tx, app, &changes).await?);
+    let around = Surroundings { held: held(tx, app, &crowd).await?, owners: owners(tx, app, &crowd).await? };
+    let (mut fresh, mut known, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, fate) in crowd.fates(&around, instant(tx.now).unwrap_or_default()).into_iter().enumerate() {
+        match fate {
+            Fate::New(device) => fresh.push((place, device)),
+            Fate::Known(device) => known.push((place, device)),
+            Fate::Beside => others.push(place),
         }
     }
-    insert(tx, app, &mut together).await?;
-    let mut answers: Vec<(usize, Registered)> =
-        together.into_iter().map(|(place, device)| (place, Registered::Created(Box::new(device)))).collect();
-    for (place, name, change) in others {
-        answers.push((place, register(tx, app, &name, change, (Verb::Put, None)).await?));
+    insert(tx, app, &mut fresh).await?;
+    change(tx, &known).await?;
+    let created = fresh.into_iter().map(|(place, device)| (place, Registered::Created(Box::new(device))));
+    let updated = known.into_iter().map(|(place, device)| (place, Registered::Updated(Box::new(device))));
+    let mut answers: Vec<(usize, Registered)> = created.chain(updated).collect();
+    for place in others {
+        let Some((name, change)) = changes.get(place) else { continue };
+        answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None)).await?));
     }
     answers.sort_unstable_by_key(|(place, _)| *place);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-/// What the registrations could touch: in the store, and among themselves.
-struct Crowd {
-    /// Names that occur once and are not there yet.
-    names: HashSet<String>,
-    /// Addresses that occur once and that no device has.
-    tokens: HashSet<TokenHash>,
-    /// Users who stay within their number of devices.
-    owners: HashMap<String, PersonPk>,
-}
-
-impl Crowd {
-    async fn look(tx: &mut Tx<'_>, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Self> {
-        let mut names = singles(changes.iter().map(|(name, _)| name.clone()));
-        for (name, _) in numbers(tx, app, &names).await? {
-            names.remove(&name);
-        }
-        let mut tokens = singles(changes.iter().filter_map(|(_, change)| change.token.as_ref().map(hash)));
-        for held in held(tx, app, &tokens).await? {
-            tokens.remove(&held);
-        }
-        let mut more: HashMap<&String, usize> = HashMap::new();
-        for (_, change) in changes {
-            if let Change::Set(user) = &change.user {
-                *more.entry(user).or_default() += 1;
-            }
-        }
-        Ok(Self { names, tokens, owners: owners(tx, app, &more).await? })
-    }
-
-    /// The address and the owner of a new device that no other is affected by.
-    fn untouched(&self, name: &str, change: &DeviceChange) -> Option<(Address, Option<PersonPk>)> {
-        let owner = match &change.user {
-            Change::Set(user) => Some(*self.owners.get(user)?),
-            Change::Keep | Change::Clear => None,
-        };
-        let is_new = self.names.contains(name) && self.tokens.contains(&hash(change.token.as_ref()?));
-        check(None, change).ok().filter(|_| is_new).map(|address| (address, owner))
-    }
-}
-
-/// What occurs exactly once.
-fn singles<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> HashSet<T> {
-    let mut seen = HashSet::new();
-    let mut single = HashSet::new();
-    for item in items {
-        if seen.insert(item.clone()) {
-            single.insert(item);
-        } else {
-            single.remove(&item);
-        }
-    }
-    single
-}
-
-async fn numbers(tx: &mut Tx<'_>, app: AppId, names: &HashSet<String>) -> Result<Vec<(String, i64)>> {
-    let list = List::of_texts(names.iter().map(String::as_str));
-    let numbers = fetch_list(tx.conn, NUMBERS, "device", |binds| {
+/// Reads the rows that have these names.
+async fn there(tx: &mut Tx<'_>, app: AppId, changes: &[(String, DeviceChange)]) -> Result<HashMap<String, Option<Device>>> {
+    let list = List::of_texts(names(changes));
+    let rows = fetch(tx.conn, THERE, |binds| {
         binds.push(app.0).push(&list);
     });
-    numbers.await
+    let read = |row| Ok((Cells::new(row, "device", 0).get(1, "name")?, device_row::read(row)?));
+    rows.await?.iter().map(read).collect()
 }
 
-async fn held(tx: &mut Tx<'_>, app: AppId, tokens: &HashSet<TokenHash>) -> Result<Vec<TokenHash>> {
-    let by_hex: HashMap<String, TokenHash> = tokens.iter().map(|hash| (hex(hash), *hash)).collect();
+async fn held(tx: &mut Tx<'_>, app: AppId, crowd: &Crowd<'_>) -> Result<HashSet<TokenHash>> {
+    let by_hex: HashMap<String, TokenHash> = crowd.tokens().map(|hash| (hex(&hash), hash)).collect();
+    if by_hex.is_empty() {
+        return Ok(HashSet::new());
+    }
     let list = List::of_texts(by_hex.keys().map(String::as_str));
     let held: Vec<String> = fetch_list(tx.conn, HELD, "device", |binds| {
         binds.push(app.0).push(&list);
@@ -132,46 +104,65 @@ fn hex(hash: &TokenHash) -> String {
     })
 }
 
-/// The users who have room for all of their new devices; their rows are made where there are none.
-async fn owners(tx: &mut Tx<'_>, app: AppId, more: &HashMap<&String, usize>) -> Result<HashMap<String, PersonPk>> {
-    let people: Vec<(AppId, String)> = more.keys().map(|user| (app, (*user).clone())).collect();
+/// The users who may have more devices; their rows are made where there are none.
+async fn owners(tx: &mut Tx<'_>, app: AppId, crowd: &Crowd<'_>) -> Result<HashMap<String, (PersonPk, usize)>> {
+    let people: Vec<(AppId, String)> = crowd.users().map(|user| (app, user.to_owned())).collect();
+    if people.is_empty() {
+        return Ok(HashMap::new());
+    }
     person::add(tx, &people).await?;
-    let list = List::of_texts(more.keys().map(|user| user.as_str()));
+    let list = List::of_texts(crowd.users());
     let found: Vec<(String, i64, usize)> = fetch_list(tx.conn, OWNERS, "person", |binds| {
         binds.push(app.0).push(&list);
     })
     .await?;
-    let has_room = |user: &String, active: usize| more.get(user).is_some_and(|new| active + new <= MAX_ACTIVE_DEVICES);
-    Ok(found.into_iter().filter(|(user, _, active)| has_room(user, *active)).map(|(user, pk, _)| (user, PersonPk(pk))).collect())
-}
-
-fn fresh(name: String, change: DeviceChange, (address, owner): (Address, Option<PersonPk>), now: i64) -> Device {
-    let user = match &change.user {
-        Change::Set(user) => Some(user.clone()),
-        Change::Keep | Change::Clear => None,
-    };
-    let status = wants(None, &change, Verb::Put).unwrap_or(DeviceStatus::Active);
-    Device { name, user, status, ..changed(None, change, address, owner, (Verb::Put, now)) }
+    Ok(found.into_iter().map(|(user, pk, active)| (user, (PersonPk(pk), active))).collect())
 }
 
 /// Writes new devices and learns their numbers.
 async fn insert(tx: &mut Tx<'_>, app: AppId, devices: &mut [(usize, Device)]) -> Result<()> {
-    let rows: Vec<(&Device, String)> = devices.iter().map(|(_, device)| Ok((device, to_document(&device.tags)?))).collect::<Result<_>>()?;
-    INSERT.execute(tx.conn, &rows, no_lead, |binds, (device, tags)| bind(binds, app, device, tags)).await?;
-    let names = devices.iter().map(|(_, device)| device.name.clone()).collect();
-    let numbers: HashMap<String, i64> = numbers(tx, app, &names).await?.into_iter().collect();
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let one = |binds: &mut Binds, (device, tags): &(&Device, String)| {
+        binds.push(app.0).push(&device.name).push(device.person.map(|person| person.0));
+        bind(binds, device, tags);
+        binds.push(micros(device.updated_at));
+    };
+    INSERT.execute(tx.conn, &with_tags(devices)?, no_lead, one).await?;
+    let list = List::of_texts(devices.iter().map(|(_, device)| device.name.as_str()));
+    let numbers: Vec<(String, i64)> = fetch_list(tx.conn, NUMBERS, "device", |binds| {
+        binds.push(app.0).push(&list);
+    })
+    .await?;
+    let numbers: HashMap<String, i64> = numbers.into_iter().collect();
     for (_, device) in devices {
         device.pk = numbers.get(&device.name).map_or(device.pk, |pk| DevicePk(*pk));
     }
     Ok(())
 }
 
-fn bind(binds: &mut Binds, app: AppId, device: &Device, tags: &str) {
-    binds.push(app.0).push(&device.name).push(device.person.map(|person| person.0)).push(status_text(device.status));
+/// Writes devices that are there.
+async fn change(tx: &mut Tx<'_>, devices: &[(usize, Device)]) -> Result<()> {
+    let one = |binds: &mut Binds, (device, tags): &(&Device, String)| {
+        binds.push(device.pk.0);
+        bind(binds, device, tags);
+    };
+    CHANGE.execute(tx.conn, &with_tags(devices)?, no_lead, one).await?;
+    Ok(())
+}
+
+fn with_tags(devices: &[(usize, Device)]) -> Result<Vec<(&Device, String)>> {
+    devices.iter().map(|(_, device)| Ok((device, to_document(&device.tags)?))).collect()
+}
+
+/// The columns that stand for a device, from its status on.
+fn bind(binds: &mut Binds, device: &Device, tags: &str) {
+    binds.push(status_text(device.status));
     binds.push(device.inactive_reason.map(inactive_reason_text)).push(device.platform.as_str()).push(device.provider.as_str());
     binds.push(device.environment.as_str()).push(token_text(&device.token)).push(device.token_hash.0.as_slice());
     binds.push(micros(device.token_seen_at)).push(permission_text(device.permission)).push(device.timezone.as_deref());
     binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
     binds.push(device.model.as_deref()).push(tags).push(micros(device.created_at)).push(micros(device.updated_at));
-    binds.push(micros(device.last_seen_at)).push(device.version).push(micros(device.updated_at));
+    binds.push(micros(device.last_seen_at)).push(device.version);
 }

@@ -1,7 +1,7 @@
 //! A registration as a write: the device, and what it does to others.
 
 use super::super::device::Registered;
-use super::super::rules::registration::{Address, Verb, apply, check, wants};
+use super::super::rules::registration::{Verb, changed, check, wants};
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch_one};
@@ -13,7 +13,7 @@ use super::person;
 use super::row::{Cells, instant, micros, to_document};
 use super::writer::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};
-use crate::domain::id::{AppId, DevicePk, PersonPk};
+use crate::domain::id::{AppId, DevicePk};
 
 pub(super) const HOLDER: &str =
     "SELECT pk FROM device WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
@@ -53,7 +53,7 @@ pub(super) async fn register(
     };
     let wanted = wants(old.as_ref(), &change, verb);
     let carried = change.token.is_some();
-    let mut device = changed(old.as_ref(), change, address, person, (verb, tx.now));
+    let mut device = changed(old.as_ref(), change, address, person, (verb, instant(tx.now).unwrap_or_default()));
     device.pk = match named {
         Some(pk) => pk,
         None => insert(tx, app, name).await?,
@@ -77,28 +77,6 @@ pub(super) async fn register(
 fn by_name(app: AppId, name: &str) -> impl Fn(&mut Binds) + Send + '_ {
     move |binds| {
         binds.push(app.0).push(name);
-    }
-}
-
-/// The device after the change, before it is settled beside the others.
-pub(super) fn changed(
-    old: Option<&Device>,
-    change: DeviceChange,
-    address: Address,
-    person: Option<PersonPk>,
-    (verb, now): (Verb, i64),
-) -> Device {
-    let seen = seen_at(&change, verb, now);
-    let mut device = apply(old, change, address, person, instant(now).unwrap_or_default());
-    device.last_seen_at = seen.and_then(instant).map_or(device.last_seen_at, |seen| seen.max(device.last_seen_at));
-    device
-}
-
-/// When the phone was seen by this change, if it was.
-fn seen_at(change: &DeviceChange, verb: Verb, now: i64) -> Option<i64> {
-    match &change.imported {
-        Some(imported) => imported.last_seen_at.map(|seen| micros(seen).min(now)),
-        None => (verb == Verb::Put || change.token.is_some()).then_some(now),
     }
 }
 
