@@ -23,9 +23,11 @@ pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
 pub mod retry;
+pub mod segment;
 pub mod staleness;
 pub mod token;
 pub mod token_kind;
+pub mod version;
 pub mod work;
 pub mod zone;
 
