@@ -29,7 +29,11 @@ mod query;
 mod receipts;
 mod request_id;
 mod schema;
+mod segments;
 mod serve;
+mod tags;
+mod topics;
+mod users;
 mod way_in;
 
 use std::net::SocketAddr;

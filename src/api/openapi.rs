@@ -19,7 +19,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
-use super::{Api, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts};
+use super::{
+    Api, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts, segments,
+    topics, users,
+};
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
@@ -35,6 +38,9 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(devices::routes())
         .merge(preferences::routes())
         .merge(contacts::routes())
+        .merge(users::routes())
+        .merge(segments::routes())
+        .merge(topics::routes())
         .merge(categories::routes())
         .merge(lanes::routes())
         .merge(dead_letters::routes())

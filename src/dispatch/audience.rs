@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::directory::{App, CategoryMap};
 use super::job::Job;
 use super::node::Node;
+use super::select::only;
 use crate::domain::Timestamp;
 use crate::store;
 use crate::store::engine::{Answer, Ask};
@@ -80,5 +81,6 @@ fn ask(job: &Job) -> Ask {
         collapse_hash: job.message.collapse.hash,
         token_kind: job.message.notification.push_type.token_kind(),
         peek: false,
+        only: only(&job.message.notification, job.message.start_at),
     }
 }

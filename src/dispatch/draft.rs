@@ -1,12 +1,14 @@
 //! A draft: what a caller asked for, in domain types, before the category's defaults and the checks that need the present.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use crate::domain::push_type::PushType;
+use crate::domain::segment::Segment;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub enum To {
     Devices(Vec<String>),
     /// Every active device of the app.
     All,
+    /// The active devices that it means.
+    Segment(Arc<Segment>),
+    /// The active devices that follow it, themselves or through their user.
+    Topic(String),
     /// Whoever subscribed with the provider, which fans it out.
     Broadcast(Broadcast),
 }
@@ -30,6 +36,8 @@ pub struct Draft {
     pub latest_device_only: bool,
     /// Device names that are left out.
     pub except_devices: Vec<String>,
+    /// Of those devices, only active ones that it means.
+    pub only: Option<Arc<Segment>>,
     /// Its category; must be declared.
     pub category: Option<String>,
     /// The category's, else high, where absent.

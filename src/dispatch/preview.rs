@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::accept;
 use super::directory::App;
 use super::draft::{Draft, Rejected, To};
-use super::explain::{Tally, peek};
+use super::explain::{How, Tally, peek};
 use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::{self, Form};
+use super::select::{only, part, selection};
 use super::validate::{Addresses, Validated, validate};
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
@@ -62,8 +63,9 @@ pub struct RenderedPreview {
 pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
     let categories = node.directory.categories(app.id).await?;
     let (to, token_kind) = (draft.to.clone(), draft.push_type.token_kind());
-    let how = (draft.latest_device_only, token_kind.as_ref());
+    let latest_only = draft.latest_device_only;
     let (_, message) = accept::compose(node, app, draft).await?;
+    let how = || How { latest_only, token_kind: token_kind.clone(), only: only(&message.notification, message.start_at) };
     let work = imagined(app, &message);
     let (mut tally, mut addresses, mut left_out) = (Tally::default(), Addresses::default(), LeftOut::default());
     let mut look = |candidates: Vec<Candidate>| {
@@ -83,21 +85,25 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
         }
     };
     match to {
-        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), how).await?),
-        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), how).await?),
-        To::Broadcast(to) => look(peek(node, app, Targets::Broadcast(to.provider()), how).await?),
-        To::All => {
+        To::Users(names) => look(peek(node, app, Targets::Users(each_once(names)), how()).await?),
+        To::Devices(names) => look(peek(node, app, Targets::Devices(each_once(names)), how()).await?),
+        To::Broadcast(to) => look(peek(node, app, Targets::Broadcast(to.provider()), how()).await?),
+        To::All | To::Segment(_) | To::Topic(_) => {
+            let selection = selection(&message.notification, message.start_at);
+            let limit = part(PAGE, &selection);
             let mut after = 0;
             loop {
-                let devices = node.store.read_devices(app.id, after, PAGE).await?;
-                let Some((last, _)) = devices.last() else { break };
-                after = last.device.0;
+                let scan = node.store.read_devices(app.id, after, limit, &selection).await?;
                 let now = node.now();
                 let (stale, meant): (Vec<_>, Vec<_>) =
-                    devices.into_iter().partition(|(_, seen_at)| app.staleness.leaves_out(*seen_at, now));
+                    scan.devices.into_iter().partition(|member| app.staleness.leaves_out(member.last_seen_at, now));
                 left_out.stale += stale.len() as u64;
-                let pairs = meant.into_iter().map(|(pair, _)| pair).collect();
-                look(peek(node, app, Targets::Pairs(pairs), how).await?);
+                let pairs = meant.into_iter().map(|member| member.pair).collect();
+                look(peek(node, app, Targets::Pairs(pairs), how()).await?);
+                if scan.last {
+                    break;
+                }
+                after = scan.to;
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod receipt;
 mod rules;
 pub mod sqlite;
+pub mod topic;
 
 use async_trait::async_trait;
 
@@ -33,6 +34,7 @@ pub use notification::Notifications;
 pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
+pub use topic::Topics;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +83,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A whole store.
 pub trait Store:
-    Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays
+    Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays + Topics
 {
 }
 
-impl<T: Apps + Categories + DeadLetters + Devices + DeviceTokens + Engine + Keys + Notifications + Pauses + People + Receipts + Replays>
-    Store for T
+impl<T> Store for T where
+    T: Apps
+        + Categories
+        + DeadLetters
+        + Devices
+        + DeviceTokens
+        + Engine
+        + Keys
+        + Notifications
+        + Pauses
+        + People
+        + Receipts
+        + Replays
+        + Topics
 {
 }
 

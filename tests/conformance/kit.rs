@@ -13,7 +13,7 @@ use herald::domain::id::{NotificationId, PersonPk, Target};
 use herald::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey, WorkKind};
 use herald::store::device::Registered;
 use herald::store::engine::{
-    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Sweep, Verdict, day_of,
+    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Selection, Submission, Sweep, Verdict, day_of,
 };
 use herald::store::notification::NotificationView;
 
@@ -172,6 +172,11 @@ impl World {
         taken.pop().unwrap()
     }
 
+    /// Who an audience of all devices takes.
+    pub fn everyone(&self) -> Selection {
+        Selection::everyone(self.now())
+    }
+
     pub fn ask(&self, work: &TakenWork) -> Ask {
         Ask {
             key: work.key,
@@ -183,6 +188,7 @@ impl World {
             collapse_hash: None,
             token_kind: None,
             peek: false,
+            only: None,
         }
     }
 

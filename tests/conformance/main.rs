@@ -33,6 +33,7 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+mod segments;
 #[expect(dead_code, reason = "shared with other test binaries")]
 #[path = "../services/mod.rs"]
 mod services;
@@ -42,6 +43,7 @@ mod stale;
 mod targets;
 mod together;
 mod tokens;
+mod topics;
 mod twin_record;
 mod twin_steps;
 mod twins;
@@ -268,6 +270,18 @@ every_store! {
         what_an_audience_left_out_is_told_and_is_no_target,
         the_longest_unseen_are_deactivated_part_by_part,
         a_stale_device_that_registers_is_active_again;
+    segments:
+        a_segment_takes_those_that_it_means,
+        a_segment_is_the_same_in_parts,
+        large_segments_are_taken,
+        an_expansion_takes_a_segment,
+        of_those_named_only_the_meant_are_targets;
+    topics:
+        a_topic_is_there_from_its_first_follower,
+        a_topic_goes_with_its_subscriptions,
+        topics_are_listed_newest_first,
+        a_topic_takes_its_followers_devices,
+        a_device_whose_user_changes_follows_nothing_of_its_own;
     path:
         a_notification_goes_all_the_way;
 }

@@ -22,6 +22,7 @@ mod runs;
 pub mod state;
 mod targets;
 pub mod tokens;
+pub mod topics;
 mod views;
 mod waiting;
 

@@ -19,6 +19,7 @@ use herald::store::receipt::ReceiptKind;
 use uuid::Uuid;
 
 use super::tokens::TokenRow;
+use super::topics::Member;
 
 /// Everything that is stored.
 #[derive(Clone, Default)]
@@ -41,6 +42,9 @@ pub struct State {
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
     pub pauses: Vec<LanePause>,
+    pub topics: BTreeMap<(AppId, String), TopicRow>,
+    /// The greatest number ever given to a topic.
+    pub last_topic: i64,
     /// The greatest number ever given to a device.
     pub last_device: i64,
     /// The greatest number ever given to a person.
@@ -111,6 +115,14 @@ pub struct Row {
 pub struct DeliveryRow {
     pub delivery: Delivery,
     pub receipts: [Option<Timestamp>; 3],
+}
+
+/// A topic.
+#[derive(Clone, Debug)]
+pub struct TopicRow {
+    pub pk: i64,
+    pub created_at: Timestamp,
+    pub members: BTreeSet<Member>,
 }
 
 /// What was answered under an idempotency key.

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::change::{self, Tags, names_user, token_of_other_provider};
+use super::change::{self, names_user, token_of_other_provider};
 use super::dto::ImportLine;
 use super::token::Allows;
 use crate::api::Api;
@@ -22,6 +22,7 @@ use crate::api::checks::Checks;
 use crate::api::json::{self, Reading};
 use crate::api::problem::{Code, Problem};
 use crate::api::query::Params;
+use crate::api::tags::Tags;
 use crate::dispatch::draft::FieldError;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, DeviceStatus, Imported};

@@ -14,13 +14,14 @@ use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
-use crate::domain::work::{NewWork, Pair, WorkKey};
+use crate::domain::work::{NewWork, WorkKey};
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::device_token::{Addressed, TokenChange};
 use crate::store::engine::{
-    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
+    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, Scan, Selection, StoredNotification, Submission,
+    Sweep, Verdict,
 };
 use crate::store::idempotency::Before;
 use crate::store::key::ApiKey;
@@ -28,9 +29,10 @@ use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilte
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
+use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::{
     Apps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses, People, Receipts,
-    Replays, Result, Store,
+    Replays, Result, Store, Topics,
 };
 
 /// How a call fails.
@@ -163,7 +165,7 @@ around! {
         read_notifications(ids: &[(AppId, NotificationId)]) -> Vec<StoredNotification>;
         read_targets(asks: &[Ask]) -> Vec<Answer>;
         record(record: &Record) -> Recorded;
-        read_page(key: WorkKey, limit: usize) -> Option<AudiencePage>;
+        read_page(key: WorkKey, limit: usize, selection: &Selection) -> Option<AudiencePage>;
         commit_page(key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> bool;
         cancel(app: AppId, id: NotificationId) -> bool;
         pause(app: AppId, id: NotificationId) -> bool;
@@ -171,7 +173,7 @@ around! {
         run_changes(since: Timestamp) -> Vec<RunChange>;
         hasten(app: AppId, id: NotificationId) -> ();
         hand_back(held: &[(WorkKey, i64)]) -> ();
-        read_devices(app: AppId, after: i64, limit: usize) -> Vec<(Pair, Timestamp)>;
+        read_devices(app: AppId, after: i64, limit: usize, selection: &Selection) -> Scan;
         backlog() -> u64;
     }
     Keys {
@@ -203,6 +205,13 @@ around! {
     Receipts {
         receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
         settle_early_receipts() -> usize;
+    }
+    Topics {
+        topics(app: AppId, page: &PageRequest) -> Page<Topic>;
+        topic(app: AppId, name: &str) -> Option<Followed>;
+        follow(app: AppId, topic: &str, follower: &Follower) -> bool;
+        unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+        delete_topic(app: AppId, name: &str) -> bool;
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;

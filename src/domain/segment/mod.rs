@@ -16,7 +16,7 @@ use super::profile::Tags;
 
 pub use facts::Facts;
 pub use json::SegmentError;
-pub use operand::{Moment, Operand};
+pub use operand::{Moment, Operand, as_double};
 
 /// How deep a segment may be: nodes from its root to a leaf.
 pub const MAX_DEPTH: usize = 32;

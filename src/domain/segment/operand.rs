@@ -44,7 +44,7 @@ impl Moment {
 }
 
 /// A number as it is compared.
-pub(crate) fn as_double(number: &Number) -> f64 {
+pub fn as_double(number: &Number) -> f64 {
     // every number that serde_json reads without arbitrary precision is one
     number.as_f64().unwrap_or_default()
 }

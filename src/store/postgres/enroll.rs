@@ -6,6 +6,7 @@ use std::hash::Hash;
 use super::super::Result;
 use super::super::device::Registered;
 use super::super::rules::registration::{Address, Verb, check, wants};
+use super::super::rules::version_key::version_key;
 use super::super::rules::words::{hash, inactive_reason_text, permission_text, status_text, token_text};
 use super::batch::{Binds, fetch};
 use super::person;
@@ -28,15 +29,16 @@ pub(super) const ACTIVE: &str = "SELECT ask.pk, (SELECT count(*) FROM device d W
                                  FROM unnest($1::bigint[]) AS ask (pk)";
 const INSERT: &str = "INSERT INTO device (app, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, \
                       token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, \
-                      version, person_since) \
+                      version, app_version_key, os_version_key, person_since) \
                       SELECT $1, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, token_seen_at, \
                       permission, timezone, locale, app_version, os_version, model, tags::jsonb, created_at, updated_at, last_seen_at, version, \
-                      updated_at \
+                      app_version_key, os_version_key, updated_at \
                       FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[], \
                       $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], \
-                      $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]) AS new (name, person_pk, status, inactive_reason, \
+                      $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::bigint[], $23::text[], \
+                      $24::text[]) AS new (name, person_pk, status, inactive_reason, \
                       platform, provider, environment, token, token_hash, token_seen_at, permission, timezone, locale, app_version, os_version, \
-                      model, tags, created_at, updated_at, last_seen_at, version) RETURNING pk, name";
+                      model, tags, created_at, updated_at, last_seen_at, version, app_version_key, os_version_key) RETURNING pk, name";
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
@@ -206,4 +208,6 @@ fn bind(binds: &mut Binds, app: AppId, rows: &[&Device], tags: &[String]) {
     binds.push(column(rows, |device| device.os_version.as_deref())).push(column(rows, |device| device.model.as_deref()));
     binds.push(tags).push(column(rows, |device| device.created_at)).push(column(rows, |device| device.updated_at));
     binds.push(column(rows, |device| device.last_seen_at)).push(column(rows, |device| device.version));
+    binds.push(column(rows, |device| version_key(device.app_version.as_deref())));
+    binds.push(column(rows, |device| version_key(device.os_version.as_deref())));
 }

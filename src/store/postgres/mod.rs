@@ -35,6 +35,7 @@ mod partitions;
 mod person;
 #[cfg(test)]
 mod plans;
+mod predicate;
 mod prune;
 mod receipt;
 mod recipients;
@@ -44,12 +45,15 @@ mod release;
 mod retention;
 mod row;
 mod schedule;
+mod select;
 mod stale;
 mod tally;
 mod targets;
+mod topic;
 mod tx;
 mod upkeep;
 mod user_deliveries;
+mod version_keys;
 mod waiting;
 mod work;
 

@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 use super::open::{Options, SESSION};
 use super::{
     accept, app, cancel, claim, corrections, dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, facts,
-    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, stale, tally,
-    targets, user_deliveries, waiting, work,
+    history, idempotency, notification, open, person, receipt, recipients, record, register, release, retention, schedule, select, stale,
+    tally, targets, topic, user_deliveries, version_keys, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -63,7 +63,6 @@ const TEXTS: &[&str] = &[
     enroll::HELD,
     enroll::OWNERS,
     enroll::THERE,
-    expand::ACTIVE,
     expand::LOCK,
     expand::MOVE,
     expand::OVER,
@@ -121,6 +120,23 @@ const TEXTS: &[&str] = &[
     targets::RUNS,
     user_deliveries::END,
     user_deliveries::FOUND,
+    select::END,
+    select::FOLLOWERS,
+    select::FOLLOWING,
+    topic::DELETE,
+    topic::EMPTY_OF_DEVICES,
+    topic::EMPTY_OF_PEOPLE,
+    topic::FORGET_DEVICE,
+    topic::KEPT,
+    topic::LIST,
+    topic::LOCKED,
+    topic::NUMBER,
+    topic::ONE,
+    topic::PERSON,
+    topic::REMOVE_DEVICE,
+    topic::REMOVE_PERSON,
+    version_keys::FILL,
+    version_keys::WITHOUT,
     waiting::DEVICES,
     waiting::USERS,
     work::INSERT,

@@ -7,6 +7,7 @@ use std::hash::Hash;
 use super::super::Result;
 use super::super::device::Registered;
 use super::super::rules::registration::{Address, Verb, check, wants};
+use super::super::rules::version_key::version_key;
 use super::super::rules::words::{hash, inactive_reason_text, permission_text, status_text, token_text};
 use super::batch::{Binds, Tuples, fetch_list, no_lead};
 use super::json::List;
@@ -26,9 +27,10 @@ pub(super) const OWNERS: &str = "SELECT json_group_array(json_array(p.name, p.pk
                                  FROM json_each(?2) j CROSS JOIN person p ON p.app = ?1 AND p.name = j.value";
 const INSERT: Tuples = Tuples {
     head: "INSERT INTO device (app, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, \
-           token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, version, person_since) \
+           token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, version, person_since, \
+           app_version_key, os_version_key) \
            VALUES ",
-    width: 23,
+    width: 25,
     tail: "",
 };
 
@@ -174,4 +176,5 @@ fn bind(binds: &mut Binds, app: AppId, device: &Device, tags: &str) {
     binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
     binds.push(device.model.as_deref()).push(tags).push(micros(device.created_at)).push(micros(device.updated_at));
     binds.push(micros(device.last_seen_at)).push(device.version).push(micros(device.updated_at));
+    binds.push(version_key(device.app_version.as_deref())).push(version_key(device.os_version.as_deref()));
 }

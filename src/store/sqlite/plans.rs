@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::batch::Tuples;
 use super::{
     accept, cancel, claim, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, facts, history, idempotency,
-    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, stale, tally, targets,
+    migrations, notification, pause, prune, receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic,
     user_deliveries,
 };
 
@@ -73,6 +73,9 @@ const TEXTS: &[&str] = &[
     release::DUE,
     release::TURN,
     schedule::DUE,
+    select::END,
+    select::FOLLOWERS,
+    select::FOLLOWING,
     stale::DEACTIVATE,
     stale::END,
     tally::DIRECT,
@@ -81,11 +84,37 @@ const TEXTS: &[&str] = &[
     tally::WORK,
     targets::RUNS,
     user_deliveries::END,
+    topic::DEVICE,
+    topic::EMPTY_OF_DEVICES,
+    topic::EMPTY_OF_PEOPLE,
+    topic::FORGET_DEVICE,
+    topic::LIST,
+    topic::NUMBER,
+    topic::ONE,
+    topic::PERSON,
     user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 15] =
-    ["work", "w", "delivery", "d", "notification", "n", "person", "p", "device", "v", "idempotency", "shown", "s", "device_token", "k"];
+const LARGE: [&str; 18] = [
+    "work",
+    "w",
+    "delivery",
+    "d",
+    "notification",
+    "n",
+    "person",
+    "p",
+    "device",
+    "v",
+    "idempotency",
+    "shown",
+    "s",
+    "device_token",
+    "k",
+    "topic_device",
+    "topic_person",
+    "f",
+];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {
     let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(conn).await.unwrap();
