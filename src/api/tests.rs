@@ -2,6 +2,7 @@
 
 mod kit;
 
+mod audiences;
 mod conventions;
 mod device_tokens;
 mod keys;

@@ -76,7 +76,9 @@ mod tests {
         #[test]
         fn each_is_counted_once(numbers in proptest::collection::vec(proptest::option::of(prop_oneof![1..200_i64, 65_500..65_600_i64, 1..i64::MAX]), 0..300)) {
             let mut people = People::default();
-            numbers.iter().for_each(|number| people.add(number.map(PersonPk)));
+            for number in &numbers {
+                people.add(number.map(PersonPk));
+            }
             let expected: HashSet<i64> = numbers.into_iter().flatten().collect();
             prop_assert_eq!(people.known, expected.len() as u64);
         }

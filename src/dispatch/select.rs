@@ -1,5 +1,7 @@
 //! Whom a notification's audience takes, as the store is asked for it.
 
+use std::sync::Arc;
+
 use crate::domain::Timestamp;
 use crate::domain::notification::{Audience, Notification};
 use crate::store::engine::{Only, Selection};
@@ -8,7 +10,7 @@ use crate::store::engine::{Only, Selection};
 pub fn selection(notification: &Notification, start_at: Timestamp) -> Selection {
     let (topic, segment) = match &notification.audience {
         Audience::Topic(topic) => (Some(topic.clone()), None),
-        Audience::Segment(segment) => (None, Some(segment.clone())),
+        Audience::Segment(segment) => (None, Some(Arc::clone(segment))),
         Audience::All | Audience::Named | Audience::Broadcast(_) => (None, None),
     };
     let segments = segment.into_iter().chain(notification.only.clone()).collect();

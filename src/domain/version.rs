@@ -83,7 +83,9 @@ impl Version {
                     Stage::Final => key.push('2'),
                     Stage::Pre(parts) => {
                         key.push('1');
-                        parts.iter().for_each(|part| part.put(&mut key));
+                        for part in parts {
+                            part.put(&mut key);
+                        }
                     }
                 }
             }

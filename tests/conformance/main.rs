@@ -308,6 +308,7 @@ mod embedded {
         the_schema_can_be_made_without_a_daemon,
         what_is_no_database_is_refused,
         an_unreadable_row_is_named,
+        versions_that_were_there_before_get_their_keys,
         the_log_stays_short;
     }
 }

@@ -116,9 +116,8 @@ fn leaf() -> BoxedStrategy<Value> {
         let exists = any::<bool>().prop_map(move |is| json!({"field": field, "op": "exists", "value": is}));
         prop_oneof![4 => compare, 1 => list, 1 => exists].boxed()
     }
-    let boxed = |value: BoxedStrategy<Value>| value;
     let platform = proptest::sample::select(vec![json!("ios"), json!("android"), json!("web")]);
-    let columns = ["locale", "timezone", "model"].map(|field| tests(field, &ORDERED, boxed(text().boxed())));
+    let columns = ["locale", "timezone", "model"].map(|field| tests(field, &ORDERED, text().boxed()));
     let version = || proptest::sample::select(versions()).prop_map(Value::from).boxed();
     let prefix = (proptest::sample::select(vec!["platform", "locale", "timezone", "model", "app_version", "os_version"]), text())
         .prop_map(|(field, start)| json!({"field": field, "op": "prefix", "value": start}));

@@ -1,6 +1,7 @@
 //! Topics: who follows them, and who is taken.
 
 use herald::store::PageRequest;
+use herald::store::device::DeviceFilter;
 use herald::store::engine::Selection;
 use herald::store::topic::{Followed, Follower, Topic};
 
@@ -26,7 +27,7 @@ async fn counts(world: &World, topic: &str) -> Option<(u64, u64)> {
 /// The devices that a topic takes, by name, in parts of `limit`.
 async fn taken(world: &World, topic: &str, limit: usize) -> Vec<String> {
     let selection = Selection { topic: Some(topic.to_owned()), ..world.everyone() };
-    let all = world.store().devices(world.app, &Default::default(), &PageRequest { limit: 100, after: None }).await.unwrap().items;
+    let all = world.store().devices(world.app, &DeviceFilter::default(), &PageRequest { limit: 100, after: None }).await.unwrap().items;
     let (mut names, mut after) = (Vec::new(), 0);
     loop {
         let scan = world.store().read_devices(world.app, after, limit, &selection).await.unwrap();
@@ -90,7 +91,7 @@ pub async fn topics_are_listed_newest_first(world: &mut World) {
     let mut after = None;
     loop {
         let page = world.store().topics(world.app, &PageRequest { limit: 2, after }).await.unwrap();
-        names.push(page.items.into_iter().map(|topic| topic.name).collect::<Vec<_>>().join(""));
+        names.push(page.items.into_iter().map(|topic| topic.name).collect::<String>());
         after = page.next;
         if after.is_none() {
             break;

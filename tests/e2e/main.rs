@@ -45,6 +45,7 @@ mod quiet_hours;
 mod receipts;
 mod reload;
 mod schedule;
+mod segments;
 mod simulator;
 mod slow;
 mod stale;

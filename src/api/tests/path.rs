@@ -147,6 +147,7 @@ impl WayIn for FakePath {
     }
 
     async fn count_segment(&self, _: AppId, _: Segment) -> Result<Meant, Rejected> {
+        self.store.ping().await?;
         Ok(Meant { devices: 3, users: 2 })
     }
 

@@ -115,17 +115,10 @@ impl Parser {
 
     fn leaf(&mut self, members: &Map<String, Value>, path: &str) -> Option<Leaf> {
         self.leaves += 1;
-        let field = match members.get("field").and_then(Value::as_str).map(Field::parse) {
-            Some(Some(field)) => Some(field),
-            Some(None) | None => {
-                self.refuse(
-                    format!("{path}.field"),
-                    "invalid",
-                    format!("must be one of {}, tags.<name>, user.tags.<name>", Field::words()),
-                );
-                None
-            }
-        };
+        let field = members.get("field").and_then(Value::as_str).and_then(Field::parse);
+        if field.is_none() {
+            self.refuse(format!("{path}.field"), "invalid", format!("must be one of {}, tags.<name>, user.tags.<name>", Field::words()));
+        }
         let op = self.required(members, "op", path)?;
         let value = self.required(members, "value", path)?;
         let field = field?;

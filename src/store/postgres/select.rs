@@ -59,16 +59,13 @@ pub(super) async fn scan(
         Some(topic) if has_few_followers(conn, topic, limit).await? => Some(topic),
         _ => None,
     };
-    let (part, end) = match few {
-        Some(topic) => {
-            let list = following(conn, topic, (after, hi), limit).await?;
-            let end = list.last().copied().filter(|_| list.len() >= limit);
-            (Part::List(list), end)
-        }
-        None => {
-            let end = end(conn, app, (after, hi), limit).await?;
-            (Part::Range { after, to: end.unwrap_or(hi) }, end)
-        }
+    let (part, end) = if let Some(topic) = few {
+        let list = following(conn, topic, (after, hi), limit).await?;
+        let end = list.last().copied().filter(|_| list.len() >= limit);
+        (Part::List(list), end)
+    } else {
+        let end = end(conn, app, (after, hi), limit).await?;
+        (Part::Range { after, to: end.unwrap_or(hi) }, end)
     };
     let devices = members(conn, app, part, (topic.filter(|_| few.is_none()), selection)).await?;
     Ok(Scan { devices, to: end.unwrap_or(hi), last: end.is_none() })

@@ -9,22 +9,29 @@ use super::fault::fault;
 use super::row::Cells;
 
 /// Locked, so that a phone that registers meanwhile is not overwritten.
-pub(super) const WITHOUT: &str = "SELECT pk, app_version, os_version FROM device WHERE (app_version IS NOT NULL AND app_version_key IS NULL) \
-                                  OR (os_version IS NOT NULL AND os_version_key IS NULL) ORDER BY pk LIMIT $1 FOR UPDATE";
+pub(super) const WITHOUT: &str = "SELECT pk, app_version, os_version FROM device WHERE pk > $2 AND ((app_version IS NOT NULL AND app_version_key IS NULL) \
+                                  OR (os_version IS NOT NULL AND os_version_key IS NULL)) ORDER BY pk LIMIT $1 FOR UPDATE";
 pub(super) const FILL: &str = "UPDATE device d SET app_version_key = new.app, os_version_key = new.os \
                                FROM unnest($1::bigint[], $2::text[], $3::text[]) AS new (pk, app, os) WHERE d.pk = new.pk";
 
 /// Makes them, part by part. Several nodes may do so at the same time.
 pub(super) async fn fill(conn: &mut PgConnection) -> Result<()> {
+    let mut after = 0;
     loop {
         let mut tx = conn.begin().await.map_err(fault)?;
         let rows = fetch(&mut tx, WITHOUT, |binds| {
-            binds.push(count(PART));
+            binds.push(count(PART)).push(after);
         })
         .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let Some(last) = rows.last() else {
+            if after == 0 {
+                return Ok(());
+            }
+            // what another node was just at is done by now, or left to this one
+            after = 0;
+            continue;
+        };
+        after = Cells::new(last, "device", 0).get(0, "pk")?;
         let (mut pks, mut apps, mut systems) = (Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
             let cells = Cells::new(row, "device", 0);

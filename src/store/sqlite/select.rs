@@ -7,9 +7,9 @@ use std::collections::HashSet;
 
 use sqlx::SqliteConnection;
 
-use super::super::Result;
 use super::super::engine::{Member, Only, Scan, Selection};
 use super::super::rules::predicate::{Predicate, all_of, compile};
+use super::super::{Error, Result};
 use super::batch::{Binds, fetch, fetch_list_made, fetch_one};
 use super::json::List;
 use super::predicate::{self, Sqlite};
@@ -58,16 +58,13 @@ pub(super) async fn scan(
         Some(topic) if has_few_followers(conn, topic, limit).await? => Some(topic),
         _ => None,
     };
-    let (part, end) = match few {
-        Some(topic) => {
-            let list = following(conn, topic, (after, hi), limit).await?;
-            let end = list.last().copied().filter(|_| list.len() >= limit);
-            (Part::List(list), end)
-        }
-        None => {
-            let end = end(conn, app, (after, hi), limit).await?;
-            (Part::Range { after, to: end.unwrap_or(hi) }, end)
-        }
+    let (part, end) = if let Some(topic) = few {
+        let list = following(conn, topic, (after, hi), limit).await?;
+        let end = list.last().copied().filter(|_| list.len() >= limit);
+        (Part::List(list), end)
+    } else {
+        let end = end(conn, app, (after, hi), limit).await?;
+        (Part::Range { after, to: end.unwrap_or(hi) }, end)
     };
     let devices = members(conn, app, &part, (topic.filter(|_| few.is_none()), selection)).await?;
     Ok(Scan { devices, to: end.unwrap_or(hi), last: end.is_none() })
@@ -112,6 +109,9 @@ async fn end(conn: &mut SqliteConnection, app: AppId, (after, hi): (i64, i64), l
     row.await?.map(|row| Cells::new(&row, "device", 0).get(0, "pk")).transpose()
 }
 
+/// Device, person, zone, last seen.
+type Row = (i64, Option<i64>, Option<String>, i64);
+
 async fn members(
     conn: &mut SqliteConnection,
     app: AppId,
@@ -130,12 +130,11 @@ async fn members(
         };
         predicate::bind(binds, &values);
     };
-    type Row = (i64, Option<i64>, Option<String>, i64);
     let mut rows: Vec<Row> = fetch_list_made(conn, format!("{MEMBERS}{from}{text}"), "device", bind).await?;
     rows.sort_unstable_by_key(|(pk, ..)| *pk);
     let member = |(pk, person, zone, seen): Row| {
-        let last_seen_at =
-            instant(seen).ok_or(super::super::Error::Unreadable { table: "device", column: "last_seen_at", row: pk.to_string() })?;
+        let unreadable = || Error::Unreadable { table: "device", column: "last_seen_at", row: pk.to_string() };
+        let last_seen_at = instant(seen).ok_or_else(unreadable)?;
         Ok(Member { pair: Pair { device: DevicePk(pk), person: person.map(PersonPk) }, zone, last_seen_at })
     };
     rows.into_iter().map(member).collect()
