@@ -42,8 +42,8 @@ async fn reached(dev: &Dev, to: &Value) -> Vec<String> {
     devices
 }
 
-fn leaf(field: &str, op: &str, value: Value) -> Value {
-    json!({"field": field, "op": op, "value": value})
+fn leaf(field: &str, op: &str, value: impl Into<Value>) -> Value {
+    json!({"field": field, "op": op, "value": Into::<Value>::into(value)})
 }
 
 #[tokio::test]
