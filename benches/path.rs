@@ -140,6 +140,7 @@ fn draft(to: To) -> Draft {
         to,
         latest_device_only: false,
         except_devices: Vec::new(),
+        only: None,
         category: None,
         priority: Some(Priority::High),
         content: Content {

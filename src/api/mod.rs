@@ -30,8 +30,12 @@ mod query;
 mod receipts;
 mod request_id;
 mod schema;
+mod segments;
 mod serve;
+mod tags;
 mod templates;
+mod topics;
+mod users;
 mod way_in;
 
 use std::net::SocketAddr;

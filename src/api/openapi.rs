@@ -21,7 +21,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
     Api, analytics, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts,
-    templates,
+    segments, templates, topics, users,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
@@ -39,6 +39,9 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(devices::routes())
         .merge(preferences::routes())
         .merge(contacts::routes())
+        .merge(users::routes())
+        .merge(segments::routes())
+        .merge(topics::routes())
         .merge(categories::routes())
         .merge(templates::routes())
         .merge(lanes::routes())

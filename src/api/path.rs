@@ -38,6 +38,8 @@ names! {
     CategoryId, "id", check_category_id;
     /// `{template}`
     TemplateId, "id", check_category_id;
+    /// `{topic}`
+    TopicId, "topic", check_category_id;
 }
 
 /// `{device_id}` and `{kind}` of one of a device's other addresses.
@@ -53,6 +55,23 @@ impl FromRequestParts<Api> for DeviceTokenPath {
         check_device_id(&device).map_err(|error| Problem::invalid_field("device_id", "invalid", error.to_string()))?;
         let kind = TokenKind::parse(&kind).map_err(|error| Problem::invalid_field("kind", "invalid", error.to_string()))?;
         Ok(Self(device, kind))
+    }
+}
+
+/// `{topic}` and `{device_id}` (`DEVICE`) or `{user_id}` of a subscription.
+pub(super) struct FollowerPath<const DEVICE: bool>(pub(super) String, pub(super) String);
+
+impl<const DEVICE: bool> FromRequestParts<Api> for FollowerPath<DEVICE> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let (field, check): (_, fn(&str) -> _) = if DEVICE { ("device_id", check_device_id) } else { ("user_id", check_user_id) };
+        let Ok(Path((topic, follower))) = parts.extract::<Path<(String, String)>>().await else {
+            return Err(Problem::invalid_field(field, "invalid", "must be percent-encoded UTF-8"));
+        };
+        check_category_id(&topic).map_err(|error| Problem::invalid_field("topic", "invalid", error.to_string()))?;
+        check(&follower).map_err(|error: NameError| Problem::invalid_field(field, "invalid", error.to_string()))?;
+        Ok(Self(topic, follower))
     }
 }
 

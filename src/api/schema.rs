@@ -1,8 +1,12 @@
 //! The contract's fixed words and formats as OpenAPI schemas, for types of the domain, which knows no OpenAPI.
 
+mod segment;
+
 use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
+
+pub(crate) use self::segment::Segment;
 
 macro_rules! word_schemas {
     ($($(#[doc = $doc:literal])* $name:ident = [$($word:literal),* $(,)?];)*) => {

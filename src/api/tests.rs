@@ -3,6 +3,7 @@
 mod kit;
 
 mod analytics;
+mod audiences;
 mod conventions;
 mod device_tokens;
 mod imports;

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, Rejected};
-use crate::dispatch::handle::{Dispatch, Explained, LaneView, Preview, Question};
+use crate::dispatch::handle::{Dispatch, Explained, LaneView, Meant, Preview, Question};
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId};
+use crate::domain::segment::Segment;
 use crate::store;
 use crate::store::engine::{Submission, Verdict};
 
@@ -39,6 +40,8 @@ pub(super) trait WayIn: Send + Sync {
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error>;
 
     async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected>;
+
+    async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected>;
 
     async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected>;
 
@@ -86,6 +89,10 @@ impl WayIn for Path {
 
     async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
         self.0.preview(app, draft, ask).await
+    }
+
+    async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected> {
+        self.0.count_segment(app, segment).await
     }
 
     async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {

@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use super::directory::App;
 use super::draft::{Draft, FieldError, Rejected, To};
-use super::explain::peek;
+use super::explain::{How, peek};
 use super::message::Message;
 use super::node::Node;
 use super::render::{self, Form, Unrendered};
+use super::select::only;
 use super::template::Addressee;
 use super::trial::{self, sample};
 use crate::domain::Timestamp;
@@ -96,10 +97,13 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         audience: match &draft.to {
             To::Users(_) | To::Devices(_) => Audience::Named,
             To::All => Audience::All,
+            To::Segment(segment) => Audience::Segment(Arc::clone(segment)),
+            To::Topic(topic) => Audience::Topic(topic.clone()),
             To::Broadcast(broadcast) => Audience::Broadcast(broadcast.clone()),
         },
         latest_device_only: draft.latest_device_only,
         except_devices: draft.except_devices,
+        only: draft.only,
         category: draft.category,
         priority: draft.priority.or(category.and_then(|category| category.priority)).unwrap_or(Priority::High),
         content: draft.content,
@@ -134,7 +138,7 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
     if notification.test {
         let named = match to {
             To::Users(names) | To::Devices(names) => names.len(),
-            To::All | To::Broadcast(_) => usize::MAX,
+            To::All | To::Segment(_) | To::Topic(_) | To::Broadcast(_) => usize::MAX,
         };
         if named > MAX_TEST {
             errors.push(FieldError::invalid("test", "a test goes to at most 20 named users or devices"));
@@ -158,9 +162,15 @@ async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To)
         To::Users(names) => Targets::Users(names.clone()),
         To::Devices(names) => Targets::Devices(names.clone()),
         // refused whatever its size
-        To::All | To::Broadcast(_) => return Ok(()),
+        To::All | To::Segment(_) | To::Topic(_) | To::Broadcast(_) => return Ok(()),
     };
-    let mut devices = peek(node, app, targets, (notification.latest_device_only, None, false)).await?;
+    let how = How {
+        latest_only: notification.latest_device_only,
+        token_kind: None,
+        only: only(notification, notification.accepted_at),
+        facts: false,
+    };
+    let mut devices = peek(node, app, targets, how).await?;
     devices.retain(|candidate| candidate.recipient.as_ref().is_some_and(|device| !notification.except_devices.contains(&device.name)));
     if devices.len() <= MAX_TEST {
         return Ok(());
@@ -196,9 +206,13 @@ fn write(
 ) -> Result<NewNotification, Rejected> {
     let now = notification.accepted_at;
     let (start_at, expires_at) = span(notification, now);
-    let narrowed = Narrowed { latest_only: notification.latest_device_only, except: notification.except_devices.iter().cloned().collect() };
+    let narrowed = Narrowed {
+        latest_only: notification.latest_device_only,
+        except: notification.except_devices.iter().cloned().collect(),
+        only: notification.only.clone(),
+    };
     let chunks = chunks(to, &narrowed.except);
-    let fan_out = chunks.len() > 1 || notification.audience == Audience::All;
+    let fan_out = chunks.len() > 1 || notification.audience.is_taken();
     let stream = match (notification.priority, fan_out) {
         (Priority::High | Priority::Critical, _) => Stream::High,
         (Priority::Normal, true) => Stream::Bulk,
@@ -206,7 +220,7 @@ fn write(
     };
     let work = chunks.into_iter().map(|targets| NewWork {
         id: node.ids.work(),
-        kind: if notification.audience == Audience::All { WorkKind::Expand } else { WorkKind::Send },
+        kind: if notification.audience.is_taken() { WorkKind::Expand } else { WorkKind::Send },
         stream,
         fan_out,
         targets,
@@ -245,7 +259,7 @@ fn chunks(to: To, except: &BTreeSet<String>) -> Vec<Targets> {
     match to {
         To::Users(names) => cut(names, Targets::Users),
         To::Devices(names) => cut(names.into_iter().filter(|name| !except.contains(name)).collect(), Targets::Devices),
-        To::All => vec![Targets::Pairs(Vec::new())],
+        To::All | To::Segment(_) | To::Topic(_) => vec![Targets::Pairs(Vec::new())],
         To::Broadcast(broadcast) => vec![Targets::Broadcast(broadcast.provider())],
     }
 }

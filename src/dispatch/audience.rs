@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::directory::{App, CategoryMap};
 use super::job::Job;
 use super::node::Node;
+use super::select::only;
 use crate::domain::Timestamp;
 use crate::store;
 use crate::store::engine::{Answer, Ask};
@@ -81,5 +82,6 @@ fn ask(job: &Job) -> Ask {
         token_kind: job.message.notification.push_type.token_kind(),
         facts: job.message.uses().people(),
         peek: false,
+        only: only(&job.message.notification, job.message.start_at),
     }
 }

@@ -1,6 +1,7 @@
 //! A draft: what a caller asked for, in domain types, before the category's defaults and the checks that need the present.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
@@ -8,6 +9,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use crate::domain::pace::Pace;
 use crate::domain::push_type::PushType;
+use crate::domain::segment::Segment;
 use crate::domain::template::UsedTemplate;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
@@ -19,6 +21,10 @@ pub enum To {
     Devices(Vec<String>),
     /// Every active device of the app.
     All,
+    /// The active devices that it means.
+    Segment(Arc<Segment>),
+    /// The active devices that follow it, themselves or through their user.
+    Topic(String),
     /// Whoever subscribed with the provider, which fans it out.
     Broadcast(Broadcast),
 }
@@ -32,6 +38,8 @@ pub struct Draft {
     pub latest_device_only: bool,
     /// Device names that are left out.
     pub except_devices: Vec<String>,
+    /// Of those devices, only active ones that it means.
+    pub only: Option<Arc<Segment>>,
     /// Its category; must be declared.
     pub category: Option<String>,
     /// The category's, else high, where absent.

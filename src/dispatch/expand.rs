@@ -7,10 +7,11 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::directory::App;
-use super::explain::peek;
+use super::explain::{How, peek};
 use super::job::Job;
 use super::node::Node;
 use super::outage::tell;
+use super::select::{part, selection};
 use crate::domain::Timestamp;
 use crate::domain::decision::Push;
 use crate::domain::due;
@@ -44,13 +45,15 @@ async fn pages(node: &Node, job: &Job) -> Result<(), store::Error> {
         return Ok(());
     };
     let excepted = excepted(node, &app, job).await?;
+    let selection = selection(&job.message.notification, job.message.start_at);
+    let limit = part(PAGE, &selection);
     loop {
         match node.stopped.get(job.message.id) {
             Some(RunStatus::Paused) => return node.heard(node.store.hand_back(&[(key, job.work.epoch)]).await),
             Some(_) => return Ok(()),
             None => {}
         }
-        let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, PAGE)).await? else { return Ok(()) };
+        let Some(mut page) = node.read(job.deadline(), || node.store.read_page(key, limit, &selection)).await? else { return Ok(()) };
         page.devices.retain(|member| !excepted.contains(&member.pair.device));
         leave_out_stale(&app, &mut page, node.now());
         let chunks = cut(node, &app, job, &page);
@@ -71,7 +74,7 @@ async fn excepted(node: &Node, app: &App, job: &Job) -> Result<HashSet<DevicePk>
     if names.is_empty() {
         return Ok(HashSet::new());
     }
-    let candidates = peek(node, app, Targets::Devices(names.clone()), (false, None, false)).await?;
+    let candidates = peek(node, app, Targets::Devices(names.clone()), How::default()).await?;
     Ok(candidates.into_iter().filter_map(|candidate| candidate.target.as_device()).collect())
 }
 

@@ -23,7 +23,7 @@ use crate::domain::reason::SuppressReason;
 use crate::domain::token_kind::TokenKind;
 use crate::domain::work::{Targets, WorkKey};
 use crate::domain::zone::effective_zone;
-use crate::store::engine::{Ask, Candidate, Recipient};
+use crate::store::engine::{Ask, Candidate, Only, Recipient};
 
 /// Whom an explanation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub async fn explain(node: &Node, app: &App, question: &Question) -> Result<Opti
         Who::User(name) => Targets::Users(vec![name.clone()]),
         Who::Device(name) => Targets::Devices(vec![name.clone()]),
     };
-    let candidates = peek(node, app, targets, (false, None, false)).await?;
+    let candidates = peek(node, app, targets, How::default()).await?;
     if let Who::Device(name) = &question.who
         && candidates.iter().all(|candidate| candidate.recipient.is_none())
     {
@@ -135,17 +135,29 @@ fn capped(told: Explained) -> Explained {
     Explained { decision: words::Verdict::Suppress.as_str(), reason, ..told }
 }
 
+/// How targets are looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct How {
+    /// Each user's latest seen device only.
+    pub(super) latest_only: bool,
+    /// Of which of a device's addresses; `None`: the ordinary one.
+    pub(super) token_kind: Option<TokenKind>,
+    /// Which of the devices that are named are meant.
+    pub(super) only: Option<Only>,
+    /// With what templates show of people.
+    pub(super) facts: bool,
+}
+
 /// Targets as they are now, without making rows for names that are unknown.
 pub(super) async fn peek(
     node: &Node,
     app: &App,
     targets: Targets,
-    (latest_only, token_kind, facts): (bool, Option<&TokenKind>, bool),
+    How { latest_only, token_kind, only, facts }: How,
 ) -> Result<Vec<Candidate>, crate::store::Error> {
     let key = WorkKey { app: app.id, notification: NotificationId(uuid::Uuid::nil()), work: WorkId(0) };
-    let token_kind = token_kind.cloned();
     let (accepted_at, day, check_deliveries, collapse_hash) = (node.now(), 0, false, None);
-    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, facts, peek: true };
+    let ask = Ask { key, targets, latest_only, accepted_at, day, check_deliveries, collapse_hash, token_kind, facts, peek: true, only };
     Ok(node.store.read_targets(&[ask]).await?.into_iter().flat_map(|answer| answer.candidates).collect())
 }
 

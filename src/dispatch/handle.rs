@@ -20,12 +20,14 @@ use super::lane::{Condition, Flow, LaneKey, Pause, Service, Standing, environmen
 use super::node::{LAST_MOMENT, Node, Parts};
 pub use super::preview::{Preview, RenderedPreview};
 use super::role::Roles;
+pub use super::segment::Meant;
 pub use super::validate::Validated;
-use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, stale, stop, worker};
+use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, segment, stale, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId};
+use crate::domain::segment::Segment;
 use crate::store;
 use crate::store::engine::{RunStatus, Submission, Verdict};
 
@@ -146,6 +148,11 @@ impl Dispatch {
     /// What a draft would come to, and with `ask` what providers say of it. Nothing is written.
     pub async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
         preview::preview(&self.node, &*self.app(app)?, draft, ask).await
+    }
+
+    /// How many a segment means now.
+    pub async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected> {
+        Ok(segment::count(&self.node, &*self.app(app)?, segment).await?)
     }
 
     /// What the gate would decide, per device; `None` where a named device is unknown.

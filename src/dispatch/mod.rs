@@ -36,6 +36,8 @@ pub mod recorder;
 pub mod render;
 pub mod role;
 pub mod scheduler;
+pub mod segment;
+pub mod select;
 pub mod send;
 pub mod stale;
 pub mod stop;

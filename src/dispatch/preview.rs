@@ -6,11 +6,12 @@ use super::accept;
 use super::caps::{cap_of, foretell};
 use super::directory::App;
 use super::draft::{Draft, Rejected, To};
-use super::explain::{Tally, peek};
+use super::explain::{How, Tally, peek};
 use super::message::Message;
 use super::node::Node;
 use super::plan::{self, Context, Step};
 use super::render::{self, Form};
+use super::select::{only, part, selection};
 use super::validate::{Addresses, Validated, validate};
 use crate::domain::broadcast::Broadcast;
 use crate::domain::category::Category;
@@ -68,7 +69,8 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
     let (to, token_kind) = (draft.to.clone(), draft.push_type.token_kind());
     let latest_only = draft.latest_device_only;
     let (_, message) = accept::compose(node, app, draft).await?;
-    let how = (latest_only, token_kind.as_ref(), message.uses().people());
+    let facts = message.uses().people();
+    let how = || How { latest_only, token_kind: token_kind.clone(), only: only(&message.notification, message.start_at), facts };
     let work = imagined(app, &message);
     let mut look = Look {
         node,
@@ -81,21 +83,25 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, ask: bool) -> Result<
     };
     let mut left_out = LeftOut::default();
     match to {
-        To::Users(names) => look.at(peek(node, app, Targets::Users(each_once(names)), how).await?).await?,
-        To::Devices(names) => look.at(peek(node, app, Targets::Devices(each_once(names)), how).await?).await?,
-        To::Broadcast(to) => look.at(peek(node, app, Targets::Broadcast(to.provider()), how).await?).await?,
-        To::All => {
+        To::Users(names) => look.at(peek(node, app, Targets::Users(each_once(names)), how()).await?).await?,
+        To::Devices(names) => look.at(peek(node, app, Targets::Devices(each_once(names)), how()).await?).await?,
+        To::Broadcast(to) => look.at(peek(node, app, Targets::Broadcast(to.provider()), how()).await?).await?,
+        To::All | To::Segment(_) | To::Topic(_) => {
+            let selection = selection(&message.notification, message.start_at);
+            let limit = part(PAGE, &selection);
             let mut after = 0;
             loop {
-                let devices = node.store.read_devices(app.id, after, PAGE).await?;
-                let Some((last, _)) = devices.last() else { break };
-                after = last.device.0;
+                let scan = node.store.read_devices(app.id, after, limit, &selection).await?;
                 let now = node.now();
                 let (stale, meant): (Vec<_>, Vec<_>) =
-                    devices.into_iter().partition(|(_, seen_at)| app.staleness.leaves_out(*seen_at, now));
+                    scan.devices.into_iter().partition(|member| app.staleness.leaves_out(member.last_seen_at, now));
                 left_out.stale += stale.len() as u64;
-                let pairs = meant.into_iter().map(|(pair, _)| pair).collect();
-                look.at(peek(node, app, Targets::Pairs(pairs), how).await?).await?;
+                let pairs = meant.into_iter().map(|member| member.pair).collect();
+                look.at(peek(node, app, Targets::Pairs(pairs), how()).await?).await?;
+                if scan.last {
+                    break;
+                }
+                after = scan.to;
             }
         }
     }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) fn sample(to: &To) -> Vec<String> {
     match to {
         To::Users(names) => names.iter().take(TRIED).cloned().collect(),
-        To::Devices(_) | To::All | To::Broadcast(_) => Vec::new(),
+        To::Devices(_) | To::All | To::Segment(_) | To::Topic(_) | To::Broadcast(_) => Vec::new(),
     }
 }
 

@@ -227,6 +227,27 @@ pub enum TagChange {
     Merge(BTreeMap<String, serde_json::Value>),
 }
 
+impl TagChange {
+    /// The tags after the change.
+    pub fn over(self, old: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
+        match self {
+            Self::Keep => old,
+            Self::Replace(new) => new,
+            Self::Merge(patch) => {
+                let mut merged = old;
+                for (name, value) in patch {
+                    if value.is_null() {
+                        merged.remove(&name);
+                    } else {
+                        merged.insert(name, value);
+                    }
+                }
+                merged
+            }
+        }
+    }
+}
+
 /// One registration of a device, checked: what PUT, PATCH and an import line come to.
 ///
 /// `platform` and `token` are needed where the device is new; for an existing device absent means unchanged.

@@ -26,10 +26,12 @@ pub mod quiet_hours;
 pub mod reason;
 pub mod records;
 pub mod retry;
+pub mod segment;
 pub mod staleness;
 pub mod template;
 pub mod token;
 pub mod token_kind;
+pub mod version;
 pub mod work;
 pub mod zone;
 

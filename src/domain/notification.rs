@@ -1,6 +1,7 @@
 //! A notification: one message and its audience, accepted once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use super::content::Content;
 use super::device::Platform;
 use super::pace::Pace;
 use super::push_type::PushType;
+use super::segment::Segment;
 use super::template::UsedTemplate;
 
 /// How urgent a notification is, for the provider and for Herald's own queues.
@@ -87,8 +89,22 @@ pub enum Audience {
     Named,
     /// Every active device of the app.
     All,
+    /// The active devices that it means when the notification begins.
+    Segment(Arc<Segment>),
+    /// The active devices that follow it when the notification begins, themselves or through their user.
+    Topic(String),
     /// Whoever subscribed with the provider, which fans it out: one delivery, without a device.
     Broadcast(Broadcast),
+}
+
+impl Audience {
+    /// Whether it is told by what devices are, and taken page by page.
+    pub fn is_taken(&self) -> bool {
+        match self {
+            Self::All | Self::Segment(_) | Self::Topic(_) => true,
+            Self::Named | Self::Broadcast(_) => false,
+        }
+    }
 }
 
 /// RFC 7396 patches over what was rendered, by provider.
@@ -126,6 +142,9 @@ pub struct Notification {
     /// Device names that are left out.
     #[serde(default)]
     pub except_devices: Vec<String>,
+    /// Of the audience's devices, only those that it means when the notification begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Arc<Segment>>,
     /// The category, declared.
     pub category: Option<String>,
     /// How urgent.

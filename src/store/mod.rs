@@ -20,6 +20,7 @@ pub mod receipt;
 mod rules;
 pub mod sqlite;
 pub mod template;
+pub mod topic;
 
 use async_trait::async_trait;
 
@@ -39,6 +40,7 @@ pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
 pub use template::Templates;
+pub use topic::Topics;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +104,7 @@ pub trait Store:
     + Receipts
     + Replays
     + Templates
+    + Topics
 {
 }
 
@@ -120,7 +123,8 @@ impl<
         + People
         + Receipts
         + Replays
-        + Templates,
+        + Templates
+        + Topics,
 > Store for T
 {
 }

@@ -13,7 +13,7 @@ use herald::domain::id::{NotificationId, PersonPk, Target};
 use herald::domain::work::{NewWork, Pair, Stream, TakenWork, Targets, WorkKey, WorkKind};
 use herald::store::device::Registered;
 use herald::store::engine::{
-    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Submission, Sweep, Terms, Verdict, day_of,
+    Answer, Ask, Finished, Item, ItemVerdict, Narrowed, NewNotification, Record, Room, Selection, Submission, Sweep, Terms, Verdict, day_of,
 };
 use herald::store::notification::NotificationView;
 
@@ -175,6 +175,11 @@ impl World {
         taken.pop().unwrap()
     }
 
+    /// Who an audience of all devices takes.
+    pub fn everyone(&self) -> Selection {
+        Selection::everyone(self.now())
+    }
+
     pub fn ask(&self, work: &TakenWork) -> Ask {
         Ask {
             key: work.key,
@@ -187,6 +192,7 @@ impl World {
             token_kind: None,
             facts: false,
             peek: false,
+            only: None,
         }
     }
 

@@ -37,6 +37,7 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+mod segments;
 #[expect(dead_code, reason = "shared with other test binaries")]
 #[path = "../services/mod.rs"]
 mod services;
@@ -47,6 +48,7 @@ mod targets;
 mod templates;
 mod together;
 mod tokens;
+mod topics;
 mod twin_record;
 mod twin_steps;
 mod twins;
@@ -304,6 +306,18 @@ every_store! {
         the_newest_template_is_listed_first,
         of_many_who_store_a_template_none_has_the_version_of_another,
         what_templates_show_of_people_is_read_where_it_is_asked_for;
+    segments:
+        a_segment_takes_those_that_it_means,
+        a_segment_is_the_same_in_parts,
+        large_segments_are_taken,
+        an_expansion_takes_a_segment,
+        of_those_named_only_the_meant_are_targets;
+    topics:
+        a_topic_is_there_from_its_first_follower,
+        a_topic_goes_with_its_subscriptions,
+        topics_are_listed_newest_first,
+        a_topic_takes_its_followers_devices,
+        a_device_whose_user_changes_follows_nothing_of_its_own;
     path:
         a_notification_goes_all_the_way;
 }
@@ -330,6 +344,7 @@ mod embedded {
         the_schema_can_be_made_without_a_daemon,
         what_is_no_database_is_refused,
         an_unreadable_row_is_named,
+        versions_that_were_there_before_get_their_keys,
         the_log_stays_short;
     }
 }

@@ -95,7 +95,7 @@ pub async fn an_expansion_takes_none_of_the_time(world: &mut World) {
     let keys = world.released().await;
     let work = world.claimed(&keys).await.pop().unwrap();
     let began = work.slot.unwrap().at;
-    let page = world.store().read_page(work.key, 10).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 10, &world.everyone()).await.unwrap().unwrap();
     let targets = Targets::Pairs(page.devices.iter().map(|member| member.pair).collect());
     let chunk = NewWork { fan_out: true, stream: Stream::Bulk, ..world.work(targets) };
     assert!(world.store().commit_page(work.key, work.epoch, &page, &[chunk]).await.unwrap());

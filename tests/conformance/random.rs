@@ -141,7 +141,7 @@ async fn accept(world: &World, model: &mut Model, named: &BTreeSet<u8>, ahead: u
 }
 
 async fn expand(world: &World, model: &mut Model, work: &TakenWork, limit: usize) {
-    let Some(page) = world.store().read_page(work.key, limit).await.unwrap() else { return };
+    let Some(page) = world.store().read_page(work.key, limit, &world.everyone()).await.unwrap() else { return };
     let pairs: Vec<Pair> = page.devices.iter().map(|member| member.pair).collect();
     let chunk = |pairs: &[Pair]| NewWork { fan_out: true, stream: Stream::Bulk, ..world.work(Targets::Pairs(pairs.to_vec())) };
     let chunks: Vec<NewWork> = pairs.chunks(2).map(chunk).collect();

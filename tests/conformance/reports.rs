@@ -135,7 +135,7 @@ pub async fn receipts_of_a_fan_out_are_counted(world: &mut World) {
     let phone = world.device("phone", None).await;
     let id = world.accept(world.fan_out()).await;
     let work = world.taken().await.pop().unwrap();
-    let page = world.store().read_page(work.key, 10).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 10, &world.everyone()).await.unwrap().unwrap();
     let pairs = Targets::Pairs(page.devices.iter().map(|member| member.pair).collect());
     let chunk = NewWork { fan_out: true, stream: Stream::Bulk, ..world.work(pairs) };
     world.store().commit_page(work.key, work.epoch, &page, &[chunk]).await.unwrap();

@@ -39,7 +39,7 @@ pub async fn an_audience_is_taken_page_by_page(world: &mut World) {
     store.put_preferences(world.app, "ann", &paris, None).await.unwrap();
 
     let (id, work) = expanding(world).await;
-    let page = store.read_page(work.key, 3).await.unwrap().unwrap();
+    let page = store.read_page(work.key, 3, &world.everyone()).await.unwrap().unwrap();
     let zones: Vec<_> = page.devices.iter().map(|member| member.zone.as_deref().unwrap()).collect();
     // the second device is inactive
     assert_eq!((zones, page.last, page.from.after), (vec!["Asia/Tokyo", "Europe/Paris"], false, 0));
@@ -49,15 +49,15 @@ pub async fn an_audience_is_taken_page_by_page(world: &mut World) {
 
     // whoever registers now came too late
     world.device("late", Some("ann")).await;
-    let next = store.read_page(work.key, 3).await.unwrap().unwrap();
+    let next = store.read_page(work.key, 3, &world.everyone()).await.unwrap().unwrap();
     assert_eq!((next.from.after, next.from.hi, next.devices.len()), (page.to, page.from.hi, 3));
     assert!(store.commit_page(work.key, work.epoch, &next, &chunk(world, &next)).await.unwrap());
     if !next.last {
-        let rest = store.read_page(work.key, 3).await.unwrap().unwrap();
+        let rest = store.read_page(work.key, 3, &world.everyone()).await.unwrap().unwrap();
         assert_eq!((rest.last, rest.devices.len()), (true, 0));
         assert!(store.commit_page(work.key, work.epoch, &rest, &[]).await.unwrap());
     }
-    assert!(store.read_page(work.key, 3).await.unwrap().is_none());
+    assert!(store.read_page(work.key, 3, &world.everyone()).await.unwrap().is_none());
     let view = world.view(id).await;
     assert_eq!((view.counts.waiting, view.status), (5, NotificationStatus::Accepted));
     let chunks = world.taken().await;
@@ -68,7 +68,7 @@ pub async fn an_audience_is_taken_page_by_page(world: &mut World) {
 pub async fn a_page_needs_the_epoch(world: &mut World) {
     world.device("d", Some("ann")).await;
     let (_, work) = expanding(world).await;
-    let page = world.store().read_page(work.key, 10).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 10, &world.everyone()).await.unwrap().unwrap();
     world.pass(LEASE);
     let again = world.claimed(&[work.key]).await.pop().unwrap();
     assert!(!world.store().commit_page(work.key, work.epoch, &page, &chunk(world, &page)).await.unwrap());
@@ -80,7 +80,7 @@ pub async fn progress_forgives_takes(world: &mut World) {
         world.device(&format!("d{n}"), None).await;
     }
     let (_, work) = expanding(world).await;
-    let page = world.store().read_page(work.key, 1).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 1, &world.everyone()).await.unwrap().unwrap();
     world.store().commit_page(work.key, work.epoch, &page, &chunk(world, &page)).await.unwrap();
     world.pass(LEASE);
     let again = world.claimed(&[work.key]).await.pop().unwrap();
@@ -89,7 +89,7 @@ pub async fn progress_forgives_takes(world: &mut World) {
 
 pub async fn an_empty_audience_is_done(world: &mut World) {
     let (id, work) = expanding(world).await;
-    let page = world.store().read_page(work.key, 10).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 10, &world.everyone()).await.unwrap().unwrap();
     assert_eq!((page.devices.len(), page.last), (0, true));
     assert!(world.store().commit_page(work.key, work.epoch, &page, &[]).await.unwrap());
     assert_eq!(world.view(id).await.status, NotificationStatus::Done);
@@ -225,11 +225,11 @@ pub async fn a_cancelled_audience_grows_no_more(world: &mut World) {
         world.device(&format!("d{n}"), None).await;
     }
     let (id, work) = expanding(world).await;
-    let page = world.store().read_page(work.key, 2).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 2, &world.everyone()).await.unwrap().unwrap();
     let mut chunks = chunk(world, &page);
     chunks[0].due_at = world.later(Duration::from_hours(5));
     assert!(world.store().commit_page(work.key, work.epoch, &page, &chunks).await.unwrap());
-    let next = world.store().read_page(work.key, 2).await.unwrap().unwrap();
+    let next = world.store().read_page(work.key, 2, &world.everyone()).await.unwrap().unwrap();
     assert!(world.store().cancel(world.app, id).await.unwrap());
     assert!(!world.store().commit_page(work.key, work.epoch, &next, &chunk(world, &next)).await.unwrap());
     let keys = world.released().await;
@@ -245,7 +245,7 @@ pub async fn a_cancelled_audience_grows_no_more(world: &mut World) {
 pub async fn a_fan_out_is_counted_as_it_is_recorded(world: &mut World) {
     let (one, two) = (world.device("one", None).await, world.device("two", None).await);
     let (id, work) = expanding(world).await;
-    let page = world.store().read_page(work.key, 10).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 10, &world.everyone()).await.unwrap().unwrap();
     world.store().commit_page(work.key, work.epoch, &page, &chunk(world, &page)).await.unwrap();
     let sent = world.delivery(id, Target::device(one.pk), Ending::Sent);
     let facts = Record { deliveries: vec![sent.clone(), sent], ..Record::default() };

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use herald::domain::clock::Clock;
+use herald::domain::device::{Change, DeviceChange};
+use herald::domain::segment::Segment;
 use herald::store::Error;
+use herald::store::engine::Selection;
 use herald::store::sqlite::{OpenError, Options, SqliteStore};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio_util::task::TaskTracker;
 
-use crate::kit::users;
+use crate::kit::{iphone, users};
 use crate::world::World;
 
 fn path(world: &World) -> PathBuf {
@@ -75,4 +78,21 @@ pub async fn the_log_stays_short(world: &mut World) {
     world.close().await;
     let log = world.folder().join("herald.db-wal");
     assert_eq!(std::fs::metadata(log).map_or(0, |log| log.len()), 0);
+}
+
+pub async fn versions_that_were_there_before_get_their_keys(world: &mut World) {
+    for (name, version) in [("old", "3.9"), ("new", "3.10")] {
+        let change = DeviceChange { app_version: Change::Set(version.to_owned()), ..iphone(None, name) };
+        world.store().put_device(world.app, name, change, None).await.unwrap();
+    }
+    let mut conn = raw(world).await;
+    sqlx::query("UPDATE device SET app_version_key = NULL, os_version_key = NULL").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    let newer = Segment::parse(&serde_json::json!({"field": "app_version", "op": "gt", "value": "3.9"}), "segment").unwrap();
+    let selection = Selection { segments: vec![Arc::new(newer)], ..world.everyone() };
+    assert!(world.store().read_devices(world.app, 0, 10, &selection).await.unwrap().devices.is_empty());
+    world.restart().await;
+    let found = world.store().read_devices(world.app, 0, 10, &selection).await.unwrap().devices;
+    let expected = world.store().device(world.app, "new").await.unwrap().unwrap().pk;
+    assert_eq!(found.into_iter().map(|member| member.pair.device).collect::<Vec<_>>(), [expected]);
 }

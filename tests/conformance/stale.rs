@@ -14,13 +14,13 @@ pub async fn a_page_tells_when_each_device_was_seen(world: &mut World) {
     let second = world.device("second", None).await;
     world.accept(world.fan_out()).await;
     let work = world.only_taken().await;
-    let page = world.store().read_page(work.key, 10).await.unwrap().unwrap();
+    let page = world.store().read_page(work.key, 10, &world.everyone()).await.unwrap().unwrap();
     let seen: Vec<_> = page.devices.iter().map(|member| (member.pair.device, member.last_seen_at)).collect();
     assert_eq!(seen, [(first.pk, first.last_seen_at), (second.pk, second.last_seen_at)]);
     assert!(first.last_seen_at < second.last_seen_at);
     assert_eq!(page.left_out, 0);
-    let previewed = world.store().read_devices(world.app, 0, 10).await.unwrap();
-    assert_eq!(previewed.into_iter().map(|(pair, at)| (pair.device, at)).collect::<Vec<_>>(), seen);
+    let previewed = world.store().read_devices(world.app, 0, 10, &world.everyone()).await.unwrap();
+    assert_eq!(previewed.devices, page.devices);
 }
 
 pub async fn what_an_audience_left_out_is_told_and_is_no_target(world: &mut World) {
@@ -31,7 +31,7 @@ pub async fn what_an_audience_left_out_is_told_and_is_no_target(world: &mut Worl
     assert_eq!(world.view(id).await.left_out.stale, 0);
     let work = world.only_taken().await;
     for (limit, left_out) in [(3, 2), (3, 1)] {
-        let mut page = world.store().read_page(work.key, limit).await.unwrap().unwrap();
+        let mut page = world.store().read_page(work.key, limit, &world.everyone()).await.unwrap().unwrap();
         page.devices.clear();
         page.left_out = left_out;
         assert!(world.store().commit_page(work.key, work.epoch, &page, &[]).await.unwrap());

@@ -299,7 +299,7 @@ pub fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 
 async fn expand(twin: &mut Twin, work: &TakenWork, limit: usize) -> String {
     let store = twin.world.shared();
-    let page = store.read_page(work.key, limit).await.unwrap();
+    let page = store.read_page(work.key, limit, &twin.world.everyone()).await.unwrap();
     let Some(page) = page else { return "nothing expands".to_owned() };
     let pairs: Vec<Pair> = page.devices.iter().map(|member| member.pair).collect();
     let chunk = |pairs: &[Pair]| herald::domain::work::NewWork {

@@ -52,8 +52,8 @@ pub async fn only_targets_are_counted_and_listed_while_they_wait(world: &mut Wor
     };
     let except = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(counted(world, Narrowed { latest_only: true, ..Narrowed::default() }).await, "latest");
-    assert_eq!(counted(world, Narrowed { latest_only: false, except: except(&["left-out"]) }).await, "latest old");
-    assert_eq!(counted(world, Narrowed { latest_only: true, except: except(&["latest"]) }).await, "");
+    assert_eq!(counted(world, Narrowed { latest_only: false, except: except(&["left-out"]), only: None }).await, "latest old");
+    assert_eq!(counted(world, Narrowed { latest_only: true, except: except(&["latest"]), only: None }).await, "");
 }
 
 pub async fn unresolved_names_count_as_they_would_resolve(world: &mut World) {

@@ -49,6 +49,7 @@ mod receipts;
 mod reload;
 mod rollups;
 mod schedule;
+mod segments;
 mod simulator;
 mod slow;
 mod stale;

@@ -45,7 +45,7 @@ async fn an_audience_is_exactly_one_thing() {
         (json!({"to": {"broadcast": {}}}), "to.broadcast", "invalid"),
         (json!({"to": {"broadcast": "x"}}), "to.broadcast", "invalid"),
     ];
-    for later in ["topic", "segment", "where", "user"] {
+    for later in ["topics", "segments", "user"] {
         rows.push((json!({"to": {"user_id": "a", later: "x"}}), "", "unknown_field"));
     }
     for (members, field, code) in rows {

@@ -46,6 +46,7 @@ impl State {
         let Some(device) = self.find(app, name) else { return false };
         self.devices.remove(&device.pk);
         self.forget_tokens(device.pk);
+        self.unsubscribe(device.pk);
         self.device_names.remove(&(app, name.to_owned()));
         true
     }

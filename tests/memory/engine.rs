@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::id::{AppId, NotificationId};
-use herald::domain::work::{NewWork, Pair, WorkKey};
+use herald::domain::work::{NewWork, WorkKey};
 use herald::store::Result;
 use herald::store::engine::{
-    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
+    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, Scan, Selection, StoredNotification, Submission, Sweep,
+    Verdict,
 };
 
 use super::MemoryStore;
@@ -68,8 +69,8 @@ impl Engine for MemoryStore {
         self.commit(|state, now| state.record(record, now))
     }
 
-    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
-        Ok(self.read(|state, _| state.read_page(key, limit)))
+    async fn read_page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>> {
+        Ok(self.read(|state, _| state.read_page(key, limit, selection)))
     }
 
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
@@ -102,8 +103,8 @@ impl Engine for MemoryStore {
         Ok(())
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
-        Ok(self.read(|state, _| state.read_devices(app, after, limit)))
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Result<Scan> {
+        Ok(self.read(|state, _| state.read_devices(app, after, limit, selection)))
     }
 
     async fn backlog(&self) -> Result<u64> {

@@ -5,7 +5,7 @@ use herald::domain::device::{Device, DeviceStatus};
 use herald::domain::id::{AppId, DevicePk};
 use herald::domain::work::{NewWork, Pair, WorkKey, WorkKind};
 use herald::store::Result;
-use herald::store::engine::{AudiencePage, Cursor, Member, RunStatus};
+use herald::store::engine::{AudiencePage, Cursor, Member, RunStatus, Scan, Selection};
 
 use super::state::{DeviceRow, Run, State};
 
@@ -22,14 +22,26 @@ impl State {
         Some(run.cursor.unwrap_or(Cursor { after: 0, hi: greatest.unwrap_or_default() }))
     }
 
-    pub fn read_page(&self, key: WorkKey, limit: usize) -> Option<AudiencePage> {
+    pub fn read_page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Option<AudiencePage> {
         let from = self.stand(key)?;
-        let beyond = self.devices.iter().filter(|(pk, row)| row.app == key.app && pk.0 > from.after && pk.0 <= from.hi);
+        let Scan { devices, to, last } = self.scan(key.app, (from.after, from.hi), limit, selection);
+        Some(AudiencePage { from, devices, left_out: 0, to, last })
+    }
+
+    /// A part is of the followers of a topic where they are few, else of all devices.
+    fn scan(&self, app: AppId, (after, hi): (i64, i64), limit: usize, selection: &Selection) -> Scan {
+        let followers = Selection { segments: Vec::new(), ..selection.clone() };
+        let has_few = selection.topic.as_ref().is_some_and(|topic| self.followers(app, topic) <= limit);
+        let is_looked_at = |row: &DeviceRow| {
+            let follows = || row.device.as_ref().is_some_and(|device| self.is_taken(app, device, &followers));
+            !has_few || follows()
+        };
+        let beyond = self.devices.iter().filter(|(pk, row)| row.app == app && pk.0 > after && pk.0 <= hi && is_looked_at(row));
         let rows: Vec<(&DevicePk, &DeviceRow)> = beyond.take(limit).collect();
         let last = rows.len() < limit;
-        let to = rows.last().filter(|_| !last).map_or(from.hi, |(pk, _)| pk.0);
-        let devices = rows.into_iter().filter_map(|(_, row)| active(row)).map(|device| self.member(device)).collect();
-        Some(AudiencePage { from, devices, left_out: 0, to, last })
+        let to = rows.last().filter(|_| !last).map_or(hi, |(pk, _)| pk.0);
+        let taken = rows.into_iter().filter_map(|(_, row)| active(row)).filter(|device| self.is_taken(app, device, selection));
+        Scan { devices: taken.map(|device| self.member(device)).collect(), to, last }
     }
 
     fn member(&self, device: &Device) -> Member {
@@ -65,9 +77,8 @@ impl State {
         Ok(true)
     }
 
-    pub fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Vec<(Pair, Timestamp)> {
-        let beyond = self.devices.iter().filter(|(pk, row)| row.app == app && pk.0 > after);
-        beyond.filter_map(|(_, row)| active(row)).map(|device| (pair(device), device.last_seen_at)).take(limit).collect()
+    pub fn read_devices(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Scan {
+        self.scan(app, (after, i64::MAX), limit, selection)
     }
 }
 

@@ -25,6 +25,7 @@ pub mod state;
 mod targets;
 mod templates;
 pub mod tokens;
+pub mod topics;
 mod views;
 mod waiting;
 

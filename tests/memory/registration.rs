@@ -84,6 +84,7 @@ impl State {
         if owner_changes {
             device.tags = BTreeMap::new();
             self.forget_tokens(pk);
+            self.unsubscribe(pk);
         }
         (device.platform, device.provider) = (platform, provider);
         set(&mut device, change, (verb, now));

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::analytics::RollupKey;
 use super::tokens::TokenRow;
+use super::topics::Member;
 
 /// Everything that is stored.
 #[derive(Clone, Default)]
@@ -50,6 +51,9 @@ pub struct State {
     pub templates: BTreeMap<(AppId, String), StoredTemplate>,
     /// Notifications admitted under caps, each when, and from when on none of them counts.
     pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,
+    pub topics: BTreeMap<(AppId, String), TopicRow>,
+    /// The greatest number ever given to a topic.
+    pub last_topic: i64,
     /// The greatest number ever given to a device.
     pub last_device: i64,
     /// The greatest number ever given to a person.
@@ -125,6 +129,14 @@ pub struct Row {
 pub struct DeliveryRow {
     pub delivery: Delivery,
     pub receipts: [Option<Timestamp>; 3],
+}
+
+/// A topic.
+#[derive(Clone, Debug)]
+pub struct TopicRow {
+    pub pk: i64,
+    pub created_at: Timestamp,
+    pub members: BTreeSet<Member>,
 }
 
 /// What was answered under an idempotency key.

@@ -46,7 +46,9 @@ impl State {
     fn answer(&self, ask: &Ask) -> Answer {
         let mut candidates: Vec<Candidate> = match &ask.targets {
             Targets::Users(names) => names.iter().flat_map(|name| self.of_user(ask, name)).collect(),
-            Targets::Devices(names) => names.iter().map(|name| self.of_name(ask, name)).collect(),
+            Targets::Devices(names) => {
+                names.iter().filter(|name| self.may_be_named(ask, name)).map(|name| self.of_name(ask, name)).collect()
+            }
             Targets::Pairs(pairs) => pairs.iter().map(|pair| self.of_pair(*pair)).collect(),
             Targets::Broadcast(_) => vec![candidate(Target::BROADCAST, None, None)],
         };
@@ -64,16 +66,28 @@ impl State {
     }
 
     fn of_user(&self, ask: &Ask, name: &str) -> Vec<Candidate> {
-        let Some(person) = self.person_names.get(&(ask.key.app, name.to_owned())).copied() else { return vec![nobody()] };
+        let Some(person) = self.person_names.get(&(ask.key.app, name.to_owned())).copied() else {
+            return if ask.only.is_some() { Vec::new() } else { vec![nobody()] };
+        };
         let mut devices = self.active_devices_of(person);
-        if devices.is_empty() {
+        if let Some(only) = &ask.only {
+            devices.retain(|device| self.is_meant(device, &only.segment, only.as_of));
+        } else if devices.is_empty() {
             return vec![candidate(Target::person(person), Some(person), None)];
         }
         if ask.latest_only {
             devices.sort_by_key(|device| (device.last_seen_at, device.pk));
-            devices.drain(..devices.len() - 1);
+            devices.drain(..devices.len().saturating_sub(1));
         }
         devices.into_iter().map(|device| candidate(Target::device(device.pk), Some(person), Some(self.recipient(device)))).collect()
+    }
+
+    /// Where only some are meant, a name must be that of an active one of them.
+    fn may_be_named(&self, ask: &Ask, name: &str) -> bool {
+        let Some(only) = &ask.only else { return true };
+        let pk = self.device_names.get(&(ask.key.app, name.to_owned()));
+        let device = pk.and_then(|pk| self.device(*pk)).filter(|device| device.status == DeviceStatus::Active);
+        device.is_some_and(|device| self.is_meant(device, &only.segment, only.as_of))
     }
 
     pub fn active_devices_of(&self, person: PersonPk) -> Vec<&Device> {

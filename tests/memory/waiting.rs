@@ -52,7 +52,10 @@ impl State {
     fn resolve(&self, new: &NewNotification, row: &Row) -> Vec<Place> {
         match &row.work.targets {
             Targets::Users(names) => names.iter().flat_map(|name| self.user_places(new, row.app, name)).collect(),
-            Targets::Devices(names) => names.iter().map(|name| self.device_place(row.app, name)).collect(),
+            Targets::Devices(names) => {
+                let places = names.iter().map(|name| self.device_place(row.app, name));
+                places.filter(|place| new.narrowed.only.is_none() || self.is_place_meant(new, place)).collect()
+            }
             Targets::Pairs(pairs) => pairs.iter().map(pair_place).collect(),
             Targets::Broadcast(provider) => vec![broadcast_place(*provider)],
         }
@@ -60,17 +63,25 @@ impl State {
 
     fn user_places(&self, new: &NewNotification, app: AppId, name: &str) -> Vec<Place> {
         let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true, provider: None };
-        let Some(person) = self.person_names.get(&(app, name.to_owned())).copied() else { return vec![place(None, None, false)] };
-        let devices = self.active_devices_of(person);
+        let only = new.narrowed.only.as_ref();
+        let nobody = |target, person| if only.is_some() { Vec::new() } else { vec![place(target, person, false)] };
+        let Some(person) = self.person_names.get(&(app, name.to_owned())).copied() else { return nobody(None, None) };
+        let mut devices = self.active_devices_of(person);
         if devices.is_empty() {
-            return vec![place(Some(Target::person(person)), Some(person), false)];
+            return nobody(Some(Target::person(person)), Some(person));
         }
+        devices.retain(|device| only.is_none_or(|segment| self.is_meant(device, segment, new.start_at)));
         let latest = devices.iter().max_by_key(|device| (device.last_seen_at, device.pk)).map(|device| device.pk);
         let is_meant = |device: &&Device| {
             let latest = !new.narrowed.latest_only || latest == Some(device.pk);
             latest && !new.narrowed.except.contains(&device.name)
         };
         devices.into_iter().filter(is_meant).map(|device| place(Some(Target::device(device.pk)), Some(person), true)).collect()
+    }
+
+    fn is_place_meant(&self, new: &NewNotification, place: &Place) -> bool {
+        let device = place.target.and_then(Target::as_device).and_then(|pk| self.device(pk)).filter(|_| place.is_device);
+        device.is_some_and(|device| new.narrowed.only.as_ref().is_some_and(|segment| self.is_meant(device, segment, new.start_at)))
     }
 
     fn device_place(&self, app: AppId, name: &str) -> Place {

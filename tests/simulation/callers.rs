@@ -219,6 +219,7 @@ fn plain() -> Draft {
         to: To::All,
         latest_device_only: false,
         except_devices: Vec::new(),
+        only: None,
         category: None,
         priority: None,
         content: Content { title: Some("title".to_owned()), ..Content::default() },

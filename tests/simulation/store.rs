@@ -14,7 +14,7 @@ use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
 use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
-use herald::domain::work::{NewWork, Pair, WorkKey};
+use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
@@ -22,7 +22,8 @@ use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered, Swept};
 use herald::store::device_token::{Addressed, TokenChange};
 use herald::store::engine::{
-    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
+    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, Scan, Selection, StoredNotification, Submission,
+    Sweep, Verdict,
 };
 use herald::store::idempotency::Before;
 use herald::store::key::ApiKey;
@@ -31,9 +32,10 @@ use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::template::{StoredTemplate, TemplatePut};
+use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::{
     Analytics, Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses,
-    People, Receipts, Replays, Result, Templates,
+    People, Receipts, Replays, Result, Templates, Topics,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -171,8 +173,8 @@ impl Engine for SimStore {
         self.call("record", planted::record(self, record)).await
     }
 
-    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
-        self.call("read_page", self.inner.read_page(key, limit.min(PAGE))).await
+    async fn read_page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>> {
+        self.call("read_page", self.inner.read_page(key, limit.min(PAGE), selection)).await
     }
 
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
@@ -212,8 +214,8 @@ impl Engine for SimStore {
         self.call("hand_back", self.inner.hand_back(held)).await
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
-        self.call("read_devices", self.inner.read_devices(app, after, limit)).await
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Result<Scan> {
+        self.call("read_devices", self.inner.read_devices(app, after, limit, selection)).await
     }
 
     async fn backlog(&self) -> Result<u64> {
@@ -308,6 +310,13 @@ plainly!(People {
 plainly!(Receipts {
     fn receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
     fn settle_early_receipts() -> usize;
+});
+plainly!(Topics {
+    fn topics(app: AppId, page: &PageRequest) -> Page<Topic>;
+    fn topic(app: AppId, name: &str) -> Option<Followed>;
+    fn follow(app: AppId, topic: &str, follower: &Follower) -> bool;
+    fn unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+    fn delete_topic(app: AppId, name: &str) -> bool;
 });
 plainly!(Replays {
     fn before(keys: &[IdempotencyKey]) -> Vec<Before>;

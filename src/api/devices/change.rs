@@ -1,31 +1,16 @@
 //! From a request to a change of a device, checked.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::dto::DeviceRequest;
 use super::token::Allows;
 use crate::api::checks::Checks;
-use crate::api::json::{AnyValue, Given, Reading, UniqueMap};
+use crate::api::json::{Given, Reading};
 use crate::api::problem::Problem;
-use crate::domain::device::{Change, Device, DeviceChange, Environment, Platform, ProviderKind, TagChange};
+use crate::api::tags::{self, Tags};
+use crate::domain::device::{Change, Device, DeviceChange, Environment, Platform, ProviderKind};
 use crate::domain::name::check_user_id;
 
 const MAX_VERSION: usize = 64;
 const MAX_MODEL: usize = 128;
-const MAX_TAGS: usize = 100;
-const MAX_TAG_NAME: usize = 64;
-const MAX_TAG_TEXT: usize = 512;
-
-/// What the request does to the tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tags {
-    /// These instead of all others.
-    Replace,
-    /// RFC 7396.
-    Merge,
-}
 
 /// Whether the stored device must be known before a request can be judged: it names a provider or a token, but no platform.
 pub(super) fn needs_stored(request: &DeviceRequest) -> bool {
@@ -43,7 +28,7 @@ pub(super) fn guesses_provider(request: &DeviceRequest) -> bool {
 /// The change that a request asks for; `stored` where the device is known and matters.
 pub(super) fn change(
     reading: Reading<DeviceRequest>,
-    tags: Tags,
+    how: Tags,
     stored: Option<&Device>,
     allows: Allows<'_>,
 ) -> Result<DeviceChange, Problem> {
@@ -87,7 +72,7 @@ pub(super) fn change(
         app_version: request.app_version.into_change(),
         os_version: request.os_version.into_change(),
         model: request.model.into_change(),
-        tags: take_tags(request.tags, tags, &mut checks),
+        tags: tags::take(request.tags, how, &mut checks),
         imported: None,
     };
     checks.done(change)
@@ -127,36 +112,6 @@ fn check_texts(request: &DeviceRequest, checks: &mut Checks) {
     checks.line("app_version", request.app_version.as_value().map(String::as_str), MAX_VERSION);
     checks.line("os_version", request.os_version.as_value().map(String::as_str), MAX_VERSION);
     checks.line("model", request.model.as_value().map(String::as_str), MAX_MODEL);
-}
-
-fn take_tags(tags: Given<UniqueMap<AnyValue>>, how: Tags, checks: &mut Checks) -> TagChange {
-    let tags = match tags {
-        Given::Absent => return TagChange::Keep,
-        Given::Null => return TagChange::Replace(BTreeMap::new()),
-        Given::Value(UniqueMap(tags)) => tags,
-    };
-    if tags.len() > MAX_TAGS {
-        checks.invalid("tags", format_args!("must have at most {MAX_TAGS} members"));
-    }
-    let mut taken = BTreeMap::new();
-    for (name, AnyValue(value)) in tags {
-        let at = format!("tags.{name}");
-        checks.line(&at, Some(&name), MAX_TAG_NAME);
-        match &value {
-            Value::Array(_) | Value::Object(_) => checks.invalid(&at, "must be a string, a number, or true or false"),
-            Value::String(text) if text.chars().nth(MAX_TAG_TEXT).is_some() => {
-                checks.invalid(&at, format_args!("must have at most {MAX_TAG_TEXT} characters"));
-            }
-            // in a whole set of tags, null says what absence says
-            Value::Null if how == Tags::Replace => continue,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-        taken.insert(name, value);
-    }
-    match how {
-        Tags::Replace => TagChange::Replace(taken),
-        Tags::Merge => TagChange::Merge(taken),
-    }
 }
 
 /// Whether a stored device would turn a guess about its provider.

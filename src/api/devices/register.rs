@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::change::{self, Tags, change, guesses_provider, needs_stored, token_of_other_provider};
+use super::change::{self, change, guesses_provider, needs_stored, token_of_other_provider};
 use super::dto::DeviceRequest;
 use super::token::Allows;
 use super::view::{DeviceResponse, tag_of};
@@ -13,6 +13,7 @@ use crate::api::body::JsonBody;
 use crate::api::json::{self, Reading};
 use crate::api::path::DeviceId;
 use crate::api::problem::Problem;
+use crate::api::tags::Tags;
 use crate::api::{Api, etag, query};
 use crate::domain::device::{Device, DeviceChange};
 use crate::domain::id::AppId;

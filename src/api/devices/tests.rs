@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::change::{Tags, change};
+use super::change::change;
 use super::dto::DeviceRequest;
 use crate::api::json::read;
 use crate::api::problem::Problem;
+use crate::api::tags::Tags;
 use crate::domain::device::{Change, DeviceChange, Environment, Permission, Platform, ProviderKind, PushToken, TagChange};
 use crate::domain::endpoint::Endpoint;
 

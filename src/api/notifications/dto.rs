@@ -98,7 +98,7 @@ pub(super) struct TemplateUseRequest {
     pub(super) per_user: Option<UniqueMap<AnyValue>>,
 }
 
-/// Whom for: exactly one of `user_id`, `user_ids`, `device_ids`, `all`, `broadcast`.
+/// Whom for: exactly one of `user_id`, `user_ids`, `device_ids`, `topic`, `segment`, `all`, `broadcast`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = To)]
@@ -112,11 +112,21 @@ pub(super) struct ToRequest {
     /// These devices.
     #[schema(min_items = 1, max_items = 10_000)]
     pub(super) device_ids: Option<Vec<String>>,
+    /// The active devices that follow a topic, themselves or through their user. One that nobody follows reaches nobody.
+    #[schema(max_length = 64)]
+    pub(super) topic: Option<String>,
+    /// The active devices that a segment means when the notification begins.
+    #[schema(value_type = Option<schema::Segment>)]
+    pub(super) segment: Option<AnyValue>,
     /// Every active device of the app; only `true`.
     pub(super) all: Option<bool>,
     /// Whoever subscribed with the provider, which fans it out: one delivery without a device. Only with `in_quiet_hours: "ignore"`, and
-    /// without `except_device_ids`, `devices`, `send_at_local`, `localized` and `test`.
+    /// without `where`, `except_device_ids`, `devices`, `send_at_local`, `localized` and `test`.
     pub(super) broadcast: Option<BroadcastRequest>,
+    /// Of those devices, only active ones that a segment means when the notification begins; who has none of them is no target.
+    #[schema(value_type = Option<schema::Segment>)]
+    #[serde(rename = "where")]
+    pub(super) only: Option<AnyValue>,
     /// Devices that are left out.
     #[schema(max_items = 10_000)]
     pub(super) except_device_ids: Option<Vec<String>>,

@@ -2,6 +2,8 @@
 
 mod push_type;
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::{Value, json};
 
@@ -15,6 +17,7 @@ use crate::domain::broadcast::Broadcast;
 use crate::domain::content::{Action, Interruption};
 use crate::domain::device::{Environment, Platform};
 use crate::domain::notification::{IfPast, InQuietHours, Lifetime, Priority, When};
+use crate::domain::segment::Segment;
 
 fn now() -> Timestamp {
     NaiveDate::from_ymd_opt(2026, 11, 2).unwrap().and_hms_opt(9, 0, 0).unwrap().and_utc()
@@ -83,13 +86,48 @@ fn an_audience_is_named_in_exactly_one_way() {
     }
     assert_eq!(errors(&json!({"content": {"title": "x"}})), [("to".to_owned(), "required")]);
     assert_eq!(errors(&with(&json!({"to": null}))), [("to".to_owned(), "required")]);
-    for later in ["topic", "segment", "where"] {
-        refused(&json!({"to": {"user_id": "u1", later: {}}}), &format!("to.{later}"), "unknown_field");
-    }
     let narrowed = taken(&json!({"to": {"user_ids": vec!["u"; 10_000], "except_device_ids": ["d1"], "devices": "latest"}}));
     assert!(narrowed.latest_device_only);
     assert_eq!(narrowed.except_devices, ["d1"]);
     assert!(!taken(&json!({"to": {"all": true, "devices": "all"}})).latest_device_only);
+}
+
+#[test]
+fn an_audience_is_told_by_what_devices_are() {
+    let leaf = json!({"field": "tags.plan", "op": "eq", "value": "pro"});
+    let segment = Arc::new(Segment::parse(&leaf, "segment").unwrap());
+    assert_eq!(taken(&json!({"to": {"topic": "news"}})).to, To::Topic("news".into()));
+    assert_eq!(taken(&json!({"to": {"segment": leaf}})).to, To::Segment(Arc::clone(&segment)));
+    for mut to in [
+        json!({"user_id": "u1"}),
+        json!({"device_ids": ["d1"]}),
+        json!({"topic": "a"}),
+        json!({"segment": {"everyone": true}}),
+        json!({"all": true}),
+    ] {
+        assert_eq!(taken(&json!({"to": to})).only, None, "{to}");
+        to["where"] = leaf.clone();
+        assert_eq!(taken(&json!({"to": to})).only.as_ref(), Some(&segment), "{to}");
+    }
+    for (to, field, code) in [
+        (json!({"topic": "a b"}), "to.topic", "invalid"),
+        (json!({"topic": ""}), "to.topic", "invalid"),
+        (json!({"topic": "a", "segment": leaf}), "to", "invalid"),
+        (json!({"segment": leaf, "all": true}), "to", "invalid"),
+        (json!({"segment": {}}), "to.segment", "invalid"),
+        (json!({"segment": {"any": []}}), "to.segment.any", "invalid"),
+        (json!({"segment": {"all": [leaf, {"field": "model", "op": "is", "value": "x"}]}}), "to.segment.all[1].op", "invalid"),
+        (json!({"segment": {"not": leaf, "why": 1}}), "to.segment.why", "unknown_field"),
+        (json!({"all": true, "where": {"field": "model", "op": "eq"}}), "to.where.value", "required"),
+        (json!({"topic": "a", "devices": "latest"}), "to.devices", "invalid"),
+        (json!({"segment": leaf, "devices": "latest"}), "to.devices", "invalid"),
+    ] {
+        refused(&json!({"to": to}), field, code);
+    }
+    for to in [json!({"topic": "a"}), json!({"segment": leaf})] {
+        refused(&json!({"to": to, "test": true}), "test", "invalid");
+    }
+    refused(&json!({"to": {"broadcast": {"fcm_topic": "news"}, "where": leaf}, "in_quiet_hours": "ignore"}), "to.where", "invalid");
 }
 
 fn broadcast(to: &Value) -> Value {

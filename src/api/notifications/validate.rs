@@ -1,5 +1,7 @@
 //! From a request to a draft: every limit of the contract that can be checked without the store.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::broadcast;
@@ -13,12 +15,14 @@ use crate::api::Api;
 use crate::api::checks::Checks;
 use crate::api::json::Reading;
 use crate::api::problem::Problem;
+use crate::api::segments;
 use crate::dispatch::draft::{Draft, To};
 use crate::domain::Timestamp;
 use crate::domain::collapse::check_collapse_key;
 use crate::domain::id::AppId;
 use crate::domain::name::{check_category_id, check_device_id, check_user_id};
 use crate::domain::notification::{InQuietHours, Lifetime, MAX_TTL_SECONDS, Priority, When};
+use crate::domain::segment::Segment;
 use crate::store::key::Scope;
 
 /// Users or devices that are named, at most.
@@ -81,6 +85,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         to,
         latest_device_only: to_one_of_each,
         except_devices: named.except,
+        only: named.only,
         category: request.category,
         priority: request.priority,
         content: words.content,
@@ -103,16 +108,18 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
 struct Narrowed {
     except: Vec<String>,
     devices: Option<Which>,
+    only: Option<Arc<Segment>>,
 }
 
 fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
-    const ONE: &str = "must have exactly one of user_id, user_ids, device_ids, all, broadcast";
+    const ONE: &str = "must have exactly one of user_id, user_ids, device_ids, topic, segment, all, broadcast";
     let Some(to) = to else {
         checks.required("to");
         return (To::All, Narrowed::default());
     };
-    let given = [to.user_id.is_some(), to.user_ids.is_some(), to.device_ids.is_some(), to.all.is_some(), to.broadcast.is_some()];
-    let count = given.into_iter().filter(|given| *given).count();
+    let named = [to.user_id.is_some(), to.user_ids.is_some(), to.device_ids.is_some()];
+    let given = named.into_iter().chain([to.topic.is_some(), to.segment.is_some(), to.all.is_some(), to.broadcast.is_some()]);
+    let count = given.filter(|given| *given).count();
     // what was unreadable is not held to be absent
     if count > 1 || (count == 0 && !checks.has_below("to")) {
         checks.invalid("to", ONE);
@@ -120,11 +127,13 @@ fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
     if to.all == Some(false) {
         checks.invalid("to.all", "can only be true");
     }
-    let narrowed = Narrowed { except: to.except_device_ids.unwrap_or_default(), devices: to.devices };
+    let only = to.only.as_ref().and_then(|value| segments::take(value, "to.where", checks)).map(Arc::new);
+    let narrowed = Narrowed { except: to.except_device_ids.unwrap_or_default(), devices: to.devices, only };
     check_names("to.except_device_ids", &narrowed.except, checks);
     if to.broadcast.is_some() {
         refuse_beside("to.except_device_ids", !narrowed.except.is_empty(), checks);
         refuse_beside("to.devices", narrowed.devices.is_some(), checks);
+        refuse_beside("to.where", narrowed.only.is_some(), checks);
     }
     let to = match (to.user_id, to.user_ids, to.device_ids) {
         (Some(user), ..) => {
@@ -142,7 +151,14 @@ fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
             check_names("to.device_ids", &devices, checks);
             To::Devices(devices)
         }
-        (None, None, None) => to.broadcast.and_then(|request| broadcast::take(request, checks)).map_or(To::All, To::Broadcast),
+        (None, None, None) => match (to.topic, to.segment) {
+            (Some(topic), _) => {
+                checks.name("to.topic", &topic, check_category_id);
+                To::Topic(topic)
+            }
+            (None, Some(value)) => segments::take(&value, "to.segment", checks).map_or(To::All, |segment| To::Segment(Arc::new(segment))),
+            (None, None) => to.broadcast.and_then(|request| broadcast::take(request, checks)).map_or(To::All, To::Broadcast),
+        },
     };
     if narrowed.devices == Some(Which::Latest) && !matches!(to, To::Users(_) | To::Broadcast(_)) {
         checks.invalid("to.devices", "can only be latest beside user_id or user_ids");
@@ -195,7 +211,7 @@ fn check_small(request: &NotificationRequest, to: &To, checks: &mut Checks) {
     }
     let too_many = match to {
         To::Users(names) | To::Devices(names) => names.len() > MAX_TEST,
-        To::All => !checks.has_below("to"),
+        To::All | To::Segment(_) | To::Topic(_) => !checks.has_below("to"),
         // told with all that cannot stand beside it
         To::Broadcast(_) => false,
     };

@@ -98,6 +98,7 @@ fn body_of(operation: &str) -> Value {
         "post /v1/receipts" => {
             json!({"receipts": [{"notification_id": "01890a5d-ac96-774b-bcce-b302099a8057", "device_id": "d1", "type": "opened"}]})
         }
+        "post /v1/segments/preview" => json!({"segment": {"everyone": true}}),
         "post /v1/keys" => json!({"name": "k", "scopes": ["read"]}),
         _ => json!({}),
     }
@@ -122,7 +123,12 @@ async fn without_the_store_every_operation_asks_for_patience() {
             }
             let id =
                 if path.contains("dead-letters") { "AZqgxAAAcACAAAAAAAAAAAAAAAAAAAAB" } else { "01890a5d-ac96-774b-bcce-b302099a8057" };
-            let path = path.replace("{id}", id).replace("{device_id}", "d1").replace("{user_id}", "ann").replace("{kind}", "voip");
+            let path = path
+                .replace("{id}", id)
+                .replace("{device_id}", "d1")
+                .replace("{user_id}", "ann")
+                .replace("{kind}", "voip")
+                .replace("{topic}", "news");
             let kind = if path.ends_with("import") { "application/x-ndjson" } else { "application/json" };
             let has_body = matches!(method.as_str(), "put" | "patch") || (method == "post" && !path.ends_with("/retry"));
             let (headers, body) =

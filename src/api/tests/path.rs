@@ -14,13 +14,14 @@ use crate::api::way_in::WayIn;
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, FieldError, Rejected, To};
-use crate::dispatch::handle::{Explained, LaneView, Preview, Question, RenderedPreview, Validated, Who};
+use crate::dispatch::handle::{Explained, LaneView, Meant, Preview, Question, RenderedPreview, Validated, Who};
 use crate::dispatch::lane::Standing;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::notification::When;
+use crate::domain::segment::Segment;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
 use crate::store::engine::{Narrowed, NewNotification, Submission, Terms, Verdict};
 use crate::store::notification::LeftOut;
@@ -93,7 +94,7 @@ impl WayIn for FakePath {
         let targets = match draft.to {
             To::Users(names) => Targets::Users(names),
             To::Devices(names) => Targets::Devices(names),
-            To::All => Targets::Pairs(Vec::new()),
+            To::All | To::Segment(_) | To::Topic(_) => Targets::Pairs(Vec::new()),
             To::Broadcast(broadcast) => Targets::Broadcast(broadcast.provider()),
         };
         let work = NewWork {
@@ -146,6 +147,11 @@ impl WayIn for FakePath {
             decisions: BTreeMap::from([("send".to_owned(), 1)]),
             rendered: vec![rendered],
         })
+    }
+
+    async fn count_segment(&self, _: AppId, _: Segment) -> Result<Meant, Rejected> {
+        self.store.ping().await?;
+        Ok(Meant { devices: 3, users: 2 })
     }
 
     async fn explain(&self, _: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {

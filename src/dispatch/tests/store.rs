@@ -15,7 +15,7 @@ use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
 use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
-use crate::domain::work::{NewWork, Pair, WorkKey};
+use crate::domain::work::{NewWork, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
@@ -23,7 +23,8 @@ use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::device_token::{Addressed, TokenChange};
 use crate::store::engine::{
-    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict,
+    Answer, Ask, AudiencePage, Claim, IdempotencyKey, Ready, Record, Recorded, RunChange, Scan, Selection, StoredNotification, Submission,
+    Sweep, Verdict,
 };
 use crate::store::idempotency::Before;
 use crate::store::key::ApiKey;
@@ -32,9 +33,10 @@ use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::template::{StoredTemplate, TemplatePut};
+use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::{
     Analytics, Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses,
-    People, Receipts, Replays, Result, Store, Templates,
+    People, Receipts, Replays, Result, Store, Templates, Topics,
 };
 
 /// How a call fails.
@@ -175,7 +177,7 @@ around! {
         read_notifications(ids: &[(AppId, NotificationId)]) -> Vec<StoredNotification>;
         read_targets(asks: &[Ask]) -> Vec<Answer>;
         record(record: &Record) -> Recorded;
-        read_page(key: WorkKey, limit: usize) -> Option<AudiencePage>;
+        read_page(key: WorkKey, limit: usize, selection: &Selection) -> Option<AudiencePage>;
         commit_page(key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> bool;
         cancel(app: AppId, id: NotificationId) -> bool;
         pause(app: AppId, id: NotificationId) -> bool;
@@ -183,7 +185,7 @@ around! {
         run_changes(since: Timestamp) -> Vec<RunChange>;
         hasten(app: AppId, id: NotificationId) -> ();
         hand_back(held: &[(WorkKey, i64)]) -> ();
-        read_devices(app: AppId, after: i64, limit: usize) -> Vec<(Pair, Timestamp)>;
+        read_devices(app: AppId, after: i64, limit: usize, selection: &Selection) -> Scan;
         backlog() -> u64;
     }
     Keys {
@@ -215,6 +217,13 @@ around! {
     Receipts {
         receive(app: AppId, receipts: &[Receipt]) -> Vec<ReceiptVerdict>;
         settle_early_receipts() -> usize;
+    }
+    Topics {
+        topics(app: AppId, page: &PageRequest) -> Page<Topic>;
+        topic(app: AppId, name: &str) -> Option<Followed>;
+        follow(app: AppId, topic: &str, follower: &Follower) -> bool;
+        unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+        delete_topic(app: AppId, name: &str) -> bool;
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;

@@ -248,6 +248,7 @@ fn draft(to: To) -> Draft {
         to,
         latest_device_only: false,
         except_devices: Vec::new(),
+        only: None,
         category: None,
         priority: None,
         content: Content { title: Some("t".to_owned()), ..Content::default() },

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::pace::Pace;
+use crate::domain::segment::Segment;
 use crate::domain::work::NewWork;
 
 /// A notification to be written, with its work.
@@ -58,6 +59,9 @@ pub struct Narrowed {
     pub latest_only: bool,
     /// These.
     pub except: BTreeSet<String>,
+    /// All but those that this means at the notification's start, and who has none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Arc<Segment>>,
 }
 
 impl NewNotification {

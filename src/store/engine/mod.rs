@@ -6,6 +6,7 @@
 mod accept;
 mod reading;
 mod recording;
+mod selection;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::domain::work::{Entry, NewWork, Pair, Stream, TakenWork, WorkKey};
 pub use accept::{IdempotencyKey, Item, ItemVerdict, Narrowed, NewNotification, RememberedAnswer, Submission, Terms, Verdict, day_of};
 pub use reading::{Answer, Ask, Candidate, Facts, Recipient, RunChange, RunStatus, StoredNotification};
 pub use recording::{Correction, Death, Finished, Record, Recorded, Shown};
+pub use selection::{Only, Scan, Selection};
 
 /// How many entries each stream has room for.
 pub type Room = BTreeMap<Stream, usize>;
@@ -123,8 +125,8 @@ pub trait Engine: Send + Sync {
     /// Step 11. Writes what is known, in one commit.
     async fn record(&self, record: &Record) -> Result<Recorded>;
 
-    /// The next page of an expanding audience, where its cursor stands.
-    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>>;
+    /// The next page of an expanding audience, where its cursor stands: who is taken of about `limit` devices.
+    async fn read_page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>>;
 
     /// Writes the chunks of a page and moves the cursor on, under the work's epoch and the cursor of the page; whether that hit.
     /// What the page left out is counted with it. After the last page the `Expand` row is deleted and the run's audience is done. `takes` starts again at 0.
@@ -149,8 +151,8 @@ pub trait Engine: Send + Sync {
     /// Work that a node holds and gives up: its leases and their epochs end now, and its rows are due at once. Fenced by the epochs.
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()>;
 
-    /// Active devices of an app beyond a number, in ascending order, with the instant at which each was last seen; for previews.
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>>;
+    /// Who is taken of about `limit` devices of an app beyond a number, in ascending order; for previews.
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Result<Scan>;
 
     /// Work rows not yet done, for the gauge.
     async fn backlog(&self) -> Result<u64>;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Only;
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Permission, Platform, ProviderKind, PushToken, TokenHash};
 use crate::domain::id::{AppId, CampaignId, DevicePk, NotificationId, PersonPk, Target};
@@ -88,6 +89,9 @@ pub struct Ask {
     pub facts: bool,
     /// Nothing is to be written: names that are unknown are answered with target 0.
     pub peek: bool,
+    /// Of what is named, only active devices that this means are targets; who has none of them is no target either. Of each user's devices
+    /// `latest_only` takes the latest among these.
+    pub only: Option<Only>,
 }
 
 /// What the store says of one work row's targets.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments, Encode, PgConnection, Postgres, Type};
+use sqlx::{Arguments, AssertSqlSafe, Encode, PgConnection, Postgres, Type};
 use tokio::time::timeout;
 
 use super::super::{Error, Result};
@@ -50,6 +50,13 @@ pub(super) async fn fetch(conn: &mut PgConnection, text: &'static str, bind: imp
     let mut binds = Binds::default();
     bind(&mut binds);
     answered(sqlx::query_with(text, binds.finish()?).fetch_all(conn)).await
+}
+
+/// Runs a statement whose text was made for this once, of constants and places, and answers its rows. It is not kept prepared.
+pub(super) async fn fetch_made(conn: &mut PgConnection, text: String, bind: impl FnOnce(&mut Binds) + Send) -> Result<Vec<PgRow>> {
+    let mut binds = Binds::default();
+    bind(&mut binds);
+    answered(sqlx::query_with(AssertSqlSafe(text), binds.finish()?).persistent(false).fetch_all(conn)).await
 }
 
 /// Runs a statement and answers its first row, if there is one.

@@ -15,6 +15,7 @@ use super::enroll::enroll;
 use super::register::{locked_device, register};
 use super::row::listed_at;
 use super::stale;
+use super::topic;
 use super::tx::{reading, transaction};
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, Platform};
@@ -95,6 +96,7 @@ impl Devices for PostgresStore {
         transaction!(self.callers, tx => async {
             let Some(device) = locked_device(&mut tx, app, name).await? else { return Ok(false) };
             device_token::forget_all(&mut tx, device.pk).await?;
+            topic::forget_device(&mut tx, device.pk).await?;
             let deleted = execute(&mut tx, DELETE, |binds| {
                 binds.push(device.pk.0);
             });

@@ -8,7 +8,8 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::super::engine::{
-    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict, day_of,
+    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, Scan, Selection, StoredNotification, Submission, Sweep,
+    Verdict, day_of,
 };
 use super::super::{Error, Result};
 use super::PostgresStore;
@@ -19,7 +20,7 @@ use super::tx::{reading, transaction};
 use super::{accept, cancel, claim, expand, record, release, schedule, targets};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
-use crate::domain::work::{NewWork, Pair, WorkKey};
+use crate::domain::work::{NewWork, WorkKey};
 
 pub(super) const NOTIFICATIONS: &str = "SELECT n.app, n.id, n.content, n.accepted_at, n.start_at, n.expires_at, n.campaign FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) \
                              CROSS JOIN LATERAL (SELECT * FROM notification n WHERE n.app = ask.app AND n.id = ask.id LIMIT 1) n";
@@ -66,9 +67,9 @@ impl Engine for PostgresStore {
         record::record(self, record).await
     }
 
-    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
+    async fn read_page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>> {
         let mut tx = self.engine.snapshot().await?;
-        let page = expand::page(&mut tx, key, limit).await;
+        let page = expand::page(&mut tx, key, limit, selection).await;
         tx.end(page).await
     }
 
@@ -100,8 +101,8 @@ impl Engine for PostgresStore {
         transaction!(self.engine, tx => claim::hand_back(&mut tx, held))
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
-        reading!(self.callers, conn => expand::active(&mut conn, app, after, limit))
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Result<Scan> {
+        reading!(self.callers, conn => expand::part(&mut conn, app, (after, i64::MAX), limit, selection))
     }
 
     async fn backlog(&self) -> Result<u64> {

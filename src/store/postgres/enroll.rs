@@ -6,6 +6,7 @@ use super::super::Result;
 use super::super::device::Registered;
 use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
 use super::super::rules::registration::Verb;
+use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::batch::{Binds, execute, fetch};
 use super::device_row::{self, device_columns};
@@ -32,26 +33,28 @@ pub(super) const ACTIVE: &str = "SELECT ask.pk, (SELECT count(*) FROM device d W
                                  FROM unnest($1::bigint[]) AS ask (pk)";
 const INSERT: &str = "INSERT INTO device (app, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, \
                       token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, \
-                      version, person_since) \
+                      version, app_version_key, os_version_key, person_since) \
                       SELECT $1, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, token_seen_at, \
                       permission, timezone, locale, app_version, os_version, model, tags::jsonb, created_at, updated_at, last_seen_at, version, \
-                      updated_at \
+                      app_version_key, os_version_key, updated_at \
                       FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[], \
                       $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], \
-                      $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]) AS new (name, person_pk, status, inactive_reason, \
+                      $19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::bigint[], $23::text[], \
+                      $24::text[]) AS new (name, person_pk, status, inactive_reason, \
                       platform, provider, environment, token, token_hash, token_seen_at, permission, timezone, locale, app_version, os_version, \
-                      model, tags, created_at, updated_at, last_seen_at, version) RETURNING pk, name";
+                      model, tags, created_at, updated_at, last_seen_at, version, app_version_key, os_version_key) RETURNING pk, name";
 /// Their people stay.
 pub(super) const CHANGE: &str = "UPDATE device d SET status = new.status, inactive_reason = new.inactive_reason, platform = new.platform, provider = new.provider, \
                       environment = new.environment, token = new.token, token_hash = new.token_hash, token_seen_at = new.token_seen_at, \
                       permission = new.permission, timezone = new.timezone, locale = new.locale, app_version = new.app_version, \
                       os_version = new.os_version, model = new.model, tags = new.tags::jsonb, created_at = new.created_at, \
-                      updated_at = new.updated_at, last_seen_at = new.last_seen_at, version = new.version \
+                      updated_at = new.updated_at, last_seen_at = new.last_seen_at, version = new.version, \
+                      app_version_key = new.app_version_key, os_version_key = new.os_version_key \
                       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], \
                       $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], \
-                      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::bigint[]) AS new (pk, status, inactive_reason, \
+                      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::bigint[], $21::text[], $22::text[]) AS new (pk, status, inactive_reason, \
                       platform, provider, environment, token, token_hash, token_seen_at, permission, timezone, locale, app_version, \
-                      os_version, model, tags, created_at, updated_at, last_seen_at, version) WHERE d.pk = new.pk";
+                      os_version, model, tags, created_at, updated_at, last_seen_at, version, app_version_key, os_version_key) WHERE d.pk = new.pk";
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
@@ -183,4 +186,6 @@ fn bind(binds: &mut Binds, rows: &[&Device], tags: &[String]) {
     binds.push(column(rows, |device| device.os_version.as_deref())).push(column(rows, |device| device.model.as_deref()));
     binds.push(tags).push(column(rows, |device| device.created_at)).push(column(rows, |device| device.updated_at));
     binds.push(column(rows, |device| device.last_seen_at)).push(column(rows, |device| device.version));
+    binds.push(column(rows, |device| version_key(device.app_version.as_deref())));
+    binds.push(column(rows, |device| version_key(device.os_version.as_deref())));
 }

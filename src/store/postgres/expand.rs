@@ -4,12 +4,12 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::super::Result;
-use super::super::engine::{AudiencePage, Cursor, Member};
+use super::super::engine::{AudiencePage, Cursor, Member, Scan, Selection};
 use super::batch::{Binds, count, execute, fetch, fetch_one};
 use super::row::Cells;
+use super::select;
 use super::tx::Tx;
 use super::work::{self, Row};
-use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
@@ -18,8 +18,6 @@ pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.h
 pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM \
                     (SELECT pk, person_pk, timezone, status, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
                     LEFT JOIN LATERAL (SELECT timezone FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true ORDER BY d.pk";
-pub(super) const ACTIVE: &str =
-    "SELECT pk, person_pk, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND status = 'active' ORDER BY pk LIMIT $3";
 /// The run first, as everywhere.
 pub(super) const LOCK: &str = "SELECT 1 FROM run WHERE notification_id = $1 FOR UPDATE";
 pub(super) const MOVE: &str = "UPDATE run SET cursor = $5, hi = $4, targeted = targeted + $6, stale = stale + $8 \
@@ -30,18 +28,33 @@ pub(super) const OVER: &str = "DELETE FROM work WHERE notification_id = $1 AND i
 pub(super) const PROGRESS: &str = "UPDATE work SET takes = 0 WHERE notification_id = $1 AND id = $2 AND epoch = $3";
 
 /// The page where the cursor stands; `None` where nothing expands.
-pub(super) async fn page(tx: &mut Tx, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
+pub(super) async fn page(tx: &mut Tx, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>> {
     let Some(row) = fetch_one(tx, STAND, named(key)).await? else { return Ok(None) };
     let cells = Cells::new(&row, "run", 0);
     let from = Cursor { after: cells.get(1, "cursor")?, hi: cells.get(2, "hi")? };
-    let rows = fetch(tx, PAGE, |binds| {
-        binds.push(key.app.0).push(from.after).push(from.hi).push(count(limit));
+    let Scan { devices, to, last } = part(tx, key.app, (from.after, from.hi), limit, selection).await?;
+    Ok(Some(AudiencePage { from, devices, left_out: 0, to, last }))
+}
+
+/// Who is taken of the next devices beyond a number, up to another.
+pub(super) async fn part(
+    conn: &mut PgConnection,
+    app: AppId,
+    (after, hi): (i64, i64),
+    limit: usize,
+    selection: &Selection,
+) -> Result<Scan> {
+    if !selection.is_everyone() {
+        return select::scan(conn, app, (after, hi), limit, selection).await;
+    }
+    let rows = fetch(conn, PAGE, |binds| {
+        binds.push(app.0).push(after).push(hi).push(count(limit));
     });
     let rows = rows.await?;
     let last = rows.len() < limit;
     let to = match rows.last() {
         Some(row) if !last => Cells::new(row, "device", 0).get(0, "pk")?,
-        _ => from.hi,
+        _ => hi,
     };
     let mut devices = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -51,15 +64,7 @@ pub(super) async fn page(tx: &mut Tx, key: WorkKey, limit: usize) -> Result<Opti
             devices.push(Member { pair: pair(row)?, zone, last_seen_at });
         }
     }
-    Ok(Some(AudiencePage { from, devices, left_out: 0, to, last }))
-}
-
-/// Active devices beyond a number, for previews.
-pub(super) async fn active(conn: &mut PgConnection, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
-    let rows = fetch(conn, ACTIVE, |binds| {
-        binds.push(app.0).push(after).push(count(limit));
-    });
-    rows.await?.iter().map(|row| Ok((pair(row)?, Cells::new(row, "device", 0).instant(2, "last_seen_at")?))).collect()
+    Ok(Scan { devices, to, last })
 }
 
 fn pair(row: &PgRow) -> Result<Pair> {

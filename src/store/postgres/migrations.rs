@@ -9,6 +9,7 @@ use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration, Migratio
 use sqlx::{PgConnection, Row};
 
 use super::open::OpenError;
+use super::version_keys;
 
 /// The steps, as `migrations/postgres` has them: number, name, text.
 const STEPS: &[(i64, &str, &str)] = &[
@@ -68,6 +69,7 @@ fn failed(error: impl Into<MigrateError>) -> OpenError {
 pub(super) async fn migrate(conn: &mut PgConnection) -> Result<i64, OpenError> {
     condition(conn).await?;
     migrator().run_direct(None, conn, false).await.map_err(failed)?;
+    version_keys::fill(conn).await.map_err(|error| OpenError::Migration(Box::new(error)))?;
     let applied = conn.list_applied_migrations(TABLE).await.map_err(failed)?;
     Ok(newest(&applied))
 }

@@ -40,6 +40,7 @@ mod partitions;
 mod person;
 #[cfg(test)]
 mod plans;
+mod predicate;
 mod prune;
 mod receipt;
 mod recipients;
@@ -49,13 +50,16 @@ mod release;
 mod retention;
 mod row;
 mod schedule;
+mod select;
 mod stale;
 mod tally;
 mod targets;
 mod template;
+mod topic;
 mod tx;
 mod upkeep;
 mod user_deliveries;
+mod version_keys;
 mod waiting;
 mod work;
 

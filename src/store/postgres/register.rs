@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::super::device::Registered;
 use super::super::rules::registration::{Address, Verb, changed, check, wants};
+use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, count, execute, fetch_one};
@@ -15,6 +16,7 @@ use super::device_token;
 use super::fault::{Gone, Unsettled};
 use super::person;
 use super::row::{Cells, to_document};
+use super::topic;
 use super::tx::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
@@ -32,7 +34,7 @@ pub(super) const UPDATE: &str = concat!(
     "UPDATE device d SET person_since = CASE WHEN person_pk IS NOT DISTINCT FROM $2 THEN person_since ELSE $19 END, person_pk = $2, \
      status = $3, inactive_reason = $4, platform = $5, provider = $6, environment = $7, token = $8, token_hash = $9, token_seen_at = $10, \
      permission = $11, timezone = $12, locale = $13, app_version = $14, os_version = $15, model = $16, tags = $17::jsonb, created_at = $18, \
-     updated_at = $19, last_seen_at = $20, version = $21 WHERE d.pk = $1 RETURNING ",
+     updated_at = $19, last_seen_at = $20, version = $21, app_version_key = $22, os_version_key = $23 WHERE d.pk = $1 RETURNING ",
     device_columns!()
 );
 const PERSON: &str = "SELECT pk FROM person WHERE pk = $1 FOR NO KEY UPDATE";
@@ -115,6 +117,7 @@ async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (addres
     let device = update(tx, &device).await?;
     if old.is_some_and(|old| old.person != device.person) {
         device_token::forget_all(tx, device.pk).await?;
+        topic::forget_device(tx, device.pk).await?;
     }
     let device = match device.person {
         Some(person) if is_active(&device) && !old.is_some_and(|old| is_active(old) && old.person == device.person) => {
@@ -198,6 +201,7 @@ async fn update(tx: &mut Tx, device: &Device) -> Result<Device> {
         binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
         binds.push(device.model.as_deref()).push(&tags).push(device.created_at).push(device.updated_at);
         binds.push(device.last_seen_at).push(device.version);
+        binds.push(version_key(device.app_version.as_deref())).push(version_key(device.os_version.as_deref()));
     });
     written(row.await?.as_ref())
 }

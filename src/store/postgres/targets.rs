@@ -17,6 +17,7 @@ use super::history::{delivered, shown};
 use super::person;
 use super::recipients::Reader;
 use super::row::Cells;
+use super::select;
 use super::tx::{Tx, reading, transaction};
 use crate::domain::id::NotificationId;
 
@@ -47,7 +48,7 @@ async fn look(conn: &mut PgConnection, asks: &[Ask]) -> Result<std::result::Resu
     if !missing.is_empty() {
         return Ok(Err(missing));
     }
-    let mut answers: Vec<Answer> = asks.iter().map(|ask| found.answer(ask)).collect();
+    let mut answers = found.answers(asks);
     delivered(conn, asks, &mut answers).await?;
     shown(conn, asks, &mut answers).await?;
     device_token::fill_in(conn, asks, &mut answers).await?;
@@ -82,6 +83,11 @@ async fn find(conn: &mut PgConnection, asks: &[Ask]) -> Result<Found> {
     }
     if !wanted.numbers.is_empty() {
         found.numbered = reader.numbered(conn, wanted.numbers).await?;
+    }
+    for (place, ask) in asks.iter().enumerate() {
+        if let Some((devices, only)) = found.to_ask_of(ask) {
+            found.meant.insert(place, select::meant(conn, devices, only).await?);
+        }
     }
     found.runs = runs(conn, asks.iter().map(|ask| ask.key.notification)).await?;
     Ok(found)

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::engine::Narrowed;
+use super::super::engine::{Narrowed, Only};
 use super::resolve::Look;
 use super::tally::Head;
 use crate::domain::Timestamp;
 use crate::domain::device::ProviderKind;
-use crate::domain::id::{AppId, NotificationId, PersonPk, Target};
+use crate::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::Targets;
 
@@ -54,6 +54,7 @@ pub(in crate::store) struct Owned {
 pub(in crate::store) struct Names {
     users: HashMap<(AppId, String), (PersonPk, Vec<Owned>)>,
     devices: HashMap<(AppId, String), (i64, Option<PersonPk>, bool)>,
+    meant: HashMap<NotificationId, HashSet<DevicePk>>,
 }
 
 /// The names that work rows of one app use: users, then devices.
@@ -81,10 +82,39 @@ impl Names {
         self.devices.insert((app, name), (pk, person, active));
     }
 
+    /// The active devices that rows of a notification name, if it is to be asked which of them are meant.
+    pub(in crate::store) fn to_ask_of(&self, rows: &[WorkRow], head: &Head) -> Option<(Vec<i64>, Only)> {
+        let segment = head.narrowed.only.clone()?;
+        let mut devices = Vec::new();
+        for row in rows.iter().filter(|row| row.notification == head.id) {
+            match &row.targets {
+                Targets::Users(names) => {
+                    let people = names.iter().filter_map(|name| self.users.get(&(row.app, name.clone())));
+                    devices.extend(people.flat_map(|(_, devices)| devices).map(|device| device.pk));
+                }
+                Targets::Devices(names) => {
+                    let known = names.iter().filter_map(|name| self.devices.get(&(row.app, name.clone())));
+                    devices.extend(known.filter(|(_, _, active)| *active).map(|(pk, _, _)| *pk));
+                }
+                // they were asked when they were taken
+                Targets::Pairs(_) | Targets::Broadcast(_) => {}
+            }
+        }
+        Some((devices, Only { segment, as_of: head.start_at }))
+    }
+
+    /// These devices of a notification are meant, and no others that are named.
+    pub(in crate::store) fn mean(&mut self, notification: NotificationId, devices: HashSet<DevicePk>) {
+        self.meant.insert(notification, devices);
+    }
+
     /// The targets of a row, by name and number.
-    pub(in crate::store) fn resolve(&self, row: &WorkRow, narrowed: &Narrowed) -> Vec<Place> {
+    fn resolve(&self, row: &WorkRow, narrowed: &Narrowed) -> Vec<Place> {
         let mut places: Vec<Place> = match &row.targets {
-            Targets::Users(names) => names.iter().flat_map(|name| self.of_user(row.app, name, narrowed)).collect(),
+            Targets::Users(names) => {
+                let meant = self.meant.get(&row.notification);
+                names.iter().flat_map(|name| self.of_user(row.app, name, (narrowed, meant))).collect()
+            }
             Targets::Devices(names) => names.iter().map(|name| self.of_device(row.app, name)).collect(),
             Targets::Pairs(pairs) => pairs
                 .iter()
@@ -96,20 +126,27 @@ impl Names {
                 .collect(),
             Targets::Broadcast(provider) => vec![Place { provider: Some(*provider), ..unnamed(Target::BROADCAST) }],
         };
+        if let (Some(meant), Targets::Devices(_)) = (self.meant.get(&row.notification), &row.targets) {
+            places.retain(|place| place.target.and_then(Target::as_device).is_some_and(|device| meant.contains(&device)));
+        }
         places.sort_by(|a, b| (&a.name, a.target).cmp(&(&b.name, b.target)));
         places
     }
 
-    fn of_user(&self, app: AppId, name: &str, narrowed: &Narrowed) -> Vec<Place> {
+    fn of_user(&self, app: AppId, name: &str, (narrowed, meant): (&Narrowed, Option<&HashSet<DevicePk>>)) -> Vec<Place> {
         let place = |target, person, is_device| Place { name: name.to_owned(), target, person, is_device, is_user: true, provider: None };
         match self.users.get(&(app, name.to_owned())) {
+            // who has no device has none that is meant
+            None if meant.is_some() => Vec::new(),
+            Some((_, devices)) if devices.is_empty() && meant.is_some() => Vec::new(),
             None => vec![place(None, None, false)],
             Some((person, devices)) if devices.is_empty() => vec![place(Some(Target::person(*person)), Some(*person), false)],
             Some((person, devices)) => {
-                let latest = devices.iter().max_by_key(|device| (device.last_seen_at, device.pk)).map(|device| device.pk);
+                let devices = || devices.iter().filter(|device| meant.is_none_or(|meant| meant.contains(&DevicePk(device.pk))));
+                let latest = devices().max_by_key(|device| (device.last_seen_at, device.pk)).map(|device| device.pk);
                 let is_meant = |device: &&Owned| !narrowed.latest_only || latest == Some(device.pk);
-                let meant = devices.iter().filter(is_meant).filter(|device| !narrowed.except.contains(&device.name));
-                meant.map(|device| place(Some(Target::from_raw(device.pk)), Some(*person), true)).collect()
+                let left = devices().filter(is_meant).filter(|device| !narrowed.except.contains(&device.name));
+                left.map(|device| place(Some(Target::from_raw(device.pk)), Some(*person), true)).collect()
             }
         }
     }

@@ -1,13 +1,9 @@
 //! What a registration makes of a device: the rules, without the store.
 
-use std::collections::BTreeMap;
-
 use super::super::device::Registered;
 use super::words::{hash, provider_of};
 use crate::domain::Timestamp;
-use crate::domain::device::{
-    Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken, TagChange,
-};
+use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken};
 use crate::domain::id::{DevicePk, PersonPk};
 
 /// How the change came.
@@ -90,7 +86,7 @@ fn apply(old: Option<&Device>, change: DeviceChange, address: Address, person: O
         app_version: change.app_version.apply(kept(|device| &device.app_version)),
         os_version: change.os_version.apply(kept(|device| &device.os_version)),
         model: change.model.apply(kept(|device| &device.model)),
-        tags: tags(owned.map(|device| device.tags.clone()).unwrap_or_default(), change.tags),
+        tags: change.tags.over(owned.map(|device| device.tags.clone()).unwrap_or_default()),
         status: old.map_or(DeviceStatus::Inactive, |device| device.status),
         inactive_reason: old.and_then(|device| device.inactive_reason),
         created_at: earliest(old.map(|device| device.created_at), imported.created_at).unwrap_or(now),
@@ -114,24 +110,6 @@ fn token_seen(old: Option<&Device>, carried: bool, imported: &Imported, this: (c
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     a.into_iter().chain(b).min()
-}
-
-fn tags(old: BTreeMap<String, serde_json::Value>, change: TagChange) -> BTreeMap<String, serde_json::Value> {
-    match change {
-        TagChange::Keep => old,
-        TagChange::Replace(new) => new,
-        TagChange::Merge(patch) => {
-            let mut merged = old;
-            for (name, value) in patch {
-                if value.is_null() {
-                    merged.remove(&name);
-                } else {
-                    merged.insert(name, value);
-                }
-            }
-            merged
-        }
-    }
 }
 
 /// Whether the device asks to be active after the change; `None`: it stays as it is.

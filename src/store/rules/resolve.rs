@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::engine::{Answer, Ask, Candidate, Recipient, RunStatus};
+use super::super::engine::{Answer, Ask, Candidate, Only, Recipient, RunStatus};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target};
 use crate::domain::work::{Pair, Targets};
@@ -83,6 +83,8 @@ pub(in crate::store) struct Found {
     pub(in crate::store) numbered: HashMap<DevicePk, Recipient>,
     /// The runs of the notifications.
     pub(in crate::store) runs: HashMap<NotificationId, RunStatus>,
+    /// Of the asks that say so, by place, those of their devices that are targets.
+    pub(in crate::store) meant: HashMap<usize, HashSet<DevicePk>>,
 }
 
 impl Found {
@@ -110,17 +112,42 @@ impl Found {
         missing
     }
 
-    /// The targets of one work row.
-    pub(in crate::store) fn answer(&self, ask: &Ask) -> Answer {
+    /// The active devices that an ask names, if it is to be asked which of them are meant.
+    pub(in crate::store) fn to_ask_of<'a>(&self, ask: &'a Ask) -> Option<(Vec<i64>, &'a Only)> {
+        let only = ask.only.as_ref()?;
+        let devices: Vec<i64> = match &ask.targets {
+            Targets::Users(names) => {
+                let people = names.iter().filter_map(|name| self.users.get(&ask.key.app)?.get(name));
+                people.flat_map(|person| &person.devices).map(|(recipient, _)| recipient.device.0).collect()
+            }
+            Targets::Devices(names) => {
+                let named = names.iter().filter_map(|name| self.named.get(&ask.key.app)?.get(name));
+                named.filter_map(|named| named.recipient.as_ref()).map(|recipient| recipient.device.0).collect()
+            }
+            // they were asked when they were taken
+            Targets::Pairs(_) | Targets::Broadcast(_) => return None,
+        };
+        Some((devices, only))
+    }
+
+    /// The targets of each work row.
+    pub(in crate::store) fn answers(&self, asks: &[Ask]) -> Vec<Answer> {
+        asks.iter().enumerate().map(|(place, ask)| self.answer(ask, self.meant.get(&place))).collect()
+    }
+
+    fn answer(&self, ask: &Ask, meant: Option<&HashSet<DevicePk>>) -> Answer {
         let mut candidates = Vec::with_capacity(ask.targets.len());
         match &ask.targets {
             Targets::Users(names) => {
                 let users = self.users.get(&ask.key.app);
                 for name in names {
                     match users.and_then(|users| users.get(name)) {
-                        Some(person) => of_person(person, ask.latest_only, &mut candidates),
+                        Some(person) => of_person(person, (ask.latest_only, meant), &mut candidates),
                         None => candidates.push(without_device(UNKNOWN)),
                     }
+                }
+                if meant.is_some() {
+                    candidates.retain(|candidate| candidate.target.as_device().is_some());
                 }
             }
             Targets::Devices(names) => {
@@ -131,6 +158,9 @@ impl Found {
                         .iter()
                         .map(|name| device(name).map_or_else(|| without_device(UNKNOWN), |named| of_device(named, ask.accepted_at))),
                 );
+                if let Some(meant) = meant {
+                    candidates.retain(|candidate| candidate.target.as_device().is_some_and(|device| meant.contains(&device)));
+                }
             }
             Targets::Pairs(pairs) => candidates.extend(pairs.iter().map(|pair| self.of_pair(pair))),
             Targets::Broadcast(_) => candidates.push(without_device(Target::BROADCAST)),
@@ -162,7 +192,8 @@ fn without_device(target: Target) -> Candidate {
     Candidate { target, person: None, recipient: None, moved: false, delivered: false, shown: None, lacks_token: false }
 }
 
-fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>) {
+fn of_person(person: &Person, (latest_only, meant): (bool, Option<&HashSet<DevicePk>>), candidates: &mut Vec<Candidate>) {
+    let devices = person.devices.iter().filter(|(recipient, _)| meant.is_none_or(|meant| meant.contains(&recipient.device)));
     let found = |recipient: &Recipient| Candidate {
         target: Target::device(recipient.device),
         person: Some(person.pk),
@@ -184,10 +215,10 @@ fn of_person(person: &Person, latest_only: bool, candidates: &mut Vec<Candidate>
             lacks_token: false,
         });
     } else if latest_only {
-        let latest = person.devices.iter().max_by_key(|(recipient, seen)| (*seen, recipient.device));
+        let latest = devices.max_by_key(|(recipient, seen)| (*seen, recipient.device));
         candidates.extend(latest.map(|(recipient, _)| found(recipient)));
     } else {
-        candidates.extend(person.devices.iter().map(|(recipient, _)| found(recipient)));
+        candidates.extend(devices.map(|(recipient, _)| found(recipient)));
     }
 }
 

@@ -170,6 +170,19 @@ pub(super) async fn fetch_list<T: DeserializeOwned>(
     fetch_one(conn, text, bind).await?.map_or(Ok(Vec::new()), |row| items(&row, table))
 }
 
+/// The same with a text that was made for this once, of constants and places. It is not kept prepared.
+pub(super) async fn fetch_list_made<T: DeserializeOwned>(
+    conn: &mut SqliteConnection,
+    text: String,
+    table: &'static str,
+    bind: impl FnOnce(&mut Binds) + Send,
+) -> Result<Vec<T>> {
+    let mut binds = Binds::default();
+    bind(&mut binds);
+    let query = sqlx::query_with(AssertSqlSafe(text), binds.finish()?).persistent(false);
+    query.fetch_optional(conn).await.map_err(fault)?.map_or(Ok(Vec::new()), |row| items(&row, table))
+}
+
 /// The items of a row that is a JSON array.
 fn items<T: DeserializeOwned>(row: &SqliteRow, table: &'static str) -> Result<Vec<T>> {
     let text: &str = row.try_get(0).map_err(fault)?;

@@ -40,6 +40,8 @@ const LIST_OF_USER: &str = concat!(
 );
 const DELETE_TOKENS: &str =
     "DELETE FROM device_token WHERE device_pk IN (SELECT pk FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL)";
+const DELETE_SUBSCRIPTIONS: &str =
+    "DELETE FROM topic_device WHERE device_pk IN (SELECT pk FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL)";
 const DELETE: &str = "DELETE FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL";
 
 #[async_trait]
@@ -102,6 +104,7 @@ impl Devices for SqliteStore {
                 binds.push(app.0).push(&name);
             };
             execute(tx.conn, DELETE_TOKENS, named).await?;
+            execute(tx.conn, DELETE_SUBSCRIPTIONS, named).await?;
             Ok(execute(tx.conn, DELETE, named).await? > 0)
         };
         self.write(move |tx| Box::pin(async move { delete(tx).await })).await

@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::engine::{
-    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, StoredNotification, Submission, Sweep, Verdict, day_of,
+    Answer, Ask, AudiencePage, Claim, Engine, Ready, Record, Recorded, RunChange, Scan, Selection, StoredNotification, Submission, Sweep,
+    Verdict, day_of,
 };
 use super::SqliteStore;
 use super::batch::{fetch_one, no_lead};
@@ -16,7 +17,7 @@ use super::row::Cells;
 use super::{accept, batch, cancel, claim, expand, pause, record, release, schedule};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId};
-use crate::domain::work::{NewWork, Pair, WorkKey};
+use crate::domain::work::{NewWork, WorkKey};
 
 pub(super) const NOTIFICATIONS: batch::Tuples = batch::Tuples {
     head: "WITH key (app, id) AS (VALUES ",
@@ -75,8 +76,8 @@ impl Engine for SqliteStore {
         self.write(move |tx| Box::pin(record::record(tx, record))).await
     }
 
-    async fn read_page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
-        self.page(key, limit).await
+    async fn read_page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>> {
+        self.page(key, limit, selection).await
     }
 
     async fn commit_page(&self, key: WorkKey, epoch: i64, page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
@@ -109,8 +110,8 @@ impl Engine for SqliteStore {
         self.write(move |tx| Box::pin(claim::hand_back(tx, held))).await
     }
 
-    async fn read_devices(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
-        self.devices_after(app, after, limit).await
+    async fn read_devices(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Result<Scan> {
+        self.devices_after(app, after, limit, selection).await
     }
 
     async fn backlog(&self) -> Result<u64> {

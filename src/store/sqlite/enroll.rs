@@ -7,6 +7,7 @@ use super::super::Result;
 use super::super::device::Registered;
 use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
 use super::super::rules::registration::Verb;
+use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::batch::{Binds, Tuples, fetch, fetch_list, no_lead};
 use super::device_row::{self, device_columns};
@@ -32,9 +33,10 @@ pub(super) const OWNERS: &str = "SELECT json_group_array(json_array(p.name, p.pk
                                  FROM json_each(?2) j CROSS JOIN person p ON p.app = ?1 AND p.name = j.value";
 const INSERT: Tuples = Tuples {
     head: "INSERT INTO device (app, name, person_pk, status, inactive_reason, platform, provider, environment, token, token_hash, \
-           token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, version, person_since) \
+           token_seen_at, permission, timezone, locale, app_version, os_version, model, tags, created_at, updated_at, last_seen_at, version, app_version_key, \
+           os_version_key, person_since) \
            VALUES ",
-    width: 23,
+    width: 25,
     tail: "",
 };
 /// Their people stay.
@@ -42,9 +44,10 @@ pub(super) const CHANGE: Tuples = Tuples {
     head: "UPDATE device SET status = new.column2, inactive_reason = new.column3, platform = new.column4, provider = new.column5, \
            environment = new.column6, token = new.column7, token_hash = new.column8, token_seen_at = new.column9, permission = new.column10, \
            timezone = new.column11, locale = new.column12, app_version = new.column13, os_version = new.column14, model = new.column15, \
-           tags = new.column16, created_at = new.column17, updated_at = new.column18, last_seen_at = new.column19, version = new.column20 \
+           tags = new.column16, created_at = new.column17, updated_at = new.column18, last_seen_at = new.column19, version = new.column20, \
+           app_version_key = new.column21, os_version_key = new.column22 \
            FROM (VALUES ",
-    width: 20,
+    width: 22,
     tail: ") AS new WHERE device.pk = new.column1",
 };
 
@@ -165,4 +168,5 @@ fn bind(binds: &mut Binds, device: &Device, tags: &str) {
     binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
     binds.push(device.model.as_deref()).push(tags).push(micros(device.created_at)).push(micros(device.updated_at));
     binds.push(micros(device.last_seen_at)).push(device.version);
+    binds.push(version_key(device.app_version.as_deref())).push(version_key(device.os_version.as_deref()));
 }

@@ -1,15 +1,16 @@
 //! Audiences page by page, in the order of the devices' numbers.
 
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
-use super::super::engine::{AudiencePage, Cursor, Member};
+use super::super::engine::{AudiencePage, Cursor, Member, Scan, Selection};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::row::Cells;
+use super::select;
 use super::work::{self, Row, bind_key, count};
 use super::writer::Tx;
-use crate::domain::Timestamp;
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
@@ -19,8 +20,6 @@ pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.h
 pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM device d \
                     LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.app = ?1 AND d.pk > ?2 AND d.pk <= ?3 ORDER BY d.pk LIMIT ?4";
-pub(super) const ACTIVE: &str =
-    "SELECT pk, person_pk, last_seen_at FROM device WHERE app = ?1 AND pk > ?2 AND status = 'active' ORDER BY pk LIMIT ?3";
 pub(super) const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6, stale = stale + ?8 \
                     WHERE notification_id = ?1 AND cursor = ?3 AND (hi IS NULL OR hi = ?4) AND status <> 'cancelled' \
                     AND EXISTS (SELECT 1 FROM work WHERE notification_id = ?1 AND id = ?2 AND kind = 'expand' AND epoch = ?7)";
@@ -29,42 +28,40 @@ const PROGRESS: &str = "UPDATE work SET takes = 0 WHERE notification_id = ?1 AND
 
 impl SqliteStore {
     /// The page where the cursor stands; `None` where nothing expands.
-    pub(super) async fn page(&self, key: WorkKey, limit: usize) -> Result<Option<AudiencePage>> {
+    pub(super) async fn page(&self, key: WorkKey, limit: usize, selection: &Selection) -> Result<Option<AudiencePage>> {
         let mut tx = self.read().await?;
         let Some(row) = fetch_one(&mut tx, STAND, |binds| bind_key(binds, key)).await? else { return Ok(None) };
         let cells = Cells::new(&row, "run", 0);
         let from = Cursor { after: cells.get(1, "cursor")?, hi: cells.get(2, "hi")? };
-        let rows = fetch(&mut tx, PAGE, |binds| {
-            binds.push(key.app.0).push(from.after).push(from.hi).push(count(limit));
-        });
-        let rows = rows.await?;
-        let last = rows.len() < limit;
-        let to = match rows.last() {
-            Some(row) if !last => Cells::new(row, "device", 0).get(0, "pk")?,
-            _ => from.hi,
-        };
-        let mut devices = Vec::with_capacity(rows.len());
-        for row in &rows {
-            devices.extend(member(row)?);
-        }
+        let Scan { devices, to, last } = part(&mut tx, key.app, (from.after, from.hi), limit, selection).await?;
         Ok(Some(AudiencePage { from, devices, left_out: 0, to, last }))
+    }
+
+    /// Who is taken of the next devices beyond a number, for previews.
+    pub(super) async fn devices_after(&self, app: AppId, after: i64, limit: usize, selection: &Selection) -> Result<Scan> {
+        let mut tx = self.read().await?;
+        part(&mut tx, app, (after, i64::MAX), limit, selection).await
     }
 }
 
-impl SqliteStore {
-    /// Active devices beyond a number, for previews.
-    pub(super) async fn devices_after(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<(Pair, Timestamp)>> {
-        let mut tx = self.read().await?;
-        let rows = fetch(&mut tx, ACTIVE, |binds| {
-            binds.push(app.0).push(after).push(count(limit));
-        });
-        let pair = |row| {
-            let cells = Cells::new(row, "device", 0);
-            let person = cells.get::<Option<i64>>(1, "person_pk")?.map(PersonPk);
-            Ok((Pair { device: DevicePk(cells.get(0, "pk")?), person }, cells.instant(2, "last_seen_at")?))
-        };
-        rows.await?.iter().map(pair).collect()
+async fn part(conn: &mut SqliteConnection, app: AppId, (after, hi): (i64, i64), limit: usize, selection: &Selection) -> Result<Scan> {
+    if !selection.is_everyone() {
+        return select::scan(conn, app, (after, hi), limit, selection).await;
     }
+    let rows = fetch(conn, PAGE, |binds| {
+        binds.push(app.0).push(after).push(hi).push(count(limit));
+    });
+    let rows = rows.await?;
+    let last = rows.len() < limit;
+    let to = match rows.last() {
+        Some(row) if !last => Cells::new(row, "device", 0).get(0, "pk")?,
+        _ => hi,
+    };
+    let mut devices = Vec::with_capacity(rows.len());
+    for row in &rows {
+        devices.extend(member(row)?);
+    }
+    Ok(Scan { devices, to, last })
 }
 
 /// An active device of a page.

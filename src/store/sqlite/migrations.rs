@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::SqliteConnection;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
-use super::{Condition, OpenError};
+use super::{Condition, OpenError, version_keys};
 
 /// The steps, as `migrations/sqlite` has them: number, name, text.
 pub(super) const STEPS: &[(i64, &str, &str)] = &[
@@ -33,7 +33,7 @@ fn migrator() -> Migrator {
 pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     let known = STEPS.last().map_or(0, |(version, _, _)| *version);
     match migrator().run_direct(None, conn, false).await {
-        Ok(()) => Ok(()),
+        Ok(()) => version_keys::fill(conn).await.map_err(|error| OpenError::Migration(Box::new(error))),
         Err(MigrateError::VersionMissing(version)) if version > known => Err(OpenError::Newer { version, known }),
         Err(error) => Err(OpenError::Migration(Box::new(error))),
     }

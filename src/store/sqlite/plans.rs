@@ -7,7 +7,7 @@ use super::batch::Tuples;
 use super::{
     accept, analytics, cancel, cap, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand, fact_reading,
     facts, history, idempotency, migrations, notification, paced, pause, prune, receipt, recipients, record, register, release, schedule,
-    stale, tally, targets, user_deliveries,
+    select, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -83,6 +83,9 @@ const TEXTS: &[&str] = &[
     release::DUE,
     release::TURN,
     schedule::DUE,
+    select::END,
+    select::FOLLOWERS,
+    select::FOLLOWING,
     stale::DEACTIVATE,
     stale::END,
     tally::DIRECT,
@@ -91,10 +94,18 @@ const TEXTS: &[&str] = &[
     tally::WORK,
     targets::RUNS,
     user_deliveries::END,
+    topic::DEVICE,
+    topic::EMPTY_OF_DEVICES,
+    topic::EMPTY_OF_PEOPLE,
+    topic::FORGET_DEVICE,
+    topic::LIST,
+    topic::NUMBER,
+    topic::ONE,
+    topic::PERSON,
     user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 16] = [
+const LARGE: [&str; 19] = [
     "cap",
     "work",
     "w",
@@ -111,6 +122,9 @@ const LARGE: [&str; 16] = [
     "s",
     "device_token",
     "k",
+    "topic_device",
+    "topic_person",
+    "f",
 ];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use super::super::device::Registered;
 use super::super::rules::registration::{Verb, changed, check, wants};
+use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch_one};
@@ -11,6 +12,7 @@ use super::device_token;
 use super::fault::Gone;
 use super::person;
 use super::row::{Cells, instant, micros, to_document};
+use super::topic;
 use super::writer::Tx;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};
 use crate::domain::id::{AppId, DevicePk};
@@ -22,7 +24,8 @@ pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_r
 const INSERT: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES (?1, ?2, 'inactive', ?3, ?3, ?3)";
 const UPDATE: &str = "UPDATE device SET person_since = iif(person_pk IS ?2, person_since, ?19), person_pk = ?2, status = ?3, inactive_reason = ?4, platform = ?5, provider = ?6, environment = ?7, \
                       token = ?8, token_hash = ?9, token_seen_at = ?10, permission = ?11, timezone = ?12, locale = ?13, app_version = ?14, \
-                      os_version = ?15, model = ?16, tags = ?17, created_at = ?18, updated_at = ?19, last_seen_at = ?20, version = ?21 \
+                      os_version = ?15, model = ?16, tags = ?17, created_at = ?18, updated_at = ?19, last_seen_at = ?20, version = ?21, \
+                      app_version_key = ?22, os_version_key = ?23 \
                       WHERE pk = ?1";
 pub(super) const CROWD: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = ?3, version = version + 1 \
                      WHERE pk IN (SELECT pk FROM device WHERE person_pk = ?1 AND status = 'active' \
@@ -62,6 +65,7 @@ pub(super) async fn register(
     update(tx, &device).await?;
     if old.as_ref().is_some_and(|old| old.person != device.person) {
         device_token::forget_all(tx, device.pk).await?;
+        topic::forget_device(tx, device.pk).await?;
     }
     if let (Some(person), DeviceStatus::Active) = (device.person, device.status) {
         let crowd = execute(tx.conn, CROWD, |binds| {
@@ -122,6 +126,7 @@ async fn update(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
         binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
         binds.push(device.model.as_deref()).push(&tags).push(micros(device.created_at)).push(micros(device.updated_at));
         binds.push(micros(device.last_seen_at)).push(device.version);
+        binds.push(version_key(device.app_version.as_deref())).push(version_key(device.os_version.as_deref()));
     });
     write.await?;
     Ok(())

@@ -16,6 +16,7 @@ use super::history::{delivered, shown};
 use super::json::List;
 use super::person;
 use super::recipients::Reader;
+use super::select;
 use super::writer::Tx;
 use crate::domain::id::{AppId, NotificationId};
 
@@ -37,7 +38,7 @@ impl SqliteStore {
             let found = find(&mut reader, asks).await?;
             let missing = found.missing(asks);
             if missing.is_empty() {
-                let mut answers: Vec<Answer> = asks.iter().map(|ask| found.answer(ask)).collect();
+                let mut answers = found.answers(asks);
                 delivered(&mut reader, asks, &mut answers).await?;
                 shown(&mut reader, asks, &mut answers).await?;
                 device_token::fill_in(&mut reader, asks, &mut answers).await?;
@@ -76,6 +77,11 @@ async fn find(conn: &mut SqliteConnection, asks: &[Ask]) -> Result<Found> {
     }
     if !wanted.numbers.is_empty() {
         found.numbered = reader.numbered(conn, &wanted.numbers).await?;
+    }
+    for (place, ask) in asks.iter().enumerate() {
+        if let Some((devices, only)) = found.to_ask_of(ask) {
+            found.meant.insert(place, select::meant(conn, &devices, only).await?);
+        }
     }
     found.runs = runs(conn, asks.iter().map(|ask| ask.key.notification)).await?;
     Ok(found)

@@ -12,6 +12,7 @@ use super::batch::fetch;
 use super::history::{reached, with_delivery};
 use super::json::List;
 use super::row::Cells;
+use super::select;
 use crate::domain::id::{AppId, NotificationId, PersonPk};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::Targets;
@@ -52,7 +53,13 @@ pub(super) async fn places(
     rows: &[WorkRow],
     heads: &HashMap<NotificationId, &Head>,
 ) -> Result<Vec<Vec<Place>>> {
-    let names = names(conn, rows).await?;
+    let mut names = names(conn, rows).await?;
+    for head in heads.values() {
+        if let Some((devices, only)) = names.to_ask_of(rows, head) {
+            let meant = select::meant(conn, &devices, &only).await?;
+            names.mean(head.id, meant);
+        }
+    }
     let places = Places::of(rows, heads, &names);
     let over = with_delivery(conn, &places.looks()).await?;
     let reached = reached(conn, &places.people()).await?;

@@ -124,7 +124,7 @@ impl People {
                 let name = |owner: &Option<PersonPk>| owner.and_then(|owner| state.people.get(&owner)).map(|person| &person.name);
                 owners.iter().filter_map(name).any(|name| accepted.users.contains(name))
             }
-            Audience::All => !owners.is_disjoint(worked_for),
+            Audience::All | Audience::Segment(_) | Audience::Topic(_) => !owners.is_disjoint(worked_for),
             Audience::Broadcast(_) => false,
         }
     }

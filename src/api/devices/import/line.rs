@@ -1,11 +1,12 @@
 //! From a device object to a registration, checked.
 
 use crate::api::checks::Checks;
-use crate::api::devices::change::{self, Tags};
+use crate::api::devices::change;
 use crate::api::devices::dto::ImportLine;
 use crate::api::devices::token::Allows;
 use crate::api::json::Reading;
 use crate::api::problem::Problem;
+use crate::api::tags::Tags;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, DeviceStatus, Imported};
 use crate::domain::name::check_device_id;
