@@ -24,8 +24,9 @@ pub(super) const THERE: &str = concat!(
     " FROM unnest($2::text[]) AS ask (name) \
      CROSS JOIN LATERAL (SELECT * FROM device WHERE app = $1 AND name = ask.name LIMIT 1 FOR UPDATE) d"
 );
-pub(super) const HELD: &str = "SELECT ask.hash FROM unnest($2::bytea[]) AS ask (hash) CROSS JOIN LATERAL (SELECT 1 FROM device WHERE app = $1 \
-                               AND provider = ANY ('{apns,fcm,webpush}') AND token_hash = ask.hash AND status = 'active' LIMIT 1) d";
+/// Provider by provider: looked for in a list of them, a plan made while the table was empty reads all of an app's tokens for each.
+pub(super) const HELD: &str = "SELECT ask.hash FROM unnest($2::bytea[]) AS ask (hash) CROSS JOIN unnest('{apns,fcm,webpush}'::text[]) AS kind (provider) CROSS JOIN LATERAL (SELECT 1 FROM device WHERE app = $1 \
+                               AND provider = kind.provider AND token_hash = ask.hash AND status = 'active' LIMIT 1) d";
 /// Locks them, in order: nobody else counts their devices meanwhile.
 pub(super) const OWNERS: &str = "SELECT p.pk, p.name FROM unnest($2::text[]) AS ask (name) \
                                  CROSS JOIN LATERAL (SELECT pk, name FROM person WHERE app = $1 AND name = ask.name LIMIT 1 FOR NO KEY UPDATE) p";
