@@ -99,6 +99,7 @@ fn body_of(operation: &str) -> Value {
             json!({"receipts": [{"notification_id": "01890a5d-ac96-774b-bcce-b302099a8057", "device_id": "d1", "type": "opened"}]})
         }
         "post /v1/segments/preview" => json!({"segment": {"everyone": true}}),
+        "put /v1/templates/{id}" => json!({"content": {"title": "x"}}),
         "post /v1/keys" => json!({"name": "k", "scopes": ["read"]}),
         _ => json!({}),
     }
