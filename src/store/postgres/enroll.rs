@@ -8,7 +8,7 @@ use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
-use super::batch::{Binds, execute, fetch};
+use super::batch::{Binds, execute, fetch, nothing};
 use super::device_row::{self, device_columns};
 use super::person;
 use super::register::register;
@@ -17,6 +17,9 @@ use super::tx::Tx;
 use crate::domain::device::{Device, DeviceChange, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
+/// A first import fills a table that was empty when the plans were made, and then all indexes that begin with the app cost the same. Over
+/// so many rows it costs little to plan by the sizes of the moment.
+const FRESH_PLANS: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
 /// Locks those that are there, in order, so that batches of the same devices wait for each other in one direction only.
 pub(super) const THERE: &str = concat!(
     "SELECT ",
@@ -59,6 +62,7 @@ pub(super) const CHANGE: &str = "UPDATE device d SET status = new.status, inacti
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
+    execute(tx, FRESH_PLANS, nothing).await?;
     let crowd = Crowd::new(changes, there(tx, app, changes).await?);
     let around = Surroundings { owners: owners(tx, app, &crowd).await?, held: held(tx, app, &crowd).await? };
     let (mut fresh, mut known, mut others) = (BTreeMap::new(), Vec::new(), Vec::new());
