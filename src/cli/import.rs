@@ -6,7 +6,7 @@ mod send;
 mod state;
 mod tally;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -99,7 +99,15 @@ impl Arguments {
     }
 }
 
+/// Whether both names lead to one file that is there.
+fn are_the_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
 pub(super) async fn run(arguments: Arguments, client: &Client, output: Output) -> anyhow::Result<Ending> {
+    if are_the_same(&arguments.file, &arguments.errors_path()) {
+        return Err(WrongUsage("the file of errors must not be the file that is imported".to_owned()).into());
+    }
     let importing = async {
         if arguments.is_stdin() {
             if arguments.resume {

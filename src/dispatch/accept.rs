@@ -93,6 +93,7 @@ type Labels = std::collections::BTreeMap<String, String>;
 /// Fills in what the category and the contract say where the caller said nothing.
 fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, To, Labels) {
     let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
+    let expands = matches!(draft.to, To::All | To::Segment(_) | To::Topic(_));
     let notification = Notification {
         audience: match &draft.to {
             To::Users(_) | To::Devices(_) => Audience::Named,
@@ -119,7 +120,8 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         test: draft.test,
         accepted_at: now,
         android_channel: category.and_then(|category| category.android_channel.clone()),
-        pace: draft.pace,
+        // a user's name may stand for many devices
+        pace: draft.pace.filter(|_| expands),
         template: draft.template,
     };
     (notification, draft.to, draft.labels)

@@ -2,12 +2,15 @@
 //! at one time is bounded, whatever the stream.
 //!
 //! A quote that is never closed would swallow all that follows. So a row that has no end within [`MAX_RECORD`] costs its first line alone:
-//! reading goes on at the next.
+//! reading goes on at the next. Each such row costs another look at as many bytes, so after [`MAX_UNCLOSED`] of them no row goes on after its line.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 /// A record, at most, in bytes.
 pub const MAX_RECORD: usize = 64 * 1024;
+
+/// After so many rows with a quote that is not closed, each line is a row.
+pub const MAX_UNCLOSED: u32 = 100;
 
 /// A record that has no end so far from its beginning is too long, in bytes.
 const REACH: usize = MAX_RECORD + 2;
@@ -86,6 +89,10 @@ pub struct Records {
     line_ends: u64,
     /// The line is too long: what comes up to its end is passed over.
     skipping: bool,
+    /// Rows with a quote that is not closed.
+    unclosed: u32,
+    /// The row that was looked at is one of them, and ends with its line.
+    is_unclosed: bool,
     ended: bool,
     line: u64,
     consumed: u64,
@@ -101,6 +108,8 @@ impl Records {
             place: Place::CellStart,
             line_ends: 0,
             skipping: false,
+            unclosed: 0,
+            is_unclosed: false,
             ended: false,
             line: 1,
             consumed: 0,
@@ -177,8 +186,9 @@ impl Records {
             self.place = after(self.place, *byte);
             if *byte == b'\n' {
                 self.line_ends += 1;
-                if !held_open {
+                if !held_open || self.unclosed >= MAX_UNCLOSED {
                     self.looked_at += offset + 1;
+                    self.is_unclosed = held_open;
                     return Some(self.looked_at);
                 }
             }
@@ -200,20 +210,27 @@ impl Records {
                 text.truncate(text.len() - 1);
             }
         }
-        let text = if is_too_long || text.len() > MAX_RECORD { Err(Fault::TooLong) } else { Ok(text) };
+        let text = match () {
+            () if std::mem::take(&mut self.is_unclosed) => Err(Fault::Unclosed),
+            () if is_too_long || text.len() > MAX_RECORD => Err(Fault::TooLong),
+            () => Ok(text),
+        };
         Record { line, text }
     }
 
     /// What is held is no record: of a row the first line is left out, of a long line all of it.
     fn give_up(&mut self) -> Option<Record> {
-        let first_line = self.held.iter().position(|byte| *byte == b'\n').filter(|_| !self.skipping);
-        let Some(end) = first_line.or_else(|| (self.ended && self.place == Place::Quoted).then(|| self.held.len())) else {
+        let first_line = self.held.iter().take(REACH).position(|byte| *byte == b'\n').filter(|_| !self.skipping);
+        let is_last = self.ended && self.held.len() < REACH;
+        let Some(end) = first_line.or_else(|| is_last.then(|| self.held.len())) else {
             self.skipping = true;
-            self.drop_front(self.held.len());
-            return None;
+            let end_of_line = self.held.iter().position(|byte| *byte == b'\n').unwrap_or(self.held.len());
+            self.drop_front(end_of_line);
+            return if self.held.is_empty() { None } else { self.next_record() };
         };
         let line = self.line;
         self.line += 1;
+        self.unclosed += 1;
         self.drop_front((end + 1).min(self.held.len()));
         Some(Record { line, text: Err(Fault::Unclosed) })
     }

@@ -226,6 +226,8 @@ every_store! {
         a_number_is_never_used_again,
         an_import_takes_over_what_was_known_elsewhere,
         an_import_wakes_only_what_an_import_put_to_sleep,
+        an_older_list_does_not_overrule_the_phone,
+        an_older_list_takes_no_token_from_the_phone_that_has_it,
         many_are_registered_in_one_go,
         many_at_once_are_as_one_after_the_other,
         devices_are_listed_newest_first;
@@ -294,6 +296,7 @@ every_store! {
         time_without_work_is_lost,
         what_comes_again_has_another_span,
         what_is_cancelled_has_no_pace,
+        what_has_expired_has_no_pace,
         others_are_served_meanwhile,
         an_expansion_takes_none_of_the_time;
     stale:

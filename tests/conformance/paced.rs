@@ -74,6 +74,19 @@ pub async fn what_is_cancelled_has_no_pace(world: &mut World) {
     assert_eq!(world.released().await.len(), 8);
 }
 
+/// What is over is only to be recorded.
+pub async fn what_has_expired_has_no_pace(world: &mut World) {
+    let mut new = paced(world, 8);
+    new.expires_at = world.later(SECOND);
+    for work in &mut new.work {
+        work.expires_at = new.expires_at;
+    }
+    world.accept(new).await;
+    assert_eq!(world.released().await.len(), 2);
+    world.pass(Duration::from_mins(1));
+    assert_eq!(world.released().await.len(), 8);
+}
+
 pub async fn others_are_served_meanwhile(world: &mut World) {
     let slow = world.accept(paced(world, 8)).await;
     let fast = world.accept(world.named_fan_out(vec![users(&["w"])])).await;

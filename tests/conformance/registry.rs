@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use herald::domain::Timestamp;
 use herald::domain::device::{
     Change, Device, DeviceChange, DeviceStatus, Environment, Imported, InactiveReason, MAX_ACTIVE_DEVICES, Permission, Platform,
     ProviderKind, PushToken, TagChange,
@@ -214,6 +215,53 @@ pub async fn an_import_wakes_only_what_an_import_put_to_sleep(world: &mut World)
     put(world, "thief", iphone(None, "aa")).await;
     put(world, "phone", awake()).await;
     assert_eq!(state(&get(world, "phone").await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)));
+}
+
+/// One line of a list at a time, and together: as a batch they go another way.
+async fn import(world: &World, lines: Vec<(&str, DeviceChange)>) {
+    let lines = lines.into_iter().map(|(name, change)| (name.to_owned(), change)).collect();
+    for answer in world.store().put_devices(world.app, lines).await.unwrap() {
+        assert!(matches!(answer, Registered::Created(_) | Registered::Updated(_)), "{answer:?}");
+    }
+}
+
+fn seen(at: Timestamp) -> Imported {
+    Imported { created_at: None, last_seen_at: Some(at), inactive: false }
+}
+
+pub async fn an_older_list_does_not_overrule_the_phone(world: &mut World) {
+    let last_week = world.now() - TimeDelta::days(7);
+    let old = |imported| DeviceChange { imported: Some(imported), locale: Change::Set("de".to_owned()), ..iphone(Some("old"), "dead") };
+    put(world, "phone", DeviceChange { locale: Change::Set("fr".to_owned()), ..iphone(Some("ann"), "alive") }).await;
+    let before = get(world, "phone").await;
+    put(world, "other", old(seen(last_week))).await;
+    import(world, vec![("phone", old(Imported { created_at: Some(last_week), inactive: true, ..seen(last_week) }))]).await;
+    let after = get(world, "phone").await;
+    assert_eq!((after.user.as_deref(), after.token_hash, after.locale.as_deref()), (Some("ann"), before.token_hash, Some("fr")));
+    assert_eq!((state(&after), after.created_at, after.token_seen_at), (ACTIVE, last_week, before.token_seen_at));
+
+    // one that is newer does, and so does one that says nothing of the time
+    world.pass(SECOND);
+    import(world, vec![("phone", DeviceChange { token: None, ..old(seen(world.now())) })]).await;
+    assert_eq!(get(world, "phone").await.user.as_deref(), Some("old"));
+    import(world, vec![("phone", DeviceChange { token: None, user: Change::Set("new".to_owned()), ..old(Imported::default()) })]).await;
+    assert_eq!(get(world, "phone").await.user.as_deref(), Some("new"));
+}
+
+pub async fn an_older_list_takes_no_token_from_the_phone_that_has_it(world: &mut World) {
+    let last_week = world.now() - TimeDelta::days(7);
+    put(world, "new-id", iphone(Some("new"), "token")).await;
+    let old = |imported| DeviceChange { imported: Some(imported), ..iphone(Some("old"), "token") };
+    import(world, vec![("old-id", old(seen(last_week))), ("no-time", old(Imported::default()))]).await;
+    assert_eq!(state(&get(world, "new-id").await), ACTIVE);
+    for name in ["old-id", "no-time"] {
+        assert_eq!(state(&get(world, name).await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)), "{name}");
+    }
+    // a list that saw the phone later knows better
+    world.pass(SECOND);
+    import(world, vec![("later-id", old(seen(world.now())))]).await;
+    assert_eq!(state(&get(world, "later-id").await), ACTIVE);
+    assert_eq!(state(&get(world, "new-id").await), (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved)));
 }
 
 pub async fn many_are_registered_in_one_go(world: &mut World) {

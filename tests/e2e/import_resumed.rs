@@ -164,3 +164,16 @@ async fn an_export_of_another_system_is_imported() {
     assert_eq!(client.get("/v1/devices/d1").await.expect(200)["locale"], "fr");
     assert!(daemon.terminate().await.success());
 }
+
+/// A file of errors that was there makes room for the new one.
+#[tokio::test]
+async fn the_file_that_is_imported_is_never_removed() {
+    let world = World::new();
+    let file = world.file("devices.ndjson", "not json\n");
+    let roundabout = world.folder.path().join(".").join("devices.ndjson");
+    for errors in [file.as_str(), roundabout.to_str().unwrap()] {
+        let output = run(world.import(&file, &["--errors", errors])).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "not json\n");
+    }
+}

@@ -54,19 +54,21 @@ impl State {
         for (id, run) in &self.runs {
             let due = self.works_on(*id).filter(|(_, row)| row.work.fan_out && has_room(row) && is_ready(row, sweep, now));
             let first = due.min_by_key(|(work, row)| (row.work.due_at, *work));
-            let is_served = run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled) && run.has_time(now);
+            let is_over = first.as_ref().is_some_and(|(_, row)| row.work.expires_at <= now);
+            let has_begun = run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled);
+            let is_served = has_begun && (is_over || run.has_time(now));
             if let Some((_, row)) = first.filter(|_| is_served) {
-                turns.push((run.served_at, *id, row.work.stream));
+                turns.push((run.served_at, *id, row.work.stream, is_over));
             }
         }
         let mut ready = Ready::default();
-        let Some((_, id, stream)) = turns.iter().min().copied() else { return ready };
+        let Some((_, id, stream, is_over)) = turns.iter().min().copied() else { return ready };
         let space = sweep.room.get(&stream).copied().unwrap_or_default().div_ceil(turns.len()).min(AT_ONCE);
         let due = |key: NotificationId, row: &Row| key == id && row.work.stream == stream && row.work.fan_out;
         let rows = self.work.iter().filter(|((key, _), row)| due(*key, row) && is_ready(row, sweep, now));
         let mut rows: Vec<_> = rows.map(|(key, row)| (row.work.due_at, *key)).collect();
         rows.sort_unstable();
-        match self.runs.get(&id).and_then(Run::paced) {
+        match self.runs.get(&id).and_then(Run::paced).filter(|_| !is_over) {
             Some(paced) => self.make_ready_in_time((id, paced), rows.into_iter().take(space).collect(), (sweep, now), &mut ready),
             None => self.make_ready(rows, space, (sweep, now), &mut ready),
         }

@@ -57,6 +57,7 @@ impl State {
         if if_match.is_some() && if_match != old.as_ref().map(|device| device.version) {
             return Registered::Stale;
         }
+        let change = news(old.as_ref(), change);
         if old.is_none() && change.user.is_keep() {
             return Registered::Missing("user_id");
         }
@@ -76,7 +77,7 @@ impl State {
             Change::Clear => None,
             Change::Set(user) => Some(self.ensure_person(app, user)),
         };
-        let (wanted, carried) = (wanted_status(old.as_ref(), &change, verb), change.token.is_some());
+        let (wanted, until) = (wanted_status(old.as_ref(), &change, verb), takes_until(&change));
         let pk = self.ensure_device(app, name);
         let mut device = old.clone().unwrap_or_else(|| blank(pk, name, (platform, provider), (&change, now)));
         let owner_changes = device.person != person;
@@ -88,14 +89,19 @@ impl State {
         }
         (device.platform, device.provider) = (platform, provider);
         set(&mut device, change, (verb, now));
-        self.settle_status(app, &mut device, (wanted, carried, now));
+        self.settle_status(app, &mut device, (wanted, until, now));
         self.place(pk, device, (old.is_some(), owner_changes, now));
         let registered = Box::new(self.told(pk));
         if old.is_some() { Registered::Updated(registered) } else { Registered::Created(registered) }
     }
 
-    /// Active or not. Only a request that carries the token takes it from the device that has it.
-    fn settle_status(&mut self, app: AppId, device: &mut Device, (wanted, carried, now): (Option<DeviceStatus>, bool, Timestamp)) {
+    /// Active or not. The token is taken from another device only if that was seen with it no later than `until`.
+    fn settle_status(
+        &mut self,
+        app: AppId,
+        device: &mut Device,
+        (wanted, until, now): (Option<DeviceStatus>, Option<Timestamp>, Timestamp),
+    ) {
         if let Some(DeviceStatus::Inactive) = wanted {
             (device.status, device.inactive_reason) = (DeviceStatus::Inactive, None);
         }
@@ -107,7 +113,7 @@ impl State {
         let rivals = self.devices.values_mut().filter(|row| row.app == app).filter_map(|row| row.device.as_mut());
         let same = |other: &&mut Device| other.pk != pk && other.provider == provider && other.token_hash == hash;
         for other in rivals.filter(same).filter(|other| other.status == DeviceStatus::Active) {
-            if carried {
+            if until.is_some_and(|until| other.token_seen_at <= until) {
                 put_to_sleep(other, InactiveReason::TokenMoved, now);
             } else {
                 (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
@@ -136,6 +142,26 @@ impl State {
                 put_to_sleep(device, InactiveReason::TooManyDevices, now);
             }
         }
+    }
+}
+
+/// A list from before the phone was last seen here tells when the device was made, and nothing else.
+fn news(old: Option<&Device>, change: DeviceChange) -> DeviceChange {
+    let seen_elsewhere = change.imported.as_ref().and_then(|imported| imported.last_seen_at.or(imported.created_at));
+    match (old, seen_elsewhere, &change.imported) {
+        (Some(old), Some(seen), Some(imported)) if seen < old.last_seen_at => {
+            let inactive = old.status == DeviceStatus::Inactive;
+            DeviceChange { imported: Some(Imported { inactive, ..imported.clone() }), ..DeviceChange::default() }
+        }
+        _ => change,
+    }
+}
+
+fn takes_until(change: &DeviceChange) -> Option<Timestamp> {
+    match (&change.token, &change.imported) {
+        (None, _) => None,
+        (Some(_), None) => Some(Timestamp::MAX_UTC),
+        (Some(_), Some(imported)) => imported.last_seen_at.or(imported.created_at),
     }
 }
 

@@ -156,7 +156,10 @@ fn take_to(to: Option<ToRequest>, checks: &mut Checks) -> (To, Narrowed) {
                 checks.name("to.topic", &topic, check_category_id);
                 To::Topic(topic)
             }
-            (None, Some(value)) => segments::take(&value, "to.segment", checks).map_or(To::All, |segment| To::Segment(Arc::new(segment))),
+            (None, Some(value)) => {
+                // whatever is wrong with it, it never means everyone
+                segments::take(&value, "to.segment", checks).map_or(To::Devices(Vec::new()), |segment| To::Segment(Arc::new(segment)))
+            }
             (None, None) => to.broadcast.and_then(|request| broadcast::take(request, checks)).map_or(To::All, To::Broadcast),
         },
     };

@@ -1,5 +1,7 @@
 //! A file, cut into requests of a bounded size. What is no record is not sent: the daemon would say the same of it.
 
+use std::io::{Error, ErrorKind};
+
 use bytes::{Bytes, BytesMut};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt};
@@ -53,7 +55,8 @@ impl<R: AsyncRead + Unpin> Parts<R> {
     pub(super) async fn new(reader: R, shape: Shape) -> std::io::Result<Self> {
         let mut parts = Self { reader, records: Records::new(shape), header: None, ended: false };
         if shape == Shape::Csv {
-            parts.header = parts.record().await?.and_then(|record| record.text.ok());
+            let header = parts.record().await?.map(|record| record.text).transpose();
+            parts.header = header.map_err(|fault| Error::new(ErrorKind::InvalidData, format!("the header {fault}")))?;
         }
         Ok(parts)
     }
@@ -132,6 +135,16 @@ mod tests {
         assert_eq!([3, 5, 6].map(|line| part.line_of(line)), [3, 7, 9]);
         assert_eq!((part.faults.as_slice(), part.next_line), (&[(8, Fault::Unclosed)][..], 10));
         assert_eq!(usize::try_from(part.offset).unwrap(), text.len());
+    }
+
+    /// What follows it would be taken for the header.
+    #[tokio::test]
+    async fn a_faulty_header_is_an_error() {
+        for (text, expected) in [("\"device_id,token\nd1,t1\n".to_owned(), "a quote"), (format!("{}\nd1\n", "x".repeat(70_000)), "at most")]
+        {
+            let error = Parts::new(text.as_bytes(), Shape::Csv).await.err().unwrap().to_string();
+            assert!(error.starts_with("the header ") && error.contains(expected), "{error}");
+        }
     }
 
     #[tokio::test]

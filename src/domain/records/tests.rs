@@ -60,6 +60,8 @@ fn a_long_line_is_passed_over_without_being_held() {
         let kinds: Vec<_> = found.iter().map(|(line, text)| (*line, text.as_ref().err().copied())).collect();
         assert_eq!(kinds, [(1, None), (2, Some(Fault::TooLong)), (3, None), (4, Some(Fault::TooLong))]);
     }
+    let all_at_once = cut(Shape::Csv, &text, &[text.len()]);
+    assert_eq!(all_at_once[1], (2, Err(Fault::TooLong)), "however much is held of what follows");
     let fits = [vec![b'x'; MAX_RECORD], b"\n".to_vec()].concat();
     assert!(cut(Shape::Lines, &fits, &[fits.len()])[0].1.is_ok());
 }
@@ -73,6 +75,22 @@ fn a_quote_that_is_never_closed_costs_one_line() {
         assert_eq!(found.len(), text.lines().count(), "the others are read");
         assert_eq!(found.iter().filter(|(_, text)| text.is_err()).count(), 1);
     }
+}
+
+/// Lines that open a quote, whatever came before, must not cost a look at all that may follow for each.
+#[test]
+fn after_many_open_quotes_a_row_ends_with_its_line() {
+    let open = "b\",\"\n";
+    let text = open.repeat(200_000) + "c,d\n";
+    let found = cut(Shape::Csv, text.as_bytes(), &[16_384]);
+    assert_eq!(found.len(), 200_001);
+    assert!(found[..200_000].iter().all(|(_, text)| *text == Err(Fault::Unclosed)));
+    assert_eq!(found.last(), Some(&(200_001, Ok(Bytes::from_static(b"c,d")))));
+
+    let text = open.repeat(20_000) + "e,\"f\ng\"\nh,i\n";
+    let found = cut(Shape::Csv, text.as_bytes(), &[16_384]);
+    let wrong = found.iter().filter(|(_, text)| text.is_err()).count();
+    assert_eq!((found.len(), wrong), (20_003, 20_001), "the row over two lines is none any more");
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::Result;
 use super::super::device::Registered;
-use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
+use super::super::rules::crowd::{Crowd, Fate, Surroundings, names, news};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
@@ -63,7 +63,9 @@ pub(super) const CHANGE: &str = "UPDATE device d SET status = new.status, inacti
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
     execute(tx, FRESH_PLANS, nothing).await?;
-    let crowd = Crowd::new(changes, there(tx, app, changes).await?);
+    let there = there(tx, app, changes).await?;
+    let news = news(changes, &there);
+    let crowd = Crowd::new(&news, there);
     let around = Surroundings { owners: owners(tx, app, &crowd).await?, held: held(tx, app, &crowd).await? };
     let (mut fresh, mut known, mut others) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (place, fate) in crowd.fates(&around, tx.now).into_iter().enumerate() {

@@ -58,12 +58,12 @@ pub(super) async fn record(store: &PostgresStore, record: &Record) -> Result<Rec
 
 async fn write(tx: &mut Tx, shard: i32, record: &Record, care: Care) -> Result<Recorded> {
     let judged = deaths::judge(tx, record).await?;
+    corrections::write(tx, &record.corrections).await?;
     let facts = record.deliveries.iter().chain(judged.meant.iter().map(|death| &death.delivery));
     let mut counted = Counted::default();
     let inserted = facts::insert(tx, &facts.collect::<Vec<&Delivery>>(), care, &mut counted).await?;
     counts::raise(tx, shard, &counted).await?;
     let deactivated = deaths::deactivate(tx, &judged.meant).await?;
-    corrections::write(tx, &record.corrections).await?;
     shown(tx, &record.shown).await?;
     let ended = end(tx, &record.finished).await?;
     let followed = follow_up(tx, &record.finished, &ended).await?;

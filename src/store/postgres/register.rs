@@ -6,7 +6,7 @@
 use sqlx::PgConnection;
 
 use super::super::device::Registered;
-use super::super::rules::registration::{Address, Verb, changed, check, wants};
+use super::super::rules::registration::{Address, Verb, changed, check, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
@@ -18,6 +18,7 @@ use super::person;
 use super::row::{Cells, to_document};
 use super::topic;
 use super::tx::Tx;
+use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
@@ -29,7 +30,7 @@ const TOKEN: &str = "SELECT pg_advisory_xact_lock($1)";
 pub(super) const HOLDER: &str =
     "SELECT pk FROM device WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
 pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = $5, version = version + 1 \
-                    WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
+                    WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4 AND token_seen_at <= $6";
 pub(super) const UPDATE: &str = concat!(
     "UPDATE device d SET person_since = CASE WHEN person_pk IS NOT DISTINCT FROM $2 THEN person_since ELSE $19 END, person_pk = $2, \
      status = $3, inactive_reason = $4, platform = $5, provider = $6, environment = $7, token = $8, token_hash = $9, token_seen_at = $10, \
@@ -60,7 +61,7 @@ pub(super) async fn register(
     tx: &mut Tx,
     app: AppId,
     name: &str,
-    change: DeviceChange,
+    mut change: DeviceChange,
     (verb, if_match): (Verb, Option<i64>),
 ) -> Result<Registered> {
     for _ in 0..ROUNDS {
@@ -68,6 +69,9 @@ pub(super) async fn register(
         let old = row.as_ref().and_then(|row| row.device.as_ref());
         if if_match.is_some_and(|version| old.is_none_or(|device| device.version != version)) {
             return Ok(Registered::Stale);
+        }
+        if let Some(rest) = outdated(old, &change) {
+            change = rest;
         }
         let address = match check(old, &change) {
             Ok(address) => address,
@@ -110,10 +114,10 @@ async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (addres
         },
     };
     let wanted = wants(old, &change, verb);
-    let carried = change.token.is_some();
+    let until = takes_until(&change);
     let mut device = changed(old, change, address, person, (verb, tx.now));
     device.pk = row.pk;
-    settle_status(tx, app, &mut device, old, (wanted, carried)).await?;
+    settle_status(tx, app, &mut device, old, (wanted, until)).await?;
     let device = update(tx, &device).await?;
     if old.is_some_and(|old| old.person != device.person) {
         device_token::forget_all(tx, device.pk).await?;
@@ -132,13 +136,13 @@ fn is_active(device: &Device) -> bool {
     device.status == DeviceStatus::Active
 }
 
-/// Makes it active or inactive. Only a request that carries the token takes it from the device that has it.
+/// Makes it active or inactive. From the device that has its token it takes it only if that was seen with it no later than `until`.
 async fn settle_status(
     tx: &mut Tx,
     app: AppId,
     device: &mut Device,
     old: Option<&Device>,
-    (wanted, carried): (Option<DeviceStatus>, bool),
+    (wanted, until): (Option<DeviceStatus>, Option<Timestamp>),
 ) -> Result<()> {
     if wanted == Some(DeviceStatus::Inactive) {
         (device.status, device.inactive_reason) = (DeviceStatus::Inactive, None);
@@ -151,7 +155,7 @@ async fn settle_status(
     let is_holder = old.is_some_and(|old| is_active(old) && address(old) == address(device));
     if !is_holder {
         hold_token(tx, &device.token_hash).await?;
-        if !take_token(tx, app, device, carried).await? {
+        if !take_token(tx, app, device, until).await? {
             (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
             return Ok(());
         }
@@ -170,20 +174,19 @@ pub(super) async fn hold_token(tx: &mut Tx, hash: &TokenHash) -> Result<()> {
 }
 
 /// Whether the device may have its token now.
-async fn take_token(tx: &mut Tx, app: AppId, device: &Device, carried: bool) -> Result<bool> {
+async fn take_token(tx: &mut Tx, app: AppId, device: &Device, until: Option<Timestamp>) -> Result<bool> {
     let now = tx.now;
     let holder = |binds: &mut Binds| {
         binds.push(app.0).push(device.provider.as_str()).push(device.token_hash.0.as_slice()).push(device.pk.0);
     };
-    if !carried {
-        return Ok(fetch_one(tx, HOLDER, holder).await?.is_none());
+    if let Some(until) = until {
+        let moved = execute(tx, MOVE, |binds| {
+            holder(binds);
+            binds.push(now).push(until);
+        });
+        moved.await?;
     }
-    execute(tx, MOVE, |binds| {
-        holder(binds);
-        binds.push(now);
-    })
-    .await?;
-    Ok(true)
+    Ok(until == Some(Timestamp::MAX_UTC) || fetch_one(tx, HOLDER, holder).await?.is_none())
 }
 
 /// The server's locks have numbers: that two tokens share one costs a wait.

@@ -28,12 +28,12 @@ pub(super) const END: &str = "UPDATE run SET open = false, status = CASE status 
                    WHERE notification_id = over.id";
 /// `$3` to `$5` say which streams have room. That a run is not scheduled is said twice, in the words of the index of those that have begun.
 pub(super) const TURN: &str = concat!(
-    "SELECT r.notification_id, w.stream FROM run r CROSS JOIN LATERAL (SELECT w.stream FROM work w \
+    "SELECT r.notification_id, w.stream, w.expires_at <= $1 FROM run r CROSS JOIN LATERAL (SELECT w.stream, w.expires_at FROM work w \
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
     ready!(),
     " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at, w.id LIMIT 1) w \
      WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') \
-     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.next_slot IS NULL OR r.next_slot < $7) ORDER BY r.served_at, r.notification_id LIMIT $6"
+     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.next_slot IS NULL OR r.next_slot < $7 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
 pub(super) const LOCK: &str = "SELECT notification_id, CASE WHEN status <> 'cancelled' THEN pace END, next_slot FROM run \
      WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
@@ -66,16 +66,21 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     let mut turns = Vec::new();
     for row in &fetch(tx, TURN, bind).await? {
         let cells = Cells::new(row, "run", 0);
-        turns.push((cells.get::<Uuid>(0, "notification_id")?, cells.word(1, "stream", Stream::parse)?));
+        turns.push((
+            cells.get::<Uuid>(0, "notification_id")?,
+            cells.word(1, "stream", Stream::parse)?,
+            cells.get::<bool>(2, "expires_at")?,
+        ));
     }
-    for (run, stream) in turns.iter().copied() {
+    for (run, stream, is_over) in turns.iter().copied() {
         let lock = fetch_one(tx, LOCK, |binds| {
             binds.push(run);
         });
         if let Some(row) = lock.await? {
             // each run gets its share of the window, so that one does not fill it while others wait
             let share = space(stream).div_ceil(turns.len()).min(AT_ONCE);
-            let mut ready = match paced_of(&row)? {
+            // what is over is only recorded, and needs no pace
+            let mut ready = match paced_of(&row)?.filter(|_| !is_over) {
                 Some(paced) => paced::serve(tx, sweep, (run, stream), paced, share).await?,
                 None => serve(tx, sweep, (run, stream), share).await?,
             };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::registration::{Verb, changed, check, wants};
+use super::registration::{Verb, changed, check, outdated, wants};
 use super::words::hash;
 use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, MAX_ACTIVE_DEVICES, TokenHash};
@@ -41,6 +41,15 @@ pub(in crate::store) struct Surroundings {
     pub(in crate::store) held: HashSet<TokenHash>,
     /// Users with their number and how many active devices they have.
     pub(in crate::store) owners: HashMap<String, (PersonPk, usize)>,
+}
+
+/// The changes without what of them is outdated.
+pub(in crate::store) fn news(changes: &[(String, DeviceChange)], there: &HashMap<String, Option<Device>>) -> Vec<(String, DeviceChange)> {
+    let one = |(name, change): &(String, DeviceChange)| {
+        let old = there.get(name).and_then(Option::as_ref);
+        (name.clone(), outdated(old, change).unwrap_or_else(|| change.clone()))
+    };
+    changes.iter().map(one).collect()
 }
 
 impl<'c> Crowd<'c> {

@@ -23,6 +23,27 @@ pub(in crate::store) struct Address {
     token: PushToken,
 }
 
+/// When the phone was last seen elsewhere, as far as an import says.
+fn told(imported: &Imported) -> Option<Timestamp> {
+    imported.last_seen_at.or(imported.created_at)
+}
+
+/// What is left of an import that tells of a time before the phone was last seen here: nothing that the phone may have changed since.
+/// `None`: it is no such import.
+pub(in crate::store) fn outdated(old: Option<&Device>, change: &DeviceChange) -> Option<DeviceChange> {
+    let (old, imported) = (old?, change.imported.as_ref()?);
+    let is_outdated = told(imported)? < old.last_seen_at;
+    let inactive = old.status == DeviceStatus::Inactive;
+    is_outdated.then(|| DeviceChange { imported: Some(Imported { inactive, ..imported.clone() }), ..DeviceChange::default() })
+}
+
+/// A change takes its token from a device that was seen with it no later than this; `None`: it takes none. A list that says nothing of the time
+/// does not overrule whoever has the token.
+pub(in crate::store) fn takes_until(change: &DeviceChange) -> Option<Timestamp> {
+    change.token.as_ref()?;
+    change.imported.as_ref().map_or(Some(Timestamp::MAX_UTC), told)
+}
+
 /// Checks what can be refused, before anything is written.
 pub(in crate::store) fn check(old: Option<&Device>, change: &DeviceChange) -> Result<Address, Registered> {
     if old.is_none() && change.user.is_keep() {
@@ -104,8 +125,7 @@ fn token_seen(old: Option<&Device>, carried: bool, imported: &Imported, this: (c
     if !carried {
         return before.unwrap_or(now);
     }
-    let elsewhere = imported.last_seen_at.or(imported.created_at);
-    before.max(Some(elsewhere.unwrap_or(now).min(now))).unwrap_or(now)
+    before.max(Some(told(imported).unwrap_or(now).min(now))).unwrap_or(now)
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::super::Result;
 use super::super::device::Registered;
-use super::super::rules::crowd::{Crowd, Fate, Surroundings, names};
+use super::super::rules::crowd::{Crowd, Fate, Surroundings, names, news};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
@@ -53,7 +53,9 @@ pub(super) const CHANGE: Tuples = Tuples {
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
-    let crowd = Crowd::new(&changes, there(tx, app, &changes).await?);
+    let there = there(tx, app, &changes).await?;
+    let news = news(&changes, &there);
+    let crowd = Crowd::new(&news, there);
     let around = Surroundings { held: held(tx, app, &crowd).await?, owners: owners(tx, app, &crowd).await? };
     let (mut fresh, mut known, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (place, fate) in crowd.fates(&around, instant(tx.now).unwrap_or_default()).into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! A registration as a write: the device, and what it does to others.
 
 use super::super::device::Registered;
-use super::super::rules::registration::{Verb, changed, check, wants};
+use super::super::rules::registration::{Verb, changed, check, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
@@ -14,13 +14,14 @@ use super::person;
 use super::row::{Cells, instant, micros, to_document};
 use super::topic;
 use super::writer::Tx;
+use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, InactiveReason, MAX_ACTIVE_DEVICES};
 use crate::domain::id::{AppId, DevicePk};
 
 pub(super) const HOLDER: &str =
     "SELECT pk FROM device WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
 pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = ?5, version = version + 1 \
-                    WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4";
+                    WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4 AND token_seen_at <= ?6";
 const INSERT: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES (?1, ?2, 'inactive', ?3, ?3, ?3)";
 const UPDATE: &str = "UPDATE device SET person_since = iif(person_pk IS ?2, person_since, ?19), person_pk = ?2, status = ?3, inactive_reason = ?4, platform = ?5, provider = ?6, environment = ?7, \
                       token = ?8, token_hash = ?9, token_seen_at = ?10, permission = ?11, timezone = ?12, locale = ?13, app_version = ?14, \
@@ -36,7 +37,7 @@ pub(super) async fn register(
     tx: &mut Tx<'_>,
     app: AppId,
     name: &str,
-    change: DeviceChange,
+    mut change: DeviceChange,
     (verb, if_match): (Verb, Option<i64>),
 ) -> Result<Registered> {
     let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
@@ -44,6 +45,9 @@ pub(super) async fn register(
     let old = row.as_ref().map_or(Ok(None), device_row::read)?;
     if if_match.is_some_and(|version| old.as_ref().is_none_or(|device| device.version != version)) {
         return Ok(Registered::Stale);
+    }
+    if let Some(rest) = outdated(old.as_ref(), &change) {
+        change = rest;
     }
     let address = match check(old.as_ref(), &change) {
         Ok(address) => address,
@@ -55,13 +59,13 @@ pub(super) async fn register(
         Change::Set(user) => Some(person::ensure(tx, app, user).await?),
     };
     let wanted = wants(old.as_ref(), &change, verb);
-    let carried = change.token.is_some();
+    let until = takes_until(&change);
     let mut device = changed(old.as_ref(), change, address, person, (verb, instant(tx.now).unwrap_or_default()));
     device.pk = match named {
         Some(pk) => pk,
         None => insert(tx, app, name).await?,
     };
-    settle_status(tx, app, &mut device, (wanted, carried)).await?;
+    settle_status(tx, app, &mut device, (wanted, until)).await?;
     update(tx, &device).await?;
     if old.as_ref().is_some_and(|old| old.person != device.person) {
         device_token::forget_all(tx, device.pk).await?;
@@ -84,8 +88,13 @@ fn by_name(app: AppId, name: &str) -> impl Fn(&mut Binds) + Send + '_ {
     }
 }
 
-/// Makes it active or inactive. Only a request that carries the token takes it from the device that has it.
-async fn settle_status(tx: &mut Tx<'_>, app: AppId, device: &mut Device, (wanted, carried): (Option<DeviceStatus>, bool)) -> Result<()> {
+/// Makes it active or inactive. From the device that has its token it takes it only if that was seen with it no later than `until`.
+async fn settle_status(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    device: &mut Device,
+    (wanted, until): (Option<DeviceStatus>, Option<Timestamp>),
+) -> Result<()> {
     if wanted == Some(DeviceStatus::Inactive) {
         (device.status, device.inactive_reason) = (DeviceStatus::Inactive, None);
     }
@@ -94,11 +103,16 @@ async fn settle_status(tx: &mut Tx<'_>, app: AppId, device: &mut Device, (wanted
         return Ok(());
     }
     let holder = |binds: &mut Binds| {
-        binds.push(app.0).push(device.provider.as_str()).push(device.token_hash.0.as_slice()).push(device.pk.0).push(tx.now);
+        binds.push(app.0).push(device.provider.as_str()).push(device.token_hash.0.as_slice()).push(device.pk.0);
     };
-    if carried {
-        execute(tx.conn, MOVE, holder).await?;
-    } else if fetch_one(tx.conn, HOLDER, holder).await?.is_some() {
+    if let Some(until) = until {
+        let moved = execute(tx.conn, MOVE, |binds| {
+            holder(binds);
+            binds.push(tx.now).push(micros(until));
+        });
+        moved.await?;
+    }
+    if until != Some(Timestamp::MAX_UTC) && fetch_one(tx.conn, HOLDER, holder).await?.is_some() {
         (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
         return Ok(());
     }

@@ -133,7 +133,7 @@ impl Book {
         self.works = Works::of(state, self.pushes.lost(state));
         self.people.fell_back(at, state);
         self.fell_back_at = Some(at);
-        self.caps = Caps::default();
+        self.caps.begin_anew(at);
         self.promised.clear();
     }
 
@@ -141,7 +141,7 @@ impl Book {
     pub fn clock_stepped(&mut self, at: Duration) {
         self.blames.add((at, at), Blame::Everybody, "step");
         self.stepped_at = Some(at);
-        self.caps = Caps::default();
+        self.caps.begin_anew(at);
         self.knows_time.clear();
     }
 

@@ -34,15 +34,16 @@ const TAG: &str = "tags.";
 
 /// Whether these can be the columns: what is unknown is refused, so that a typo is never a silent default.
 pub(super) fn check(names: &[String]) -> Result<(), Problem> {
+    if !names.iter().any(|name| name == "device_id") {
+        // without a header the first row has somebody's token in it, which must not be told
+        return Err(Problem::invalid_field("device_id", "required", "is required: the first row names the columns"));
+    }
     let is_known =
         |name: &String| TEXTS.contains(&name.as_str()) || TOKEN_PARTS.contains(&name.as_str()) || name == "tags" || name.starts_with(TAG);
     let unknown = names.iter().filter(|name| !is_known(name));
     let mut errors: Vec<FieldError> = unknown
         .map(|name| FieldError { field: name.clone(), code: "unknown_field", message: "there is no such field here".to_owned() })
         .collect();
-    if !names.iter().any(|name| name == "device_id") {
-        errors.push(FieldError { field: "device_id".to_owned(), code: "required", message: "is required".to_owned() });
-    }
     if names.iter().any(|name| name == "tags") && names.iter().any(|name| name.starts_with(TAG)) {
         errors.push(FieldError::invalid("tags", "cannot stand beside columns of single tags"));
     }

@@ -41,10 +41,10 @@ pub(super) fn takes(path: &str) -> bool {
     is_tag || path == OPT_OUT || PATHS.iter().any(|(_, taken)| *taken == path)
 }
 
-/// The endpoint that a row says: its cells at the paths that their columns name.
+/// The endpoint that a row says: its cells at the paths that their columns name, as far as they are taken over. Nothing else decides how deep it is.
 pub(super) fn endpoint(row: &Row<'_>) -> Value {
     let mut endpoint = Map::new();
-    for (path, cell) in row.cells() {
+    for (path, cell) in row.cells().filter(|(path, _)| takes(path)) {
         let tag = TAGS.iter().find_map(|tags| Some((*tags, path.strip_prefix(tags)?.strip_prefix('.')?)));
         let (parents, name) = tag.or_else(|| path.rsplit_once('.')).unwrap_or(("", path));
         let parents: Vec<&str> = parents.split('.').filter(|parent| !parent.is_empty()).collect();
@@ -134,16 +134,17 @@ fn set_tags(members: &mut Members, path: &str, attributes: Option<&Value>) -> Re
 /// Notes the paths of what is not taken over.
 fn note_left(endpoint: &Value, left: &mut BTreeSet<String>) {
     for (name, value) in endpoint.as_object().into_iter().flatten() {
-        if left.len() >= MAX_LEFT || name.len() > MAX_NAME {
-            return;
-        }
         match value {
             Value::Object(inner) if ["User", "Demographic"].contains(&name.as_str()) => {
-                let paths = inner.keys().map(|inner| format!("{name}.{inner}"));
-                left.extend(paths.filter(|path| !takes(path)));
+                inner.keys().for_each(|inner| note(format!("{name}.{inner}"), left));
             }
-            _ if !takes(name) => drop(left.insert(name.clone())),
-            _ => {}
+            _ => note(name.clone(), left),
         }
+    }
+}
+
+fn note(path: String, left: &mut BTreeSet<String>) {
+    if left.len() < MAX_LEFT && path.len() <= MAX_NAME && !takes(&path) {
+        left.insert(path);
     }
 }

@@ -32,7 +32,7 @@ impl Table {
                 return Err(in_header(&Problem::invalid_field("", "bad_csv", format!("has no name for column {}", place + 1))));
             }
             if names.iter().take(place).any(|other| other == name) {
-                return Err(in_header(&Problem::invalid_field(name, "bad_csv", "is named twice in the header")));
+                return Err(in_header(&Problem::invalid_field("", "bad_csv", format!("names column {} as one before it", place + 1))));
             }
         }
         Ok(Self { names, ..table })
@@ -142,7 +142,7 @@ mod tests {
             ("a,b", b"\xc3,\xa9", "the body is not UTF-8"),
             ("a,b", b"1,2\r3", "the body has a carriage return outside of quotes"),
             ("a", &b",".repeat(2000), "the body has more than 1000 cells"),
-            ("a,a", b"1,2", "header.a: is named twice in the header"),
+            ("a,a", b"1,2", "header: names column 2 as one before it"),
             ("a,,b", b"1,2,3", "header: has no name for column 2"),
         ] {
             assert_eq!(rows(header, row).unwrap_err(), expected);

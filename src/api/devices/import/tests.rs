@@ -35,6 +35,17 @@ fn refused(format: Format, shape: Shape, records: &[&str]) -> Vec<(String, &'sta
     judge(format, shape, records).pop().unwrap().unwrap_err()
 }
 
+/// A column's name may have as many dots as a header has room for.
+#[test]
+fn an_endpoint_is_no_deeper_than_what_is_taken_over() {
+    let deep = format!("a{}", ".a".repeat(10_000));
+    let header = format!("Id,Address,ChannelType,User.UserId,{deep},User.{deep}");
+    let row = "d1,ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789,APNS,ann,x,y";
+    let judging = std::thread::Builder::new().stack_size(512 * 1024);
+    let judged = judging.spawn(move || judge(Format::Pinpoint, Shape::Csv, &[&header, row])).unwrap().join().unwrap();
+    assert!(judged[0].is_ok(), "{judged:.200?}");
+}
+
 #[test]
 fn columns_are_fields() {
     let header = "device_id,user_id,platform,token,locale,tags.plan,tags.a.b,last_seen_at,status";
@@ -62,7 +73,9 @@ fn what_a_table_cannot_be_is_named() {
         (&["device_id,colour"], "header.colour", "unknown_field"),
         (&["device_id,Device_ID"], "header.Device_ID", "unknown_field"),
         (&["device_id,tags,tags.a"], "header.tags", "invalid"),
-        (&["device_id,device_id"], "header.device_id", "bad_csv"),
+        (&["device_id,device_id"], "header", "bad_csv"),
+        // no header: nothing of the first device is told
+        (&["d1,ann,ios,ABCDEF0123456789"], "header.device_id", "required"),
         (&["device_id,locale", "d1"], "", "bad_csv"),
         (&["device_id,locale", "d1,fr,x"], "", "bad_csv"),
         (&["device_id,locale", "d\u{0},fr"], "device_id", "invalid"),
