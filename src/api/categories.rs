@@ -262,7 +262,7 @@ impl From<Declared> for CategoryResponse {
     fn from(declared: Declared) -> Self {
         let id = declared.name;
         let Category { default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel, frequency_cap } =
-            declared.category;
+            declared.definition;
         let frequency_cap = frequency_cap.map(|FrequencyCap { count, per_seconds }| FrequencyCapResponse { count, per_seconds });
         Self { id, default_on, required, bypass_quiet_hours, priority, ttl_seconds, android_channel, frequency_cap }
     }

@@ -194,8 +194,8 @@ impl TemplateResponse {
         let shown = |error: serde_json::Error| Problem::internal(&error);
         Ok(Self {
             id: stored.name.clone(),
-            content: serde_json::to_value(&stored.template.content).map_err(shown)?,
-            localized: serde_json::to_value(&stored.template.localized).map_err(shown)?,
+            content: serde_json::to_value(&stored.definition.content).map_err(shown)?,
+            localized: serde_json::to_value(&stored.definition.localized).map_err(shown)?,
             created_at: Instant(stored.created_at),
         })
     }

@@ -11,7 +11,7 @@ use super::explain::{How, peek};
 use super::job::Job;
 use super::node::Node;
 use super::outage::tell;
-use super::select::{part, selection};
+use super::select::{PAGE, part, selection};
 use crate::domain::Timestamp;
 use crate::domain::decision::Push;
 use crate::domain::due;
@@ -23,9 +23,6 @@ use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
 use crate::domain::zone::effective_zone;
 use crate::store;
 use crate::store::engine::{AudiencePage, Member, RunStatus};
-
-/// Devices of one page.
-const PAGE: usize = 20_000;
 
 /// Takes page after page until the audience is done, the lease grows short, or someone else has the work. After a panic it goes on from its cursor.
 pub async fn run(node: Arc<Node>, job: Arc<Job>) {

@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use super::directory::App;
 use super::node::Node;
-use super::select::part;
+use super::select::{PAGE, part};
 use crate::domain::id::PersonPk;
 use crate::domain::segment::Segment;
 use crate::store;
 use crate::store::engine::Selection;
-
-/// Devices that are looked at in one read.
-const PAGE: usize = 20_000;
 
 /// How many a segment means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

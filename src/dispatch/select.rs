@@ -6,6 +6,9 @@ use crate::domain::Timestamp;
 use crate::domain::notification::{Audience, Notification};
 use crate::store::engine::{Only, Selection};
 
+/// Devices of one page of an audience, at most.
+pub const PAGE: usize = 20_000;
+
 /// Who is taken of an app's devices by an audience that is not named, when the notification begins at `start_at`.
 pub fn selection(notification: &Notification, start_at: Timestamp) -> Selection {
     let (topic, segment) = match &notification.audience {

@@ -76,14 +76,10 @@ pub enum Interruption {
     Critical,
 }
 
-impl Content {
-    /// Field by field, `self` where it says something, else `under`.
-    #[must_use]
-    pub fn over(&self, under: &Self) -> Self {
-        macro_rules! nearest {
-            ($($field:ident),*) => { Self { $($field: self.$field.clone().or_else(|| under.$field.clone()),)* } };
-        }
-        nearest!(
+/// What a macro makes of all fields.
+macro_rules! each_field {
+    ($made:ident) => {
+        $made!(
             title,
             subtitle,
             body,
@@ -99,6 +95,17 @@ impl Content {
             actions,
             data
         )
+    };
+}
+
+impl Content {
+    /// Field by field, `self` where it says something, else `under`.
+    #[must_use]
+    pub fn over(&self, under: &Self) -> Self {
+        macro_rules! nearest {
+            ($($field:ident),*) => { Self { $($field: self.$field.clone().or_else(|| under.$field.clone()),)* } };
+        }
+        each_field!(nearest)
     }
 
     /// What of it `over` does not say.
@@ -107,22 +114,7 @@ impl Content {
         macro_rules! beyond {
             ($($field:ident),*) => { Self { $($field: self.$field.clone().filter(|_| over.$field.is_none()),)* } };
         }
-        beyond!(
-            title,
-            subtitle,
-            body,
-            image_url,
-            sound,
-            badge,
-            thread_id,
-            link,
-            interruption,
-            relevance,
-            android_channel,
-            action_set,
-            actions,
-            data
-        )
+        each_field!(beyond)
     }
 
     /// The same with every text made anew by `make`, which is given its place (`title`, `data.chat`, `actions[0].title`) and the text.

@@ -210,10 +210,12 @@ impl Records {
                 text.truncate(text.len() - 1);
             }
         }
-        let text = match () {
-            () if std::mem::take(&mut self.is_unclosed) => Err(Fault::Unclosed),
-            () if is_too_long || text.len() > MAX_RECORD => Err(Fault::TooLong),
-            () => Ok(text),
+        let text = if std::mem::take(&mut self.is_unclosed) {
+            Err(Fault::Unclosed)
+        } else if is_too_long || text.len() > MAX_RECORD {
+            Err(Fault::TooLong)
+        } else {
+            Ok(text)
         };
         Record { line, text }
     }

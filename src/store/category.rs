@@ -3,33 +3,14 @@
 use async_trait::async_trait;
 
 use super::Result;
-use crate::domain::Timestamp;
+use super::definition::{Put, Stored};
 use crate::domain::category::Category;
 use crate::domain::id::AppId;
 
 /// A category as it was declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
-    /// Its name.
-    pub name: String,
-    /// What was declared of it.
-    pub category: Category,
-    /// Grows with each declaration, and is never used again; the `ETag`.
-    pub version: i64,
-    /// When it was first declared.
-    pub created_at: Timestamp,
-}
-
+pub type Declared = Stored<Category>;
 /// What a declaration came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Declaration {
-    /// It is new.
-    Created(Declared),
-    /// It was there.
-    Updated(Declared),
-    /// `if_match` named another version, or there is none.
-    Stale,
-}
+pub type Declaration = Put<Category>;
 
 /// Categories by app.
 #[async_trait]

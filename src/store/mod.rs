@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod cap;
 pub mod category;
 pub mod dead_letter;
+pub mod definition;
 pub mod device;
 pub mod device_token;
 pub mod engine;
@@ -87,46 +88,17 @@ impl Error {
 /// What every method answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A whole store.
-pub trait Store:
-    Analytics
-    + Apps
-    + Caps
-    + Categories
-    + DeadLetters
-    + Devices
-    + DeviceTokens
-    + Engine
-    + Keys
-    + Notifications
-    + Pauses
-    + People
-    + Receipts
-    + Replays
-    + Templates
-    + Topics
-{
+macro_rules! store {
+    ($($part:ident)*) => {
+        /// A whole store.
+        pub trait Store: $($part +)* {}
+
+        impl<T: $($part +)*> Store for T {}
+    };
 }
 
-impl<
-    T: Analytics
-        + Apps
-        + Caps
-        + Categories
-        + DeadLetters
-        + Devices
-        + DeviceTokens
-        + Engine
-        + Keys
-        + Notifications
-        + Pauses
-        + People
-        + Receipts
-        + Replays
-        + Templates
-        + Topics,
-> Store for T
-{
+store! {
+    Analytics Apps Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
 }
 
 /// The apps and the store's own health.

@@ -3,33 +3,14 @@
 use async_trait::async_trait;
 
 use super::Result;
-use crate::domain::Timestamp;
+use super::definition::{Put, Stored};
 use crate::domain::id::AppId;
 use crate::domain::template::Template;
 
 /// A template as it is stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredTemplate {
-    /// Its name.
-    pub name: String,
-    /// Its words.
-    pub template: Template,
-    /// Grows with each change, and is never used again; the `ETag`.
-    pub version: i64,
-    /// When it was first stored.
-    pub created_at: Timestamp,
-}
-
+pub type StoredTemplate = Stored<Template>;
 /// What storing a template came to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TemplatePut {
-    /// It is new.
-    Created(StoredTemplate),
-    /// It was there.
-    Updated(StoredTemplate),
-    /// `if_match` named another version, or there is none.
-    Stale,
-}
+pub type TemplatePut = Put<Template>;
 
 /// Templates by app.
 #[async_trait]

@@ -97,7 +97,7 @@ pub async fn a_category_has_versions_that_never_come_again(world: &mut World) {
     let second = version(put(&off, Some(first)).await);
     assert_eq!(put(&on, Some(first)).await, Declaration::Stale);
     let present = store.category(world.app, "news").await.unwrap().unwrap();
-    assert_eq!((present.version, &present.category, present.created_at), (second, &off, world.now()));
+    assert_eq!((present.version, &present.definition, present.created_at), (second, &off, world.now()));
     let third = version(put(&on, None).await);
     assert!(first < second && second < third, "the same words again are another version");
     assert!(store.delete_category(world.app, "news").await.unwrap());

@@ -30,7 +30,7 @@ fn stored(put: TemplatePut) -> StoredTemplate {
 
 pub async fn a_template_is_stored_read_and_deleted(world: &mut World) {
     let first = stored(put(world, "lunch", "a", None).await);
-    assert_eq!((first.template.clone(), first.created_at), (words("a"), world.now()));
+    assert_eq!((first.definition.clone(), first.created_at), (words("a"), world.now()));
     world.pass(SECOND);
     let TemplatePut::Updated(second) = put(world, "lunch", "b", None).await else { panic!("it was there") };
     assert!(second.version > first.version && second.created_at == first.created_at);

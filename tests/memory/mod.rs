@@ -8,6 +8,7 @@ pub mod analytics;
 mod caps;
 mod claim;
 mod dead_letters;
+mod definitions;
 mod deliveries;
 mod devices;
 mod engine;

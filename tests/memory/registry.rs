@@ -18,24 +18,11 @@ use herald::store::person::Versioned;
 use herald::store::{Apps, Categories, Keys, People, Replays, Result};
 use uuid::Uuid;
 
+use super::definitions::{newest, put};
 use super::state::{Person, State};
 use super::{MemoryStore, conflict};
 
 impl State {
-    fn put_category(&mut self, (app, name): (AppId, &str), category: &Category, if_match: Option<i64>, now: Timestamp) -> Declaration {
-        let key = (app, name.to_owned());
-        let before = self.categories.get(&key).cloned();
-        if if_match.is_some() && if_match != before.as_ref().map(|before| before.version) {
-            return Declaration::Stale;
-        }
-        let present = now.timestamp_micros();
-        let version = before.as_ref().map_or(present, |before| present.max(before.version + 1));
-        let created_at = before.as_ref().map_or(now, |before| before.created_at);
-        let after = Declared { name: name.to_owned(), category: category.clone(), version, created_at };
-        self.categories.insert(key, after.clone());
-        if before.is_some() { Declaration::Updated(after) } else { Declaration::Created(after) }
-    }
-
     fn person(&self, app: AppId, user: &str) -> Option<&Person> {
         self.people.get(self.person_names.get(&(app, user.to_owned()))?)
     }
@@ -112,18 +99,12 @@ impl Keys for MemoryStore {
 impl Categories for MemoryStore {
     async fn categories(&self, app: AppId) -> Result<Vec<(String, Category)>> {
         let mut all: BTreeMap<String, Category> = BTreeMap::new();
-        all.extend(self.declared(app).await?.into_iter().map(|declared| (declared.name, declared.category)));
+        all.extend(self.declared(app).await?.into_iter().map(|declared| (declared.name, declared.definition)));
         Ok(all.into_iter().collect())
     }
 
     async fn declared(&self, app: AppId) -> Result<Vec<Declared>> {
-        let of_app = |state: &State| {
-            let all = state.categories.iter().filter(|((of, _), _)| *of == app).map(|(_, declared)| declared.clone());
-            all.collect::<Vec<_>>()
-        };
-        let mut all = self.read(|state, _| of_app(state));
-        all.sort_by(|a, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
-        Ok(all)
+        Ok(self.read(|state, _| newest(&state.categories, app)))
     }
 
     async fn category(&self, app: AppId, name: &str) -> Result<Option<Declared>> {
@@ -131,7 +112,7 @@ impl Categories for MemoryStore {
     }
 
     async fn put_category(&self, app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Result<Declaration> {
-        Ok(self.commit(|state, now| state.put_category((app, name), category, if_match, now)))
+        Ok(self.commit(|state, now| put(&mut state.categories, (app, name), category, (if_match, now))))
     }
 
     async fn delete_category(&self, app: AppId, name: &str) -> Result<bool> {

@@ -4,24 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use herald::domain::Timestamp;
+use herald::domain::category::Category;
 use herald::domain::delivery::Delivery;
 use herald::domain::device::Device;
 use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, WorkId};
 use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
+use herald::domain::template::Template;
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::Totals;
-use herald::store::category::Declared;
 use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
-use herald::store::template::StoredTemplate;
 use uuid::Uuid;
 
 use super::analytics::RollupKey;
+use super::definitions::Definitions;
 use super::tokens::TokenRow;
 use super::topics::Member;
 
@@ -30,7 +31,7 @@ use super::topics::Member;
 pub struct State {
     pub apps: BTreeMap<String, AppId>,
     pub keys: BTreeMap<Uuid, ([u8; 32], ApiKey)>,
-    pub categories: BTreeMap<(AppId, String), Declared>,
+    pub categories: Definitions<Category>,
     pub people: BTreeMap<PersonPk, Person>,
     pub person_names: BTreeMap<(AppId, String), PersonPk>,
     pub devices: BTreeMap<DevicePk, DeviceRow>,
@@ -48,7 +49,7 @@ pub struct State {
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
     pub pauses: Vec<LanePause>,
-    pub templates: BTreeMap<(AppId, String), StoredTemplate>,
+    pub templates: Definitions<Template>,
     /// Notifications admitted under caps, each when, and from when on none of them counts.
     pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,
     pub topics: BTreeMap<(AppId, String), TopicRow>,

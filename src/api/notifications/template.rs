@@ -80,6 +80,6 @@ pub(super) async fn read(api: &Api, app: AppId, draft: &mut Draft, given: Given)
     let Some(stored) = api.store.template(app, &used.id).await? else {
         return Err(Problem::invalid_field("template.id", "unknown_template", format!("no template {:?} is stored", used.id)));
     };
-    used.words = stored.template;
+    used.words = stored.definition;
     if used.words.is_critical() && !given.may_be_critical { Err(Problem::scope_missing(Scope::Critical)) } else { Ok(()) }
 }

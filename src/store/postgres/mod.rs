@@ -17,6 +17,7 @@ mod corrections;
 mod counts;
 mod dead_letter;
 mod deaths;
+mod definition;
 mod delivery_list;
 mod device;
 mod device_row;

@@ -1,7 +1,6 @@
 //! Many registrations at once. Those that touch nothing but themselves are written together; the others one by one, as if alone.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 
 use super::super::Result;
 use super::super::device::Registered;
@@ -89,7 +88,7 @@ async fn there(tx: &mut Tx<'_>, app: AppId, changes: &[(String, DeviceChange)]) 
 }
 
 async fn held(tx: &mut Tx<'_>, app: AppId, crowd: &Crowd<'_>) -> Result<HashSet<TokenHash>> {
-    let by_hex: HashMap<String, TokenHash> = crowd.tokens().map(|hash| (hex(&hash), hash)).collect();
+    let by_hex: HashMap<String, TokenHash> = crowd.tokens().map(|hash| (hex::encode(hash.0), hash)).collect();
     if by_hex.is_empty() {
         return Ok(HashSet::new());
     }
@@ -99,14 +98,6 @@ async fn held(tx: &mut Tx<'_>, app: AppId, crowd: &Crowd<'_>) -> Result<HashSet<
     })
     .await?;
     Ok(held.iter().filter_map(|text| by_hex.get(text).copied()).collect())
-}
-
-fn hex(hash: &TokenHash) -> String {
-    hash.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok(), "writing to a String cannot fail");
-        text
-    })
 }
 
 /// The users who may have more devices; their rows are made where there are none.
