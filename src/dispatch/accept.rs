@@ -1,6 +1,6 @@
 //! Step 1: a draft becomes a notification and its work. Everything that can be known to be wrong is known here, before the 202.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::domain::clock::Clock;
 use crate::domain::decision::Push;
 use crate::domain::device::ProviderKind;
 use crate::domain::due;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
 use crate::domain::notification::{Audience, Lifetime, MAX_TTL_SECONDS, Notification, Overrides, Priority, When};
 use crate::domain::reason::WaitReason;
@@ -66,17 +66,16 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
         Some(name) => Some(categories.get(name).ok_or_else(|| unknown_category(name))?),
     };
     let now = node.now();
-    let (notification, to, labels) = complete(draft, category, now);
-    check(&notification, &to, now)?;
-    if let To::Broadcast(broadcast) = &to {
+    let (notification, beside) = complete(draft, category, now);
+    check(&notification, &beside.to, now)?;
+    if let To::Broadcast(broadcast) = &beside.to {
         check_broadcast(app, broadcast)?;
     }
     if notification.test {
-        check_few(node, app, &notification, &to).await?;
+        check_few(node, app, &notification, &beside.to).await?;
     }
-    let id = node.ids.notification(now);
-    let sample = sample(&to);
-    let new = write(node, app.id, id, &notification, to, labels)?;
+    let sample = sample(&beside.to);
+    let new = write(node, app.id, &notification, beside)?;
     let message = Message::of_new(&new, notification);
     trial::fill(&message, &sample, &*node.clock)?;
     render_all(node, app, &message, new.content.len())?;
@@ -88,10 +87,17 @@ pub(super) fn unknown_category(name: &str) -> Rejected {
     Rejected::Invalid(vec![FieldError { field: "category".to_owned(), code: "unknown_category", message }])
 }
 
-type Labels = std::collections::BTreeMap<String, String>;
+/// What of a draft is stored beside the notification.
+struct Beside {
+    to: To,
+    labels: BTreeMap<String, String>,
+    campaign: Option<CampaignId>,
+    max_targets: Option<u64>,
+}
 
 /// Fills in what the category and the contract say where the caller said nothing.
-fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, To, Labels) {
+fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, Beside) {
+    let usual_priority = if draft.campaign.is_some() { Priority::Normal } else { Priority::High };
     let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
     let expands = matches!(draft.to, To::All | To::Segment(_) | To::Topic(_));
     let notification = Notification {
@@ -106,7 +112,7 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         except_devices: draft.except_devices,
         only: draft.only,
         category: draft.category,
-        priority: draft.priority.or(category.and_then(|category| category.priority)).unwrap_or(Priority::High),
+        priority: draft.priority.or(category.and_then(|category| category.priority)).unwrap_or(usual_priority),
         content: draft.content,
         platforms: draft.platforms,
         localized: draft.localized,
@@ -123,8 +129,10 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         // a user's name may stand for many devices
         pace: draft.pace.filter(|_| expands),
         template: draft.template,
+        variants: draft.campaign.as_ref().map(|campaign| campaign.variants.clone()).unwrap_or_default(),
     };
-    (notification, draft.to, draft.labels)
+    let (campaign, max_targets) = draft.campaign.map_or((None, None), |campaign| (Some(campaign.id), campaign.max_targets));
+    (notification, Beside { to: draft.to, labels: draft.labels, campaign, max_targets })
 }
 
 fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rejected> {
@@ -198,15 +206,9 @@ fn span(notification: &Notification, now: Timestamp) -> (Timestamp, Timestamp) {
     }
 }
 
-fn write(
-    node: &Node,
-    app: AppId,
-    id: NotificationId,
-    notification: &Notification,
-    to: To,
-    labels: Labels,
-) -> Result<NewNotification, Rejected> {
+fn write(node: &Node, app: AppId, notification: &Notification, beside: Beside) -> Result<NewNotification, Rejected> {
     let now = notification.accepted_at;
+    let Beside { to, labels, campaign, max_targets } = beside;
     let (start_at, expires_at) = span(notification, now);
     let narrowed = Narrowed {
         latest_only: notification.latest_device_only,
@@ -235,14 +237,14 @@ fn write(
         .map_err(|error| Rejected::Invalid(vec![FieldError::invalid("", format!("cannot be stored: {error}"))]))?;
     Ok(NewNotification {
         app,
-        id,
+        id: node.ids.notification(now),
         content: Bytes::from(content),
         category: notification.category.clone(),
-        campaign: None,
+        campaign,
         test: notification.test,
         labels,
         fan_out,
-        terms: Terms { pace: notification.pace },
+        terms: Terms { pace: notification.pace, max_targets },
         accepted_at: now,
         start_at,
         expires_at,

@@ -327,6 +327,7 @@ pub fn delivery(node: &Node, job: &Job, Sending { receiver, .. }: &Sending, (end
         platform: receiver.platform(),
         provider: Some(receiver.provider()),
         variant: None,
+        latency: None,
         message_id: None,
         detail: None,
         at: node.now(),

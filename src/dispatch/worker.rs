@@ -230,6 +230,7 @@ fn unsent(job: &Job, at: Timestamp, whom: &Whom, ending: Ending) -> Delivery {
         platform: whom.platform,
         provider: whom.provider,
         variant: None,
+        latency: None,
         message_id: None,
         detail: None,
         at,

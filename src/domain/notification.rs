@@ -14,6 +14,7 @@ use super::pace::Pace;
 use super::push_type::PushType;
 use super::segment::Segment;
 use super::template::UsedTemplate;
+use super::variant::Variant;
 
 /// How urgent a notification is, for the provider and for Herald's own queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -191,6 +192,9 @@ pub struct Notification {
     /// Words under all others, with blanks that are filled in for those who get them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<UsedTemplate>,
+    /// The variants of its campaign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
 }
 
 impl Notification {

@@ -4,6 +4,7 @@
 //! Every method is one transaction. All instants are the store's clock.
 
 pub mod analytics;
+pub mod campaign;
 pub mod cap;
 pub mod category;
 pub mod dead_letter;

@@ -14,7 +14,7 @@ use crate::world::World;
 /// At 10 a second, rows of two targets each.
 fn paced(world: &World, rows: usize) -> NewNotification {
     let lists = (0..rows).map(|n| users(&[&format!("u{n}"), &format!("v{n}")])).collect();
-    NewNotification { terms: Terms { pace: Pace::new(10) }, ..world.named_fan_out(lists) }
+    NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.named_fan_out(lists) }
 }
 
 /// What is released now and taken at once: the beginnings of its spans.
@@ -102,7 +102,7 @@ pub async fn others_are_served_meanwhile(world: &mut World) {
 
 /// Its audience is taken as fast as it can be.
 pub async fn an_expansion_takes_none_of_the_time(world: &mut World) {
-    let new = NewNotification { terms: Terms { pace: Pace::new(10) }, ..world.fan_out() };
+    let new = NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.fan_out() };
     world.device("d", None).await;
     world.accept(new).await;
     let keys = world.released().await;

@@ -236,6 +236,7 @@ fn plain() -> Draft {
         test: false,
         pace: None,
         template: None,
+        campaign: None,
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         overrides,
         test: request.test.unwrap_or_default(),
         template,
+        campaign: None,
     })
 }
 

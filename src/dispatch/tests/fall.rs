@@ -71,6 +71,7 @@ async fn what_follows_a_verdict_stays_with_its_own_claim() {
             platform: None,
             provider: None,
             variant: None,
+            latency: None,
             message_id: None,
             detail: None,
             at: node.now(),
