@@ -1,6 +1,7 @@
 //! Notifications as callers read them.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 use async_trait::async_trait;
 
@@ -70,6 +71,24 @@ pub struct Counts {
     pub delivered: u64,
     pub opened: u64,
     pub dismissed: u64,
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            waiting: self.waiting + more.waiting,
+            sent: self.sent + more.sent,
+            suppressed: self.suppressed + more.suppressed,
+            failed: self.failed + more.failed,
+            expired: self.expired + more.expired,
+            cancelled: self.cancelled + more.cancelled,
+            delivered: self.delivered + more.delivered,
+            opened: self.opened + more.opened,
+            dismissed: self.dismissed + more.dismissed,
+        }
+    }
 }
 
 /// One target of a notification, waiting or ended.

@@ -91,7 +91,8 @@ impl State {
         Ok(ItemVerdict::Accepted)
     }
 
-    fn add(&mut self, new: NewNotification, now: Timestamp) -> Result<()> {
+    /// Writes a notification with its run and its work.
+    pub fn add(&mut self, new: NewNotification, now: Timestamp) -> Result<()> {
         if new.fan_out {
             let expands = new.work.iter().any(|work| work.kind == WorkKind::Expand);
             let run = Run {
@@ -103,6 +104,7 @@ impl State {
                 targeted: expands.then_some(0),
                 stale: 0,
                 cursor: None,
+                campaign: new.campaign,
                 pace: new.terms.pace,
                 next_slot: None,
                 served_at: Timestamp::MIN_UTC,

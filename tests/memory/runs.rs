@@ -24,6 +24,7 @@ impl State {
                 targeted: None,
                 stale: 0,
                 cursor: None,
+                campaign: None,
                 pace: None,
                 next_slot: None,
                 served_at: Timestamp::MIN_UTC,

@@ -62,7 +62,7 @@ impl State {
         reason.or_else(|| (new.start_at > now).then_some(WaitReason::Scheduled))
     }
 
-    fn view(&self, new: &NewNotification, now: Timestamp) -> NotificationView {
+    pub fn view(&self, new: &NewNotification, now: Timestamp) -> NotificationView {
         let mut tally = Tally::default();
         self.add_ended(new, &mut tally);
         self.add_waiting(new, now, &mut tally);

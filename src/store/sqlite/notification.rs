@@ -11,16 +11,25 @@ use super::super::rules::tally::Head;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{fetch, fetch_one};
+use super::json::List;
 use super::row::{Cells, micros};
 use super::tally::tally;
 use super::work::count;
 use super::{delivery_list, user_deliveries};
 use crate::domain::id::{AppId, NotificationId};
 
+macro_rules! head_of {
+    ($notification:literal) => {
+        concat!(
+            "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed, coalesce(r.stale, 0) FROM ",
+            $notification,
+            " LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
+        )
+    };
+}
 macro_rules! head {
     () => {
-        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed, coalesce(r.stale, 0) FROM notification n \
-         LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
+        head_of!("notification n")
     };
 }
 const ONE: &str = concat!(head!(), "n.id = ?2");
@@ -29,6 +38,7 @@ pub(super) const LIST: &str = concat!(
     "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
      ORDER BY n.id DESC LIMIT ?6"
 );
+pub(super) const SOME: &str = concat!(head_of!("json_each(?2) j CROSS JOIN notification n"), "n.id = unhex(j.value)");
 
 /// Pages that a list looks through for one that its filters leave: then it answers what it has, and where to go on.
 const LOOKS: usize = 20;
@@ -56,6 +66,15 @@ pub(super) async fn head(conn: &mut SqliteConnection, app: AppId, id: Notificati
         binds.push(app.0).push(id.0.as_bytes().as_slice());
     });
     row.await?.as_ref().map(read).transpose()
+}
+
+/// The heads of those of these that are there.
+pub(super) async fn heads(conn: &mut SqliteConnection, app: AppId, ids: &[NotificationId]) -> Result<Vec<Head>> {
+    let list = List::of_notifications(ids);
+    let rows = fetch(conn, SOME, |binds| {
+        binds.push(app.0).push(&list);
+    });
+    rows.await?.iter().map(read).collect()
 }
 
 async fn views(conn: &mut SqliteConnection, heads: Vec<Head>, now: i64) -> Result<Vec<NotificationView>> {
