@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, Rejected};
-use crate::dispatch::handle::{Dispatch, Explained, LaneView, Meant, Preview, Question};
+use crate::dispatch::handle::{Asked, Dispatch, Explained, LaneView, Meant, Preview, Question};
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, NotificationId};
@@ -39,7 +39,7 @@ pub(super) trait WayIn: Send + Sync {
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error>;
 
-    async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected>;
+    async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected>;
 
     async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected>;
 
@@ -87,8 +87,8 @@ impl WayIn for Path {
         self.0.cancel(app, id).await
     }
 
-    async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
-        self.0.preview(app, draft, ask).await
+    async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
+        self.0.preview(app, draft, asked).await
     }
 
     async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected> {

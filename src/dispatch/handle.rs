@@ -18,7 +18,7 @@ use super::explain;
 pub use super::explain::{Explained, Question, Who};
 use super::lane::{Condition, Flow, LaneKey, Pause, Service, Standing, environments};
 use super::node::{LAST_MOMENT, Node, Parts};
-pub use super::preview::{Preview, RenderedPreview};
+pub use super::preview::{Asked, Moment, Preview, RenderedPreview};
 use super::role::Roles;
 pub use super::segment::Meant;
 pub use super::validate::Validated;
@@ -145,9 +145,9 @@ impl Dispatch {
         Ok(known)
     }
 
-    /// What a draft would come to, and with `ask` what providers say of it. Nothing is written.
-    pub async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
-        preview::preview(&self.node, &*self.app(app)?, draft, ask).await
+    /// What a draft would come to. Nothing is written.
+    pub async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
+        preview::preview(&self.node, &*self.app(app)?, draft, asked).await
     }
 
     /// How many a segment means now.

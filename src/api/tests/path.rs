@@ -14,7 +14,7 @@ use crate::api::way_in::WayIn;
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, FieldError, Rejected, To};
-use crate::dispatch::handle::{Explained, LaneView, Meant, Preview, Question, RenderedPreview, Validated, Who};
+use crate::dispatch::handle::{Asked, Explained, LaneView, Meant, Preview, Question, RenderedPreview, Validated, Who};
 use crate::dispatch::lane::Standing;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
@@ -135,16 +135,17 @@ impl WayIn for FakePath {
         self.store.cancel(app, id).await
     }
 
-    async fn preview(&self, _: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
+    async fn preview(&self, _: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
         self.drafts.lock().unwrap().push(draft);
         let payload = serde_json::json!({"aps": {}});
-        let validated = ask.then(|| Validated::Invalid { reason: "R".into(), field: Some("f".into()), message: "m".into() });
-        let rendered =
-            RenderedPreview { provider: ProviderKind::Apns, platform: Some(Platform::Ios), locale: None, bytes: 10, payload, validated };
+        let validated = asked.validate.then(|| Validated::Invalid { reason: "R".into(), field: Some("f".into()), message: "m".into() });
+        let (provider, platform) = (ProviderKind::Apns, Some(Platform::Ios));
+        let rendered = RenderedPreview { provider, platform, locale: None, variant: None, bytes: 10, payload, validated };
         Ok(Preview {
             targeted: 1,
             left_out: LeftOut::default(),
             decisions: BTreeMap::from([("send".to_owned(), 1)]),
+            timeline: Vec::new(),
             rendered: vec![rendered],
         })
     }
