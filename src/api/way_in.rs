@@ -10,9 +10,10 @@ use crate::dispatch::draft::{Draft, Rejected};
 use crate::dispatch::handle::{Asked, Dispatch, Explained, LaneView, Meant, Preview, Question};
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::segment::Segment;
 use crate::store;
+use crate::store::campaign::StoredCampaign;
 use crate::store::engine::{Submission, Verdict};
 
 /// The way into the path; each method is [`Dispatch`]'s of the same name.
@@ -40,6 +41,12 @@ pub(super) trait WayIn: Send + Sync {
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error>;
 
     async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected>;
+
+    async fn check(&self, app: AppId, draft: Draft) -> Result<(), Rejected>;
+
+    fn campaign_id(&self) -> CampaignId;
+
+    async fn begin(&self, app: AppId, campaign: StoredCampaign) -> Result<bool, Rejected>;
 
     async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected>;
 
@@ -89,6 +96,18 @@ impl WayIn for Path {
 
     async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
         self.0.preview(app, draft, asked).await
+    }
+
+    async fn check(&self, app: AppId, draft: Draft) -> Result<(), Rejected> {
+        self.0.check(app, draft).await
+    }
+
+    fn campaign_id(&self) -> CampaignId {
+        self.0.campaign_id()
+    }
+
+    async fn begin(&self, app: AppId, campaign: StoredCampaign) -> Result<bool, Rejected> {
+        self.0.begin(app, campaign).await
     }
 
     async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected> {

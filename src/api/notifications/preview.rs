@@ -111,7 +111,7 @@ pub(super) async fn preview(
     let asked = Asked { validate: params.flag("validate"), when_due: false };
     params.finish()?;
     let reading = create::read(&body)?;
-    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
+    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical(), has_words: false };
     let draft = validate::draft_of(&api, caller.app, reading, given).await?;
     let preview = api.path.preview(caller.app, draft, asked).await?;
     let rendered = preview.rendered.into_iter().map(RenderedResponse::from).collect();
