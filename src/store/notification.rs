@@ -9,7 +9,7 @@ use super::{Page, PageRequest, Result};
 use crate::domain::Timestamp;
 use crate::domain::delivery::State;
 use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::reason::words;
 
 words! {
@@ -137,6 +137,8 @@ pub struct NotificationFilter {
     pub status: Option<NotificationStatus>,
     /// Of this category.
     pub category: Option<String>,
+    /// Runs and test sends of this campaign.
+    pub campaign: Option<CampaignId>,
     /// With all of these labels.
     pub labels: BTreeMap<String, String>,
     /// Accepted at or after.

@@ -105,6 +105,8 @@ impl State {
                 stale: 0,
                 cursor: None,
                 campaign: new.campaign,
+                max_targets: new.terms.max_targets,
+                held: expands && new.terms.max_targets.is_some(),
                 pace: new.terms.pace,
                 next_slot: None,
                 served_at: Timestamp::MIN_UTC,

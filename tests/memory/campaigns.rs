@@ -92,6 +92,19 @@ impl State {
         turned
     }
 
+    /// Holds a run that has more targets than it may have, and its campaign with all of its runs.
+    pub fn exceed(&mut self, (app, run): (AppId, NotificationId), campaign: Option<CampaignId>, now: Timestamp) {
+        let Some(id) = campaign.filter(|id| self.campaigns.contains_key(id)) else {
+            self.pause(app, run, now);
+            return;
+        };
+        self.pause_runs(app, id, now);
+        let hold = |campaign: &mut StoredCampaign| {
+            (campaign.status, campaign.reason) = (CampaignStatus::Paused, Some(MAX_TARGETS.to_owned()));
+        };
+        self.change_campaign((app, id), &[CampaignStatus::Scheduled, CampaignStatus::Running, CampaignStatus::Paused], hold, now);
+    }
+
     fn is_due_at(&self, app: AppId, id: CampaignId, at: Timestamp) -> bool {
         let waits = |campaign: &StoredCampaign| matches!(campaign.status, CampaignStatus::Scheduled | CampaignStatus::Running);
         self.campaign(app, id).is_some_and(|campaign| waits(campaign) && campaign.next_fire == Some(at))

@@ -25,6 +25,8 @@ impl State {
                 stale: 0,
                 cursor: None,
                 campaign: None,
+                max_targets: None,
+                held: false,
                 pace: None,
                 next_slot: None,
                 served_at: Timestamp::MIN_UTC,

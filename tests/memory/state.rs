@@ -104,6 +104,9 @@ pub struct Run {
     pub stale: u64,
     pub cursor: Option<Cursor>,
     pub campaign: Option<CampaignId>,
+    pub max_targets: Option<u64>,
+    /// Nothing but its expansion is released.
+    pub held: bool,
     pub pace: Option<Pace>,
     /// Up to when its time is allotted.
     pub next_slot: Option<Timestamp>,

@@ -25,10 +25,11 @@ pub(super) const NOTIFICATION: &str = "INSERT INTO notification (app, id, catego
      FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], \
      $9::text[], $10::bytea[], $11::uuid[], $12::bool[]) \
      AS new (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content, campaign, test)";
-pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace, campaign) \
-                   SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END, new.pace, new.campaign \
-                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[], $6::int[], $7::uuid[]) \
-                   AS new (id, app, status, start_at, expands, pace, campaign)";
+pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace, campaign, max_targets, held) \
+                   SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END, new.pace, new.campaign, \
+                   new.max_targets, new.expands AND new.max_targets IS NOT NULL \
+                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[], $6::int[], $7::uuid[], $8::bigint[]) \
+                   AS new (id, app, status, start_at, expands, pace, campaign, max_targets)";
 pub(super) const THERE: &str = "SELECT n.id FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) CROSS JOIN LATERAL \
                      (SELECT id FROM notification n WHERE n.app = ask.app AND n.id = ask.id LIMIT 1) n";
 /// How often what others stand in the way of is tried.
@@ -133,6 +134,7 @@ async fn begin_runs(tx: &mut Tx, fresh: &[&NewNotification]) -> Result<()> {
         binds.push(runs.iter().map(expands).collect::<Vec<bool>>());
         binds.push(runs.iter().map(|new| work::pace_cell(new.terms.pace)).collect::<Vec<Option<i32>>>());
         binds.push(runs.iter().map(|new| new.campaign.map(|campaign| campaign.0)).collect::<Vec<Option<Uuid>>>());
+        binds.push(runs.iter().map(|new| work::bound_cell(new.terms.max_targets)).collect::<Vec<Option<i64>>>());
     })
     .await?;
     Ok(())

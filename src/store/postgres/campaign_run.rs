@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::super::campaign::{CampaignRun, NewRun};
+use super::super::campaign::{CampaignRun, MAX_TARGETS, NewRun};
 use super::super::engine::NewNotification;
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::{Page, PageRequest, Result};
@@ -23,6 +23,8 @@ pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire
 pub(super) const ADD: &str = "INSERT INTO campaign_run (campaign, id, occurrence, notification_id) \
                               SELECT $1, new.* FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[]) AS new";
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = $1 AND open ORDER BY notification_id FOR UPDATE";
+pub(super) const EXCEED: &str = "UPDATE campaign SET status = 'paused', reason = $3, version = version + 1, updated_at = $4 \
+                                 WHERE id = $2 AND app = $1 AND status IN ('scheduled', 'running', 'paused')";
 pub(super) const LIST: &str =
     "SELECT id, occurrence, notification_id FROM campaign_run WHERE campaign = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
@@ -91,6 +93,22 @@ pub(super) async fn pause_open(tx: &mut Tx, app: AppId, id: CampaignId) -> Resul
     for run in open(tx, id).await? {
         cancel::pause(tx, app, run).await?;
     }
+    Ok(())
+}
+
+/// Holds a run that has more targets than it may have, and its campaign, which is locked, with all of its runs.
+pub(super) async fn exceed(tx: &mut Tx, (app, run): (AppId, NotificationId), campaign: Option<CampaignId>) -> Result<()> {
+    let Some(id) = campaign else {
+        cancel::pause(tx, app, run).await?;
+        return Ok(());
+    };
+    pause_open(tx, app, id).await?;
+    let now = tx.now;
+    let held = execute(tx, EXCEED, |binds| {
+        named(app, id)(binds);
+        binds.push(MAX_TARGETS).push(now);
+    });
+    held.await?;
     Ok(())
 }
 

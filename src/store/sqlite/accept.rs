@@ -22,8 +22,8 @@ const NOTIFICATION: Tuples = Tuples {
     tail: "",
 };
 const RUN: Tuples = Tuples {
-    head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace, campaign) VALUES ",
-    width: 9,
+    head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace, campaign, max_targets, held) VALUES ",
+    width: 11,
     tail: "",
 };
 pub(super) const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHERE (app, id) IN (VALUES ", width: 2, tail: ")" };
@@ -84,6 +84,8 @@ async fn begin_runs(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<()> {
         let expands = new.work.iter().any(|work| work.kind == WorkKind::Expand);
         binds.push(new.id.0.as_bytes().as_slice()).push(new.app.0).push(true).push(status.as_str()).push(start_at);
         binds.push(true).push(expands.then_some(0_i64)).push(new.terms.pace.map(Pace::per_second)).push(campaign_cell(new));
+        let most = new.terms.max_targets.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        binds.push(most).push(expands && most.is_some());
     };
     RUN.execute(tx.conn, &runs, no_lead, bind).await?;
     Ok(())

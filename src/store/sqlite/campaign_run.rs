@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::super::campaign::{CampaignRun, NewRun};
+use super::super::campaign::{CampaignRun, MAX_TARGETS, NewRun};
 use super::super::engine::NewNotification;
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::{Page, PageRequest, Result};
@@ -20,6 +20,8 @@ pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire
                                WHERE id = ?2 AND app = ?1 AND next_fire = ?3 AND status IN ('scheduled', 'running')";
 const ADD: Tuples = Tuples { head: "INSERT INTO campaign_run (campaign, id, occurrence, notification_id) VALUES ", width: 4, tail: "" };
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = ?1 AND open = 1 ORDER BY notification_id";
+pub(super) const EXCEED: &str = "UPDATE campaign SET status = 'paused', reason = ?3, version = version + 1, updated_at = ?4 \
+                                 WHERE id = ?2 AND app = ?1 AND status IN ('scheduled', 'running', 'paused')";
 pub(super) const LIST: &str =
     "SELECT id, occurrence, notification_id FROM campaign_run WHERE campaign = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
@@ -66,6 +68,21 @@ pub(super) async fn pause_open(tx: &mut Tx<'_>, app: AppId, id: CampaignId) -> R
     for run in open(tx, id).await? {
         pause::pause(tx, app, run).await?;
     }
+    Ok(())
+}
+
+/// Holds a run that has more targets than it may have, and its campaign with all of its runs.
+pub(super) async fn exceed(tx: &mut Tx<'_>, (app, run): (AppId, NotificationId), campaign: Option<CampaignId>) -> Result<()> {
+    let Some(id) = campaign else {
+        pause::pause(tx, app, run).await?;
+        return Ok(());
+    };
+    pause_open(tx, app, id).await?;
+    let held = execute(tx.conn, EXCEED, |binds| {
+        named(app, id)(binds);
+        binds.push(MAX_TARGETS).push(tx.now);
+    });
+    held.await?;
     Ok(())
 }
 

@@ -33,11 +33,18 @@ macro_rules! head {
     };
 }
 const ONE: &str = concat!(head!(), "n.id = ?2");
-pub(super) const LIST: &str = concat!(
-    head!(),
-    "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
-     ORDER BY n.id DESC LIMIT ?6"
-);
+macro_rules! list {
+    ($narrower:literal) => {
+        concat!(
+            head!(),
+            $narrower,
+            "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
+             ORDER BY n.id DESC LIMIT ?6"
+        )
+    };
+}
+pub(super) const LIST: &str = list!("");
+pub(super) const LIST_OF_CAMPAIGN: &str = list!("n.campaign = ?7 AND ");
 pub(super) const SOME: &str = concat!(head_of!("json_each(?2) j CROSS JOIN notification n"), "n.id = unhex(j.value)");
 
 /// Pages that a list looks through for one that its filters leave: then it answers what it has, and where to go on.
@@ -95,9 +102,12 @@ impl Notifications for SqliteStore {
         let mut items: Vec<NotificationView> = Vec::new();
         let mut tx = self.read().await?;
         for look in 1.. {
-            let rows = fetch(&mut tx, LIST, |binds| {
+            let rows = fetch(&mut tx, if filter.campaign.is_some() { LIST_OF_CAMPAIGN } else { LIST }, |binds| {
                 binds.push(app.0).push(before.as_slice()).push(filter.category.as_deref()).push(filter.from.map(micros));
                 binds.push(filter.to.map(micros)).push(count(page.limit));
+                if let Some(campaign) = &filter.campaign {
+                    binds.push(campaign.0.as_bytes().as_slice());
+                }
             });
             let heads: Vec<Head> = rows.await?.iter().map(read).collect::<Result<_>>()?;
             let end = heads.len() < page.limit;
