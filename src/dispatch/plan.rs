@@ -11,6 +11,7 @@ use super::directory::App;
 use super::job::Job;
 use super::message::Message;
 use super::receiver::Receiver;
+use super::span;
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::cap::FrequencyCap;
@@ -62,6 +63,8 @@ pub struct Sending {
     pub ends_at: Timestamp,
     /// The monotonic instant at which all of this had been read.
     pub read_at: Duration,
+    /// When it is to be started, where its run has a pace.
+    pub starts_at: Option<Timestamp>,
 }
 
 /// What is the same for all targets of a work row.
@@ -138,7 +141,10 @@ impl Planned {
         let cap = cap_of(&job.message, &categories);
         let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
         let judge = |candidate: Candidate| Judged { whom: Whom::of(context.message, &candidate), step: plan(&context, candidate) };
-        let targets = answer.candidates.into_iter().filter(|_| !is_paused).map(judge).collect();
+        let mut targets: Vec<Judged> = answer.candidates.into_iter().filter(|_| !is_paused).map(judge).collect();
+        if let Some(slot) = job.work.slot {
+            span::place(&job, slot, now, &mut targets);
+        }
         Self { job, is_paused, cap, now, read_at, targets }
     }
 
@@ -200,7 +206,7 @@ fn judge_broadcast(context: &Context<'_>, broadcast: &Broadcast) -> Step {
         return Step::End(Ending::Expired(expired_because(context.work.reason).to_owned()));
     }
     let receiver = Receiver::Broadcast(broadcast.clone());
-    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, read_at: context.read_at }))
+    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, read_at: context.read_at, starts_at: None }))
 }
 
 fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
@@ -211,7 +217,7 @@ fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
             let zone = gate::zone_of(&question);
             let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
             let receiver = Receiver::Device(recipient);
-            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, read_at: context.read_at }))
+            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, read_at: context.read_at, starts_at: None }))
         }
         Decision::Defer { until, reason } => Step::Wait { pair, due: until, reason },
         Decision::Suppress(reason) => suppress(reason),

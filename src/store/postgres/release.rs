@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::Result;
 use super::super::engine::{Ready, Sweep};
-use super::super::rules::pacing::Paced;
+use super::super::rules::pacing::Fed;
 use super::batch::{Binds, count, execute, fetch, fetch_one, nothing};
 use super::paced;
 use super::row::Cells;
@@ -27,15 +27,17 @@ pub(super) const END: &str = "UPDATE run SET open = false, status = CASE status 
                    WHERE r.open AND r.status <> 'scheduled' AND NOT EXISTS (SELECT 1 FROM work w WHERE w.notification_id = r.notification_id) FOR UPDATE SKIP LOCKED) over \
                    WHERE notification_id = over.id";
 /// `$3` to `$5` say which streams have room. That a run is not scheduled is said twice, in the words of the index of those that have begun.
+///
+/// Up to `served_at` a run with a pace is fed; one that was fed beyond `$7` was so before the clock was set back.
 pub(super) const TURN: &str = concat!(
     "SELECT r.notification_id, w.stream, w.expires_at <= $1 FROM run r CROSS JOIN LATERAL (SELECT w.stream, w.expires_at FROM work w \
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
     ready!(),
     " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at, w.id LIMIT 1) w \
      WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') \
-     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.next_slot IS NULL OR r.next_slot < $7 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
+     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.served_at <= $1 OR r.served_at > $7 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
-pub(super) const LOCK: &str = "SELECT notification_id, CASE WHEN status <> 'cancelled' THEN pace END, next_slot FROM run \
+pub(super) const LOCK: &str = "SELECT notification_id, CASE WHEN status <> 'cancelled' THEN pace END, CASE WHEN isfinite(served_at) THEN served_at END FROM run \
      WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
 pub(super) const DUE: &str = concat!(
     "WITH due AS MATERIALIZED (SELECT w.notification_id, w.id, w.due_at FROM work w WHERE w.notification_id = $5 AND w.fan_out AND w.stream = $6 AND ",
@@ -56,12 +58,7 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     let space = |stream: Stream| sweep.room.get(&stream).copied().unwrap_or_default();
     let bind = |binds: &mut Binds| {
         binds.push(now).push(sweep.lapsed);
-        binds
-            .push(space(Stream::High) > 0)
-            .push(space(Stream::Normal) > 0)
-            .push(space(Stream::Bulk) > 0)
-            .push(TURNS)
-            .push(now + pace::AHEAD);
+        binds.push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(TURNS).push(now + pace::FED);
     };
     let mut turns = Vec::new();
     for row in &fetch(tx, TURN, bind).await? {
@@ -80,8 +77,8 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
             // each run gets its share of the window, so that one does not fill it while others wait
             let share = space(stream).div_ceil(turns.len()).min(AT_ONCE);
             // what is over is only recorded, and needs no pace
-            let mut ready = match paced_of(&row)?.filter(|_| !is_over) {
-                Some(paced) => paced::serve(tx, sweep, (run, stream), paced, share).await?,
+            let mut ready = match fed(&row)?.filter(|_| !is_over) {
+                Some(fed) => paced::serve(tx, sweep, (run, stream), fed, share).await?,
                 None => serve(tx, sweep, (run, stream), share).await?,
             };
             ready.more |= turns.len() > 1;
@@ -91,10 +88,10 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     Ok(Ready::default())
 }
 
-fn paced_of(run: &PgRow) -> Result<Option<Paced>> {
+fn fed(run: &PgRow) -> Result<Option<Fed>> {
     let cells = Cells::new(run, "run", 0);
-    let next = cells.maybe_instant(2, "next_slot")?;
-    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Paced { pace, next }))
+    let until = cells.maybe_instant(2, "served_at")?;
+    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Fed { pace, until }))
 }
 
 async fn serve(tx: &mut Tx, sweep: &Sweep, (run, stream): (Uuid, Stream), share: usize) -> Result<Ready> {
