@@ -116,10 +116,10 @@ impl HandOut<'_> {
         loop {
             let ended = self.node.lanes.wire().ended();
             let asked_at = self.node.monotonic();
-            if asked_at >= self.until {
+            let left = self.until.saturating_sub(asked_at);
+            if left.is_zero() {
                 return Err(None);
             }
-            let left = self.until - asked_at;
             let wait = match lane.admit(to) {
                 Admission::Go(pass) => {
                     let permit = tokio::select! {

@@ -26,7 +26,10 @@ pub const LATE: TimeDelta = TimeDelta::milliseconds(25);
 /// A run is fed as if it had waited so long, at most: then so much of its pace is let into the window at once.
 const STOCK: TimeDelta = TimeDelta::seconds(1);
 /// A run that seems to be fed for longer than this was fed before the clock was set back. More than the time of any row.
-pub const FED: TimeDelta = TimeDelta::seconds(2);
+const FED: TimeDelta = TimeDelta::seconds(2);
+/// Runs take turns, the longest not served first; one with a pace counts as if its turn had been so much longer ago. It takes no more than its
+/// pace, and would not reach it if each of many others had a turn in between; those that have waited for longer than this go first all the same.
+const PRECEDENCE: TimeDelta = TimeDelta::seconds(10);
 /// Rows of a paced run take at most this part of a second.
 const ROWS_A_SECOND: u32 = 4;
 /// In thousandths, how much of the pace is planned. With what may be [`LATE`] no second gets more than the pace, and each gets 95 % of it.
@@ -115,16 +118,24 @@ pub fn allot(pace: Pace, next: Option<Timestamp>, now: Timestamp, rows: impl Int
     allotted
 }
 
-/// How many of the rows with so many targets are let into the ready window now, and up to when the run is fed then. `fed`: up to when it was.
+/// When a run is fed again: where its last turn counts as before the first instant, or as after the second (see [`feed`]).
+pub fn hungry(now: Timestamp) -> (Timestamp, Timestamp) {
+    let present = now - PRECEDENCE;
+    (present, present + FED)
+}
+
+/// How many of the rows with so many targets are let into the ready window now, and as when this turn counts. `served`: the same of the last one.
 ///
 /// It is a quarter more than the pace. So there is always a row to claim, also where some come at the wrong moment; what is too much goes back
 /// when it is claimed, with the instant at which its time comes. Nothing is held against what is in the window already: behind the work of
 /// others a row may stand there for long, and the run needs as many as its pace asks for in that time.
-pub fn feed(pace: Pace, fed: Option<Timestamp>, now: Timestamp, rows: impl IntoIterator<Item = usize>) -> (usize, Timestamp) {
-    let mut at = fed.filter(|fed| *fed <= now + FED).map_or(now - STOCK, |fed| fed.max(now - STOCK));
+pub fn feed(pace: Pace, served: Option<Timestamp>, now: Timestamp, rows: impl IntoIterator<Item = usize>) -> (usize, Timestamp) {
+    let (present, stepped) = hungry(now);
+    let least = present - STOCK;
+    let mut at = served.filter(|served| *served <= stepped).map_or(least, |served| served.max(least));
     let mut released = 0;
     for targets in rows {
-        if at > now {
+        if at > present {
             break;
         }
         at += pace.span(targets) * 4 / 5;
@@ -195,7 +206,7 @@ mod tests {
     #[test]
     fn what_was_fed_before_the_clock_was_set_back_does_not_count() {
         let (rows, fed) = feed(Pace(500), Some(at(3_600_000_000)), at(0), [125]);
-        assert_eq!((rows, fed), (1, at(-794_872)));
+        assert_eq!((rows, fed), (1, at(-10_794_872)));
     }
 
     proptest! {

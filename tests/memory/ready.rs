@@ -2,7 +2,7 @@
 
 use herald::domain::Timestamp;
 use herald::domain::id::{NotificationId, WorkId};
-use herald::domain::pace::{FED, Pace, feed};
+use herald::domain::pace::{Pace, feed, hungry};
 use herald::domain::work::{Entry, Stream, WorkKey};
 use herald::store::engine::{Ready, RunStatus, Sweep};
 
@@ -27,9 +27,10 @@ impl Run {
         self.pace.filter(|_| self.status != RunStatus::Cancelled)
     }
 
-    /// Whether it gets more already; one that seems to be fed for long was so before the clock was set back.
+    /// Whether it gets more already.
     fn is_hungry(&self, now: Timestamp) -> bool {
-        self.paced().is_none() || self.served_at <= now || self.served_at > now + FED
+        let (before, after) = hungry(now);
+        self.paced().is_none() || self.served_at <= before || self.served_at > after
     }
 }
 
@@ -68,13 +69,12 @@ impl State {
         let rows = self.work.iter().filter(|((key, _), row)| due(*key, row) && is_ready(row, sweep, now));
         let mut rows: Vec<_> = rows.map(|(key, row)| (row.work.due_at, *key)).collect();
         rows.sort_unstable();
-        match self.runs.get(&id).and_then(Run::paced).filter(|_| !is_over) {
-            Some(pace) => self.make_ready_as_fed((id, pace), rows.into_iter().take(space).collect(), (sweep, now), &mut ready),
-            None => {
-                self.make_ready(rows, space, (sweep, now), &mut ready);
-                if let Some(run) = self.runs.get_mut(&id) {
-                    run.served_at = now;
-                }
+        if let Some(pace) = self.runs.get(&id).and_then(Run::paced).filter(|_| !is_over) {
+            self.make_ready_as_fed((id, pace), rows.into_iter().take(space).collect(), (sweep, now), &mut ready);
+        } else {
+            self.make_ready(rows, space, (sweep, now), &mut ready);
+            if let Some(run) = self.runs.get_mut(&id) {
+                run.served_at = now;
             }
         }
         ready.more |= turns.len() > 1;
@@ -112,12 +112,13 @@ impl State {
     ) {
         let is_held = |(_, key): &(_, _)| self.work.get(key).is_some_and(|row| row.is_held(now));
         let (held, free): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_held);
-        let fed = self.runs.get(&id).map(|run| run.served_at);
-        let (released, fed) = feed(pace, fed, now, free.iter().map(|(_, key)| self.work.get(key).map_or(0, |row| row.work.targets.len())));
+        let served = self.runs.get(&id).map(|run| run.served_at);
+        let (released, served_at) =
+            feed(pace, served, now, free.iter().map(|(_, key)| self.work.get(key).map_or(0, |row| row.work.targets.len())));
         let space = held.len() + released;
         self.make_ready(held.into_iter().chain(free.into_iter().take(released)).collect(), space, (sweep, now), ready);
         if let Some(run) = self.runs.get_mut(&id) {
-            run.served_at = fed;
+            run.served_at = served_at;
         }
     }
 

@@ -103,7 +103,7 @@ pub struct Run {
     pub pace: Option<Pace>,
     /// Where its next span of time begins.
     pub next_slot: Option<Timestamp>,
-    /// When it had its last turn; with a pace, up to when it is fed.
+    /// When it had its last turn; with a pace, as when that counts.
     pub served_at: Timestamp,
     pub changed_at: Option<Timestamp>,
 }

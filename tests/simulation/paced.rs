@@ -87,26 +87,25 @@ async fn a_node_that_is_killed_takes_nobody_elses_time() {
     scene.end().await;
 }
 
-/// The rows of others fill the window and all permits, so that the run's own come out of it many seconds after they were released.
+/// The rows of others fill the window at every moment, and its own stand behind them.
 ///
-/// A worker that hands out a row of others looks for the next one only then. So a second may be short of some rows now and then, which are not
-/// caught up with; over all it is the pace.
+/// This is promised while their lane has room. Behind a provider that is slower than what is sent to it the lane holds the pushes of all runs alike
+/// (see `dispatch/lane`), and a run has less than its pace.
 #[tokio::test(start_paused = true)]
 #[expect(clippy::print_stdout, reason = "the figures are worth knowing")]
 async fn a_pace_holds_beside_a_full_window_of_others() {
-    let scene = crowded(Weather { window: 20, busy_streams: 0, ..Weather::fair(3, 6) }, 500).await;
-    for _ in 0..9 {
+    let pace = PACE as usize / 2;
+    let scene = crowded(Weather { window: 6, busy_streams: 0, ..Weather::fair(2, 4000) }, pace * 5).await;
+    for _ in 0..8 {
         scene.callers.send_to_all(scene.cluster.any().unwrap(), None);
     }
-    sleep(Duration::from_secs(1)).await;
     scene.callers.send_to_all(scene.cluster.any().unwrap(), Some(PACE / 2));
-    sleep(Duration::from_secs(12)).await;
+    sleep(Duration::from_secs(5)).await;
     let pushes: Vec<usize> = by_second(&scene).into_values().collect();
-    println!("pushes by second: {pushes:?}");
-    assert!(pushes.iter().all(|pushes| *pushes <= PACE as usize / 2), "{pushes:?}");
-    let mut full = pushes[1..9].to_vec();
-    full.sort_unstable();
-    assert!(full[full.len() / 2] * 100 >= PACE as usize / 2 * 95, "{pushes:?}");
-    assert!(full.iter().sum::<usize>() * 100 >= full.len() * PACE as usize / 2 * 90, "{pushes:?}");
+    let rows = scene.sim.rows.lock().clone();
+    let waits = rows.runs.values().filter(|run| run.open && run.pace.is_none()).count();
+    println!("pushes by second: {pushes:?}, of {waits} runs of others something waits still");
+    assert!(pushes.iter().all(|pushes| *pushes <= pace) && waits > 0, "{pushes:?}");
+    assert!(pushes[1..4].iter().all(|pushes| *pushes * 100 >= pace * 95), "{pushes:?}");
     scene.end().await;
 }

@@ -37,10 +37,10 @@ pub(super) async fn serve(tx: &mut Tx, sweep: &Sweep, (id, stream): (Uuid, Strea
         if cells.get(3, "lease_until")? { held.push(entry.key.work.0) } else { free.push(entry) }
     }
     hold(tx, id, held).await?;
-    let (entries, fed) = release(run, now, free);
+    let (entries, at) = release(run, now, free);
     publish(tx, id, &entries, until(now, sweep)).await?;
     let served = execute(tx, SERVED, |binds| {
-        binds.push(id).push(fed);
+        binds.push(id).push(at);
     });
     served.await?;
     Ok(Ready { entries, more: false })

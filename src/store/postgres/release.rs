@@ -28,14 +28,14 @@ pub(super) const END: &str = "UPDATE run SET open = false, status = CASE status 
                    WHERE notification_id = over.id";
 /// `$3` to `$5` say which streams have room. That a run is not scheduled is said twice, in the words of the index of those that have begun.
 ///
-/// Up to `served_at` a run with a pace is fed; one that was fed beyond `$7` was so before the clock was set back.
+/// `$7` and `$8`: when runs with a pace are fed (see [`pace::hungry`]).
 pub(super) const TURN: &str = concat!(
     "SELECT r.notification_id, w.stream, w.expires_at <= $1 FROM run r CROSS JOIN LATERAL (SELECT w.stream, w.expires_at FROM work w \
      WHERE w.notification_id = r.notification_id AND w.fan_out AND ",
     ready!(),
     " AND ((w.stream = 'high' AND $3) OR (w.stream = 'normal' AND $4) OR (w.stream = 'bulk' AND $5)) ORDER BY w.due_at, w.id LIMIT 1) w \
      WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') \
-     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.served_at <= $1 OR r.served_at > $7 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
+     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.served_at <= $7 OR r.served_at > $8 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
 pub(super) const LOCK: &str = "SELECT notification_id, CASE WHEN status <> 'cancelled' THEN pace END, CASE WHEN isfinite(served_at) THEN served_at END FROM run \
      WHERE notification_id = $1 AND open AND status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED";
@@ -56,9 +56,16 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     .await?;
     execute(tx, END, nothing).await?;
     let space = |stream: Stream| sweep.room.get(&stream).copied().unwrap_or_default();
+    let (before, after) = pace::hungry(now);
     let bind = |binds: &mut Binds| {
         binds.push(now).push(sweep.lapsed);
-        binds.push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(TURNS).push(now + pace::FED);
+        binds
+            .push(space(Stream::High) > 0)
+            .push(space(Stream::Normal) > 0)
+            .push(space(Stream::Bulk) > 0)
+            .push(TURNS)
+            .push(before)
+            .push(after);
     };
     let mut turns = Vec::new();
     for row in &fetch(tx, TURN, bind).await? {
@@ -90,8 +97,8 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
 
 fn fed(run: &PgRow) -> Result<Option<Fed>> {
     let cells = Cells::new(run, "run", 0);
-    let until = cells.maybe_instant(2, "served_at")?;
-    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Fed { pace, until }))
+    let served = cells.maybe_instant(2, "served_at")?;
+    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Fed { pace, served }))
 }
 
 async fn serve(tx: &mut Tx, sweep: &Sweep, (run, stream): (Uuid, Stream), share: usize) -> Result<Ready> {

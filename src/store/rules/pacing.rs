@@ -6,18 +6,18 @@ use crate::domain::Timestamp;
 use crate::domain::pace::{Pace, allot, feed};
 use crate::domain::work::Entry;
 
-/// A run's pace, and up to when it is fed.
+/// A run's pace, and as when its last turn counts.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Fed {
     pub(in crate::store) pace: Pace,
-    pub(in crate::store) until: Option<Timestamp>,
+    pub(in crate::store) served: Option<Timestamp>,
 }
 
-/// Those of these rows, the longest due first, that are released now; and up to when the run is fed then.
+/// Those of these rows, the longest due first, that are released now; and as when this turn counts.
 pub(in crate::store) fn release(run: Fed, now: Timestamp, mut free: Vec<Entry>) -> (Vec<Entry>, Timestamp) {
-    let (released, until) = feed(run.pace, run.until, now, free.iter().map(|entry| entry.targets));
+    let (released, served) = feed(run.pace, run.served, now, free.iter().map(|entry| entry.targets));
     free.truncate(released);
-    (free, until)
+    (free, served)
 }
 
 /// A run's pace, and where its next span begins.

@@ -14,11 +14,11 @@ use super::writer::Tx;
 /// Serves it, as far as it is fed. `due`: its rows that are due.
 pub(super) async fn serve(tx: &mut Tx<'_>, guard: Duration, (id, run): (&[u8], Fed), due: Due) -> Result<Ready> {
     let now = instant(tx.now).unwrap_or_default();
-    let (free, fed) = release(run, now, due.free);
+    let (free, at) = release(run, now, due.free);
     let due = Due { free, ..due };
     publish(tx, &due, guard).await?;
     let served = execute(tx.conn, SERVED, |binds| {
-        binds.push(id).push(micros(fed));
+        binds.push(id).push(micros(at));
     });
     served.await?;
     Ok(Ready { entries: due.free, more: false })

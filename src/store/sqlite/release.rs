@@ -5,7 +5,7 @@ use super::super::engine::{Ready, Sweep};
 use super::super::rules::pacing::Fed;
 use super::batch::{Binds, execute, fetch};
 use super::paced;
-use super::row::Cells;
+use super::row::{Cells, instant, micros};
 use super::schedule::{AT_ONCE, Due, publish};
 use super::work::count;
 use super::writer::Tx;
@@ -26,7 +26,7 @@ macro_rules! releasable {
 }
 /// That a run is not scheduled is said twice, in the words of the index of those that have begun: without them it is not used.
 ///
-/// Up to `served_at` a run with a pace is fed; one that was fed beyond `?6` was so before the clock was set back.
+/// `?6` and `?7`: when runs with a pace are fed (see [`pace::hungry`]).
 ///
 /// Where a run's time is over it has no pace: all of its rows end at the same instant, and what is over is only recorded.
 pub(super) const TURN: &str = concat!(
@@ -36,7 +36,7 @@ pub(super) const TURN: &str = concat!(
      (SELECT w.expires_at FROM work w WHERE w.notification_id = r.notification_id AND w.fan_out = 1 ORDER BY w.due_at LIMIT 1) > ?1 \
      THEN r.pace END AS pace FROM run r \
      WHERE r.open = 1 AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled')) \
-     WHERE stream IS NOT NULL AND (pace IS NULL OR served_at <= ?1 OR served_at > ?6) ORDER BY served_at, id"
+     WHERE stream IS NOT NULL AND (pace IS NULL OR served_at <= ?6 OR served_at > ?7) ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(
     "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?6 AND w.stream = ?7 AND ",
@@ -58,10 +58,10 @@ pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep
     let streams = |binds: &mut Binds| {
         binds.push(tx.now).push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(lapsed);
     };
-    let fed = tx.now.saturating_add(pace::FED.num_microseconds().unwrap_or_default());
+    let (before, after) = pace::hungry(instant(tx.now).unwrap_or_default());
     let turns = fetch(tx.conn, TURN, |binds| {
         streams(binds);
-        binds.push(fed);
+        binds.push(micros(before)).push(micros(after));
     });
     let turns = turns.await?;
     let Some(first) = turns.first() else { return Ok(ready) };
@@ -76,7 +76,7 @@ pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep
     });
     let due = Due::read(&rows.await?, stream, share)?;
     if let Some(pace) = cells.get::<Option<u32>>(2, "pace")?.and_then(Pace::new) {
-        let fed = Fed { pace, until: cells.maybe_instant(3, "served_at")? };
+        let fed = Fed { pace, served: cells.maybe_instant(3, "served_at")? };
         let ready = paced::serve(&mut tx, guard, (&run, fed), due).await?;
         return Ok(Ready { more: turns.len() > 1, ..ready });
     }
