@@ -297,8 +297,14 @@ every_store! {
         a_channel_is_told_by_the_id_it_was_given;
     paced:
         rows_have_spans_of_their_own,
+        rows_are_released_as_their_run_is_fed,
+        what_is_claimed_too_early_is_due_in_time,
+        claims_of_many_never_share_an_instant,
         time_without_work_is_lost,
         what_comes_again_has_another_span,
+        a_run_that_is_paused_spends_no_time,
+        a_clock_that_is_set_back_stalls_no_run,
+        what_was_taken_in_vain_has_its_takes_in_a_paced_run_too,
         what_is_cancelled_has_no_pace,
         what_has_expired_has_no_pace,
         others_are_served_meanwhile,
