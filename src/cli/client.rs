@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use clap::Args;
+use reqwest::header::{ETAG, IF_MATCH};
 use reqwest::{Body, Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
@@ -89,6 +90,19 @@ impl Client {
         self.answer(self.request(Method::PUT, path)?.json(body).timeout(TIMEOUT)).await
     }
 
+    /// A GET, and the `ETag` of what it answers.
+    pub(super) async fn get_tagged(&self, path: &[&str]) -> anyhow::Result<(Value, Option<String>)> {
+        let response = self.sent(self.request(Method::GET, path)?.timeout(TIMEOUT)).await?;
+        let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok((self.body(response).await?, tag))
+    }
+
+    /// A PUT, refused where a tag is given and what is there has another one by now.
+    pub(super) async fn put_if(&self, path: &[&str], tag: Option<&str>, body: &Value) -> anyhow::Result<Value> {
+        let request = self.request(Method::PUT, path)?.json(body).timeout(TIMEOUT);
+        self.answer(tag.into_iter().fold(request, |request, tag| request.header(IF_MATCH, tag))).await
+    }
+
     pub(super) async fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
         self.answer(self.request(Method::DELETE, path)?.timeout(TIMEOUT)).await
     }
@@ -112,7 +126,7 @@ impl Client {
 
     /// Sends a request and reads the lines of its answer.
     pub(super) async fn lines(&self, request: RequestBuilder) -> anyhow::Result<Lines> {
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
+        let response = self.sent(request).await?;
         let status = response.status();
         if !status.is_success() {
             let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
@@ -162,10 +176,16 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let unreachable = || self.unreachable();
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
+        self.body(self.sent(request).await?).await
+    }
+
+    async fn sent(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        request.send().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())
+    }
+
+    async fn body(&self, response: Response) -> anyhow::Result<Value> {
         let status = response.status();
-        let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
+        let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
         if !status.is_success() {
             return Err(Problem::of(status, &body).into());
         }
