@@ -270,7 +270,7 @@ async fn agreed(consent: &Consent, client: &Client, body: &Value, output: Output
 }
 
 async fn previewed(client: &Client, body: &Value) -> anyhow::Result<Value> {
-    client.post(&["v1", "campaigns", "preview"], body).await
+    client.post_patiently(&["v1", "campaigns", "preview"], body).await
 }
 
 async fn turn(client: &Client, id: &str, step: &str, output: Output) -> anyhow::Result<()> {

@@ -16,8 +16,8 @@ pub(super) use super::problem::Problem;
 
 /// How long the daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// And for an answer of many lines.
-const LINES_TIMEOUT: Duration = Duration::from_mins(5);
+/// And for what looks at many devices: previews, and answers of many lines.
+const LONG_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A page, at most.
 const PAGE: usize = 500;
@@ -76,6 +76,11 @@ impl Client {
         self.answer(self.request(Method::POST, path)?.json(body).timeout(TIMEOUT)).await
     }
 
+    /// A POST that may take long.
+    pub(super) async fn post_patiently(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
+        self.answer(self.request(Method::POST, path)?.json(body).timeout(LONG_TIMEOUT)).await
+    }
+
     /// A POST with parameters.
     pub(super) async fn post_with(&self, path: &[&str], query: &[(&str, &str)], body: &Value) -> anyhow::Result<Value> {
         self.answer(self.request(Method::POST, path)?.query(query).json(body).timeout(TIMEOUT)).await
@@ -121,7 +126,7 @@ impl Client {
         body: impl Into<Body>,
     ) -> anyhow::Result<RequestBuilder> {
         let request = self.request(Method::POST, path)?.query(query).header("accept", "application/x-ndjson");
-        Ok(request.header("content-type", kind).timeout(LINES_TIMEOUT).body(body))
+        Ok(request.header("content-type", kind).timeout(LONG_TIMEOUT).body(body))
     }
 
     /// Sends a request and reads the lines of its answer.

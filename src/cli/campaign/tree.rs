@@ -80,7 +80,7 @@ impl Node {
         };
         serde_saphyr::from_str_with_options(text, options).map_err(|error| Unreadable {
             line: error.location().and_then(|place| usize::try_from(place.line()).ok()),
-            message: format!("is not YAML as a campaign needs it: {error}"),
+            message: format!("is not YAML as a campaign needs it: {}", error.render_with_formatter(&serde_saphyr::UserMessageFormatter)),
         })
     }
 
