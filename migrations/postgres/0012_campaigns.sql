@@ -14,7 +14,8 @@ CREATE TABLE campaign (
 );
 CREATE INDEX campaign_of_app ON campaign (app, id);
 CREATE INDEX campaign_due ON campaign (next_fire, id) WHERE status IN ('scheduled', 'running') AND next_fire IS NOT NULL;
-CREATE INDEX campaign_running ON campaign (id) WHERE status = 'running';
+CREATE INDEX campaign_running ON campaign (next_fire) WHERE status = 'running';
+CREATE INDEX notification_of_campaign ON notification (app, campaign, id) WHERE campaign IS NOT NULL;
 -- One for each occurrence; without a notification it was skipped.
 CREATE TABLE campaign_run (
     campaign uuid NOT NULL,
@@ -27,6 +28,8 @@ CREATE TABLE campaign_run (
 ALTER TABLE run ADD COLUMN campaign uuid;
 ALTER TABLE run ADD COLUMN max_targets bigint;
 ALTER TABLE run ADD COLUMN held boolean NOT NULL DEFAULT false;
+-- What a held run releases, among all of its rows.
+CREATE INDEX work_expanding ON work (notification_id, due_at, id) WHERE fan_out AND kind = 'expand';
 CREATE INDEX run_of_campaign ON run (campaign) WHERE open AND campaign IS NOT NULL;
 -- How long the pushes of campaigns took, by the steps of a histogram.
 CREATE TABLE latency (

@@ -14,7 +14,8 @@ CREATE TABLE campaign (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX campaign_of_app ON campaign (app, id);
 CREATE INDEX campaign_due ON campaign (next_fire, id) WHERE status IN ('scheduled', 'running') AND next_fire IS NOT NULL;
-CREATE INDEX campaign_running ON campaign (id) WHERE status = 'running';
+CREATE INDEX campaign_running ON campaign (next_fire) WHERE status = 'running';
+CREATE INDEX notification_of_campaign ON notification (app, campaign, id) WHERE campaign IS NOT NULL;
 -- One for each occurrence; without a notification it was skipped.
 CREATE TABLE campaign_run (
     campaign BLOB NOT NULL,
@@ -27,6 +28,8 @@ CREATE TABLE campaign_run (
 ALTER TABLE run ADD COLUMN campaign BLOB;
 ALTER TABLE run ADD COLUMN max_targets INTEGER;
 ALTER TABLE run ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+-- What a held run releases, among all of its rows.
+CREATE INDEX work_expanding ON work (notification_id, due_at) WHERE fan_out = 1 AND kind = 'expand';
 CREATE INDEX run_of_campaign ON run (campaign) WHERE open = 1 AND campaign IS NOT NULL;
 -- How long the pushes of campaigns took, by the steps of a histogram.
 CREATE TABLE latency (

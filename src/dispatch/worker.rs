@@ -229,7 +229,7 @@ fn unsent(job: &Job, at: Timestamp, whom: &Whom, ending: Ending) -> Delivery {
         attempts: job.work.attempt,
         platform: whom.platform,
         provider: whom.provider,
-        variant: None,
+        variant: job.message.variant_name_for(whom.person, whom.target),
         latency: None,
         message_id: None,
         detail: None,

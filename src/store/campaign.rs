@@ -105,7 +105,7 @@ pub trait Campaigns: Send + Sync {
     /// Newest first.
     async fn campaigns(&self, app: AppId, status: Option<CampaignStatus>, page: &PageRequest) -> Result<Page<StoredCampaign>>;
 
-    /// Replaces what a draft or a scheduled one says; `next_fire` where it is scheduled.
+    /// Replaces what a draft or a scheduled one says; `next_fire` where it is scheduled, which without one keeps its own.
     async fn put_campaign(
         &self,
         app: AppId,

@@ -29,6 +29,7 @@ use async_trait::async_trait;
 use crate::domain::id::AppId;
 
 pub use analytics::Analytics;
+pub use campaign::Campaigns;
 pub use cap::Caps;
 pub use category::Categories;
 pub use dead_letter::DeadLetters;
@@ -99,7 +100,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
+    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
 }
 
 /// The apps and the store's own health.

@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod analytics;
+mod campaigns;
 mod caps;
 mod claim;
 mod dead_letters;
