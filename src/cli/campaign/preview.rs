@@ -53,7 +53,7 @@ fn by_count(counts: Option<&Value>) -> Vec<Value> {
 
 /// Of one example: for whom, and how large.
 fn heading(rendered: &Value) -> String {
-    let words = [("platform", ""), ("locale", ""), ("variant", "variant ")];
+    let words = [("provider", ""), ("platform", ""), ("locale", ""), ("variant", "variant ")];
     let words = words.map(|(name, before)| (before, cell(rendered.get(name))));
     let words: Vec<String> =
         words.into_iter().filter(|(_, text)| !text.is_empty()).map(|(before, text)| format!("{before}{text}")).collect();
@@ -76,7 +76,10 @@ mod tests {
     #[test]
     fn an_example_says_whom_it_is_for() {
         for (rendered, expected) in [
-            (json!({"platform": "ios", "locale": "fr-CA", "variant": "b", "bytes": 120}), "ios fr-CA variant b: 120 bytes"),
+            (
+                json!({"provider": "apns", "platform": "ios", "locale": "fr-CA", "variant": "b", "bytes": 120}),
+                "apns ios fr-CA variant b: 120 bytes",
+            ),
             (json!({"platform": "android", "locale": null, "variant": null, "bytes": 9}), "android: 9 bytes"),
         ] {
             assert_eq!(heading(&rendered), expected);
