@@ -87,3 +87,33 @@ impl Document {
 fn place(name: &str, line: Option<usize>) -> String {
     line.map_or_else(|| name.to_owned(), |line| format!("{name}:{line}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_are_campaigns() {
+        let shape = Shape::of_campaigns().unwrap();
+        for (file, name) in [("spring-sale.toml", "Spring sale"), ("weekly-digest.yaml", "Weekly digest")] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/campaigns").join(file);
+            let said = Document::read(&path, None, &shape).unwrap().root.to_json();
+            assert_eq!(said["name"], name);
+            assert!(["notification", "segment", "schedule"].iter().all(|part| said[part].is_object()), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_what_its_name_says() {
+        for (name, format) in [
+            ("a.toml", Some(Format::Toml)),
+            ("a.YAML", Some(Format::Yaml)),
+            ("a.yml", Some(Format::Yaml)),
+            ("a.json", Some(Format::Yaml)),
+            ("a", None),
+            ("a.txt", None),
+        ] {
+            assert_eq!(Format::of(Path::new(name)), format, "{name}");
+        }
+    }
+}

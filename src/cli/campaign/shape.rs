@@ -179,6 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn the_api_says_what_a_campaign_has() {
+        let shape = Shape::of_campaigns().unwrap();
+        let fields = shape.fields();
+        assert!(["name", "notification", "segment", "schedule", "variants"].iter().all(|name| fields.contains(name)), "{fields:?}");
+        assert!(!fields.contains(&"status"), "{fields:?}");
+        let wrong = json!({
+            "notification": {"to": {"all": true}, "content": {"titel": "A"}}, "segment": {"all": [{"field": 1, "op": "eq", "value": 1}]},
+            "schedule": {"cron": "* * * * *", "zone": "UTC"}, "variants": [{"name": "a", "weight": "1"}],
+        });
+        let faults: Vec<String> = shape.faults(&Node::from_json(wrong)).into_iter().map(|fault| fault.field).collect();
+        assert_eq!(
+            faults,
+            ["notification.content.titel", "notification.to", "schedule.zone", "segment.all[0].field", "variants[0].weight"]
+        );
+    }
+
+    #[test]
     fn every_unknown_name_and_wrong_type_is_told() {
         assert_eq!(
             told(
