@@ -253,6 +253,16 @@ mod tests {
         assert!(Arc::ptr_eq(&rendered("fr"), &rendered("fr")) && !Arc::ptr_eq(&rendered("fr"), &rendered("de")));
     }
 
+    #[test]
+    fn each_variant_has_payloads_of_its_own() {
+        let (provider, message) = (TestProvider::new(), message("{{ x }}", &json!({})));
+        let rendered = |variant| {
+            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, variant, locale: None };
+            message.rendered((&provider, 0), form, (Addressee::default(), &SystemClock)).unwrap()
+        };
+        assert!(Arc::ptr_eq(&rendered(Some(0)), &rendered(Some(0))) && !Arc::ptr_eq(&rendered(Some(0)), &rendered(Some(1))));
+    }
+
     /// However many get it, no more is kept than some users need.
     #[test]
     fn what_is_each_users_own_is_not_kept_for_all_of_them() {

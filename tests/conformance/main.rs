@@ -52,6 +52,7 @@ mod templates;
 mod together;
 mod tokens;
 mod topics;
+mod twin_campaigns;
 mod twin_record;
 mod twin_steps;
 mod twins;

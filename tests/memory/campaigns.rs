@@ -323,7 +323,7 @@ impl Campaigns for MemoryStore {
     }
 
     async fn settle_campaigns(&self) -> Result<usize> {
-        Ok(self.commit(|state, now| state.settle_campaigns(now)))
+        Ok(self.commit(State::settle_campaigns))
     }
 
     async fn campaign_runs(&self, app: AppId, id: CampaignId, request: &PageRequest) -> Result<Option<Page<CampaignRun>>> {

@@ -171,7 +171,7 @@ impl World {
                 user: Some(format!("u{}", n / EACH)),
                 token: PushToken::Apns(n.to_string()),
                 timezone: Some(zone(n)),
-                locale: Some(LOCALES[n % LOCALES.len()].to_owned()),
+                locale: Some(locale(n).to_owned()),
                 ..first.device.clone().unwrap()
             };
             rows.devices.insert(pk, DeviceRow { device: Some(device), name: n.to_string(), ..first.clone() });
@@ -187,7 +187,7 @@ impl World {
     fn assert_amid(&self, ahead: i64) {
         let received = self.received.lock();
         let there = (0..DEVICES).filter(|n| hours(*n) == ahead && received.contains_key(&n.to_string())).count();
-        assert!((500..DEVICES / 24 - 500).contains(&there), "{there}");
+        assert!((100..DEVICES / 24 - 100).contains(&there), "{there}");
     }
 }
 
@@ -196,6 +196,10 @@ fn zone(device: usize) -> String {
     let hours = hours(device);
     // the signs of these names are turned round
     format!("Etc/GMT{}{}", if hours > 0 { '-' } else { '+' }, hours.abs())
+}
+
+fn locale(device: usize) -> &'static str {
+    LOCALES.iter().cycle().nth(device % LOCALES.len()).unwrap()
 }
 
 /// How far its clock is ahead of UTC: -11 to +12.
@@ -249,7 +253,6 @@ async fn each_gets_it_within_its_minute_and_none_twice() {
     // its audience is taken when the first clock on Earth shows nine, in +14
     for ahead in (-11..=14).rev() {
         let instant = nine - TimeDelta::hours(ahead);
-        println!("{ahead}: {:?} {}", world.wall.now(), world.received.lock().len());
         world.wall.step(instant - TimeDelta::seconds(20) - world.wall.now());
         sleep(Duration::from_secs(21)).await;
         match ahead {
@@ -280,7 +283,7 @@ async fn each_gets_it_within_its_minute_and_none_twice() {
         assert!((TimeDelta::zero()..TimeDelta::minutes(1)).contains(&late), "{n} got it {late} late");
         latest = latest.max(late);
         let (variant, locale) = words.split_once('/').unwrap();
-        assert_eq!(locale, LOCALES[n % LOCALES.len()]);
+        assert_eq!(locale, self::locale(n));
         let told = people.entry(n / EACH).or_insert_with(|| variant.to_owned());
         assert_eq!(told, variant, "both of a person's devices");
     }

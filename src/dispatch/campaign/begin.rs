@@ -43,14 +43,14 @@ pub async fn run(node: Arc<Node>) {
 
 async fn look(node: &Node) -> Result<(), store::Error> {
     for (app, campaign) in node.heard_read(node.store.due_campaigns(AT_ONCE).await)? {
-        let id = campaign.id;
-        match node.directory.app(app) {
-            Some(app) => match begin(node, &app, campaign).await {
-                Ok(_) => {}
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => tell(&error, "a campaign cannot begin; it is tried again"),
-            },
-            None => tracing::debug!(campaign.id = %id, app.id = app.0, "a campaign of an app that is not configured waits until it is"),
+        let Some(app) = node.directory.app(app) else {
+            tracing::debug!(campaign.id = %campaign.id, app.id = app.0, "a campaign of an app that is not configured waits until it is");
+            continue;
+        };
+        match begin(node, &app, campaign).await {
+            Ok(_) => {}
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => tell(&error, "a campaign cannot begin; it is tried again"),
         }
     }
     Ok(())

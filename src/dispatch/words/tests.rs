@@ -1,7 +1,13 @@
+use bytes::Bytes;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::*;
+use crate::domain::Timestamp;
 use crate::domain::device::ProviderKind;
+use crate::domain::id::{AppId, NotificationId};
+use crate::store::engine::StoredNotification;
+use crate::system::SystemClock;
 
 fn notification(json: &Value) -> Notification {
     let mut whole = json!({
@@ -106,6 +112,38 @@ fn a_variants_words_go_over_all_others() {
     ] {
         let words = own_words(&notification, &form(&notification, platform, Some(place), locale));
         let told = [&words.title, &words.body, &words.subtitle, &words.link, &words.sound].map(|text| text.as_deref().unwrap_or("-"));
+        assert_eq!(told, expected, "{place} {platform:?} {locale}");
+    }
+}
+
+/// Templates fill what the variant leaves open; what it says is no template.
+#[test]
+fn a_variant_beside_a_template_says_what_it_says() {
+    let notification = notification(&json!({
+        "platforms": {"android": {"sound": "ding"}},
+        "template": {
+            "id": "t", "variables": {"x": 1},
+            "words": {
+                "content": {"title": "t {{ x }}", "body": "b {{ x }}", "subtitle": "s {{ x }}", "sound": "{{ x }}"},
+                "localized": {"fr": {"body": "b-fr {{ x }}", "subtitle": "s-fr {{ x }}"}},
+            },
+        },
+        "variants": [variant("a", &json!({"title": "v {{ x }}"}), &json!({"fr-CA": {"body": "v-ca {{ x }}"}})), variant("b", &json!({}), &json!({}))],
+    }));
+    let (id, now) = (NotificationId(Uuid::nil()), Timestamp::default());
+    let content = Bytes::from(serde_json::to_vec(&notification).unwrap());
+    let stored =
+        StoredNotification { app: AppId(1), id, content, accepted_at: now, start_at: now, expires_at: now, day: 0, campaign: None };
+    let message = Message::of_stored(&stored).unwrap();
+    for (place, platform, locale, expected) in [
+        (0, Platform::Ios, "fr-CA", ["v {{ x }}", "v-ca {{ x }}", "s-fr 1", "1"]),
+        (0, Platform::Android, "fr", ["v {{ x }}", "b-fr 1", "s-fr 1", "ding"]),
+        (0, Platform::Ios, "en", ["v {{ x }}", "b 1", "s 1", "1"]),
+        (1, Platform::Ios, "fr-CA", ["t 1", "b-fr 1", "s-fr 1", "1"]),
+    ] {
+        let form = form(&notification, platform, Some(place), locale);
+        let words = words(&message, &form, (Addressee::default(), &SystemClock)).unwrap();
+        let told = [&words.title, &words.body, &words.subtitle, &words.sound].map(|text| text.as_deref().unwrap_or("-"));
         assert_eq!(told, expected, "{place} {platform:?} {locale}");
     }
 }
