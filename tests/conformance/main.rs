@@ -8,6 +8,7 @@ mod backing;
 mod batches;
 mod broadcast;
 mod campaign_audiences;
+mod campaign_runs;
 mod campaign_stats;
 mod campaigns;
 mod caps;
@@ -339,10 +340,12 @@ every_store! {
         only_a_draft_is_deleted,
         a_campaign_changes_only_in_the_version_that_is_named,
         a_scheduled_one_that_is_edited_is_due_when_that_says,
-        those_that_wait_longest_are_due_first,
+        those_that_wait_longest_are_due_first;
+    campaign_runs:
         an_instant_has_one_run_whoever_sees_it,
         runs_are_listed_newest_first,
         a_campaign_is_held_with_all_of_its_runs,
+        a_campaign_and_its_runs_agree_whoever_turns_them,
         a_campaign_that_is_given_up_takes_its_runs_along,
         a_campaign_that_never_ran_goes_back_to_waiting,
         a_campaign_that_cannot_begin_is_held_for_a_reason,
@@ -354,6 +357,7 @@ every_store! {
         an_audience_that_is_too_large_at_once_is_held,
         an_audience_that_is_too_large_at_last_is_held,
         an_audience_that_is_too_large_holds_a_campaign_that_somebody_holds,
+        an_audience_that_is_too_large_is_held_whoever_turns_its_campaign,
         a_run_that_is_too_large_holds_the_others,
         a_run_that_is_held_can_be_cancelled,
         a_run_that_is_held_ends_with_its_time,
