@@ -54,14 +54,24 @@ pub async fn prepare(node: &Node, app: &App, draft: Draft) -> Result<Prepared, R
 
 /// A draft as what is to be written, and as what workers will hold.
 pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(NewNotification, Message), Rejected> {
+    let now = node.now();
+    compose_from(node, app, draft, (now, now)).await
+}
+
+/// The same of one that is accepted now and was to begin earlier: what has passed and how long it lives is told from there.
+pub(super) async fn compose_from(
+    node: &Node,
+    app: &App,
+    draft: Draft,
+    (now, begins): (Timestamp, Timestamp),
+) -> Result<(NewNotification, Message), Rejected> {
     let categories = node.directory.categories(app.id).await?;
     let category = match &draft.category {
         None => None,
         Some(name) => Some(categories.get(name).ok_or_else(|| unknown_category(name))?),
     };
-    let now = node.now();
-    let (notification, beside) = complete(draft, category, now);
-    check(&notification, &beside.to, now)?;
+    let (notification, beside) = complete(draft, category, (now, begins));
+    check(&notification, &beside.to, begins)?;
     if let To::Broadcast(broadcast) = &beside.to {
         check_broadcast(app, broadcast)?;
     }
@@ -69,7 +79,7 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
         check_few(node, app, &notification, &beside.to).await?;
     }
     let sample = sample(&beside.to);
-    let new = write(node, app.id, &notification, beside)?;
+    let new = write(node, app.id, &notification, (begins, beside))?;
     let message = Message::of_new(&new, notification);
     trial::fill(&message, &sample, &*node.clock)?;
     proof::render_all(node, app, &message, new.content.len())?;
@@ -90,7 +100,7 @@ struct Beside {
 }
 
 /// Fills in what the category and the contract say where the caller said nothing.
-fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, Beside) {
+fn complete(draft: Draft, category: Option<&Category>, (now, begins): (Timestamp, Timestamp)) -> (Notification, Beside) {
     let usual_priority = if draft.campaign.is_some() { Priority::Normal } else { Priority::High };
     let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
     let expands = matches!(draft.to, To::All | To::Segment(_) | To::Topic(_));
@@ -112,7 +122,7 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         localized: draft.localized,
         silent: draft.silent,
         push_type: draft.push_type,
-        when: draft.when.unwrap_or(When::At(now)),
+        when: draft.when.unwrap_or(When::At(begins)),
         lifetime: draft.lifetime.unwrap_or(Lifetime::Seconds(ttl)),
         collapse_key: draft.collapse_key,
         in_quiet_hours: draft.in_quiet_hours,
@@ -129,10 +139,10 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
     (notification, Beside { to: draft.to, labels: draft.labels, campaign, max_targets })
 }
 
-fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rejected> {
+fn check(notification: &Notification, to: &To, begins: Timestamp) -> Result<(), Rejected> {
     let mut errors = Vec::new();
     if let Lifetime::Until(at) = notification.lifetime {
-        let (start, _) = span(notification, now);
+        let (start, _) = span(notification, begins);
         if at <= start {
             errors.push(FieldError::invalid("expires_at", "must be after the instant at which the notification is due"));
         } else if at - start > chrono::TimeDelta::seconds(i64::from(MAX_TTL_SECONDS)) {
@@ -184,16 +194,16 @@ async fn check_few(node: &Node, app: &App, notification: &Notification, to: &To)
     Err(Rejected::Invalid(vec![FieldError::invalid("test", message)]))
 }
 
-/// From when on a notification may be sent, and when its last target is over.
-fn span(notification: &Notification, now: Timestamp) -> (Timestamp, Timestamp) {
+/// From when on a notification that begins then at the earliest may be sent, and when its last target is over.
+fn span(notification: &Notification, begins: Timestamp) -> (Timestamp, Timestamp) {
     match notification.when {
         When::At(at) => {
-            let start = at.max(now);
+            let start = at.max(begins);
             let push = Push::of(notification, None, start);
             (start, due::ends_at(&push, chrono_tz::UTC))
         }
         When::Local { time, .. } => {
-            let start = earliest_on_earth(time).max(now);
+            let start = earliest_on_earth(time).max(begins);
             let last = latest_on_earth(time).max(start);
             let push = Push { when: When::At(last), ..Push::of(notification, None, last) };
             (start, due::ends_at(&push, chrono_tz::UTC))
@@ -201,10 +211,10 @@ fn span(notification: &Notification, now: Timestamp) -> (Timestamp, Timestamp) {
     }
 }
 
-fn write(node: &Node, app: AppId, notification: &Notification, beside: Beside) -> Result<NewNotification, Rejected> {
+fn write(node: &Node, app: AppId, notification: &Notification, (begins, beside): (Timestamp, Beside)) -> Result<NewNotification, Rejected> {
     let now = notification.accepted_at;
     let Beside { to, labels, campaign, max_targets } = beside;
-    let (start_at, expires_at) = span(notification, now);
+    let (start_at, expires_at) = span(notification, begins);
     let narrowed = Narrowed {
         latest_only: notification.latest_device_only,
         except: notification.except_devices.iter().cloned().collect(),

@@ -12,7 +12,7 @@ use crate::dispatch::node::Node;
 use crate::dispatch::outage::tell;
 use crate::domain::Timestamp;
 use crate::domain::campaign::Schedule;
-use crate::domain::recurrence::Look;
+use crate::domain::recurrence::{Look, MISSED_BY};
 use crate::store;
 use crate::store::campaign::{CampaignRun, NewRun, StoredCampaign};
 
@@ -70,7 +70,7 @@ pub async fn begin(node: &Node, app: &App, campaign: StoredCampaign) -> Result<b
     let new = |occurrence, notification| CampaignRun { id: node.ids.run(now), occurrence, notification };
     let mut runs: Vec<NewRun> = skipped.into_iter().map(|at| NewRun { run: new(at, None), notification: None }).collect();
     if let Some(occurrence) = due {
-        let notification = match compose(node, app, plan).await {
+        let notification = match compose(node, app, plan, (now, beginning(occurrence, now))).await {
             Ok(notification) => notification,
             Err(Rejected::Store(error)) => return Err(error),
             Err(rejected) => {
@@ -96,16 +96,27 @@ fn occurrences(schedule: &Schedule, at: Timestamp, now: Timestamp) -> Look {
     }
 }
 
+/// As when a run counts that begins now. Our own lateness leaves nobody out whose local time passed meanwhile, and uses up the time that a push
+/// lives; what waited for longer, since someone held it or all daemons were away, begins anew.
+fn beginning(occurrence: Timestamp, now: Timestamp) -> Timestamp {
+    if now - occurrence <= MISSED_BY { occurrence } else { now }
+}
+
 /// The run's notification, checked as any other: what the campaign names may have gone or changed since. A template's words are those of this
 /// moment, so that a campaign that recurs can say something new.
-async fn compose(node: &Node, app: &App, plan: Plan) -> Result<store::engine::NewNotification, Rejected> {
+async fn compose(
+    node: &Node,
+    app: &App,
+    plan: Plan,
+    (now, begins): (Timestamp, Timestamp),
+) -> Result<store::engine::NewNotification, Rejected> {
     let mut draft = plan.due();
     if let Some(used) = &mut draft.template {
         let stored = node.store.template(app.id, &used.id).await?;
         let gone = || Rejected::Invalid(vec![FieldError::invalid("template.id", format!("no template {:?} is stored", used.id))]);
         used.words = stored.ok_or_else(gone)?.definition;
     }
-    Ok(accept::compose(node, app, draft).await?.0)
+    Ok(accept::compose_from(node, app, draft, (now, begins)).await?.0)
 }
 
 fn reason(rejected: &Rejected) -> String {

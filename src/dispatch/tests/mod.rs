@@ -1,6 +1,7 @@
 //! The path over an embedded store whose faults are chosen, a queue in the process, and a provider that does as it is told.
 
 mod away;
+mod begun;
 mod broadcast;
 mod caps;
 pub(super) mod clock;
