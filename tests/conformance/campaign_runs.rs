@@ -114,6 +114,23 @@ pub async fn a_campaign_is_held_with_all_of_its_runs(world: &mut World) {
     assert_eq!(released(world).await, [first, first, second]);
 }
 
+/// The clock of the node that began it was ahead of the store's.
+pub async fn a_campaign_is_held_with_a_run_that_lies_ahead(world: &mut World) {
+    let (store, app) = (world.shared(), world.app);
+    let campaign = world.due("due").await.id;
+    let mut ahead = world.fan_out();
+    ahead.start_at = world.later(SECOND);
+    ahead.work[0].due_at = ahead.start_at;
+    let (_, run) = world.fire(campaign, ahead, None).await;
+    assert_eq!(world.view(run).await.status, NotificationStatus::Scheduled);
+    done(store.pause_campaign(app, campaign).await.unwrap());
+    world.pass(DAY);
+    assert!(released(world).await.is_empty());
+    assert_eq!(world.view(run).await.status, NotificationStatus::Paused);
+    done(store.resume_campaign(app, campaign).await.unwrap());
+    assert_eq!(released(world).await, [run]);
+}
+
 pub async fn a_campaign_and_its_runs_agree_whoever_turns_them(world: &mut World) {
     let (store, app) = (world.shared(), world.app);
     let (campaign, runs) = with_two_runs(world).await;

@@ -345,6 +345,7 @@ every_store! {
         an_instant_has_one_run_whoever_sees_it,
         runs_are_listed_newest_first,
         a_campaign_is_held_with_all_of_its_runs,
+        a_campaign_is_held_with_a_run_that_lies_ahead,
         a_campaign_and_its_runs_agree_whoever_turns_them,
         a_campaign_that_is_given_up_takes_its_runs_along,
         a_campaign_that_never_ran_goes_back_to_waiting,

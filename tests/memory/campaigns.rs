@@ -7,6 +7,7 @@ use herald::domain::Timestamp;
 use herald::domain::campaign::CampaignStatus;
 use herald::domain::id::{AppId, CampaignId, NotificationId, RunId};
 use herald::store::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, NewRun, StoredCampaign, Turned};
+use herald::store::engine::RunStatus;
 use herald::store::{Page, PageRequest, Result};
 
 use super::page::page;
@@ -56,6 +57,9 @@ impl State {
 
     fn pause_runs(&mut self, app: AppId, id: CampaignId, now: Timestamp) {
         for run in self.open_runs(id) {
+            if let Some(ahead) = self.runs.get_mut(&run).filter(|run| run.status == RunStatus::Scheduled) {
+                ahead.status = RunStatus::Running;
+            }
             self.pause(app, run, now);
         }
     }

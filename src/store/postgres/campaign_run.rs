@@ -23,6 +23,8 @@ pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire
 pub(super) const ADD: &str = "INSERT INTO campaign_run (campaign, id, occurrence, notification_id) \
                               SELECT $1, new.* FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[]) AS new";
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = $1 AND open ORDER BY notification_id FOR UPDATE";
+/// By this clock a run may lie ahead that another node began: it could be paused no more than what is only scheduled.
+pub(super) const BEGIN: &str = "UPDATE run SET status = 'running' WHERE campaign = $1 AND open AND status = 'scheduled'";
 pub(super) const EXCEED: &str = "UPDATE campaign SET status = 'paused', reason = $3, version = version + 1, updated_at = $4 \
                                  WHERE id = $2 AND app = $1 AND status IN ('scheduled', 'running', 'paused')";
 pub(super) const LIST: &str =
@@ -90,7 +92,12 @@ pub(super) async fn open(tx: &mut Tx, id: CampaignId) -> Result<Vec<Notification
 
 /// Holds the open runs of a campaign, which is locked.
 pub(super) async fn pause_open(tx: &mut Tx, app: AppId, id: CampaignId) -> Result<()> {
-    for run in open(tx, id).await? {
+    let runs = open(tx, id).await?;
+    let begin = execute(tx, BEGIN, |binds| {
+        binds.push(id.0);
+    });
+    begin.await?;
+    for run in runs {
         cancel::pause(tx, app, run).await?;
     }
     Ok(())

@@ -34,6 +34,7 @@ const TEXTS: &[&str] = &[
     campaign::STOP,
     campaign::TURN,
     campaign_run::ADD,
+    campaign_run::BEGIN,
     campaign_run::EXCEED,
     campaign_run::FIRE,
     campaign_run::LIST,

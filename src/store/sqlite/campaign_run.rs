@@ -20,6 +20,8 @@ pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire
                                WHERE id = ?2 AND app = ?1 AND next_fire = ?3 AND status IN ('scheduled', 'running')";
 const ADD: Tuples = Tuples { head: "INSERT INTO campaign_run (campaign, id, occurrence, notification_id) VALUES ", width: 4, tail: "" };
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = ?1 AND open = 1 ORDER BY notification_id";
+/// By this clock a run may lie ahead that was begun before it was set back: it could be paused no more than what is only scheduled.
+pub(super) const BEGIN: &str = "UPDATE run SET status = 'running' WHERE campaign = ?1 AND open = 1 AND status = 'scheduled'";
 pub(super) const EXCEED: &str = "UPDATE campaign SET status = 'paused', reason = ?3, version = version + 1, updated_at = ?4 \
                                  WHERE id = ?2 AND app = ?1 AND status IN ('scheduled', 'running', 'paused')";
 pub(super) const LIST: &str =
@@ -65,7 +67,12 @@ pub(super) async fn open(tx: &mut Tx<'_>, id: CampaignId) -> Result<Vec<Notifica
 
 /// Holds the open runs of a campaign.
 pub(super) async fn pause_open(tx: &mut Tx<'_>, app: AppId, id: CampaignId) -> Result<()> {
-    for run in open(tx, id).await? {
+    let runs = open(tx, id).await?;
+    let begin = execute(tx.conn, BEGIN, |binds| {
+        binds.push(id.0.as_bytes().as_slice());
+    });
+    begin.await?;
+    for run in runs {
         pause::pause(tx, app, run).await?;
     }
     Ok(())

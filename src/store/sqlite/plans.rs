@@ -47,6 +47,7 @@ const TEXTS: &[&str] = &[
     campaign::SETTLE,
     campaign::STOP,
     campaign::TURN,
+    campaign_run::BEGIN,
     campaign_run::EXCEED,
     campaign_run::FIRE,
     campaign_run::LIST,
