@@ -16,8 +16,11 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::problem::Problem;
+use crate::dispatch::campaign::Plan;
 use crate::domain::id::{AppId, CampaignId};
 use crate::store::campaign::StoredCampaign;
+
+const TEMPLATE: &str = "notification.template.id";
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -37,6 +40,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// One of the app's.
 async fn find(api: &Api, app: AppId, id: CampaignId) -> Result<StoredCampaign, Problem> {
     api.store.campaign(app, id).await?.ok_or_else(unknown)
+}
+
+/// What its next run sends: a template's words are those of the present, as they are when a run begins.
+async fn plan_of(api: &Api, app: AppId, stored: &StoredCampaign) -> Result<Plan, Problem> {
+    let mut plan = Plan::read(&stored.definition.plan).map_err(|error| Problem::internal(&error))?;
+    if let Some(used) = &mut plan.draft.template {
+        let gone = || Problem::invalid_field(TEMPLATE, "unknown_template", format!("no template {:?} is stored", used.id));
+        used.words = api.store.template(app, &used.id).await?.ok_or_else(gone)?.definition;
+    }
+    Ok(plan)
 }
 
 fn unknown() -> Problem {

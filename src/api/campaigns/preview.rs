@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::dto::CampaignRequest;
-use super::{find, given};
+use super::{find, given, plan_of};
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
 use crate::api::instant::Instant;
@@ -140,7 +140,7 @@ async fn plan(api: &Api, caller: &Caller<ToSend>, body: &[u8]) -> Result<Plan, P
         return Ok(wanted.plan);
     };
     let stored = find(api, caller.app, id).await?;
-    Plan::read(&stored.definition.plan).map_err(|error| Problem::internal(&error))
+    plan_of(api, caller.app, &stored).await
 }
 
 /// The campaign that the body names, if that is what it does.

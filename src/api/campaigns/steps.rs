@@ -6,12 +6,11 @@ use http::Uri;
 
 use super::given;
 use super::view::CampaignResponse;
-use super::{find, unknown};
+use super::{find, plan_of, unknown};
 use crate::api::auth::{Caller, ToManage};
 use crate::api::path::CampaignPath;
 use crate::api::problem::{Code, Problem};
 use crate::api::{Api, query};
-use crate::dispatch::campaign::Plan;
 use crate::domain::campaign::CampaignStatus;
 use crate::domain::id::AppId;
 use crate::store::campaign::{StoredCampaign, Turned};
@@ -55,7 +54,7 @@ async fn start_as_read(api: &Api, app: AppId, draft: &StoredCampaign) -> Result<
         return Err(refused(draft, "started"));
     }
     let now = api.clock.now();
-    let plan = Plan::read(&draft.definition.plan).map_err(|error| Problem::internal(&error))?;
+    let plan = plan_of(api, app, draft).await?;
     given::check(api, app, &plan, now).await?;
     let over = || Problem::new(Code::InvalidTransition, "no occurrence of its schedule is left");
     let first = plan.schedule.first(now).ok_or_else(over)?;

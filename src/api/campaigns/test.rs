@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::find;
+use super::{find, plan_of};
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::checks::Checks;
@@ -15,8 +15,8 @@ use crate::api::notifications::{Accepted, accept};
 use crate::api::path::CampaignPath;
 use crate::api::problem::Problem;
 use crate::api::{Api, idempotency, query};
-use crate::dispatch::campaign::Plan;
 use crate::dispatch::draft::{Draft, To};
+use crate::domain::id::AppId;
 use crate::domain::name::{NameError, check_device_id, check_user_id};
 use crate::store::campaign::StoredCampaign;
 
@@ -81,10 +81,10 @@ pub(super) async fn test(
     // the path is part of what the key is for
     let asked = [id.0.as_bytes(), &body[..]].concat();
     let key = idempotency::of_request(&headers, caller.app, "campaigns/test", &asked)?;
-    accept(&api, caller.app, key, async || draft(&stored, &body)).await
+    accept(&api, caller.app, key, async || draft(&api, caller.app, &stored, &body).await).await
 }
 
-fn draft(stored: &StoredCampaign, body: &[u8]) -> Result<Draft, Problem> {
+async fn draft(api: &Api, app: AppId, stored: &StoredCampaign, body: &[u8]) -> Result<Draft, Problem> {
     let reading = json::read::<TestRequest>(body)?;
     let mut checks = Checks::with(reading.errors);
     let request = reading.value;
@@ -92,7 +92,7 @@ fn draft(stored: &StoredCampaign, body: &[u8]) -> Result<Draft, Problem> {
         checks.required("to");
     }
     let to = take_to(request.to.unwrap_or_default(), &mut checks);
-    let plan = Plan::read(&stored.definition.plan).map_err(|error| Problem::internal(&error))?;
+    let plan = plan_of(api, app, stored).await?;
     let variants = plan.draft.campaign.iter().flat_map(|campaign| &campaign.variants);
     if let Some(name) = &request.variant
         && !variants.into_iter().any(|variant| variant.name == *name)

@@ -302,6 +302,48 @@ async fn a_preview_is_of_what_is_there_or_of_what_is_given() {
     assert_eq!(world.post(&path, unknown).await.problem(), (404, "not_found".to_owned()));
 }
 
+/// What is tried, looked at and checked is what a run will say.
+#[tokio::test]
+async fn a_template_that_was_stored_anew_is_the_one_that_counts() {
+    let world = world().await;
+    let template = "/v1/templates/sale";
+    let stored = async |title: &str| assert!(world.put(template, json!({"content": {"title": title}})).await.status.is_success());
+    stored("Old").await;
+    let id = created(&world, &[("/notification/content", Value::Null), ("/notification/template", json!({"id": "sale"}))]).await;
+    stored("New").await;
+    let (preview, test) = (format!("{PATH}/preview"), format!("{PATH}/{id}/test"));
+    let asked = [(preview, json!({"id": id}), StatusCode::OK), (test, json!({"to": {"user_ids": ["ann"]}}), StatusCode::ACCEPTED)];
+    for (path, body, status) in &asked {
+        let reply = world.post(path, body).await;
+        assert_eq!(reply.status, *status, "{reply:?}");
+        let words = world.path.last().template.unwrap().words;
+        assert_eq!(words.content.title.as_deref(), Some("New"), "{path}");
+    }
+    assert_eq!(world.delete(template).await.status, StatusCode::NO_CONTENT);
+    let gone = ("notification.template.id".to_owned(), "unknown_template".to_owned());
+    for (path, body, _) in &asked {
+        assert_eq!(world.post(path, body).await.field(), gone, "{path}");
+    }
+    assert_eq!(step(&world, &id, "start").await.field(), gone);
+}
+
+#[tokio::test]
+async fn notifications_are_listed_by_campaign() {
+    let world = world().await;
+    let (first, second) = (created(&world, &[]).await, created(&world, &[]).await);
+    let mut sent = Vec::new();
+    for id in [&first, &second] {
+        let reply = world.post(&format!("{PATH}/{id}/test"), json!({"to": {"user_ids": ["ann"]}})).await;
+        sent.push(reply.json()["id"].clone());
+    }
+    for (campaign, id) in [(first, &sent[0]), (second, &sent[1])] {
+        let listed = world.get(&format!("/v1/notifications?campaign_id={campaign}")).await.json();
+        let ids: Vec<&Value> = listed["items"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+        assert_eq!(ids, [id]);
+    }
+    assert_eq!(world.get("/v1/notifications?campaign_id=autumn").await.field().0, "campaign_id");
+}
+
 #[tokio::test]
 async fn campaigns_are_listed_newest_first() {
     let world = world().await;
