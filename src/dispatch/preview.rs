@@ -69,7 +69,7 @@ pub async fn preview(node: &Node, app: &App, draft: Draft, Asked { validate: ask
         To::All | To::Segment(_) | To::Topic(_) => left_out = audience(&mut look, (node, app), &message).await?,
     }
     let (decisions, timeline, addresses) = look.ended();
-    let mut rendered = payloads(node, app, &message, &addresses);
+    let mut rendered = payloads(node, app, &message, &addresses)?;
     if ask {
         validate(node, app, &message, &addresses, &mut rendered).await;
     }

@@ -19,7 +19,7 @@ use crate::providers::{Provider, RenderError};
 /// Sets of words of all variants, each in each locale, at most.
 const MAX_WORDINGS: usize = 1000;
 /// How long a template may take in all of them: its caller waits, and so does whatever else the thread has to do.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// A notification of so many bytes as stored is far below every provider's limit in every form.
 const PLAIN: usize = 1024;
 
@@ -66,7 +66,7 @@ pub(super) fn render_all(node: &Node, app: &App, message: &Message, bytes: usize
     Ok(())
 }
 
-fn too_slow() -> Rejected {
+pub(super) fn too_slow() -> Rejected {
     let message = format!("takes longer than {} s in all locales and variants", PATIENCE.as_secs());
     Rejected::Invalid(vec![FieldError { field: "template".to_owned(), code: "render_failed", message }])
 }

@@ -1,8 +1,10 @@
 //! The payloads of a preview: as providers would get them, with a stand-in for what only the moment of a send knows.
 
 use crate::dispatch::directory::App;
+use crate::dispatch::draft::Rejected;
 use crate::dispatch::message::Message;
 use crate::dispatch::node::Node;
+use crate::dispatch::proof::{PATIENCE, too_slow};
 use crate::dispatch::render::{self, Form};
 use crate::dispatch::validate::{Addresses, Validated};
 use crate::dispatch::words::wordings;
@@ -33,22 +35,23 @@ pub struct RenderedPreview {
     pub validated: Option<Validated>,
 }
 
-/// The payloads of every provider the app has, of each variant in the default words and in each locale; a template is filled for one of the audience.
-pub(super) fn payloads(node: &Node, app: &App, message: &Message, addresses: &Addresses) -> Vec<RenderedPreview> {
+/// The payloads of every provider the app has, of each variant in the default words and in each locale; a template is filled for one of the audience,
+/// and refused where that takes too long in all of them.
+pub(super) fn payloads(node: &Node, app: &App, message: &Message, addresses: &Addresses) -> Result<Vec<RenderedPreview>, Rejected> {
     let life = Life::of(app, message);
     let notification = &message.notification;
     if let Audience::Broadcast(to) = &notification.audience {
-        return app
-            .providers
-            .get(&to.provider())
-            .and_then(|provider| of_broadcast(&**provider, message, (to, &life)))
-            .into_iter()
-            .collect();
+        let payload = app.providers.get(&to.provider()).and_then(|provider| of_broadcast(&**provider, message, (to, &life)));
+        return Ok(payload.into_iter().collect());
     }
+    let until = node.monotonic() + PATIENCE;
     let mut payloads = Vec::new();
     for (kind, provider) in &app.providers {
         for platform in render::platforms(*kind) {
             for (variant, locale) in wordings(notification) {
+                if notification.template.is_some() && node.monotonic() > until {
+                    return Err(too_slow());
+                }
                 let form = Form { provider: *kind, platform: *platform, variant, locale: locale.map(ToOwned::to_owned) };
                 let to = (addresses.addressee(locale), &*node.clock as &dyn Clock);
                 let Ok(rendered) = message.rendered((&**provider, app.generation), form, to) else { continue };
@@ -64,7 +67,7 @@ pub(super) fn payloads(node: &Node, app: &App, message: &Message, addresses: &Ad
             }
         }
     }
-    payloads
+    Ok(payloads)
 }
 
 /// A broadcast's one payload.

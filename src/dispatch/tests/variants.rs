@@ -14,6 +14,7 @@ use super::world::{World, draft, until};
 use crate::dispatch::accept;
 use crate::dispatch::draft::{Draft, OfCampaign, Rejected, To};
 use crate::dispatch::node::Node;
+use crate::dispatch::preview::{Asked, preview};
 use crate::domain::Timestamp;
 use crate::domain::clock::Clock;
 use crate::domain::collapse::apns_id;
@@ -240,6 +241,25 @@ async fn a_template_that_takes_long_in_all_its_words_is_refused() {
         let app = node.directory.app(world.app).unwrap();
         let refused = accept::prepare(&node, &app, Draft { template, ..campaign(To::All, variants) }).await.err();
         assert_eq!(field(refused).as_deref(), expected, "{n}");
+    }
+}
+
+/// What is each user's own is filled when it is previewed, and not before it is accepted.
+#[tokio::test]
+async fn a_preview_of_too_many_words_is_refused() {
+    let world = World::new().await;
+    let localized: BTreeMap<String, serde_json::Value> = (0..45).map(|n| (format!("l{n}"), json!({"body": "{{ user_id }}"}))).collect();
+    let template = json!({"id": "t", "words": {"content": {"body": "{{ user_id }}"}, "localized": localized}});
+    for (n, expected) in [(1, None), (20, Some("template"))] {
+        let names: Vec<String> = (0..n).map(|n| format!("v{n}")).collect();
+        let variants = variants(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let template = Some(serde_json::from_value(template.clone()).unwrap());
+        let mut parts = world.parts();
+        parts.clock = Arc::new(Hurried { clock: Arc::clone(&world.clock), looks: AtomicU32::new(0) });
+        let node = World::hand_of(parts).node;
+        let app = node.directory.app(world.app).unwrap();
+        let draft = Draft { template, ..campaign(To::All, variants) };
+        assert_eq!(field(preview(&node, &app, draft, Asked::default()).await.err()).as_deref(), expected, "{n}");
     }
 }
 
