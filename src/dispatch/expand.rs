@@ -88,7 +88,9 @@ fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
     for Member { pair, zone, .. } in &page.devices {
         zones.entry(zone.as_deref()).or_default().push(*pair);
     }
-    let row = job.message.notification.pace.map_or(MAX_TARGETS, Pace::row);
+    let pace = job.message.notification.pace;
+    let row = pace.map_or(MAX_TARGETS, Pace::row);
+    let turn = pace.map(|_| WaitReason::Pace);
     let now = node.now();
     let mut chunks = Vec::new();
     for (zone, pairs) in zones {
@@ -101,7 +103,7 @@ fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
                 fan_out: true,
                 targets: Targets::Pairs(pairs.to_vec()),
                 attempt: 0,
-                reason: (due_at > now).then_some(WaitReason::Scheduled),
+                reason: if due_at > now { Some(WaitReason::Scheduled) } else { turn },
                 due_at: due_at.min(expires_at),
                 expires_at,
             });

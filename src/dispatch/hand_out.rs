@@ -14,7 +14,7 @@ use super::plan::{self, Sending};
 use super::recorder::What;
 use super::send::{self, Passed, tell};
 use crate::domain::Timestamp;
-use crate::domain::pace::{self, Slot};
+use crate::domain::pace;
 use crate::domain::reason::WaitReason;
 
 /// The targets of one work row on their way to their lanes.
@@ -50,13 +50,13 @@ pub async fn hand_out(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, 
     }
 }
 
-/// Starts the sends of a row over its span of time, each at its instant. One that is late, whatever the cause, waits for another span: nobody
-/// else's time is used.
-pub async fn spread(node: &Arc<Node>, job: &Arc<Job>, slot: Slot, sendings: Vec<Sending>, until: Duration) {
+/// Starts the sends of a row of a paced run, each at its instant. One that is late, whatever the cause, waits for another span: nobody else's time
+/// is used.
+pub async fn spread(node: &Arc<Node>, job: &Arc<Job>, sendings: Vec<Sending>, until: Duration) {
     let mut out = HandOut { node, job, until, held: Vec::new() };
-    let (pushes, targets) = (sendings.len(), job.work.targets.len());
-    for (number, mut sending) in sendings.into_iter().enumerate() {
-        let at = slot.instant(number, pushes, targets);
+    let mut rest = sendings.len();
+    for mut sending in sendings {
+        let at = sending.starts_at.unwrap_or_else(|| node.now());
         tokio::select! {
             biased;
             () = node.hard_stop.cancelled() => return,
@@ -66,9 +66,10 @@ pub async fn spread(node: &Arc<Node>, job: &Arc<Job>, slot: Slot, sendings: Vec<
         sending.until = Some(sending.until.map_or(late, |until| until.min(late)));
         let left = (late - node.now()).to_std();
         out.until = left.map_or(Duration::ZERO, |left| (node.monotonic() + left).min(until));
-        if out.start(sending, pushes - number).await.is_break() {
+        if out.start(sending, rest).await.is_break() {
             return;
         }
+        rest -= 1;
     }
 }
 
@@ -114,7 +115,9 @@ impl HandOut<'_> {
     async fn admission(&self, lane: &Arc<Lane>, to: &Destination) -> Result<Passed, Option<Hold>> {
         loop {
             let ended = self.node.lanes.wire().ended();
-            if self.node.monotonic() > self.until {
+            let asked_at = self.node.monotonic();
+            let left = self.until.saturating_sub(asked_at);
+            if left.is_zero() {
                 return Err(None);
             }
             let wait = match lane.admit(to) {
@@ -122,14 +125,13 @@ impl HandOut<'_> {
                     let permit = tokio::select! {
                         biased;
                         () = self.node.hard_stop.cancelled() => return Err(None),
-                        permit = Arc::clone(&self.node.permits).acquire_owned() => permit.map_err(|_| None)?,
+                        permit = timeout(left, Arc::clone(&self.node.permits).acquire_owned()) => permit.map_err(|_| None)?.map_err(|_| None)?,
                     };
                     return Ok(Passed { pass, permit });
                 }
                 Admission::Hold(hold) => return Err(Some(hold)),
-                Admission::Soon(wait) => wait,
+                Admission::Soon(wait) => wait.min(left),
             };
-            let asked_at = self.node.monotonic();
             tokio::select! {
                 biased;
                 () = self.node.hard_stop.cancelled() => return Err(None),

@@ -107,9 +107,13 @@ impl Job {
         self.open.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Why what was not sent of it is to be looked at again, where nothing else stood in the way.
+    /// Why what was not sent of it is to be looked at again, where nothing else stood in the way: as it waited before. In a paced run what waited
+    /// for an instant that has come waits for its turn.
     pub fn waits(&self) -> Option<WaitReason> {
-        if self.work.slot.is_some() { Some(WaitReason::Pace) } else { self.work.reason }
+        match self.work.reason {
+            None | Some(WaitReason::Scheduled | WaitReason::QuietHours) if self.work.slot.is_some() => Some(WaitReason::Pace),
+            reason => reason,
+        }
     }
 
     /// Until when the lease surely holds, as a monotonic instant.

@@ -41,6 +41,7 @@ pub mod scheduler;
 pub mod segment;
 pub mod select;
 pub mod send;
+pub mod span;
 pub mod stale;
 pub mod stop;
 pub mod store_clock;

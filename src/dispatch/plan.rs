@@ -11,6 +11,7 @@ use super::directory::App;
 use super::job::Job;
 use super::message::Message;
 use super::receiver::Receiver;
+use super::span;
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::cap::FrequencyCap;
@@ -64,6 +65,8 @@ pub struct Sending {
     pub earliest: Option<Timestamp>,
     /// The monotonic instant at which all of this had been read.
     pub read_at: Duration,
+    /// When it is to be started, where its run has a pace.
+    pub starts_at: Option<Timestamp>,
 }
 
 /// What is the same for all targets of a work row.
@@ -140,7 +143,10 @@ impl Planned {
         let cap = cap_of(&job.message, &categories);
         let context = Context { now, read_at, message: &job.message, app: &app, categories: &categories, work: &job.work, run: answer.run };
         let judge = |candidate: Candidate| Judged { whom: Whom::of(context.message, &candidate), step: plan(&context, candidate) };
-        let targets = answer.candidates.into_iter().filter(|_| !is_paused).map(judge).collect();
+        let mut targets: Vec<Judged> = answer.candidates.into_iter().filter(|_| !is_paused).map(judge).collect();
+        if let Some(slot) = job.work.slot {
+            span::place(&job, slot, now, &mut targets);
+        }
         Self { job, is_paused, cap, now, read_at, targets }
     }
 
@@ -202,7 +208,7 @@ fn judge_broadcast(context: &Context<'_>, broadcast: &Broadcast) -> Step {
         return Step::End(Ending::Expired(expired_because(context.work.reason).to_owned()));
     }
     let receiver = Receiver::Broadcast(broadcast.clone());
-    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, earliest: None, read_at: context.read_at }))
+    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, earliest: None, read_at: context.read_at, starts_at: None }))
 }
 
 fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
@@ -214,7 +220,7 @@ fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
             let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
             let earliest = if context.message.is_timed() { gate::earliest(&question) } else { None };
             let receiver = Receiver::Device(recipient);
-            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, earliest, read_at: context.read_at }))
+            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, earliest, read_at: context.read_at, starts_at: None }))
         }
         Decision::Defer { until, reason } => Step::Wait { pair, due: until, reason },
         Decision::Suppress(reason) => suppress(reason),

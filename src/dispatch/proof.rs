@@ -1,5 +1,7 @@
 //! Part of accept: every payload that a device of the app may need is rendered, so that what is too large or refused is known before the 202.
 
+use std::time::Duration;
+
 use super::directory::App;
 use super::draft::{FieldError, Rejected};
 use super::message::Message;
@@ -16,6 +18,8 @@ use crate::providers::{Provider, RenderError};
 
 /// Sets of words of all variants, each in each locale, at most.
 const MAX_WORDINGS: usize = 1000;
+/// How long a template may take in all of them: its caller waits, and so does whatever else the thread has to do.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A notification of so many bytes as stored is far below every provider's limit in every form.
 const PLAIN: usize = 1024;
 
@@ -47,15 +51,24 @@ pub(super) fn render_all(node: &Node, app: &App, message: &Message, bytes: usize
         && notification.template.is_none()
         && notification.platforms.is_empty()
         && notification.overrides == Overrides::default();
+    let until = node.monotonic() + PATIENCE;
     for (kind, provider) in &app.providers {
         for platform in render::platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
             for (variant, locale) in words::wordings(notification) {
+                if notification.template.is_some() && node.monotonic() > until {
+                    return Err(too_slow());
+                }
                 let form = Form { provider: *kind, platform: *platform, variant, locale: locale.map(ToOwned::to_owned) };
                 try_form(message, (&**provider, app.generation), form, &*node.clock)?;
             }
         }
     }
     Ok(())
+}
+
+fn too_slow() -> Rejected {
+    let message = format!("takes longer than {} s in all locales and variants", PATIENCE.as_secs());
+    Rejected::Invalid(vec![FieldError { field: "template".to_owned(), code: "render_failed", message }])
 }
 
 fn try_form(message: &Message, (provider, generation): (&dyn Provider, u64), form: Form, clock: &dyn Clock) -> Result<(), Rejected> {

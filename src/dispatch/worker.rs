@@ -16,7 +16,6 @@ use super::send::tell;
 use super::{caps, claim, expand, hand_out};
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Delivery, Ending};
-use crate::domain::pace::Slot;
 use crate::domain::work::{Pair, Targets, WorkKind};
 use crate::queue::Taken;
 use crate::store;
@@ -80,7 +79,8 @@ pub async fn work_on_jobs(node: &Arc<Node>, jobs: Vec<Arc<Job>>) {
     for job in expanding {
         node.tasks.spawn(Box::pin(expand::run(Arc::clone(node), job)));
     }
-    sending.sort_by_key(|job| job.work.stream);
+    // what has a span of time of its own waits for nobody, and nobody for it
+    sending.sort_by_key(|job| (job.work.slot.is_none(), job.work.stream));
     let plans = read(node, sending).await.into_iter().map(Planned::of).collect();
     for plan in reserve(node, plans).await {
         let job = Arc::clone(&plan.job);
@@ -198,9 +198,9 @@ async fn start(node: &Arc<Node>, Planned { job, is_paused, now, read_at, targets
     }
     job.name(pairs, endings);
     let until = read_at + audience::MAX_AGE;
-    if let Some(slot) = job.work.slot {
+    if job.work.slot.is_some() {
         // no worker waits for a pace
-        node.tasks.spawn(Box::pin(spread(Arc::clone(node), job, slot, sendings, until)));
+        node.tasks.spawn(Box::pin(spread(Arc::clone(node), job, sendings, until)));
         return Ok(());
     }
     hand_out::hand_out(node, &job, sendings, until).await;
@@ -208,8 +208,8 @@ async fn start(node: &Arc<Node>, Planned { job, is_paused, now, read_at, targets
     Ok(())
 }
 
-async fn spread(node: Arc<Node>, job: Arc<Job>, slot: Slot, sendings: Vec<Sending>, until: Duration) {
-    hand_out::spread(&node, &job, slot, sendings, until).await;
+async fn spread(node: Arc<Node>, job: Arc<Job>, sendings: Vec<Sending>, until: Duration) {
+    hand_out::spread(&node, &job, sendings, until).await;
     all_named(&node, job).await;
 }
 

@@ -1,8 +1,11 @@
 //! A run's pace: how many pushes a second it hands to providers, over all nodes.
 //!
-//! Whoever releases work of the run allots each row a span of time of its own under the lock of the run, and the row's pushes are spread evenly
-//! over it. Two rows never share an instant, so that nodes need not know of each other. What comes too late for its span is released anew: time
+//! Whoever claims a row of the run allots it a span of time of its own under the lock of the run, and the row's pushes are spread evenly over it.
+//! Two rows never share an instant, so that nodes need not know of each other. What comes too late for its span goes back and gets another: time
 //! that passed is lost, and never caught up with.
+//!
+//! Rows are let into the ready window by a measure of its own ([`feed`]): how long they stand there does not matter, since their time is allotted
+//! when they come out.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -10,13 +13,23 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::work::MAX_TARGETS;
 
-/// Spans are allotted up to so far ahead: long enough for a row to reach a worker, and short enough for what the worker read of its targets to be
-/// true when the last of them is sent.
+/// Spans begin up to so far ahead: long enough to bridge what lies between two claims of the run, and short enough for what the worker read of a
+/// row's targets to be true when the last of them is sent.
 pub const AHEAD: TimeDelta = TimeDelta::milliseconds(400);
-/// How far ahead the first span begins, and one after a rest.
+/// How far ahead the first span begins, and one after a rest: long enough for a worker to read the row's targets.
 const LEAD: TimeDelta = TimeDelta::milliseconds(100);
+/// A row whose time has not come is due so long before its span could begin, to be released and claimed by then. Less than [`AHEAD`], so that it
+/// waits for a while in any case.
+const EARLY: TimeDelta = TimeDelta::milliseconds(200);
 /// A push that is later than this is not started in its span any more.
 pub const LATE: TimeDelta = TimeDelta::milliseconds(25);
+/// A run is fed as if it had waited so long, at most: then so much of its pace is let into the window at once.
+const STOCK: TimeDelta = TimeDelta::seconds(1);
+/// A run that seems to be fed for longer than this was fed before the clock was set back. More than the time of any row.
+const FED: TimeDelta = TimeDelta::seconds(2);
+/// Runs take turns, the longest not served first; one with a pace counts as if its turn had been so much longer ago. It takes no more than its
+/// pace, and would not reach it if each of many others had a turn in between; those that have waited for longer than this go first all the same.
+const PRECEDENCE: TimeDelta = TimeDelta::seconds(10);
 /// Rows of a paced run take at most this part of a second.
 const ROWS_A_SECOND: u32 = 4;
 /// In thousandths, how much of the pace is planned. With what may be [`LATE`] no second gets more than the pace, and each gets 95 % of it.
@@ -73,19 +86,62 @@ impl Slot {
     }
 }
 
-/// The beginnings of the spans of rows with so many targets, in their order, and where the next one begins: of as many rows as there are instants.
-/// `next`: what it was before.
-pub fn allot(pace: Pace, next: Option<Timestamp>, now: Timestamp, rows: impl IntoIterator<Item = usize>) -> (Vec<Timestamp>, Timestamp) {
-    let mut at = next.map_or(now + LEAD, |next| next.max(now + LEAD));
-    let mut slots = Vec::new();
+/// What becomes of rows that are claimed together, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allotment {
+    /// The beginnings of the spans of those that are taken: the first ones.
+    pub spans: Vec<Timestamp>,
+    /// When each of the others is due again.
+    pub later: Vec<Timestamp>,
+    /// Where the run's next span begins; it may be another than before although nothing is taken.
+    pub next: Timestamp,
+}
+
+/// Allots time to rows with so many targets, none of which has more than [`Pace::row`]. `next`: where the run's next span begins so far.
+///
+/// Where `next` is further ahead than spans can be, the clock was set back: what was allotted is over when as much time has passed as it was
+/// ahead then.
+pub fn allot(pace: Pace, next: Option<Timestamp>, now: Timestamp, rows: impl IntoIterator<Item = usize>) -> Allotment {
+    let (first, last) = (now + LEAD, now + AHEAD + pace.span(pace.row()));
+    let mut at = next.map_or(first, |next| next.clamp(first, last));
+    let mut allotted = Allotment { spans: Vec::new(), later: Vec::new(), next: at };
     for targets in rows {
-        if at >= now + AHEAD {
+        let after = at + pace.span(targets);
+        if at < now + AHEAD {
+            allotted.spans.push(at);
+            allotted.next = after;
+        } else {
+            allotted.later.push(at - EARLY);
+        }
+        at = after;
+    }
+    allotted
+}
+
+/// When a run is fed again: where its last turn counts as before the first instant, or as after the second (see [`feed`]).
+pub fn hungry(now: Timestamp) -> (Timestamp, Timestamp) {
+    let present = now - PRECEDENCE;
+    (present, present + FED)
+}
+
+/// How many of the rows with so many targets are let into the ready window now, and as when this turn counts. `served`: the same of the last one.
+///
+/// It is a quarter more than the pace. So there is always a row to claim, also where some come at the wrong moment; what is too much goes back
+/// when it is claimed, with the instant at which its time comes. Nothing is held against what is in the window already: behind the work of
+/// others a row may stand there for long, and the run needs as many as its pace asks for in that time.
+pub fn feed(pace: Pace, served: Option<Timestamp>, now: Timestamp, rows: impl IntoIterator<Item = usize>) -> (usize, Timestamp) {
+    let (present, stepped) = hungry(now);
+    let least = present - STOCK;
+    let mut at = served.filter(|served| *served <= stepped).map_or(least, |served| served.max(least));
+    let mut released = 0;
+    for targets in rows {
+        if at > present {
             break;
         }
-        slots.push(at);
-        at += pace.span(targets);
+        at += pace.span(targets) * 4 / 5;
+        released += 1;
     }
-    (slots, at)
+    (released, at)
 }
 
 #[cfg(test)]
@@ -113,25 +169,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_far_ahead_is_left_for_the_next_time() {
+    fn what_is_far_ahead_is_left_for_later() {
         let pace = Pace(500);
-        let (slots, next) = allot(pace, None, at(0), [125; 10]);
-        assert_eq!(slots, [at(100_000), at(356_410)]);
-        assert_eq!(allot(pace, Some(next), at(0), [125]), (Vec::new(), next));
-        let (slots, _) = allot(pace, Some(next), at(300_000), [125; 10]);
-        assert_eq!(slots, [next]);
+        let first = allot(pace, None, at(0), [125; 4]);
+        assert_eq!(first, Allotment { spans: vec![at(100_000), at(356_410)], later: vec![at(412_820), at(669_230)], next: at(612_820) });
+        let next = Some(first.next);
+        assert_eq!(allot(pace, next, at(0), [125]), Allotment { spans: Vec::new(), later: vec![at(412_820)], next: first.next });
+        assert_eq!(allot(pace, next, at(412_820), [125]).spans, [first.next]);
     }
 
     #[test]
     fn time_that_passed_is_lost() {
-        let (slots, _) = allot(Pace(500), Some(at(0)), at(9_000_000), [125; 10]);
-        assert_eq!(slots, [at(9_100_000), at(9_356_410)]);
+        assert_eq!(allot(Pace(500), Some(at(0)), at(9_000_000), [125; 10]).spans, [at(9_100_000), at(9_356_410)]);
     }
 
     #[test]
-    fn an_expansion_takes_no_time() {
-        let (slots, next) = allot(Pace(1), None, at(0), [0, 1]);
-        assert_eq!((slots, next), (vec![at(100_000), at(100_000)], at(1_125_641)));
+    fn what_has_no_targets_takes_no_time() {
+        let allotted = allot(Pace(1), None, at(0), [0, 1]);
+        assert_eq!((allotted.spans, allotted.next), (vec![at(100_000), at(100_000)], at(1_125_641)));
+    }
+
+    #[test]
+    fn a_run_is_fed_a_second_at_first_and_a_quarter_more_than_its_pace_then() {
+        let pace = Pace(500);
+        let (first, mut fed) = feed(pace, None, at(0), [125; 100]);
+        assert_eq!(first, 5);
+        let mut more = 0;
+        for n in 1..=100 {
+            let (rows, after) = feed(pace, Some(fed), at(n * 100_000), [125; 100]);
+            (more, fed) = (more + rows, after);
+        }
+        // a row each 205 ms, from the first 26 ms on
+        assert_eq!(more, 49);
+    }
+
+    #[test]
+    fn what_was_fed_before_the_clock_was_set_back_does_not_count() {
+        let (rows, fed) = feed(Pace(500), Some(at(3_600_000_000)), at(0), [125]);
+        assert_eq!((rows, fed), (1, at(-10_794_872)));
     }
 
     proptest! {
@@ -143,12 +218,12 @@ mod tests {
             let pace = Pace(pace);
             let (mut now, mut next, mut sent) = (0, None, Vec::new());
             while now < 4_000_000 {
-                let (slots, after) = allot(pace, next, at(now), std::iter::repeat(pace.row()));
-                for slot in slots {
+                let allotted = allot(pace, next, at(now), std::iter::repeat_n(pace.row(), 8));
+                for slot in allotted.spans {
                     let slot = Slot { at: slot, pace };
                     sent.extend((0..pace.row()).map(|n| slot.instant(n, pace.row(), pace.row())));
                 }
-                next = Some(after);
+                next = Some(allotted.next);
                 now += 100_000;
             }
             let late = sent.iter().zip(lateness.iter().cycle()).map(|(at, late)| *at + TimeDelta::microseconds(*late));
@@ -160,6 +235,39 @@ mod tests {
                 prop_assert!(n <= pace, "{n} of {pace}");
                 prop_assert!(n * 100 + 100 >= pace * 95, "{n} of {pace}");
             }
+        }
+
+        /// Whoever claims, whenever, whatever the rows: by a clock that only goes on no two spans share an instant, none begins too far
+        /// ahead, and what is left for later comes back before its time, but not at once.
+        #[test]
+        fn spans_never_overlap(pace in 1_u32..5000, claims in proptest::collection::vec((0_i64..700_000, 1_usize..6, 0_usize..500), 1..40)) {
+            let pace = Pace(pace);
+            let (mut now, mut next, mut free_from) = (at(0), None, at(0));
+            for (passed, rows, targets) in claims {
+                now += TimeDelta::microseconds(passed);
+                let targets = targets.min(pace.row());
+                let Allotment { spans, later, next: after } = allot(pace, next, now, std::iter::repeat_n(targets, rows));
+                prop_assert_eq!(spans.len() + later.len(), rows);
+                for span in spans {
+                    prop_assert!(span >= free_from && span >= now + LEAD && span < now + AHEAD);
+                    free_from = span + pace.span(targets);
+                }
+                prop_assert!(later.is_sorted() && later.iter().all(|due| *due >= now + AHEAD - EARLY));
+                prop_assert!(after >= free_from);
+                next = Some(after);
+            }
+        }
+
+        /// By a clock that is set back a run has to wait no longer than by one that is not.
+        #[test]
+        fn a_clock_that_is_set_back_stalls_nobody(pace in 1_u32..5000, ahead in 0_i64..100_000_000) {
+            let pace = Pace(pace);
+            let targets = pace.row();
+            let allotted = allot(pace, Some(at(ahead)), at(0), [targets]);
+            let again = allotted.later.first().copied().unwrap_or(at(0));
+            prop_assert!(again <= at(0) + AHEAD + pace.span(targets));
+            let then = allot(pace, Some(allotted.next), again, [targets]);
+            prop_assert!(allotted.spans.len() + then.spans.len() >= 1);
         }
 
         #[test]

@@ -1,5 +1,8 @@
 //! Campaigns that may have so many targets and no more: nothing of one is released before all of its audience is taken.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use herald::domain::campaign::CampaignStatus::{Cancelled, Paused, Running};
 use herald::domain::id::{CampaignId, NotificationId};
 use herald::domain::pace::Pace;
@@ -8,7 +11,7 @@ use herald::store::campaign::{MAX_TARGETS, Turned};
 use herald::store::engine::{NewNotification, Terms};
 use herald::store::notification::NotificationStatus;
 
-use crate::kit::{DAY, LEASE, SECOND, users};
+use crate::kit::{DAY, LEASE, SECOND, record, users};
 use crate::world::World;
 
 /// A fan-out to all devices that may have so many targets.
@@ -109,10 +112,24 @@ pub async fn an_audience_that_is_too_large_holds_a_campaign_that_somebody_holds(
     is_too_large(world, campaign, id).await;
 }
 
+pub async fn an_audience_that_is_too_large_is_held_whoever_turns_its_campaign(world: &mut World) {
+    let (campaign, id, work) = begun(world, 4).await;
+    let turn = |n: usize| {
+        let (store, app) = (world.shared(), world.app);
+        async move {
+            let turned =
+                if n.is_multiple_of(2) { store.pause_campaign(app, campaign).await } else { store.resume_campaign(app, campaign).await };
+            turned.unwrap();
+        }
+    };
+    tokio::join!(join_all((0..20).map(turn)), page(world, &work, 9));
+    is_too_large(world, campaign, id).await;
+}
+
 pub async fn a_run_that_is_too_large_holds_the_others(world: &mut World) {
     let campaign = world.due("daily").await.id;
     world.device("d", None).await;
-    let (_, other) = world.fire(campaign, world.named_fan_out(vec![users(&["ann"])]), Some(std::time::Duration::ZERO)).await;
+    let (_, other) = world.fire(campaign, world.named_fan_out(vec![users(&["ann"])]), Some(Duration::ZERO)).await;
     let (_, id) = world.fire(campaign, bounded(world, 0), Some(DAY)).await;
     let mut keys = world.released().await;
     keys.extend(world.released().await);
@@ -135,7 +152,7 @@ pub async fn a_run_that_is_held_can_be_cancelled(world: &mut World) {
 pub async fn a_run_that_is_held_ends_with_its_time(world: &mut World) {
     let (_, id, work) = begun(world, 5).await;
     page(world, &work, 3).await;
-    world.store().record(&crate::kit::record(&work, Vec::new(), Vec::new())).await.unwrap();
+    world.store().record(&record(&work, Vec::new(), Vec::new())).await.unwrap();
     assert!(released(world, id).await.is_empty());
     world.pass(DAY);
     assert_eq!(released(world, id).await.len(), 3);

@@ -8,6 +8,7 @@ mod backing;
 mod batches;
 mod broadcast;
 mod campaign_audiences;
+mod campaign_runs;
 mod campaign_stats;
 mod campaigns;
 mod caps;
@@ -297,8 +298,14 @@ every_store! {
         a_channel_is_told_by_the_id_it_was_given;
     paced:
         rows_have_spans_of_their_own,
+        rows_are_released_as_their_run_is_fed,
+        what_is_claimed_too_early_is_due_in_time,
+        claims_of_many_never_share_an_instant,
         time_without_work_is_lost,
         what_comes_again_has_another_span,
+        a_run_that_is_paused_spends_no_time,
+        a_clock_that_is_set_back_stalls_no_run,
+        what_was_taken_in_vain_has_its_takes_in_a_paced_run_too,
         what_is_cancelled_has_no_pace,
         what_has_expired_has_no_pace,
         others_are_served_meanwhile,
@@ -333,10 +340,12 @@ every_store! {
         only_a_draft_is_deleted,
         a_campaign_changes_only_in_the_version_that_is_named,
         a_scheduled_one_that_is_edited_is_due_when_that_says,
-        those_that_wait_longest_are_due_first,
+        those_that_wait_longest_are_due_first;
+    campaign_runs:
         an_instant_has_one_run_whoever_sees_it,
         runs_are_listed_newest_first,
         a_campaign_is_held_with_all_of_its_runs,
+        a_campaign_and_its_runs_agree_whoever_turns_them,
         a_campaign_that_is_given_up_takes_its_runs_along,
         a_campaign_that_never_ran_goes_back_to_waiting,
         a_campaign_that_cannot_begin_is_held_for_a_reason,
@@ -348,6 +357,7 @@ every_store! {
         an_audience_that_is_too_large_at_once_is_held,
         an_audience_that_is_too_large_at_last_is_held,
         an_audience_that_is_too_large_holds_a_campaign_that_somebody_holds,
+        an_audience_that_is_too_large_is_held_whoever_turns_its_campaign,
         a_run_that_is_too_large_holds_the_others,
         a_run_that_is_held_can_be_cancelled,
         a_run_that_is_held_ends_with_its_time,

@@ -1,9 +1,11 @@
 //! What is held up by one who holds a lock, and what is not.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use herald::domain::pace::Pace;
+use herald::store::engine::{NewNotification, Terms};
 use sqlx::Connection;
 
-use crate::kit::{LEASE, iphone, users};
+use crate::kit::{LEASE, SECOND, iphone, users};
 use crate::postgres_database::Postgres;
 use crate::world::World;
 
@@ -49,5 +51,56 @@ async fn a_lease_is_renewed_although_another_cannot_be() {
     locked.close().await.unwrap();
     database.until("count(*) FILTER (WHERE state LIKE 'idle in transaction%') = 0").await;
     assert_eq!(world.store().renew(&held, LEASE).await.unwrap().len(), 3);
+    world.close().await;
+}
+
+/// At 10 a second, a row for each of so many users.
+fn paced(world: &World, rows: usize) -> NewNotification {
+    let lists = (0..rows).map(|n| users(&[&format!("u{n}")])).collect();
+    NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.named_fan_out(lists) }
+}
+
+/// Nobody else's work waits for it.
+#[tokio::test]
+async fn work_of_a_run_that_is_locked_comes_again_soon() {
+    let postgres = Postgres::new().await;
+    let database = postgres.database.clone();
+    let mut world = World::of(Box::new(postgres)).await;
+    let id = world.accept(paced(&world, 1)).await;
+    let other = world.accept(world.direct(users(&["ann"]))).await;
+    let mut keys = world.released().await;
+    keys.extend(world.scheduled().await);
+    let locked = database.hold("BEGIN; SELECT 1 FROM run FOR UPDATE").await;
+    let taken = world.claimed(&keys).await;
+    assert_eq!(taken.iter().map(|work| work.key.notification).collect::<Vec<_>>(), [other]);
+    locked.close().await.unwrap();
+    database.until("count(*) FILTER (WHERE state LIKE 'idle in transaction%') = 0").await;
+    world.pass(SECOND / 20);
+    let again = world.only_taken().await;
+    assert_eq!(again.key.notification, id);
+    assert!(again.slot.is_some());
+    world.close().await;
+}
+
+/// Those who change a run lock it before its work, and so does who claims: none of them is undone for another's sake.
+#[tokio::test]
+async fn claims_and_changes_of_a_run_do_not_deadlock() {
+    let mut world = World::of(Box::new(Postgres::new().await.with_connections(8))).await;
+    let id = world.accept(paced(&world, 40)).await;
+    for round in 0..8 {
+        let keys = world.released().await;
+        let (app, store) = (world.app, world.store());
+        let claims = join_all(keys.chunks(2).map(|keys| store.claim(keys, LEASE)));
+        let changes = async {
+            assert!(store.pause(app, id).await.unwrap());
+            assert!(store.resume(app, id).await.unwrap());
+            if round == 7 {
+                assert!(store.cancel(app, id).await.unwrap());
+            }
+        };
+        let (claims, ()) = join(claims, changes).await;
+        assert!(claims.iter().all(Result::is_ok), "{claims:?}");
+        world.pass(SECOND);
+    }
     world.close().await;
 }

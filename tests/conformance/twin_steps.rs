@@ -8,13 +8,14 @@ use herald::domain::cap::FrequencyCap;
 use herald::domain::delivery::Cohort;
 use herald::domain::device::{Change, DeviceChange, Imported, PushToken};
 use herald::domain::id::{CampaignId, NotificationId, Target};
+use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{Pair, TakenWork, Targets, WorkKind};
 use herald::store::PageRequest;
 use herald::store::cap::Reservation;
 use herald::store::device_token::TokenChange;
-use herald::store::engine::{RunStatus, Sweep};
+use herald::store::engine::{RunStatus, Sweep, Terms};
 use herald::store::receipt::{Receipt, ReceiptKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -37,7 +38,7 @@ pub enum Step {
     Prefer { user: u8, zone: u8 },
     Contact { user: u8, forget: bool },
     Direct { named: BTreeSet<u8>, as_users: bool, latest_only: bool, ahead: u16, published: bool },
-    FanOut { lists: u8, ahead: u16 },
+    FanOut { lists: u8, ahead: u16, paced: bool },
     Schedule { room: usize, lapsed: bool },
     Release { room: usize, lapsed: bool },
     Claim { from: usize, max: usize },
@@ -55,6 +56,7 @@ pub enum Step {
     Reserve { asked: Vec<(u8, u8)>, count: u32, window: u32, only_looks: bool },
     Tidy,
     Pass { seconds: u32 },
+    Moment { millis: u64 },
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
@@ -76,7 +78,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         4 => (proptest::collection::btree_set(0..5_u8, 1..4), any::<bool>(), any::<bool>(), ahead(), any::<bool>()).prop_map(
             |(named, as_users, latest_only, ahead, published)| Step::Direct { named, as_users, latest_only, ahead, published }
         ),
-        3 => (0..3_u8, ahead()).prop_map(|(lists, ahead)| Step::FanOut { lists, ahead }),
+        3 => (0..3_u8, ahead(), any::<bool>()).prop_map(|(lists, ahead, paced)| Step::FanOut { lists, ahead, paced }),
         5 => (room(), any::<bool>()).prop_map(|(room, lapsed)| Step::Schedule { room, lapsed }),
         5 => (room(), any::<bool>()).prop_map(|(room, lapsed)| Step::Release { room, lapsed }),
         9 => (number(), 1..5_usize).prop_map(|(from, max)| Step::Claim { from, max }),
@@ -96,6 +98,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Settle),
         1 => Just(Step::Tidy),
         5 => seconds.prop_map(|seconds| Step::Pass { seconds }),
+        3 => (1..500_u64).prop_map(|millis| Step::Moment { millis }),
     ]
 }
 
@@ -212,8 +215,8 @@ impl Step {
                 new.narrowed.latest_only = *latest_only;
                 (new, *ahead)
             }
-            Self::FanOut { lists: 0, ahead } => (world.fan_out(), *ahead),
-            Self::FanOut { lists, ahead } => {
+            Self::FanOut { lists: 0, ahead, .. } => (world.fan_out(), *ahead),
+            Self::FanOut { lists, ahead, .. } => {
                 let list = |n| users(&[&format!("u{n}"), &format!("u{}", n + 2)]);
                 (world.named_fan_out((0..*lists).map(list).collect()), *ahead)
             }
@@ -222,6 +225,9 @@ impl Step {
         new.start_at = world.later(Duration::from_secs(ahead.into()));
         for work in &mut new.work {
             work.due_at = new.start_at;
+        }
+        if matches!(self, Self::FanOut { paced: true, .. }) {
+            new.terms = Terms { pace: Pace::new(10), ..Terms::default() };
         }
         if matches!(self, Self::Direct { published: true, ahead: 0, .. }) {
             new.work[0].due_at = world.later(GUARD);
@@ -293,6 +299,10 @@ impl Step {
             }
             Self::Pass { seconds } => {
                 twin.world.pass(Duration::from_secs((*seconds).into()));
+                String::new()
+            }
+            Self::Moment { millis } => {
+                twin.world.pass(Duration::from_millis(*millis));
                 String::new()
             }
             _ => String::new(),

@@ -107,6 +107,10 @@ impl World {
         self.clock.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
+    pub fn set_back(&self, time: Duration) {
+        self.clock.0.fetch_sub(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
     fn next(&self) -> u64 {
         let mut made = self.made.lock().unwrap();
         *made += 1;

@@ -7,19 +7,16 @@ use herald::domain::Timestamp;
 use herald::domain::campaign::CampaignStatus;
 use herald::domain::id::{AppId, CampaignId, NotificationId, RunId};
 use herald::store::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, NewRun, StoredCampaign, Turned};
-use herald::store::engine::NewNotification;
-use herald::store::notification::Counts;
 use herald::store::{Page, PageRequest, Result};
 
 use super::page::page;
-use super::receipts::WORDS;
 use super::state::State;
 use super::{MemoryStore, conflict};
 
 const MAX_TARGETS: &str = "max_targets";
 
 impl State {
-    fn campaign(&self, app: AppId, id: CampaignId) -> Option<&StoredCampaign> {
+    pub fn campaign(&self, app: AppId, id: CampaignId) -> Option<&StoredCampaign> {
         self.campaigns.get(&id).filter(|(of, _)| *of == app).map(|(_, campaign)| campaign)
     }
 
@@ -44,7 +41,7 @@ impl State {
         self.runs.iter().filter(|(_, run)| run.campaign == Some(id) && run.open).map(|(id, _)| *id).collect()
     }
 
-    fn runs_of(&self, id: CampaignId) -> impl DoubleEndedIterator<Item = &CampaignRun> {
+    pub fn runs_of(&self, id: CampaignId) -> impl DoubleEndedIterator<Item = &CampaignRun> {
         self.campaign_runs.iter().filter(move |((of, _), _)| *of == id).map(|(_, run)| run)
     }
 
@@ -174,47 +171,6 @@ impl State {
 
     fn waits_for_run(&self, campaign: &StoredCampaign, at: Timestamp) -> bool {
         self.campaigns.get(&campaign.id).is_some_and(|(app, _)| self.is_due_at(*app, campaign.id, at))
-    }
-
-    /// Counted from the deliveries, all of them.
-    fn campaign_stats(&self, app: AppId, id: CampaignId, run: Option<RunId>, now: Timestamp) -> Option<CampaignStats> {
-        self.campaign(app, id)?;
-        if run.is_some_and(|run| !self.campaign_runs.contains_key(&(id, run))) {
-            return None;
-        }
-        let runs = self.runs_of(id).filter(|known| run.is_none_or(|run| run == known.id));
-        let sent: Vec<&NewNotification> = runs.filter_map(|run| self.notification_of(app, run.notification?)).collect();
-        let mut stats = CampaignStats::default();
-        for new in sent {
-            stats.counts = stats.counts + self.view(new, now).counts;
-            for (_, row) in self.deliveries_of(new.day(), new.id) {
-                let delivery = &row.delivery;
-                let part = (delivery.platform, delivery.variant.as_deref().map(str::to_owned));
-                let counts = stats.parts.entry(part).or_default();
-                *count_of(counts, delivery.ending.state().as_str()) += 1;
-                for (word, _) in WORDS.iter().zip(row.receipts).filter(|(_, stamp)| stamp.is_some()) {
-                    *count_of(counts, word) += 1;
-                }
-                if let Some(latency) = delivery.latency {
-                    *stats.latency.entry(latency).or_default() += 1;
-                }
-            }
-        }
-        Some(stats)
-    }
-}
-
-fn count_of<'c>(counts: &'c mut Counts, word: &str) -> &'c mut u64 {
-    match word {
-        "sent" => &mut counts.sent,
-        "suppressed" => &mut counts.suppressed,
-        "failed" => &mut counts.failed,
-        "expired" => &mut counts.expired,
-        "cancelled" => &mut counts.cancelled,
-        "delivered" => &mut counts.delivered,
-        "opened" => &mut counts.opened,
-        "dismissed" => &mut counts.dismissed,
-        other => panic!("nothing is counted as {other}"),
     }
 }
 

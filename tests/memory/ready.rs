@@ -2,7 +2,7 @@
 
 use herald::domain::Timestamp;
 use herald::domain::id::{NotificationId, WorkId};
-use herald::domain::pace::{AHEAD, Pace, allot};
+use herald::domain::pace::{Pace, feed, hungry};
 use herald::domain::work::{Entry, Stream, WorkKey, WorkKind};
 use herald::store::engine::{Ready, RunStatus, Sweep};
 
@@ -22,14 +22,15 @@ fn is_ready(row: &Row, sweep: &Sweep, now: Timestamp) -> bool {
 }
 
 impl Run {
-    /// Its pace, and up to when its time is allotted; cancelled ones are emptied without one.
-    fn paced(&self) -> Option<(Pace, Option<Timestamp>)> {
-        self.pace.filter(|_| self.status != RunStatus::Cancelled && !self.held).map(|pace| (pace, self.next_slot))
+    /// Its pace; cancelled ones are emptied without one.
+    fn paced(&self) -> Option<Pace> {
+        self.pace.filter(|_| self.status != RunStatus::Cancelled && !self.held)
     }
 
-    /// Whether time of it can be allotted.
-    fn has_time(&self, now: Timestamp) -> bool {
-        self.paced().is_none_or(|(_, next)| next.is_none_or(|next| next < now + AHEAD))
+    /// Whether it gets more already.
+    fn is_hungry(&self, now: Timestamp) -> bool {
+        let (before, after) = hungry(now);
+        self.paced().is_none() || self.served_at <= before || self.served_at > after
     }
 }
 
@@ -65,7 +66,7 @@ impl State {
             let first = due.min_by_key(|(work, row)| (row.work.due_at, *work));
             let is_over = first.as_ref().is_some_and(|(_, row)| row.work.expires_at <= now);
             let has_begun = run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled);
-            let is_served = has_begun && (is_over || run.has_time(now));
+            let is_served = has_begun && (is_over || run.is_hungry(now));
             if let Some((_, row)) = first.filter(|_| is_served) {
                 turns.push((run.served_at, *id, row.work.stream, is_over));
             }
@@ -78,14 +79,15 @@ impl State {
         let rows = self.work.iter().filter(|((key, _), row)| due(*key, row) && is_ready(row, sweep, now));
         let mut rows: Vec<_> = rows.map(|(key, row)| (row.work.due_at, *key)).collect();
         rows.sort_unstable();
-        match self.runs.get(&id).and_then(Run::paced).filter(|_| !is_over) {
-            Some(paced) => self.make_ready_in_time((id, paced), rows.into_iter().take(space).collect(), (sweep, now), &mut ready),
-            None => self.make_ready(rows, space, (sweep, now), &mut ready),
+        if let Some(pace) = self.runs.get(&id).and_then(Run::paced).filter(|_| !is_over) {
+            self.make_ready_as_fed((id, pace), rows.into_iter().take(space).collect(), (sweep, now), &mut ready);
+        } else {
+            self.make_ready(rows, space, (sweep, now), &mut ready);
+            if let Some(run) = self.runs.get_mut(&id) {
+                run.served_at = now;
+            }
         }
         ready.more |= turns.len() > 1;
-        if let Some(run) = self.runs.get_mut(&id) {
-            run.served_at = now;
-        }
         ready
     }
 
@@ -110,27 +112,23 @@ impl State {
         rows
     }
 
-    /// The same for a run with a pace: of the free rows only those for which there is time.
-    fn make_ready_in_time(
+    /// The same for a run with a pace: of the free rows only as many as it is fed.
+    fn make_ready_as_fed(
         &mut self,
-        (id, (pace, next)): (NotificationId, (Pace, Option<Timestamp>)),
+        (id, pace): (NotificationId, Pace),
         rows: Vec<(Timestamp, (NotificationId, WorkId))>,
         (sweep, now): (&Sweep, Timestamp),
         ready: &mut Ready,
     ) {
         let is_held = |(_, key): &(_, _)| self.work.get(key).is_some_and(|row| row.is_held(now));
         let (held, free): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_held);
-        let (slots, next) = allot(pace, next, now, free.iter().map(|(_, key)| self.work.get(key).map_or(0, |row| row.work.targets.len())));
-        let in_time: Vec<_> = free.into_iter().take(slots.len()).collect();
-        for ((_, key), at) in in_time.iter().zip(slots) {
-            if let Some(row) = self.work.get_mut(key) {
-                row.slot_at = Some(at);
-            }
-        }
-        let space = held.len() + in_time.len();
-        self.make_ready(held.into_iter().chain(in_time).collect(), space, (sweep, now), ready);
+        let served = self.runs.get(&id).map(|run| run.served_at);
+        let (released, served_at) =
+            feed(pace, served, now, free.iter().map(|(_, key)| self.work.get(key).map_or(0, |row| row.work.targets.len())));
+        let space = held.len() + released;
+        self.make_ready(held.into_iter().chain(free.into_iter().take(released)).collect(), space, (sweep, now), ready);
         if let Some(run) = self.runs.get_mut(&id) {
-            run.next_slot = Some(next);
+            run.served_at = served_at;
         }
     }
 

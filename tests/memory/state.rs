@@ -108,8 +108,9 @@ pub struct Run {
     /// Nothing but its expansion is released.
     pub held: bool,
     pub pace: Option<Pace>,
-    /// Up to when its time is allotted.
+    /// Where its next span of time begins.
     pub next_slot: Option<Timestamp>,
+    /// When it had its last turn; with a pace, as when that counts.
     pub served_at: Timestamp,
     pub changed_at: Option<Timestamp>,
 }
@@ -125,7 +126,7 @@ pub struct Row {
     pub lease_until: Option<Timestamp>,
     /// It was published, and is not published again before.
     pub guard_until: Option<Timestamp>,
-    /// When the span of time begins that it was released for.
+    /// When the span of time began that it was taken for last.
     pub slot_at: Option<Timestamp>,
     pub epoch: i64,
     pub takes: u32,

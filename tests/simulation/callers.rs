@@ -91,9 +91,9 @@ impl Callers {
         self.submit(process, Draft { to, lifetime, ..plain() });
     }
 
-    /// A send to everybody at so many pushes a second.
-    pub fn send_to_all(&self, process: &Process, per_second: u32) {
-        self.submit(process, Draft { pace: Pace::new(per_second), ..plain() });
+    /// A send to everybody: at so many pushes a second, or as fast as it can.
+    pub fn send_to_all(&self, process: &Process, per_second: Option<u32>) {
+        self.submit(process, Draft { pace: per_second.and_then(Pace::new), ..plain() });
     }
 
     /// A registration as told.

@@ -95,14 +95,13 @@ impl<'a> Look<'a> {
     }
 
     fn foresee(&self, candidate: Candidate, now: Timestamp) -> Foreseen {
-        let recipient = candidate.recipient.clone();
         let mut step = plan::plan(&self.context(now), candidate.clone());
         let mut judged_at = self.message.start_at;
         if let (true, Step::Wait { due, reason: WaitReason::Scheduled, .. }) = (self.when_due, &step) {
             judged_at = *due;
-            step = plan::plan(&self.context(*due), candidate);
+            step = plan::plan(&self.context(*due), candidate.clone());
         }
-        let Some(recipient) = recipient else { return Foreseen { step, sent: None } };
+        let Some(recipient) = candidate.recipient else { return Foreseen { step, sent: None } };
         match self.sent_at(&step, judged_at, &recipient) {
             Ok(None) => Foreseen { step, sent: None },
             Ok(Some((at, timezone))) => Foreseen { step, sent: Some(Sent { at, timezone, holder: holder(&recipient) }) },

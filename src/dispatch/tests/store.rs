@@ -134,23 +134,6 @@ around! {
         analytics(app: AppId, question: &AnalyticsQuestion, page: &PageRequest) -> Page<AnalyticsRow>;
         prune_analytics(retention: &Retention) -> ();
     }
-    Campaigns {
-        create_campaign(app: AppId, id: CampaignId, definition: &Definition) -> StoredCampaign;
-        campaign(app: AppId, id: CampaignId) -> Option<StoredCampaign>;
-        campaigns(app: AppId, status: Option<CampaignStatus>, page: &PageRequest) -> Page<StoredCampaign>;
-        put_campaign(app: AppId, id: CampaignId, definition: &Definition, next_fire: Option<Timestamp>, if_match: Option<i64>) -> Turned;
-        delete_campaign(app: AppId, id: CampaignId) -> Turned;
-        start_campaign(app: AppId, id: CampaignId, version: i64, next_fire: Timestamp) -> Turned;
-        pause_campaign(app: AppId, id: CampaignId) -> Turned;
-        resume_campaign(app: AppId, id: CampaignId) -> Turned;
-        cancel_campaign(app: AppId, id: CampaignId) -> Turned;
-        due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
-        fire_campaign(app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
-        stop_campaign(app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> bool;
-        settle_campaigns() -> usize;
-        campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
-        campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;
-    }
     Apps {
         ensure_apps(names: &[String]) -> Vec<AppId>;
         ping() -> ();

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use uuid::Uuid;
 
+use super::clock::TestClock;
 use super::provider::LIMIT;
 use super::world::{World, draft, until};
 use crate::dispatch::accept;
 use crate::dispatch::draft::{Draft, OfCampaign, Rejected, To};
 use crate::dispatch::node::Node;
+use crate::domain::Timestamp;
+use crate::domain::clock::Clock;
 use crate::domain::collapse::apns_id;
 use crate::domain::content::Content;
 use crate::domain::delivery::State;
@@ -201,6 +205,41 @@ async fn every_variant_is_tried_in_all_its_words_before_it_is_accepted() {
     match refusal(&world, of(one_too_long)).await {
         Some(Rejected::TooLarge { provider, size, limit }) => assert!(provider == ProviderKind::Apns && size > limit && limit == LIMIT),
         other => panic!("{other:?}"),
+    }
+}
+
+/// Time passes with every look at it.
+struct Hurried {
+    clock: Arc<TestClock>,
+    looks: AtomicU32,
+}
+
+impl Clock for Hurried {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(5) * self.looks.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// Each of its words is quick, and there are too many.
+#[tokio::test]
+async fn a_template_that_takes_long_in_all_its_words_is_refused() {
+    let world = World::new().await;
+    let localized: BTreeMap<String, serde_json::Value> = (0..45).map(|n| (format!("l{n}"), json!({"body": "b {{ platform }}"}))).collect();
+    let template = json!({"id": "t", "words": {"content": {"body": "b {{ platform }}"}, "localized": localized}});
+    for (n, expected) in [(1, None), (20, Some("template"))] {
+        let names: Vec<String> = (0..n).map(|n| format!("v{n}")).collect();
+        let variants = variants(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let template = Some(serde_json::from_value(template.clone()).unwrap());
+        let mut parts = world.parts();
+        parts.clock = Arc::new(Hurried { clock: Arc::clone(&world.clock), looks: AtomicU32::new(0) });
+        let node = World::hand_of(parts).node;
+        let app = node.directory.app(world.app).unwrap();
+        let refused = accept::prepare(&node, &app, Draft { template, ..campaign(To::All, variants) }).await.err();
+        assert_eq!(field(refused).as_deref(), expected, "{n}");
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) const ACQUIRE: Duration = Duration::from_secs(3);
 
 /// How a transaction begins, with the clock.
 const WRITE: &str = "BEGIN; SELECT now()";
+/// The same for what had better be done later than wait for a lock.
+const IMPATIENT: &str = "BEGIN; SET LOCAL lock_timeout = '100ms'; SELECT now()";
 /// All its statements see the same.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT now()";
 
@@ -58,6 +60,11 @@ impl Door {
     /// Begins a transaction that may write.
     pub(super) async fn begin(&self) -> Result<Tx> {
         self.begin_with(WRITE).await
+    }
+
+    /// Begins a transaction that may write, and fails as busy where it has to wait for a lock for longer than a tenth of a second.
+    pub(super) async fn begin_impatiently(&self) -> Result<Tx> {
+        self.begin_with(IMPATIENT).await
     }
 
     /// Begins a transaction that only reads, from one snapshot.

@@ -48,7 +48,7 @@ impl Engine for PostgresStore {
     }
 
     async fn claim(&self, keys: &[WorkKey], lease: Duration) -> Result<Claim> {
-        transaction!(self.engine, tx => claim::claim(&mut tx, keys, lease))
+        claim::claim(self, keys, lease).await
     }
 
     async fn renew(&self, held: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<WorkKey>> {

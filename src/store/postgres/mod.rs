@@ -6,6 +6,7 @@
 //! would take the index of active devices for a short way to all of them.
 
 mod accept;
+mod allot;
 mod analytics;
 mod app;
 mod batch;

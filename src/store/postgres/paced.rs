@@ -1,11 +1,12 @@
-//! The turn of a run that has a pace: its rows are released with a span of time for each. The caller has locked the run.
+//! The turn of a run that has a pace: as many of its rows are released as it is fed. The caller has locked the run.
 
 use uuid::Uuid;
 
 use super::super::Result;
 use super::super::engine::{Ready, Sweep};
-use super::super::rules::pacing::{Paced, Released, release};
+use super::super::rules::pacing::{Fed, release};
 use super::batch::{count, execute, fetch};
+use super::release::SERVED;
 use super::row::Cells;
 use super::schedule::{ready, until};
 use super::tx::Tx;
@@ -18,14 +19,13 @@ pub(super) const DUE: &str = concat!(
     ready!(),
     " ORDER BY w.due_at, w.id LIMIT $5 FOR UPDATE SKIP LOCKED"
 );
-pub(super) const RELEASE: &str = "UPDATE work SET due_at = least($1, work.expires_at), guard_until = $1, slot_at = slot.at \
-     FROM unnest($3::bigint[], $4::timestamptz[]) AS slot (id, at) WHERE work.notification_id = $2 AND work.id = slot.id";
+pub(super) const RELEASE: &str = "UPDATE work SET due_at = least($1, work.expires_at), guard_until = $1 \
+     FROM unnest($3::bigint[]) AS free (id) WHERE work.notification_id = $2 AND work.id = free.id";
 pub(super) const HELD: &str =
     "UPDATE work SET due_at = least(work.lease_until, work.expires_at) WHERE notification_id = $1 AND id = ANY($2::bigint[])";
-pub(super) const SERVED: &str = "UPDATE run SET served_at = $2, next_slot = $3 WHERE notification_id = $1";
 
-/// Serves it, as far ahead as spans are allotted.
-pub(super) async fn serve(tx: &mut Tx, sweep: &Sweep, (id, stream): (Uuid, Stream), run: Paced, share: usize) -> Result<Ready> {
+/// Serves it, as far as it is fed.
+pub(super) async fn serve(tx: &mut Tx, sweep: &Sweep, (id, stream): (Uuid, Stream), run: Fed, share: usize) -> Result<Ready> {
     let now = tx.now;
     let rows = fetch(tx, DUE, |binds| {
         binds.push(now).push(sweep.lapsed).push(id).push(stream.as_str()).push(count(share));
@@ -37,9 +37,13 @@ pub(super) async fn serve(tx: &mut Tx, sweep: &Sweep, (id, stream): (Uuid, Strea
         if cells.get(3, "lease_until")? { held.push(entry.key.work.0) } else { free.push(entry) }
     }
     hold(tx, id, held).await?;
-    let released = release(run, now, free);
-    write(tx, id, &released, until(now, sweep)).await?;
-    Ok(Ready { entries: released.rows.into_iter().map(|(entry, _)| entry).collect(), more: false })
+    let (entries, at) = release(run, now, free);
+    publish(tx, id, &entries, until(now, sweep)).await?;
+    let served = execute(tx, SERVED, |binds| {
+        binds.push(id).push(at);
+    });
+    served.await?;
+    Ok(Ready { entries, more: false })
 }
 
 /// What someone holds is looked at again when its lease ends.
@@ -53,19 +57,12 @@ async fn hold(tx: &mut Tx, id: Uuid, held: Vec<i64>) -> Result<()> {
     Ok(())
 }
 
-async fn write(tx: &mut Tx, id: Uuid, released: &Released, guard: Timestamp) -> Result<()> {
-    if !released.rows.is_empty() {
+async fn publish(tx: &mut Tx, id: Uuid, entries: &[Entry], guard: Timestamp) -> Result<()> {
+    if !entries.is_empty() {
         let release = execute(tx, RELEASE, |binds| {
-            binds.push(guard).push(id);
-            binds.push(released.rows.iter().map(|(entry, _)| entry.key.work.0).collect::<Vec<i64>>());
-            binds.push(released.rows.iter().map(|(_, at)| *at).collect::<Vec<Timestamp>>());
+            binds.push(guard).push(id).push(entries.iter().map(|entry| entry.key.work.0).collect::<Vec<i64>>());
         });
         release.await?;
     }
-    let now = tx.now;
-    let served = execute(tx, SERVED, |binds| {
-        binds.push(id).push(now).push(released.next);
-    });
-    served.await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter, deaths,
+    accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter, deaths,
     delivery_list, device, device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, notification, open, paced,
     person, receipt, recipients, record, register, release, retention, schedule, select, stale, tally, targets, topic, user_deliveries,
     version_keys, waiting, work,
@@ -16,6 +16,11 @@ const TEXTS: &[&str] = &[
     accept::NOTIFICATION,
     accept::RUN,
     accept::THERE,
+    allot::LOCK,
+    allot::NEXT,
+    allot::PUT_OFF,
+    allot::RIPE,
+    allot::TAKE,
     analytics::READ,
     app::ADD,
     app::NUMBERS,
@@ -52,6 +57,7 @@ const TEXTS: &[&str] = &[
     cap::WRITE,
     claim::BURY,
     claim::HAND_BACK,
+    claim::PACED,
     claim::PUT_OFF,
     claim::RENEW,
     claim::SUSPECTS,
@@ -112,7 +118,6 @@ const TEXTS: &[&str] = &[
     paced::DUE,
     paced::HELD,
     paced::RELEASE,
-    paced::SERVED,
     person::ADD,
     receipt::BOOK,
     receipt::EARLY,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::Result;
 use super::super::engine::{Ready, Sweep};
-use super::super::rules::pacing::Paced;
+use super::super::rules::pacing::Fed;
 use super::batch::{Binds, count, execute, fetch, fetch_one, nothing};
 use super::paced;
 use super::row::Cells;
@@ -47,6 +47,8 @@ macro_rules! releasable {
     };
 }
 /// `$3` to `$5` say which streams have room. That a run is not scheduled is said twice, in the words of the index of those that have begun.
+///
+/// `$7` and `$8`: when runs with a pace are fed (see [`pace::hungry`]).
 pub(super) const TURN: &str = concat!(
     "SELECT r.notification_id, w.stream, w.expires_at <= $1 FROM run r CROSS JOIN LATERAL (\
      (SELECT w.stream, w.expires_at FROM work w WHERE NOT ",
@@ -57,10 +59,10 @@ pub(super) const TURN: &str = concat!(
     releasable!(),
     " ORDER BY w.due_at, w.id LIMIT 1) LIMIT 1) w \
      WHERE r.open AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled') \
-     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.next_slot IS NULL OR r.next_slot < $7 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
+     AND (r.pace IS NULL OR r.status = 'cancelled' OR r.served_at <= $7 OR r.served_at > $8 OR w.expires_at <= $1) ORDER BY r.served_at, r.notification_id LIMIT $6"
 );
 pub(super) const LOCK: &str = concat!(
-    "SELECT r.notification_id, CASE WHEN r.status <> 'cancelled' THEN r.pace END, r.next_slot, ",
+    "SELECT r.notification_id, CASE WHEN r.status <> 'cancelled' THEN r.pace END, CASE WHEN isfinite(r.served_at) THEN r.served_at END, ",
     held!("$2"),
     " FROM run r WHERE r.notification_id = $1 AND r.open AND r.status IN ('running', 'cancelled') FOR UPDATE SKIP LOCKED"
 );
@@ -82,6 +84,7 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     .await?;
     execute(tx, END, nothing).await?;
     let space = |stream: Stream| sweep.room.get(&stream).copied().unwrap_or_default();
+    let (before, after) = pace::hungry(now);
     let bind = |binds: &mut Binds| {
         binds.push(now).push(sweep.lapsed);
         binds
@@ -89,7 +92,8 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
             .push(space(Stream::Normal) > 0)
             .push(space(Stream::Bulk) > 0)
             .push(TURNS)
-            .push(now + pace::AHEAD);
+            .push(before)
+            .push(after);
     };
     let mut turns = Vec::new();
     for row in &fetch(tx, TURN, bind).await? {
@@ -109,8 +113,8 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
             let share = space(stream).div_ceil(turns.len()).min(AT_ONCE);
             let held: bool = Cells::new(&row, "run", 0).get(3, "held")?;
             // what is over is only recorded, and needs no pace; nor does an expansion
-            let mut ready = match paced_of(&row)?.filter(|_| !is_over && !held) {
-                Some(paced) => paced::serve(tx, sweep, (run, stream), paced, share).await?,
+            let mut ready = match fed(&row)?.filter(|_| !is_over && !held) {
+                Some(fed) => paced::serve(tx, sweep, (run, stream), fed, share).await?,
                 None => serve(tx, sweep, (run, stream, held), share).await?,
             };
             ready.more |= turns.len() > 1;
@@ -120,10 +124,10 @@ pub(super) async fn release(tx: &mut Tx, sweep: &Sweep) -> Result<Ready> {
     Ok(Ready::default())
 }
 
-fn paced_of(run: &PgRow) -> Result<Option<Paced>> {
+fn fed(run: &PgRow) -> Result<Option<Fed>> {
     let cells = Cells::new(run, "run", 0);
-    let next = cells.maybe_instant(2, "next_slot")?;
-    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Paced { pace, next }))
+    let served = cells.maybe_instant(2, "served_at")?;
+    Ok(work::pace(cells.get(1, "pace")?).map(|pace| Fed { pace, served }))
 }
 
 async fn serve(tx: &mut Tx, sweep: &Sweep, (run, stream, held): (Uuid, Stream, bool), share: usize) -> Result<Ready> {

@@ -7,14 +7,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::super::engine::Claim;
+use super::super::rules::pacing::Paced;
 use super::super::rules::suspects;
 use super::super::{Error, Result};
+use super::allot;
 use super::batch::{Binds, Tuples};
 use super::row::{Cells, instant, span};
 use super::work::{bind_held, bind_key};
 use super::writer::Tx;
 use crate::domain::id::{AppId, NotificationId, WorkId};
-use crate::domain::pace::{Pace, Slot};
+use crate::domain::pace::Pace;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{Stream, TakenWork, Targets, WorkKey, WorkKind};
 
@@ -41,7 +43,7 @@ pub(super) const TAKEABLE: Tuples = Tuples {
     width: 2,
     tail: concat!(
         ") SELECT json_group_array(json_array(hex(w.notification_id), w.id, w.app, w.epoch, w.takes, w.kind, w.stream, w.fan_out, \
-         hex(w.targets), w.attempt, w.reason, w.first, w.expires_at, w.n, w.slot_at, r.pace))",
+         hex(w.targets), w.attempt, w.reason, w.first, w.expires_at, w.n, w.due_at, CASE WHEN r.status = 'running' THEN r.pace END, r.next_slot))",
         asked!(),
         "coalesce(r.status, '') NOT IN ('paused', 'scheduled') AND NOT (",
         dead!(),
@@ -89,12 +91,12 @@ pub(super) const HAND_BACK: Tuples = Tuples {
 
 /// A row that can be taken, as the store writes it in JSON.
 #[derive(Deserialize)]
-struct Takeable {
+pub(super) struct Takeable {
     notification: NotificationId,
     id: i64,
     app: i64,
     epoch: i64,
-    takes: u32,
+    pub(super) takes: u32,
     kind: WorkKind,
     stream: Stream,
     fan_out: u8,
@@ -103,13 +105,15 @@ struct Takeable {
     reason: Option<WaitReason>,
     first: u8,
     expires_at: i64,
-    n: u64,
-    slot_at: Option<i64>,
+    pub(super) n: usize,
+    pub(super) due_at: i64,
+    /// The run's, while it is running.
     pace: Option<u32>,
+    next_slot: Option<i64>,
 }
 
 /// Takes what can be taken of `keys`.
-pub(super) async fn claim(tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -> Result<Claim> {
+pub(super) async fn claim(mut tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -> Result<Claim> {
     let now = tx.now;
     keys.sort_unstable();
     keys.dedup();
@@ -121,6 +125,7 @@ pub(super) async fn claim(tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -
     if rows.len() < keys.len() {
         BURY.execute(tx.conn, &keys, at, key).await?;
     }
+    let (paced, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.needs_time(now));
     let (mut suspects, mut rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(Takeable::is_suspect);
     suspects.sort_unstable_by_key(|row| (row.takes, row.notification, row.id));
     let others = suspects.split_off(suspects::at_once(suspects.len()));
@@ -129,17 +134,20 @@ pub(super) async fn claim(tx: Tx<'_>, mut keys: Vec<WorkKey>, lease: Duration) -
     };
     PUT_OFF.execute(tx.conn, &others, put_off, |binds, row: &Takeable| bind_key(binds, row.key())).await?;
     rows.append(&mut suspects);
-    let work = rows.into_iter().map(Takeable::taken).collect::<Result<Vec<_>>>()?;
+    let mut work = rows.into_iter().map(Takeable::taken).collect::<Result<Vec<_>>>()?;
     let until = now.saturating_add(span(lease));
     let lead = |binds: &mut Binds| {
         binds.push(until);
     };
     TAKE.execute(tx.conn, &work, lead, |binds, work: &TakenWork| bind_key(binds, work.key)).await?;
+    if !paced.is_empty() {
+        work.extend(allot::take(&mut tx, paced, until).await?);
+    }
     Ok(Claim { now: instant(now).unwrap_or_default(), work })
 }
 
 impl Takeable {
-    fn key(&self) -> WorkKey {
+    pub(super) fn key(&self) -> WorkKey {
         WorkKey { app: AppId(self.app), notification: self.notification, work: WorkId(self.id) }
     }
 
@@ -148,13 +156,19 @@ impl Takeable {
         self.kind == WorkKind::Send && self.takes >= suspects::TAKES
     }
 
-    /// Its span of time, where its run has a pace and it was released since.
-    fn slot(&self) -> Option<Slot> {
-        Some(Slot { at: instant(self.slot_at?)?, pace: Pace::new(self.pace?)? })
+    /// Whether it is taken only where its run has time for it: what is over is only recorded.
+    fn needs_time(&self, now: i64) -> bool {
+        self.pace.is_some() && self.kind == WorkKind::Send && self.expires_at > now
     }
 
-    /// The row after it was taken.
-    fn taken(self) -> Result<TakenWork> {
+    /// Its run, with the pace that it has.
+    pub(super) fn run(&self) -> Option<(NotificationId, Paced)> {
+        let paced = Paced { pace: Pace::new(self.pace?)?, next: self.next_slot.and_then(instant) };
+        Some((self.notification, paced))
+    }
+
+    /// The row after it was taken; of one of a run with a pace its slot is to be added.
+    pub(super) fn taken(self) -> Result<TakenWork> {
         let unreadable = |column| Error::Unreadable { table: "work", column, row: self.id.to_string() };
         let targets = hex::decode(&self.targets).ok().and_then(|bytes| Targets::decode(&bytes).ok());
         Ok(TakenWork {
@@ -169,7 +183,7 @@ impl Takeable {
             reason: self.reason,
             first: self.epoch == 0 && self.first == 1,
             expires_at: instant(self.expires_at).ok_or_else(|| unreadable("expires_at"))?,
-            slot: self.slot(),
+            slot: None,
             spent: self.n == 1 && self.kind == WorkKind::Send && self.takes >= TAKES,
         })
     }

@@ -4,6 +4,7 @@
 //! of their own, each from a snapshot. Checkpoints run beside the writer. A lock file beside the database admits one process.
 
 mod accept;
+mod allot;
 mod analytics;
 mod app;
 mod batch;

@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths, delivery_list,
-    device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, migrations, notification, paced, pause, prune,
-    receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
+    accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths, delivery_list,
+    device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune, receipt,
+    recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -27,7 +27,8 @@ const LISTS: &[Tuples] = &[
     facts::CAREFUL,
     idempotency::FIND,
     idempotency::REMEMBER,
-    paced::RELEASE,
+    allot::PUT_OFF,
+    allot::TAKE,
     receipt::BOOK,
     receipt::FORGET,
     record::END,

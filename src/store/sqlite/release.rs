@@ -2,10 +2,10 @@
 
 use super::super::Result;
 use super::super::engine::{Ready, Sweep};
-use super::super::rules::pacing::Paced;
+use super::super::rules::pacing::Fed;
 use super::batch::{Binds, execute, fetch};
 use super::paced;
-use super::row::Cells;
+use super::row::{Cells, instant, micros};
 use super::schedule::{AT_ONCE, Due, publish};
 use super::work::count;
 use super::writer::Tx;
@@ -33,9 +33,11 @@ macro_rules! held {
 }
 /// That a run is not scheduled is said twice, in the words of the index of those that have begun: without them it is not used.
 ///
+/// `?6` and `?7`: when runs with a pace are fed (see [`pace::hungry`]).
+///
 /// Where a run's time is over it has no pace: all of its rows end at the same instant, and what is over is only recorded.
 pub(super) const TURN: &str = concat!(
-    "SELECT id, stream, pace, next_slot FROM (SELECT r.notification_id AS id, r.served_at, CASE WHEN ",
+    "SELECT id, stream, pace, served_at FROM (SELECT r.notification_id AS id, r.served_at, CASE WHEN ",
     held!(),
     " THEN (SELECT w.stream FROM work w INDEXED BY work_expanding WHERE w.kind = 'expand' AND ",
     releasable!(),
@@ -45,9 +47,9 @@ pub(super) const TURN: &str = concat!(
     held!(),
     " AND \
      (SELECT w.expires_at FROM work w WHERE w.notification_id = r.notification_id AND w.fan_out = 1 ORDER BY w.due_at LIMIT 1) > ?1 \
-     THEN r.pace END AS pace, r.next_slot FROM run r \
+     THEN r.pace END AS pace FROM run r \
      WHERE r.open = 1 AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled')) \
-     WHERE stream IS NOT NULL AND (pace IS NULL OR next_slot IS NULL OR next_slot < ?6) ORDER BY served_at, id"
+     WHERE stream IS NOT NULL AND (pace IS NULL OR served_at <= ?6 OR served_at > ?7) ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(
     "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?6 AND w.stream = ?7 AND (w.kind = 'expand' OR NOT ",
@@ -56,7 +58,7 @@ pub(super) const DUE: &str = concat!(
     releasable!(),
     " ORDER BY w.due_at LIMIT ?8"
 );
-const SERVED: &str = "UPDATE run SET served_at = ?2 WHERE notification_id = ?1";
+pub(super) const SERVED: &str = "UPDATE run SET served_at = ?2 WHERE notification_id = ?1";
 
 /// Serves one run and answers what of it is ready.
 pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep) -> Result<Ready> {
@@ -71,10 +73,10 @@ pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep
     let streams = |binds: &mut Binds| {
         binds.push(tx.now).push(space(Stream::High) > 0).push(space(Stream::Normal) > 0).push(space(Stream::Bulk) > 0).push(lapsed);
     };
-    let ahead = tx.now.saturating_add(pace::AHEAD.num_microseconds().unwrap_or_default());
+    let (before, after) = pace::hungry(instant(tx.now).unwrap_or_default());
     let turns = fetch(tx.conn, TURN, |binds| {
         streams(binds);
-        binds.push(ahead);
+        binds.push(micros(before)).push(micros(after));
     });
     let turns = turns.await?;
     let Some(first) = turns.first() else { return Ok(ready) };
@@ -89,8 +91,8 @@ pub(super) async fn release(mut tx: Tx<'_>, Sweep { room, guard, lapsed }: Sweep
     });
     let due = Due::read(&rows.await?, stream, share)?;
     if let Some(pace) = cells.get::<Option<u32>>(2, "pace")?.and_then(Pace::new) {
-        let paced = Paced { pace, next: cells.maybe_instant(3, "next_slot")? };
-        let ready = paced::serve(&mut tx, guard, (&run, paced), due).await?;
+        let fed = Fed { pace, served: cells.maybe_instant(3, "served_at")? };
+        let ready = paced::serve(&mut tx, guard, (&run, fed), due).await?;
         return Ok(Ready { more: turns.len() > 1, ..ready });
     }
     publish(&mut tx, &due, guard).await?;

@@ -146,6 +146,11 @@ impl Book {
         sent.map(|sent| (sent.at, sent.at.saturating_sub(self.people.accepted_at(sent.of.0)))).collect()
     }
 
+    /// The instants at which pushes of such notifications began.
+    pub fn began_of(&self, of: impl Fn(NotificationId) -> bool) -> Vec<Duration> {
+        self.pushes.sent.iter().filter(|sent| of(sent.of.0)).map(|sent| sent.at).collect()
+    }
+
     /// A call goes to an address for calls, and nothing else does.
     fn is_addressed(&self, id: NotificationId, token: &PushToken) -> Result<(), String> {
         let Some(accepted) = self.people.content(id) else { return Ok(()) };
