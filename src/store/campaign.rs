@@ -1,11 +1,12 @@
 //! Campaigns and their runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::engine::NewNotification;
+use super::engine::{IdempotencyKey, NewNotification};
 use super::notification::Counts;
 use super::{Page, PageRequest, Result};
 use crate::domain::Timestamp;
@@ -47,6 +48,26 @@ pub struct StoredCampaign {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// The key of a request that makes a campaign, and how it is answered.
+#[derive(Clone)]
+pub struct Remember {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// Makes the answer to remember under it.
+    pub answer: Arc<dyn Fn(&StoredCampaign) -> Bytes + Send + Sync>,
+}
+
+/// What a request to make a campaign came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Made {
+    /// It is there now.
+    New(Box<StoredCampaign>),
+    /// The same key and body came before: what was answered then.
+    Replayed(Bytes),
+    /// The same key came before with another body.
+    Reused,
 }
 
 /// What a change of a campaign came to.
@@ -96,8 +117,8 @@ pub struct CampaignStats {
 /// Campaigns by app. Each change of status is one compare-and-set.
 #[async_trait]
 pub trait Campaigns: Send + Sync {
-    /// Makes a draft.
-    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition) -> Result<StoredCampaign>;
+    /// Makes a draft, unless the request came before under its key.
+    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Result<Made>;
 
     /// One of them.
     async fn campaign(&self, app: AppId, id: CampaignId) -> Result<Option<StoredCampaign>>;
@@ -133,12 +154,12 @@ pub trait Campaigns: Send + Sync {
     /// Scheduled and running ones whose next run is due, those that wait longest first.
     async fn due_campaigns(&self, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>>;
 
-    /// Begins runs of a campaign that is due at `at`, and says when the next one is: in one commit, and only if nobody did so before. It is
-    /// running from then on. Whether it was this call.
-    async fn fire_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool>;
+    /// Begins runs of a campaign that was due as of this version, and says when the next one is: in one commit, and only if nobody began them or
+    /// changed it before. It is running from then on. Whether it was this call.
+    async fn fire_campaign(&self, app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool>;
 
-    /// Holds a campaign that cannot begin its run, for this reason. Whether it was due at `at` until then.
-    async fn stop_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> Result<bool>;
+    /// Holds a campaign that cannot begin its run, for this reason. Whether it was due, as of this version, until then.
+    async fn stop_campaign(&self, app: AppId, id: CampaignId, version: i64, reason: &str) -> Result<bool>;
 
     /// Ends running campaigns that have no run to come and none that is open; how many.
     async fn settle_campaigns(&self) -> Result<usize>;

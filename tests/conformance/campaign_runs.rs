@@ -13,7 +13,7 @@ use herald::store::campaign::CampaignRun;
 use herald::store::engine::{NewNotification, RunStatus};
 use herald::store::notification::{NotificationFilter, NotificationStatus};
 
-use crate::campaigns::{ALL, done};
+use crate::campaigns::{ALL, definition, done};
 use crate::kit::{DAY, GUARD, LEASE, SECOND, record, sweep, users};
 use crate::world::World;
 
@@ -35,9 +35,9 @@ pub async fn an_instant_has_one_run_whoever_sees_it(world: &mut World) {
     let campaign = world.due("due").await;
     let next = world.later(DAY);
     let fire = |_| {
-        let (store, at) = (Arc::clone(&store), world.now());
+        let (store, version) = (Arc::clone(&store), campaign.version);
         let run = world.run_of(campaign.id, Some(world.fan_out()));
-        async move { (run.run.clone(), store.fire_campaign(app, campaign.id, at, vec![run], Some(next)).await.unwrap()) }
+        async move { (run.run.clone(), store.fire_campaign(app, campaign.id, version, vec![run], Some(next)).await.unwrap()) }
     };
     let fired: Vec<CampaignRun> = join_all((0..8).map(fire)).await.into_iter().filter(|(_, fired)| *fired).map(|(run, _)| run).collect();
     assert_eq!(fired.len(), 1);
@@ -48,7 +48,18 @@ pub async fn an_instant_has_one_run_whoever_sees_it(world: &mut World) {
     let listed = store.notifications(app, &NotificationFilter::default(), &ALL).await.unwrap().items;
     assert_eq!(listed.len(), 1);
     // nor does a late call begin one
-    assert!(!store.fire_campaign(app, campaign.id, world.now(), vec![world.run_of(campaign.id, None)], None).await.unwrap());
+    assert!(!store.fire_campaign(app, campaign.id, campaign.version, vec![world.run_of(campaign.id, None)], None).await.unwrap());
+}
+
+/// Who saw it due before it was edited would send what it said before.
+pub async fn what_was_edited_since_is_not_begun(world: &mut World) {
+    let (store, app) = (world.shared(), world.app);
+    let seen = world.due("due").await;
+    let edited = done(store.put_campaign(app, seen.id, &definition("edited"), seen.next_fire, Some(seen.version)).await.unwrap());
+    assert!(!store.fire_campaign(app, seen.id, seen.version, vec![world.run_of(seen.id, None)], None).await.unwrap());
+    assert!(!store.stop_campaign(app, seen.id, seen.version, "unknown_category").await.unwrap());
+    assert_eq!(world.campaign(seen.id).await, edited);
+    assert!(store.fire_campaign(app, seen.id, edited.version, vec![world.run_of(seen.id, None)], None).await.unwrap());
 }
 
 pub async fn runs_are_listed_newest_first(world: &mut World) {
@@ -59,7 +70,8 @@ pub async fn runs_are_listed_newest_first(world: &mut World) {
         let new = (n % 2 == 0).then(|| world.fan_out());
         let runs = vec![world.run_of(campaign, None), world.run_of(campaign, new)];
         fired.extend(runs.iter().map(|new| new.run.clone()));
-        assert!(store.fire_campaign(app, campaign, world.now(), runs, Some(world.later(SECOND))).await.unwrap());
+        let version = world.campaign(campaign).await.version;
+        assert!(store.fire_campaign(app, campaign, version, runs, Some(world.later(SECOND))).await.unwrap());
         world.pass(SECOND);
     }
     fired.reverse();
@@ -185,9 +197,10 @@ pub async fn a_campaign_that_cannot_begin_is_held_for_a_reason(world: &mut World
     let (campaign, [first, _]) = with_two_runs(world).await;
     world.pass(DAY);
     let at = world.now();
-    assert!(!store.stop_campaign(app, campaign, world.later(SECOND), "unknown_category").await.unwrap());
-    assert!(store.stop_campaign(app, campaign, at, "unknown_category").await.unwrap());
-    assert!(!store.stop_campaign(app, campaign, at, "another").await.unwrap());
+    let version = world.campaign(campaign).await.version;
+    assert!(!store.stop_campaign(app, campaign, version - 1, "unknown_category").await.unwrap());
+    assert!(store.stop_campaign(app, campaign, version, "unknown_category").await.unwrap());
+    assert!(!store.stop_campaign(app, campaign, version, "another").await.unwrap());
     let held = world.campaign(campaign).await;
     assert_eq!((held.status, held.reason.as_deref(), held.next_fire), (Paused, Some("unknown_category"), Some(at)));
     assert_eq!(world.view(first).await.status, NotificationStatus::Paused);

@@ -107,7 +107,8 @@ pub async fn stats_are_of_all_runs_or_of_one(world: &mut World) {
     }
     let skipped = world.run_of(campaign, None);
     let skipped_id = skipped.run.id;
-    assert!(world.store().fire_campaign(world.app, campaign, world.now(), vec![skipped], None).await.unwrap());
+    let version = world.campaign(campaign).await.version;
+    assert!(world.store().fire_campaign(world.app, campaign, version, vec![skipped], None).await.unwrap());
     // another campaign's, and a test of this one, are not among them
     let other = world.due("other").await.id;
     world.fire(other, world.named_fan_out(vec![users(&["ann"])]), None).await;

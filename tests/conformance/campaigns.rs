@@ -1,11 +1,14 @@
 //! Campaigns: what they say, and the steps from one status to another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::future::join_all;
 use herald::domain::campaign::CampaignStatus::{self, Cancelled, Done, Draft, Paused, Running, Scheduled};
 use herald::domain::id::{CampaignId, NotificationId, RunId};
-use herald::store::campaign::{CampaignRun, Definition, NewRun, StoredCampaign, Turned};
-use herald::store::engine::NewNotification;
+use herald::store::campaign::{CampaignRun, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
+use herald::store::engine::{IdempotencyKey, NewNotification};
 use herald::store::{Error, PageRequest};
 use serde_json::json;
 
@@ -36,7 +39,9 @@ impl World {
     }
 
     pub async fn draft(&self, name: &str) -> StoredCampaign {
-        self.store().create_campaign(self.app, self.campaign_id(), &definition(name)).await.unwrap()
+        let made = self.store().create_campaign(self.app, self.campaign_id(), &definition(name), None).await.unwrap();
+        let Made::New(campaign) = made else { panic!("{made:?}") };
+        *campaign
     }
 
     /// One whose first run is due now.
@@ -54,9 +59,9 @@ impl World {
 
     /// Begins a run of a campaign that is due now.
     pub async fn fire(&self, campaign: CampaignId, new: NewNotification, next: Option<Duration>) -> (RunId, NotificationId) {
-        let (run, id) = (self.run_of(campaign, Some(new)), self.campaign(campaign).await.next_fire.unwrap());
+        let (run, version) = (self.run_of(campaign, Some(new)), self.campaign(campaign).await.version);
         let known = (run.run.id, run.run.notification.unwrap());
-        assert!(self.store().fire_campaign(self.app, campaign, id, vec![run], next.map(|next| self.later(next))).await.unwrap());
+        assert!(self.store().fire_campaign(self.app, campaign, version, vec![run], next.map(|next| self.later(next))).await.unwrap());
         known
     }
 
@@ -74,7 +79,7 @@ impl World {
             return campaign;
         }
         let next = (status != Done).then(|| self.later(DAY));
-        assert!(store.fire_campaign(app, campaign.id, self.now(), vec![self.run_of(campaign.id, None)], next).await.unwrap());
+        assert!(store.fire_campaign(app, campaign.id, campaign.version, vec![self.run_of(campaign.id, None)], next).await.unwrap());
         match status {
             Paused => done(store.pause_campaign(app, campaign.id).await.unwrap()),
             Cancelled => done(store.cancel_campaign(app, campaign.id).await.unwrap()),
@@ -104,7 +109,7 @@ pub async fn a_campaign_is_kept_as_it_was_given(world: &mut World) {
     let put = world.store().put_campaign(world.app, made.id, &definition("summer"), Some(world.now()), None).await.unwrap();
     let expected = StoredCampaign { definition: definition("summer"), version: 2, updated_at: world.now(), ..expected };
     assert_eq!((put, world.campaign(made.id).await), (Turned::Done(Box::new(expected.clone())), expected));
-    let twice = world.store().create_campaign(world.app, made.id, &definition("twice")).await;
+    let twice = world.store().create_campaign(world.app, made.id, &definition("twice"), None).await;
     assert!(matches!(twice, Err(Error::Refused(_))), "{twice:?}");
 }
 
@@ -153,8 +158,8 @@ pub async fn a_campaign_is_its_apps(world: &mut World) {
     ] {
         assert_eq!(turned.unwrap(), Turned::Unknown);
     }
-    assert!(!store.fire_campaign(other, mine.id, world.now(), Vec::new(), None).await.unwrap());
-    assert!(!store.stop_campaign(other, mine.id, world.now(), "empty").await.unwrap());
+    assert!(!store.fire_campaign(other, mine.id, mine.version, Vec::new(), None).await.unwrap());
+    assert!(!store.stop_campaign(other, mine.id, mine.version, "empty").await.unwrap());
     assert_eq!(store.campaign(app, mine.id).await.unwrap(), Some(mine.clone()));
     assert_eq!(store.due_campaigns(10).await.unwrap(), [(app, mine)]);
 }
@@ -192,6 +197,27 @@ pub async fn each_step_is_taken_from_some_statuses_only(world: &mut World) {
             }
         }
     }
+}
+
+/// The same key makes one campaign, whoever asks at the same time.
+pub async fn a_key_makes_one_campaign(world: &mut World) {
+    let (store, app) = (world.shared(), world.app);
+    let key = |body: u8| IdempotencyKey { app, route: "campaigns", key: "k".to_owned(), body_hash: [body; 32] };
+    let remember = |body| Remember { key: key(body), answer: Arc::new(|campaign| Bytes::from(campaign.id.to_string())) };
+    let make = |_| {
+        let (store, id) = (Arc::clone(&store), world.campaign_id());
+        async move { store.create_campaign(app, id, &definition("once"), Some(remember(1))).await.unwrap() }
+    };
+    let made = join_all((0..6).map(make)).await;
+    let new: Vec<&StoredCampaign> =
+        made.iter().filter_map(|made| if let Made::New(campaign) = made { Some(&**campaign) } else { None }).collect();
+    assert_eq!(new.len(), 1, "{made:?}");
+    let answer = Made::Replayed(Bytes::from(new[0].id.to_string()));
+    assert_eq!(made.iter().filter(|made| **made == answer).count(), 5, "{made:?}");
+    assert_eq!(make(0).await, answer);
+    let other = store.create_campaign(app, world.campaign_id(), &definition("other"), Some(remember(2))).await.unwrap();
+    assert_eq!(other, Made::Reused);
+    assert_eq!(store.campaigns(app, None, &ALL).await.unwrap().items.len(), 1);
 }
 
 pub async fn only_a_draft_is_deleted(world: &mut World) {
@@ -245,7 +271,7 @@ pub async fn those_that_wait_longest_are_due_first(world: &mut World) {
     world.pass(SECOND * 3);
     assert_eq!(due(10).await, [made[1], made[2], made[0]]);
     assert_eq!(due(2).await, [made[1], made[2]]);
-    let at = world.campaign(made[1]).await.next_fire.unwrap();
-    assert!(store.fire_campaign(app, made[1], at, vec![world.run_of(made[1], None)], None).await.unwrap());
+    let version = world.campaign(made[1]).await.version;
+    assert!(store.fire_campaign(app, made[1], version, vec![world.run_of(made[1], None)], None).await.unwrap());
     assert_eq!(due(10).await, [made[2], made[0]]);
 }

@@ -337,12 +337,14 @@ every_store! {
         campaigns_are_listed_newest_first,
         a_campaign_is_its_apps,
         each_step_is_taken_from_some_statuses_only,
+        a_key_makes_one_campaign,
         only_a_draft_is_deleted,
         a_campaign_changes_only_in_the_version_that_is_named,
         a_scheduled_one_that_is_edited_is_due_when_that_says,
         those_that_wait_longest_are_due_first;
     campaign_runs:
         an_instant_has_one_run_whoever_sees_it,
+        what_was_edited_since_is_not_begun,
         runs_are_listed_newest_first,
         a_campaign_is_held_with_all_of_its_runs,
         a_campaign_is_held_with_a_run_that_lies_ahead,

@@ -48,7 +48,7 @@ pub fn act() -> impl Strategy<Value = Act> {
 impl Act {
     /// Does it to one of the campaigns; what the store answered.
     pub async fn take(&self, twin: &mut Twin, which: usize) -> String {
-        let (app, store, now) = (twin.world.app, twin.world.shared(), twin.world.now());
+        let (app, store) = (twin.world.app, twin.world.shared());
         let later = |seconds: u16| twin.world.later(Duration::from_secs(seconds.into()));
         if matches!(self, Self::Create) {
             let made = twin.world.draft(&format!("campaign {}", twin.campaigns.len())).await;
@@ -56,7 +56,7 @@ impl Act {
             return twin.told(&made);
         }
         let Some(id) = pick(&twin.campaigns, which) else { return String::new() };
-        let next_fire = store.campaign(app, id).await.unwrap().and_then(|campaign| campaign.next_fire);
+        let version = store.campaign(app, id).await.unwrap().map_or(0, |campaign| campaign.version);
         let turned = match self {
             Self::Create => return String::new(),
             Self::Edit { ahead, version } => {
@@ -67,7 +67,7 @@ impl Act {
             Self::Pause => store.pause_campaign(app, id).await,
             Self::Resume => store.resume_campaign(app, id).await,
             Self::Cancel => store.cancel_campaign(app, id).await,
-            Self::Stop => return twin.told(&store.stop_campaign(app, id, next_fire.unwrap_or(now), "stopped").await.unwrap()),
+            Self::Stop => return twin.told(&store.stop_campaign(app, id, version, "stopped").await.unwrap()),
             Self::Fire { .. } => return self.fire(twin, id).await,
         };
         twin.told(&turned.unwrap())
@@ -77,13 +77,13 @@ impl Act {
     async fn fire(&self, twin: &mut Twin, id: CampaignId) -> String {
         let Self::Fire { bound, skipped, next } = self else { return String::new() };
         let (world, store) = (&twin.world, twin.world.shared());
-        let next_fire = store.campaign(world.app, id).await.unwrap().and_then(|campaign| campaign.next_fire);
+        let version = store.campaign(world.app, id).await.unwrap().map_or(0, |campaign| campaign.version);
         let terms = Terms { max_targets: bound.map(u64::from), ..Terms::default() };
         let new = if *bound == Some(3) { world.named_fan_out(vec![users(&["u0", "u1"])]) } else { world.fan_out() };
         let run = world.run_of(id, Some(NewNotification { terms, ..new }).filter(|_| !skipped));
         let notification = run.run.notification;
         let next = next.map(|seconds| world.later(Duration::from_secs(seconds.into())));
-        let fired = store.fire_campaign(world.app, id, next_fire.unwrap_or(world.now()), vec![run], next).await.unwrap();
+        let fired = store.fire_campaign(world.app, id, version, vec![run], next).await.unwrap();
         if let Some(notification) = notification.filter(|_| fired) {
             let cohort = Cohort { app: world.app, category: None, campaign: Some(id), test: false };
             twin.cohorts.insert(notification, Arc::new(cohort));

@@ -49,7 +49,8 @@ async fn enrol(dev: &Dev) {
         for own in [phone, tablet] {
             let mut device = common.clone();
             device.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
-            lines.push_str(&format!("{device}\n"));
+            lines.push_str(&device.to_string());
+            lines.push('\n');
         }
     }
     assert_eq!(dev.import("", &lines).await.expect(200)["created"], 2 * USERS);

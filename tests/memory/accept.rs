@@ -29,7 +29,7 @@ impl State {
         self.idempotency.retain(|_, known| known.at + KEY_LIFE > now);
     }
 
-    fn remember(&mut self, key: &IdempotencyKey, answer: bytes::Bytes, now: Timestamp) {
+    pub fn remember(&mut self, key: &IdempotencyKey, answer: bytes::Bytes, now: Timestamp) {
         let known = Answered { body_hash: key.body_hash, answer, at: now };
         self.idempotency.insert((key.app, key.route, key.key.clone()), known);
     }

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::campaign::CampaignStatus;
 use herald::domain::id::{AppId, CampaignId, NotificationId, RunId};
-use herald::store::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, NewRun, StoredCampaign, Turned};
+use herald::store::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::engine::RunStatus;
+use herald::store::idempotency::Before;
 use herald::store::{Page, PageRequest, Result};
 
 use super::page::page;
@@ -106,20 +107,20 @@ impl State {
         self.change_campaign((app, id), &[CampaignStatus::Scheduled, CampaignStatus::Running, CampaignStatus::Paused], hold, now);
     }
 
-    fn is_due_at(&self, app: AppId, id: CampaignId, at: Timestamp) -> bool {
+    fn is_due_as(&self, app: AppId, id: CampaignId, version: i64) -> bool {
         let waits = |campaign: &StoredCampaign| matches!(campaign.status, CampaignStatus::Scheduled | CampaignStatus::Running);
-        self.campaign(app, id).is_some_and(|campaign| waits(campaign) && campaign.next_fire == Some(at))
+        self.campaign(app, id).is_some_and(|campaign| waits(campaign) && campaign.version == version && campaign.next_fire.is_some())
     }
 
     fn fire(
         &mut self,
         (app, id): (AppId, CampaignId),
-        at: Timestamp,
+        version: i64,
         fired: (Vec<NewRun>, Option<Timestamp>),
         now: Timestamp,
     ) -> Result<bool> {
         let (runs, next) = fired;
-        if !self.is_due_at(app, id, at) {
+        if !self.is_due_as(app, id, version) {
             return Ok(false);
         }
         let fresh = || runs.iter().filter_map(|new| new.notification.as_ref());
@@ -141,8 +142,8 @@ impl State {
         Ok(true)
     }
 
-    fn stop_campaign(&mut self, (app, id): (AppId, CampaignId), at: Timestamp, reason: &str, now: Timestamp) -> bool {
-        if !self.is_due_at(app, id, at) {
+    fn stop_campaign(&mut self, (app, id): (AppId, CampaignId), version: i64, reason: &str, now: Timestamp) -> bool {
+        if !self.is_due_as(app, id, version) {
             return false;
         }
         let hold = |campaign: &mut StoredCampaign| {
@@ -166,22 +167,27 @@ impl State {
     }
 
     fn due(&self, limit: usize, now: Timestamp) -> Vec<(AppId, StoredCampaign)> {
-        let is_due = |campaign: &StoredCampaign| campaign.next_fire.is_some_and(|at| at <= now && self.waits_for_run(campaign, at));
+        let is_due = |campaign: &StoredCampaign| campaign.next_fire.is_some_and(|at| at <= now) && self.waits_for_run(campaign);
         let mut due: Vec<(AppId, StoredCampaign)> = self.campaigns.values().filter(|(_, campaign)| is_due(campaign)).cloned().collect();
         due.sort_by_key(|(_, campaign)| (campaign.next_fire, campaign.id));
         due.truncate(limit);
         due
     }
 
-    fn waits_for_run(&self, campaign: &StoredCampaign, at: Timestamp) -> bool {
-        self.campaigns.get(&campaign.id).is_some_and(|(app, _)| self.is_due_at(*app, campaign.id, at))
+    fn waits_for_run(&self, campaign: &StoredCampaign) -> bool {
+        self.campaigns.get(&campaign.id).is_some_and(|(app, _)| self.is_due_as(*app, campaign.id, campaign.version))
     }
 }
 
 #[async_trait]
 impl Campaigns for MemoryStore {
-    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition) -> Result<StoredCampaign> {
+    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Result<Made> {
         self.commit(|state, now| {
+            match remember.as_ref().map(|remember| state.before(&remember.key, now)) {
+                Some(Before::Same(answer)) => return Ok(Made::Replayed(answer)),
+                Some(Before::Other) => return Ok(Made::Reused),
+                Some(Before::Nothing) | None => {}
+            }
             if state.campaigns.contains_key(&id) {
                 return Err(conflict("campaign"));
             }
@@ -196,7 +202,10 @@ impl Campaigns for MemoryStore {
                 updated_at: now,
             };
             state.campaigns.insert(id, (app, campaign.clone()));
-            Ok(campaign)
+            if let Some(Remember { key, answer }) = &remember {
+                state.remember(key, answer(&campaign), now);
+            }
+            Ok(Made::New(Box::new(campaign)))
         })
     }
 
@@ -274,12 +283,12 @@ impl Campaigns for MemoryStore {
         Ok(self.read(|state, now| state.due(limit, now)))
     }
 
-    async fn fire_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {
-        self.commit(|state, now| state.fire((app, id), at, (runs, next), now))
+    async fn fire_campaign(&self, app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {
+        self.commit(|state, now| state.fire((app, id), version, (runs, next), now))
     }
 
-    async fn stop_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> Result<bool> {
-        Ok(self.commit(|state, now| state.stop_campaign((app, id), at, reason, now)))
+    async fn stop_campaign(&self, app: AppId, id: CampaignId, version: i64, reason: &str) -> Result<bool> {
+        Ok(self.commit(|state, now| state.stop_campaign((app, id), version, reason, now)))
     }
 
     async fn settle_campaigns(&self) -> Result<usize> {

@@ -17,7 +17,7 @@ use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
-use herald::store::campaign::{CampaignRun, CampaignStats, Definition, NewRun, StoredCampaign, Turned};
+use herald::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
@@ -261,7 +261,7 @@ plainly!(Categories {
     fn delete_category(app: AppId, name: &str) -> bool;
 });
 plainly!(Campaigns {
-    fn create_campaign(app: AppId, id: CampaignId, definition: &Definition) -> StoredCampaign;
+    fn create_campaign(app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Made;
     fn campaign(app: AppId, id: CampaignId) -> Option<StoredCampaign>;
     fn campaigns(app: AppId, status: Option<CampaignStatus>, page: &PageRequest) -> Page<StoredCampaign>;
     fn put_campaign(app: AppId, id: CampaignId, definition: &Definition, next_fire: Option<Timestamp>, if_match: Option<i64>) -> Turned;
@@ -271,8 +271,8 @@ plainly!(Campaigns {
     fn resume_campaign(app: AppId, id: CampaignId) -> Turned;
     fn cancel_campaign(app: AppId, id: CampaignId) -> Turned;
     fn due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
-    fn fire_campaign(app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
-    fn stop_campaign(app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> bool;
+    fn fire_campaign(app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
+    fn stop_campaign(app: AppId, id: CampaignId, version: i64, reason: &str) -> bool;
     fn settle_campaigns() -> usize;
     fn campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
     fn campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;

@@ -1,8 +1,12 @@
 //! `POST /v1/campaigns`, `PUT` and `DELETE /v1/campaigns/{id}`
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::dto::CampaignRequest;
@@ -13,10 +17,10 @@ use crate::api::auth::{Caller, ToManage};
 use crate::api::body::{JsonBody, LARGE};
 use crate::api::path::CampaignPath;
 use crate::api::problem::{Code, Problem};
-use crate::api::{Api, etag, query};
+use crate::api::{Api, etag, idempotency, query};
 use crate::domain::Timestamp;
 use crate::domain::campaign::{CampaignStatus, Schedule};
-use crate::store::campaign::{StoredCampaign, Turned};
+use crate::store::campaign::{Made, Remember, StoredCampaign, Turned};
 
 /// Make a campaign
 ///
@@ -27,21 +31,44 @@ use crate::store::campaign::{StoredCampaign, Turned};
     path = "/v1/campaigns",
     operation_id = "create_campaign",
     tag = "campaigns",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h answers what the first answered.")),
     request_body = CampaignRequest,
-    responses((status = 201, body = CampaignResponse, headers(("ETag" = String, description = "Its version")))),
+    responses((status = 201, body = CampaignResponse, headers(
+        ("ETag" = Option<String>, description = "Its version; absent where the answer was given before"),
+        ("Idempotency-Replayed" = Option<String>, description = "`true` where the answer was given before"),
+    ))),
     security(("api_key" = ["manage"]))
 )]
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller<ToManage>,
     uri: Uri,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<LARGE>,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
+    let key = idempotency::of_request(&headers, caller.app, "campaigns", &body)?;
+    let _turn = match idempotency::before(&api, key.as_ref()).await? {
+        idempotency::Before::New(turn) => turn,
+        idempotency::Before::Answered(answer) => return Ok(replayed(answer)),
+    };
     let id = api.path.campaign_id();
     let wanted = given::read(&api, (caller.app, id), &body, caller.may_be_critical()).await?;
-    let stored = api.store.create_campaign(caller.app, id, &wanted.definition()?).await?;
-    Ok(shown(StatusCode::CREATED, &stored))
+    let remember = key.map(|key| Remember { key, answer: Arc::new(answer_to) });
+    match api.store.create_campaign(caller.app, id, &wanted.definition()?, remember).await? {
+        Made::New(stored) => Ok(shown(StatusCode::CREATED, &stored)),
+        Made::Replayed(answer) => Ok(replayed(answer)),
+        Made::Reused => Err(idempotency::reused()),
+    }
+}
+
+/// What a key remembers; nothing of it can fail to be written.
+fn answer_to(stored: &StoredCampaign) -> Bytes {
+    serde_json::to_vec(&CampaignResponse::of(stored)).map(Bytes::from).unwrap_or_default()
+}
+
+fn replayed(answer: Bytes) -> Response {
+    idempotency::replayed((StatusCode::CREATED, [(CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
 /// Edit a campaign

@@ -174,6 +174,20 @@ async fn a_campaign_is_answered_as_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_key_makes_one_campaign() {
+    let world = world().await;
+    let make = async |body: Value| {
+        world.ask(Method::POST, PATH, &[("content-type", "application/json"), ("idempotency-key", "k1")], body.to_string()).await
+    };
+    let first = make(campaign(&[])).await;
+    let second = make(campaign(&[])).await;
+    assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED));
+    assert_eq!((second.json(), second.header("idempotency-replayed")), (first.json(), "true"));
+    assert_eq!(make(campaign(&[("/name", json!("Other"))])).await.problem(), (422, "idempotency_key_reused".to_owned()));
+    assert_eq!(world.get(PATH).await.json()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn words_may_be_the_variants_alone() {
     let world = world().await;
     let variants = json!([{"name": "a", "weight": 1, "content": {"title": "A"}}, {"name": "b", "weight": 1, "content": {"title": "B"}}]);

@@ -84,7 +84,7 @@ impl WayIn for FakePath {
         let prepared = self.prepare(app, Plan::read(&campaign.definition.plan).unwrap().due()).await?;
         let run = CampaignRun { id: RunId(prepared.id.0), occurrence: at, notification: Some(prepared.id) };
         let new = NewRun { run, notification: Some(prepared.notification) };
-        Ok(self.store.fire_campaign(app, campaign.id, at, vec![new], None).await?)
+        Ok(self.store.fire_campaign(app, campaign.id, campaign.version, vec![new], None).await?)
     }
 
     async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {

@@ -76,12 +76,12 @@ pub async fn begin(node: &Node, app: &App, campaign: StoredCampaign) -> Result<b
             Err(rejected) => {
                 let reason = reason(&rejected);
                 tracing::warn!(campaign.id = %id, reason, "a campaign cannot begin, and is paused");
-                return node.heard(node.store.stop_campaign(app.id, id, at, &reason).await);
+                return node.heard(node.store.stop_campaign(app.id, id, campaign.version, &reason).await);
             }
         };
         runs.push(NewRun { run: new(occurrence, Some(notification.id)), notification: Some(notification) });
     }
-    let began = node.heard(node.store.fire_campaign(app.id, id, at, runs, next).await)?;
+    let began = node.heard(node.store.fire_campaign(app.id, id, campaign.version, runs, next).await)?;
     if began {
         node.wake.notify_one();
     }

@@ -15,7 +15,7 @@ use crate::domain::delivery::State;
 use crate::domain::device::{Change, DeviceChange, Platform, PushToken};
 use crate::domain::notification::IfPast;
 use crate::domain::recurrence::MISSED_BY;
-use crate::store::campaign::{Definition, StoredCampaign, Turned};
+use crate::store::campaign::{Definition, Made, StoredCampaign, Turned};
 use crate::store::{Campaigns, Devices, PageRequest};
 
 /// From the first zone to the last that has a phone here.
@@ -40,7 +40,9 @@ async fn started(world: &World) -> StoredCampaign {
     let schedule = Schedule::Local { time, if_past: IfPast::Skip };
     let plan = Plan { draft: campaign(To::All, Vec::new()), schedule };
     let definition = Definition { name: "noon".to_owned(), given: Value::Null, plan: plan.write().unwrap() };
-    let made = world.store.create_campaign(world.app, CAMPAIGN, &definition).await.unwrap();
+    let Made::New(made) = world.store.create_campaign(world.app, CAMPAIGN, &definition, None).await.unwrap() else {
+        panic!("it was made before")
+    };
     let first = plan.schedule.first(world.clock.now()).unwrap();
     match world.store.start_campaign(world.app, made.id, made.version, first).await.unwrap() {
         Turned::Done(started) => *started,

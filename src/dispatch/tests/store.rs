@@ -18,7 +18,7 @@ use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
-use crate::store::campaign::{CampaignRun, CampaignStats, Definition, NewRun, StoredCampaign, Turned};
+use crate::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
@@ -140,7 +140,7 @@ around! {
         prune() -> ();
     }
     Campaigns {
-        create_campaign(app: AppId, id: CampaignId, definition: &Definition) -> StoredCampaign;
+        create_campaign(app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Made;
         campaign(app: AppId, id: CampaignId) -> Option<StoredCampaign>;
         campaigns(app: AppId, status: Option<CampaignStatus>, page: &PageRequest) -> Page<StoredCampaign>;
         put_campaign(
@@ -152,8 +152,8 @@ around! {
         resume_campaign(app: AppId, id: CampaignId) -> Turned;
         cancel_campaign(app: AppId, id: CampaignId) -> Turned;
         due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
-        fire_campaign(app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
-        stop_campaign(app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> bool;
+        fire_campaign(app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
+        stop_campaign(app: AppId, id: CampaignId, version: i64, reason: &str) -> bool;
         settle_campaigns() -> usize;
         campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
         campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;

@@ -56,7 +56,7 @@ pub(super) fn partitions<'n>(fresh: impl Iterator<Item = &'n NewNotification>) -
     fresh.flat_map(|new| [Partition::of(new.id), Partition::Deliveries(new.day())]).collect()
 }
 
-fn is_raced(error: &Error) -> bool {
+pub(super) fn is_raced(error: &Error) -> bool {
     matches!(error, Error::Busy(source) if source.is::<Raced>())
 }
 

@@ -5,7 +5,8 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::super::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, NewRun, StoredCampaign, Turned};
+use super::super::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
+use super::super::engine::IdempotencyKey;
 use super::super::rules::campaigns::{Change, resumed};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::{Error, Page, PageRequest, Result};
@@ -15,7 +16,7 @@ use super::campaign_stats;
 use super::fault::Gone;
 use super::row::{Cells, to_document};
 use super::tx::{Tx, reading, transaction};
-use super::{PostgresStore, cancel};
+use super::{PostgresStore, accept, cancel, idempotency};
 use crate::domain::Timestamp;
 use crate::domain::campaign::CampaignStatus;
 use crate::domain::id::{AppId, CampaignId, RunId};
@@ -55,7 +56,7 @@ pub(super) const TURN: &str = concat!(
 );
 pub(super) const DELETE: &str = "DELETE FROM campaign WHERE id = $2 AND app = $1";
 pub(super) const STOP: &str = "UPDATE campaign SET status = 'paused', reason = $4, version = version + 1, updated_at = $5 \
-                               WHERE id = $2 AND app = $1 AND next_fire = $3 AND status IN ('scheduled', 'running')";
+                               WHERE id = $2 AND app = $1 AND version = $3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
 pub(super) const SETTLE: &str = "UPDATE campaign SET status = 'done', version = version + 1, updated_at = $1 FROM \
                                  (SELECT c.id FROM campaign c WHERE c.status = 'running' AND c.next_fire IS NULL AND NOT EXISTS \
                                  (SELECT 1 FROM run r WHERE r.campaign = c.id AND r.open) FOR UPDATE SKIP LOCKED) over WHERE campaign.id = over.id";
@@ -108,13 +109,21 @@ async fn turn(tx: &mut Tx, app: AppId, id: CampaignId, (status, next_fire): (Cam
     Ok(Turned::Done(Box::new(campaign.await?)))
 }
 
-async fn create(tx: &mut Tx, app: AppId, id: CampaignId, definition: &Definition) -> Result<StoredCampaign> {
+async fn create(tx: &mut Tx, (app, id): (AppId, CampaignId), definition: &Definition, remember: Option<&Remember>) -> Result<Made> {
     let (given, now) = (to_document(&definition.given)?, tx.now);
+    let asked: Vec<&IdempotencyKey> = remember.iter().map(|remember| &remember.key).collect();
+    let mut keys = idempotency::find(tx, now, &asked).await?;
+    if let Some(made) = keys.judge_campaign(remember) {
+        return Ok(made);
+    }
     let campaign = written(tx, ADD, |binds| {
         named(app, id)(binds);
         binds.push(&definition.name).push(given).push(definition.plan.as_ref()).push(now);
     });
-    campaign.await
+    let campaign = campaign.await?;
+    keys.made(&campaign, remember);
+    idempotency::remember(tx, &keys).await?;
+    Ok(Made::New(Box::new(campaign)))
 }
 
 async fn put(
@@ -202,11 +211,11 @@ async fn due(tx: &mut Tx, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> 
     rows.await?.iter().map(|row| Ok((AppId(Cells::new(row, "campaign", 0).get(1, "app")?), read(row)?))).collect()
 }
 
-async fn stop(tx: &mut Tx, (app, id): (AppId, CampaignId), at: Timestamp, reason: &str) -> Result<bool> {
+async fn stop(tx: &mut Tx, (app, id): (AppId, CampaignId), version: i64, reason: &str) -> Result<bool> {
     let now = tx.now;
     let stopped = execute(tx, STOP, |binds| {
         named(app, id)(binds);
-        binds.push(at).push(reason).push(now);
+        binds.push(version).push(reason).push(now);
     });
     let stopped = stopped.await? > 0;
     if stopped {
@@ -225,8 +234,13 @@ async fn settle(tx: &mut Tx) -> Result<usize> {
 
 #[async_trait]
 impl Campaigns for PostgresStore {
-    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition) -> Result<StoredCampaign> {
-        transaction!(self.callers, tx => create(&mut tx, app, id, definition))
+    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Result<Made> {
+        let create = async || transaction!(self.callers, tx => create(&mut tx, (app, id), definition, remember.as_ref()));
+        match create().await {
+            // somebody remembered the key meanwhile: what was answered is there now
+            Err(error) if accept::is_raced(&error) => create().await,
+            made => made,
+        }
     }
 
     async fn campaign(&self, app: AppId, id: CampaignId) -> Result<Option<StoredCampaign>> {
@@ -274,12 +288,12 @@ impl Campaigns for PostgresStore {
         tx.end(due).await
     }
 
-    async fn fire_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {
-        campaign_run::fire(self, &Firing { app, id, at, runs, next }).await
+    async fn fire_campaign(&self, app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {
+        campaign_run::fire(self, &Firing { app, id, version, runs, next }).await
     }
 
-    async fn stop_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> Result<bool> {
-        transaction!(self.engine, tx => stop(&mut tx, (app, id), at, reason))
+    async fn stop_campaign(&self, app: AppId, id: CampaignId, version: i64, reason: &str) -> Result<bool> {
+        transaction!(self.engine, tx => stop(&mut tx, (app, id), version, reason))
     }
 
     async fn settle_campaigns(&self) -> Result<usize> {

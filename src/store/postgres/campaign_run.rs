@@ -19,7 +19,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId};
 
 pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire = $4, version = version + 1, updated_at = $5 \
-                               WHERE id = $2 AND app = $1 AND next_fire = $3 AND status IN ('scheduled', 'running')";
+                               WHERE id = $2 AND app = $1 AND version = $3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
 pub(super) const ADD: &str = "INSERT INTO campaign_run (campaign, id, occurrence, notification_id) \
                               SELECT $1, new.* FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[]) AS new";
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = $1 AND open ORDER BY notification_id FOR UPDATE";
@@ -34,8 +34,8 @@ pub(super) const LIST: &str =
 pub(super) struct Firing {
     pub(super) app: AppId,
     pub(super) id: CampaignId,
-    /// When it was due.
-    pub(super) at: Timestamp,
+    /// Which of its versions was due.
+    pub(super) version: i64,
     pub(super) runs: Vec<NewRun>,
     /// When it is due next.
     pub(super) next: Option<Timestamp>,
@@ -66,7 +66,7 @@ async fn attempt(tx: &mut Tx, firing: &Firing) -> Result<bool> {
     let now = tx.now;
     let fired = execute(tx, FIRE, |binds| {
         named(firing.app, firing.id)(binds);
-        binds.push(firing.at).push(firing.next).push(now);
+        binds.push(firing.version).push(firing.next).push(now);
     });
     if fired.await? == 0 {
         return Ok(false);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::super::campaign::{Made, Remember, StoredCampaign};
 use super::super::engine::{IdempotencyKey, Item, ItemVerdict, NewNotification, Submission, Verdict};
 use super::super::idempotency::Before;
 
@@ -66,6 +67,24 @@ impl Keys {
             self.remember(submission.key.as_ref(), &(submission.answer)(&verdicts));
         }
         Verdict::New(verdicts)
+    }
+}
+
+impl Keys {
+    /// What a request to make a campaign comes to, where its key says so.
+    pub(in crate::store) fn judge_campaign(&self, remember: Option<&Remember>) -> Option<Made> {
+        match self.before(remember.map(|remember| &remember.key)) {
+            Before::Same(answer) => Some(Made::Replayed(answer)),
+            Before::Other => Some(Made::Reused),
+            Before::Nothing => None,
+        }
+    }
+
+    /// Has the answer to a campaign that was made remembered.
+    pub(in crate::store) fn made(&mut self, campaign: &StoredCampaign, remember: Option<&Remember>) {
+        if let Some(Remember { key, answer }) = remember {
+            self.remember(Some(key), &answer(campaign));
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::super::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, NewRun, StoredCampaign, Turned};
+use super::super::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
+use super::super::engine::IdempotencyKey;
 use super::super::rules::campaigns::{Change, resumed};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::{Error, Page, PageRequest, Result};
@@ -16,7 +17,7 @@ use super::fault::Gone;
 use super::row::{Cells, micros, to_document};
 use super::work::count;
 use super::writer::Tx;
-use super::{cancel, pause};
+use super::{cancel, idempotency, pause};
 use crate::domain::Timestamp;
 use crate::domain::campaign::CampaignStatus;
 use crate::domain::id::{AppId, CampaignId, RunId};
@@ -52,7 +53,7 @@ pub(super) const TURN: &str = concat!(
 );
 pub(super) const DELETE: &str = "DELETE FROM campaign WHERE id = ?2 AND app = ?1";
 pub(super) const STOP: &str = "UPDATE campaign SET status = 'paused', reason = ?4, version = version + 1, updated_at = ?5 \
-                               WHERE id = ?2 AND app = ?1 AND next_fire = ?3 AND status IN ('scheduled', 'running')";
+                               WHERE id = ?2 AND app = ?1 AND version = ?3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
 pub(super) const SETTLE: &str = "UPDATE campaign SET status = 'done', version = version + 1, updated_at = ?1 \
                                  WHERE status = 'running' AND next_fire IS NULL AND NOT EXISTS \
                                  (SELECT 1 FROM run r WHERE r.campaign = campaign.id AND r.open = 1)";
@@ -107,13 +108,21 @@ async fn turn(tx: &mut Tx<'_>, (app, id): (AppId, CampaignId), status: CampaignS
     Ok(Turned::Done(Box::new(campaign.await?)))
 }
 
-async fn create(mut tx: Tx<'_>, (app, id): (AppId, CampaignId), definition: Definition) -> Result<StoredCampaign> {
-    let (given, now) = (to_document(&definition.given)?, tx.now);
+async fn create(mut tx: Tx<'_>, (app, id): (AppId, CampaignId), definition: Definition, remember: Option<Remember>) -> Result<Made> {
+    let (given, now, remember) = (to_document(&definition.given)?, tx.now, remember.as_ref());
+    let asked: Vec<&IdempotencyKey> = remember.iter().map(|remember| &remember.key).collect();
+    let mut keys = idempotency::find(tx.conn, now, &asked).await?;
+    if let Some(made) = keys.judge_campaign(remember) {
+        return Ok(made);
+    }
     let campaign = written(&mut tx, ADD, |binds| {
         named(app, id)(binds);
         binds.push(&definition.name).push(&given).push(definition.plan.as_ref()).push(now);
     });
-    campaign.await
+    let campaign = campaign.await?;
+    keys.made(&campaign, remember);
+    idempotency::remember(&mut tx, &keys).await?;
+    Ok(Made::New(Box::new(campaign)))
 }
 
 async fn put(
@@ -181,10 +190,10 @@ async fn give_up(mut tx: Tx<'_>, app: AppId, id: CampaignId) -> Result<Turned> {
     turn(&mut tx, (app, id), CampaignStatus::Cancelled, None).await
 }
 
-async fn stop(mut tx: Tx<'_>, (app, id): (AppId, CampaignId), at: Timestamp, reason: String) -> Result<bool> {
+async fn stop(mut tx: Tx<'_>, (app, id): (AppId, CampaignId), version: i64, reason: String) -> Result<bool> {
     let stopped = execute(tx.conn, STOP, |binds| {
         named(app, id)(binds);
-        binds.push(micros(at)).push(&reason).push(tx.now);
+        binds.push(version).push(&reason).push(tx.now);
     });
     let stopped = stopped.await? > 0;
     if stopped {
@@ -202,9 +211,9 @@ async fn settle(tx: Tx<'_>) -> Result<usize> {
 
 #[async_trait]
 impl Campaigns for SqliteStore {
-    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition) -> Result<StoredCampaign> {
+    async fn create_campaign(&self, app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Result<Made> {
         let definition = definition.clone();
-        self.write(move |tx| Box::pin(create(tx, (app, id), definition))).await
+        self.write(move |tx| Box::pin(create(tx, (app, id), definition, remember))).await
     }
 
     async fn campaign(&self, app: AppId, id: CampaignId) -> Result<Option<StoredCampaign>> {
@@ -264,14 +273,14 @@ impl Campaigns for SqliteStore {
         rows.await?.iter().map(|row| Ok((AppId(Cells::new(row, "campaign", 0).get(1, "app")?), read(row)?))).collect()
     }
 
-    async fn fire_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {
-        let firing = Firing { app, id, at, runs, next };
+    async fn fire_campaign(&self, app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {
+        let firing = Firing { app, id, version, runs, next };
         self.write(move |tx| Box::pin(campaign_run::fire(tx, firing))).await
     }
 
-    async fn stop_campaign(&self, app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> Result<bool> {
+    async fn stop_campaign(&self, app: AppId, id: CampaignId, version: i64, reason: &str) -> Result<bool> {
         let reason = reason.to_owned();
-        self.write(move |tx| Box::pin(stop(tx, (app, id), at, reason))).await
+        self.write(move |tx| Box::pin(stop(tx, (app, id), version, reason))).await
     }
 
     async fn settle_campaigns(&self) -> Result<usize> {

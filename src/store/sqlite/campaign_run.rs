@@ -17,7 +17,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId};
 
 pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire = ?4, version = version + 1, updated_at = ?5 \
-                               WHERE id = ?2 AND app = ?1 AND next_fire = ?3 AND status IN ('scheduled', 'running')";
+                               WHERE id = ?2 AND app = ?1 AND version = ?3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
 const ADD: Tuples = Tuples { head: "INSERT INTO campaign_run (campaign, id, occurrence, notification_id) VALUES ", width: 4, tail: "" };
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = ?1 AND open = 1 ORDER BY notification_id";
 /// By this clock a run may lie ahead that was begun before it was set back: it could be paused no more than what is only scheduled.
@@ -31,8 +31,8 @@ pub(super) const LIST: &str =
 pub(super) struct Firing {
     pub(super) app: AppId,
     pub(super) id: CampaignId,
-    /// When it was due.
-    pub(super) at: Timestamp,
+    /// Which of its versions was due.
+    pub(super) version: i64,
     pub(super) runs: Vec<NewRun>,
     /// When it is due next.
     pub(super) next: Option<Timestamp>,
@@ -42,7 +42,7 @@ pub(super) struct Firing {
 pub(super) async fn fire(mut tx: Tx<'_>, firing: Firing) -> Result<bool> {
     let fired = execute(tx.conn, FIRE, |binds| {
         named(firing.app, firing.id)(binds);
-        binds.push(micros(firing.at)).push(firing.next.map(micros)).push(tx.now);
+        binds.push(firing.version).push(firing.next.map(micros)).push(tx.now);
     });
     if fired.await? == 0 {
         return Ok(false);
