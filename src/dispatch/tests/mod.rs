@@ -7,6 +7,7 @@ pub(super) mod clock;
 mod end;
 mod fall;
 mod lapse;
+mod paced;
 mod pauses;
 mod poison;
 pub(super) mod provider;
