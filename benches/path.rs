@@ -160,6 +160,7 @@ fn draft(to: To) -> Draft {
         overrides: Overrides::default(),
         test: false,
         template: None,
+        campaign: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod analytics;
 mod app;
 mod auth;
 mod body;
+mod campaigns;
 mod categories;
 mod checks;
 mod contacts;

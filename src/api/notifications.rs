@@ -22,8 +22,11 @@ use utoipa_axum::routes;
 
 use super::Api;
 
-pub(super) use content::check_templates;
-pub(super) use dto::ContentRequest;
+pub(super) use content::{check_templates, check_words};
+pub(super) use create::{Accepted, accept};
+pub(super) use dto::{ContentRequest, NotificationRequest};
+pub(super) use validate::{Given, draft_of_campaign};
+pub(super) use view::{CountsResponse, LeftOutResponse};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {

@@ -20,14 +20,19 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
-    Api, analytics, app, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences, receipts,
-    segments, templates, topics, users,
+    Api, analytics, app, campaigns, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences,
+    receipts, segments, templates, topics, users,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
     that they do not know. Errors are `application/problem+json` (RFC 9457) with a stable `code`. `X-Request-Id` is taken or made, and answered \
     with everything. Bodies may be compressed with gzip or brotli, both ways.";
+
+/// Operations beside those with an idempotency key that take a notification, which may be too large for a provider.
+const TAKES_NOTIFICATION: [&str; 4] = ["preview_notification", "preview_campaign", "put_campaign", "start_campaign"];
+/// Operations on a campaign that it may be too late for, or that there is no way to from where it is.
+const STEPS: [&str; 4] = ["start_campaign", "pause_campaign", "resume_campaign", "cancel_campaign"];
 
 /// All routes, and the document of them.
 pub(super) fn routes() -> (Router<Api>, OpenApi) {
@@ -40,6 +45,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(preferences::routes())
         .merge(contacts::routes())
         .merge(users::routes())
+        .merge(campaigns::routes())
         .merge(segments::routes())
         .merge(topics::routes())
         .merge(categories::routes())
@@ -102,7 +108,7 @@ fn complete(operation: &mut Operation) {
     let names_one = parameters.iter().any(|one| own(one, |one| one.parameter_in == ParameterIn::Path));
     let has_condition = parameters.iter().any(|one| own(one, |one| one.name == "If-Match"));
     let has_key = parameters.iter().any(|one| own(one, |one| one.name == "Idempotency-Key"));
-    let takes_notification = has_key || operation.operation_id.as_deref() == Some("preview_notification");
+    let takes_notification = has_key || operation.operation_id.as_deref().is_some_and(|id| TAKES_NOTIFICATION.contains(&id));
     let is_list = operation.responses.responses.get("200").is_some_and(answers_list);
     if is_list {
         parameters.push(parameter("limit", Type::Integer, "1 to 500; 50 where absent"));
@@ -127,6 +133,11 @@ fn complete(operation: &mut Operation) {
     }
     if takes_notification {
         codes.push(Code::PayloadTooLarge);
+    }
+    match operation.operation_id.as_deref() {
+        Some("put_campaign" | "delete_campaign") => codes.push(Code::CampaignStarted),
+        Some(id) if STEPS.contains(&id) => codes.push(Code::InvalidTransition),
+        _ => {}
     }
     if has_key {
         codes.extend([Code::IdempotencyKeyReused, Code::IdempotencyInProgress]);

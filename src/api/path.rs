@@ -10,7 +10,7 @@ use super::dead_letters;
 use super::problem::Problem;
 use super::request_id;
 use crate::domain::device::ProviderKind;
-use crate::domain::id::{NotificationId, WorkId};
+use crate::domain::id::{CampaignId, NotificationId, WorkId};
 use crate::domain::name::{NameError, check_category_id, check_device_id, check_user_id};
 use crate::domain::token_kind::TokenKind;
 
@@ -85,6 +85,17 @@ impl FromRequestParts<Api> for NotificationPath {
         let id = own_id(parts, "notification").await?;
         request_id::about(id);
         Ok(Self(NotificationId(id)))
+    }
+}
+
+/// `{id}` of a campaign.
+pub(super) struct CampaignPath(pub(super) CampaignId);
+
+impl FromRequestParts<Api> for CampaignPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        own_id(parts, "campaign").await.map(|id| Self(CampaignId(id)))
     }
 }
 

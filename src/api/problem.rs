@@ -59,6 +59,8 @@ codes! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The first request with this idempotency key is being handled";
+    CampaignStarted = CONFLICT, "campaign_started", "The campaign was started";
+    InvalidTransition = CONFLICT, "invalid_transition", "From where it is there is no such step";
     Stale = PRECONDITION_FAILED, "stale", "It was changed in the meantime";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Too large for a provider";
@@ -159,6 +161,16 @@ impl Problem {
     /// 422: this field.
     pub(crate) fn invalid_field(field: &str, code: &'static str, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError { field: field.to_owned(), code, message: message.into() }])
+    }
+
+    /// The same about a part of the body, whose fields are where `place` says, with what else is wrong with the whole.
+    #[must_use]
+    pub(crate) fn within(self, place: fn(&str) -> String, mut others: Vec<FieldError>) -> Self {
+        if self.errors.is_empty() {
+            return self;
+        }
+        others.extend(self.errors.into_iter().map(|error| FieldError { field: place(&error.field), ..error }));
+        Self::invalid(others)
     }
 
     /// 422 with a code of its own, about one parameter or header.

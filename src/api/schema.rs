@@ -54,6 +54,10 @@ word_schemas! {
     NotificationStatus = ["scheduled", "accepted", "sending", "paused", "done", "cancelled"];
     /// Where a delivery is.
     DeliveryStatus = ["waiting", "sent", "suppressed", "failed", "expired", "cancelled"];
+    /// Where a campaign is.
+    CampaignStatus = ["draft", "scheduled", "running", "paused", "done", "cancelled"];
+    /// Where a run of a campaign is; `skipped`: it was missed by more than an hour.
+    RunStatus = ["scheduled", "accepted", "sending", "paused", "done", "cancelled", "skipped"];
     /// A day of the week.
     Day = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     /// What became of a push on the screen.
@@ -109,6 +113,7 @@ mod tests {
 
     use super::*;
     use crate::dispatch::handle::Validated;
+    use crate::domain::campaign::CampaignStatus;
     use crate::domain::{delivery, device, notification, quiet_hours};
     use crate::store::analytics::Resolution;
     use crate::store::key;
@@ -135,6 +140,8 @@ mod tests {
         assert_eq!(validated.map(|one| one.as_str()), ValidationResult::WORDS);
         assert_eq!(words(view::NotificationStatus::ALL), NotificationStatus::WORDS);
         assert_eq!(words(&delivery::State::ALL), DeliveryStatus::WORDS);
+        assert_eq!(words(CampaignStatus::ALL), super::CampaignStatus::WORDS);
+        assert_eq!([&words(view::NotificationStatus::ALL)[..], &["skipped".to_owned()]].concat(), RunStatus::WORDS);
         assert_eq!(words(&quiet_hours::Day::ALL), Day::WORDS);
         assert_eq!(words(Resolution::ALL), Interval::WORDS);
         assert_eq!(words(&[key::Scope::Send, key::Scope::Manage, key::Scope::Read, key::Scope::Critical]), Scope::WORDS);

@@ -4,6 +4,7 @@ mod kit;
 
 mod analytics;
 mod audiences;
+mod campaigns;
 mod conventions;
 mod device_tokens;
 mod imports;

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, Rejected};
-use crate::dispatch::handle::{Dispatch, Explained, LaneView, Meant, Preview, Question};
+use crate::dispatch::handle::{Asked, Dispatch, Explained, LaneView, Meant, Preview, Question};
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::segment::Segment;
 use crate::store;
+use crate::store::campaign::StoredCampaign;
 use crate::store::engine::{Submission, Verdict};
 
 /// The way into the path; each method is [`Dispatch`]'s of the same name.
@@ -39,7 +40,13 @@ pub(super) trait WayIn: Send + Sync {
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool, store::Error>;
 
-    async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected>;
+    async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected>;
+
+    async fn check(&self, app: AppId, draft: Draft) -> Result<(), Rejected>;
+
+    fn campaign_id(&self) -> CampaignId;
+
+    async fn begin(&self, app: AppId, campaign: StoredCampaign) -> Result<bool, Rejected>;
 
     async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected>;
 
@@ -87,8 +94,20 @@ impl WayIn for Path {
         self.0.cancel(app, id).await
     }
 
-    async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
-        self.0.preview(app, draft, ask).await
+    async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
+        self.0.preview(app, draft, asked).await
+    }
+
+    async fn check(&self, app: AppId, draft: Draft) -> Result<(), Rejected> {
+        self.0.check(app, draft).await
+    }
+
+    fn campaign_id(&self) -> CampaignId {
+        self.0.campaign_id()
+    }
+
+    async fn begin(&self, app: AppId, campaign: StoredCampaign) -> Result<bool, Rejected> {
+        self.0.begin(app, campaign).await
     }
 
     async fn count_segment(&self, app: AppId, segment: Segment) -> Result<Meant, Rejected> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use clap::Args;
+use reqwest::header::{ETAG, IF_MATCH};
 use reqwest::{Body, Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
@@ -15,8 +16,8 @@ pub(super) use super::problem::Problem;
 
 /// How long the daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// And for an answer of many lines.
-const LINES_TIMEOUT: Duration = Duration::from_mins(5);
+/// And for what looks at many devices: previews, and answers of many lines.
+const LONG_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A page, at most.
 const PAGE: usize = 500;
@@ -75,6 +76,11 @@ impl Client {
         self.answer(self.request(Method::POST, path)?.json(body).timeout(TIMEOUT)).await
     }
 
+    /// A POST that may take long.
+    pub(super) async fn post_patiently(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
+        self.answer(self.request(Method::POST, path)?.json(body).timeout(LONG_TIMEOUT)).await
+    }
+
     /// A POST with parameters.
     pub(super) async fn post_with(&self, path: &[&str], query: &[(&str, &str)], body: &Value) -> anyhow::Result<Value> {
         self.answer(self.request(Method::POST, path)?.query(query).json(body).timeout(TIMEOUT)).await
@@ -87,6 +93,19 @@ impl Client {
 
     pub(super) async fn put(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
         self.answer(self.request(Method::PUT, path)?.json(body).timeout(TIMEOUT)).await
+    }
+
+    /// A GET, and the `ETag` of what it answers.
+    pub(super) async fn get_tagged(&self, path: &[&str]) -> anyhow::Result<(Value, Option<String>)> {
+        let response = self.sent(self.request(Method::GET, path)?.timeout(TIMEOUT)).await?;
+        let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok((self.body(response).await?, tag))
+    }
+
+    /// A PUT, refused where a tag is given and what is there has another one by now.
+    pub(super) async fn put_if(&self, path: &[&str], tag: Option<&str>, body: &Value) -> anyhow::Result<Value> {
+        let request = self.request(Method::PUT, path)?.json(body).timeout(TIMEOUT);
+        self.answer(tag.into_iter().fold(request, |request, tag| request.header(IF_MATCH, tag))).await
     }
 
     pub(super) async fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
@@ -107,12 +126,12 @@ impl Client {
         body: impl Into<Body>,
     ) -> anyhow::Result<RequestBuilder> {
         let request = self.request(Method::POST, path)?.query(query).header("accept", "application/x-ndjson");
-        Ok(request.header("content-type", kind).timeout(LINES_TIMEOUT).body(body))
+        Ok(request.header("content-type", kind).timeout(LONG_TIMEOUT).body(body))
     }
 
     /// Sends a request and reads the lines of its answer.
     pub(super) async fn lines(&self, request: RequestBuilder) -> anyhow::Result<Lines> {
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
+        let response = self.sent(request).await?;
         let status = response.status();
         if !status.is_success() {
             let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
@@ -162,10 +181,16 @@ impl Client {
     }
 
     async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let unreachable = || self.unreachable();
-        let response = request.send().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
+        self.body(self.sent(request).await?).await
+    }
+
+    async fn sent(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        request.send().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())
+    }
+
+    async fn body(&self, response: Response) -> anyhow::Result<Value> {
         let status = response.status();
-        let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(unreachable)?;
+        let body = response.bytes().await.map_err(reqwest::Error::without_url).with_context(|| self.unreachable())?;
         if !status.is_success() {
             return Err(Problem::of(status, &body).into());
         }

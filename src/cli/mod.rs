@@ -4,9 +4,11 @@
 //! Exit status: 0 done, 1 failed, 2 wrong usage.
 
 mod bench;
+mod campaign;
 mod check;
 mod client;
 mod completions;
+mod counts;
 mod dead_letter;
 mod demo;
 mod dev;
@@ -34,9 +36,10 @@ use output::{Form, Output};
 
 const ENVIRONMENT: &str = "\
 Environment:
-  HERALD_URL      where the daemon is [default: http://127.0.0.1:8080]
-  HERALD_API_KEY  the API key; it names the app
-  HERALD__…       settings of `serve`, `migrate`, `check` and `key --config`, over their file
+  HERALD_URL        where the daemon is [default: http://127.0.0.1:8080]
+  HERALD_API_KEY    the API key; it names the app
+  HERALD_ASK_ABOVE  `campaign` asks before sending to more devices [default: 1000]
+  HERALD__…         settings of `serve`, `migrate`, `check` and `key --config`, over their file
 
 Exit status: 0 done, 1 failed, 2 wrong usage.";
 
@@ -57,6 +60,7 @@ enum Command {
     Dev(dev::Arguments),
     Send(send::Arguments),
     Notification(notification::Arguments),
+    Campaign(campaign::Arguments),
     Device(device::Arguments),
     Key(key::Arguments),
     Lane(lane::Arguments),
@@ -89,6 +93,7 @@ impl Command {
             Self::Dev(arguments) => Box::pin(dev::run(arguments, output)).await,
             Self::Send(arguments) => Box::pin(send::run(arguments, output)).await,
             Self::Notification(arguments) => Box::pin(notification::run(arguments, output)).await,
+            Self::Campaign(arguments) => Box::pin(campaign::run(arguments, output)).await,
             Self::Device(arguments) => Box::pin(device::run(arguments, output)).await,
             Self::Key(arguments) => Box::pin(key::run(arguments, output)).await,
             Self::Lane(arguments) => Box::pin(lane::run(arguments, output)).await,

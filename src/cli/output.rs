@@ -57,6 +57,13 @@ impl Output {
         drop(writeln!(io::stderr().lock(), "{text}"));
     }
 
+    /// A question on standard error, whose answer is typed behind it.
+    #[expect(clippy::unused_self, reason = "printing is this type's")]
+    pub(super) fn ask(self, question: &str) {
+        let mut to = io::stderr().lock();
+        drop(write!(to, "{question}").and_then(|()| to.flush()));
+    }
+
     pub(super) fn json(self, value: &Value) {
         self.line(&format!("{value:#}"));
     }

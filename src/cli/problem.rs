@@ -36,6 +36,17 @@ impl Problem {
         &self.document
     }
 
+    /// With where each wrong field was written, as far as that is known.
+    pub(super) fn placed(mut self, place: impl Fn(&str) -> Option<String>) -> Self {
+        for error in self.document.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
+            let place = error.get("field").and_then(Value::as_str).and_then(&place);
+            if let (Some(error), Some(place)) = (error.as_object_mut(), place) {
+                error.insert("place".to_owned(), place.into());
+            }
+        }
+        self
+    }
+
     fn text(&self, key: &str) -> Option<&str> {
         self.document.get(key).and_then(Value::as_str)
     }
@@ -52,9 +63,11 @@ impl fmt::Display for Problem {
         for error in self.document.get("errors").and_then(Value::as_array).into_iter().flatten() {
             let part = |key| error.get(key).and_then(Value::as_str).unwrap_or_default();
             let line = format!("{}: {}", part("field"), part("message"));
-            // The detail of a single error says it already.
-            if line != told {
-                write!(f, "\n  {line}")?;
+            match part("place") {
+                // The detail of a single error says it already.
+                "" if line == told => {}
+                "" => write!(f, "\n  {line}")?,
+                place => write!(f, "\n  {place}: {line}")?,
             }
         }
         Ok(())
@@ -79,6 +92,15 @@ mod tests {
     fn a_field_that_the_detail_names_is_not_said_twice() {
         let body = br#"{"detail": "to: is missing", "code": "invalid", "errors": [{"field": "to", "message": "is missing"}]}"#;
         assert_eq!(Problem::of(StatusCode::UNPROCESSABLE_ENTITY, body).to_string(), "to: is missing (422 invalid)");
+    }
+
+    #[test]
+    fn a_field_is_told_with_where_it_was_written() {
+        let body = br#"{"detail": "to: is missing", "code": "invalid", "errors": [{"field": "to", "message": "is missing"}]}"#;
+        let problem = Problem::of(StatusCode::UNPROCESSABLE_ENTITY, body);
+        let problem = problem.placed(|field| (field == "to").then(|| "a.toml:3".to_owned()));
+        assert_eq!(problem.to_string(), "to: is missing (422 invalid)\n  a.toml:3: to: is missing");
+        assert_eq!(problem.document()["errors"][0]["place"], "a.toml:3");
     }
 
     #[test]

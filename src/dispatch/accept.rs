@@ -1,6 +1,6 @@
 //! Step 1: a draft becomes a notification and its work. Everything that can be known to be wrong is known here, before the 202.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,29 +10,23 @@ use super::draft::{Draft, FieldError, Rejected, To};
 use super::explain::{How, peek};
 use super::message::Message;
 use super::node::Node;
-use super::render::{self, Form, Unrendered};
+use super::proof;
 use super::select::only;
-use super::template::Addressee;
 use super::trial::{self, sample};
 use crate::domain::Timestamp;
 use crate::domain::broadcast::Broadcast;
 use crate::domain::category::Category;
-use crate::domain::clock::Clock;
 use crate::domain::decision::Push;
-use crate::domain::device::ProviderKind;
 use crate::domain::due;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::local_time::{earliest_on_earth, latest_on_earth};
-use crate::domain::notification::{Audience, Lifetime, MAX_TTL_SECONDS, Notification, Overrides, Priority, When};
+use crate::domain::notification::{Audience, Lifetime, MAX_TTL_SECONDS, Notification, Priority, When};
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Stream, Targets, WorkKind};
-use crate::providers::{Provider, RenderError};
 use crate::store::engine::{Narrowed, NewNotification, Terms};
 
 /// Devices that a test send may reach, and names that it may have.
 const MAX_TEST: usize = 20;
-/// A notification of so many bytes as stored is far below every provider's limit in every form.
-const PLAIN: usize = 1024;
 
 /// A draft that passed every check, ready to be submitted.
 #[derive(Clone, Debug)]
@@ -66,20 +60,19 @@ pub(super) async fn compose(node: &Node, app: &App, draft: Draft) -> Result<(New
         Some(name) => Some(categories.get(name).ok_or_else(|| unknown_category(name))?),
     };
     let now = node.now();
-    let (notification, to, labels) = complete(draft, category, now);
-    check(&notification, &to, now)?;
-    if let To::Broadcast(broadcast) = &to {
+    let (notification, beside) = complete(draft, category, now);
+    check(&notification, &beside.to, now)?;
+    if let To::Broadcast(broadcast) = &beside.to {
         check_broadcast(app, broadcast)?;
     }
     if notification.test {
-        check_few(node, app, &notification, &to).await?;
+        check_few(node, app, &notification, &beside.to).await?;
     }
-    let id = node.ids.notification(now);
-    let sample = sample(&to);
-    let new = write(node, app.id, id, &notification, to, labels)?;
+    let sample = sample(&beside.to);
+    let new = write(node, app.id, &notification, beside)?;
     let message = Message::of_new(&new, notification);
     trial::fill(&message, &sample, &*node.clock)?;
-    render_all(node, app, &message, new.content.len())?;
+    proof::render_all(node, app, &message, new.content.len())?;
     Ok((new, message))
 }
 
@@ -88,10 +81,17 @@ pub(super) fn unknown_category(name: &str) -> Rejected {
     Rejected::Invalid(vec![FieldError { field: "category".to_owned(), code: "unknown_category", message }])
 }
 
-type Labels = std::collections::BTreeMap<String, String>;
+/// What of a draft is stored beside the notification.
+struct Beside {
+    to: To,
+    labels: BTreeMap<String, String>,
+    campaign: Option<CampaignId>,
+    max_targets: Option<u64>,
+}
 
 /// Fills in what the category and the contract say where the caller said nothing.
-fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, To, Labels) {
+fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notification, Beside) {
+    let usual_priority = if draft.campaign.is_some() { Priority::Normal } else { Priority::High };
     let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
     let expands = matches!(draft.to, To::All | To::Segment(_) | To::Topic(_));
     let notification = Notification {
@@ -106,7 +106,7 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         except_devices: draft.except_devices,
         only: draft.only,
         category: draft.category,
-        priority: draft.priority.or(category.and_then(|category| category.priority)).unwrap_or(Priority::High),
+        priority: draft.priority.or(category.and_then(|category| category.priority)).unwrap_or(usual_priority),
         content: draft.content,
         platforms: draft.platforms,
         localized: draft.localized,
@@ -123,8 +123,10 @@ fn complete(draft: Draft, category: Option<&Category>, now: Timestamp) -> (Notif
         // a user's name may stand for many devices
         pace: draft.pace.filter(|_| expands),
         template: draft.template,
+        variants: draft.campaign.as_ref().map(|campaign| campaign.variants.clone()).unwrap_or_default(),
     };
-    (notification, draft.to, draft.labels)
+    let (campaign, max_targets) = draft.campaign.map_or((None, None), |campaign| (Some(campaign.id), campaign.max_targets));
+    (notification, Beside { to: draft.to, labels: draft.labels, campaign, max_targets })
 }
 
 fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rejected> {
@@ -146,6 +148,7 @@ fn check(notification: &Notification, to: &To, now: Timestamp) -> Result<(), Rej
             errors.push(FieldError::invalid("test", "a test goes to at most 20 named users or devices"));
         }
     }
+    errors.extend(proof::too_many_wordings(notification));
     if errors.is_empty() { Ok(()) } else { Err(Rejected::Invalid(errors)) }
 }
 
@@ -198,15 +201,9 @@ fn span(notification: &Notification, now: Timestamp) -> (Timestamp, Timestamp) {
     }
 }
 
-fn write(
-    node: &Node,
-    app: AppId,
-    id: NotificationId,
-    notification: &Notification,
-    to: To,
-    labels: Labels,
-) -> Result<NewNotification, Rejected> {
+fn write(node: &Node, app: AppId, notification: &Notification, beside: Beside) -> Result<NewNotification, Rejected> {
     let now = notification.accepted_at;
+    let Beside { to, labels, campaign, max_targets } = beside;
     let (start_at, expires_at) = span(notification, now);
     let narrowed = Narrowed {
         latest_only: notification.latest_device_only,
@@ -235,14 +232,14 @@ fn write(
         .map_err(|error| Rejected::Invalid(vec![FieldError::invalid("", format!("cannot be stored: {error}"))]))?;
     Ok(NewNotification {
         app,
-        id,
+        id: node.ids.notification(now),
         content: Bytes::from(content),
         category: notification.category.clone(),
-        campaign: None,
+        campaign,
         test: notification.test,
         labels,
         fan_out,
-        terms: Terms { pace: notification.pace },
+        terms: Terms { pace: notification.pace, max_targets },
         accepted_at: now,
         start_at,
         expires_at,
@@ -263,69 +260,5 @@ fn chunks(to: To, except: &BTreeSet<String>) -> Vec<Targets> {
         To::Devices(names) => cut(names.into_iter().filter(|name| !except.contains(name)).collect(), Targets::Devices),
         To::All | To::Segment(_) | To::Topic(_) => vec![Targets::Pairs(Vec::new())],
         To::Broadcast(broadcast) => vec![Targets::Broadcast(broadcast.provider())],
-    }
-}
-
-/// Renders the default words, and each locale's, in every form that a device of the app may need: what is too large or refused is known
-/// before the 202. A short notification without anything for one platform alone fits all of a provider's forms if it fits one.
-fn render_all(node: &Node, app: &App, message: &Message, bytes: usize) -> Result<(), Rejected> {
-    let notification = &message.notification;
-    if !message.uses().is_shared() {
-        // what each gets is known when it is sent
-        return Ok(());
-    }
-    if let Audience::Broadcast(broadcast) = &notification.audience {
-        return app.providers.get(&broadcast.provider()).map_or(Ok(()), |provider| try_broadcast(message, &**provider, broadcast));
-    }
-    let is_plain = bytes <= PLAIN
-        && notification.template.is_none()
-        && notification.platforms.is_empty()
-        && notification.overrides == Overrides::default();
-    for (kind, provider) in &app.providers {
-        for platform in render::platforms(*kind).iter().take(if is_plain { 1 } else { usize::MAX }) {
-            let locales = std::iter::once(None).chain(notification.by_locale().keys().map(Some));
-            for locale in locales {
-                let form = Form { provider: *kind, platform: *platform, locale: locale.cloned() };
-                try_form(message, (&**provider, app.generation), form, &*node.clock)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn try_form(message: &Message, (provider, generation): (&dyn Provider, u64), form: Form, clock: &dyn Clock) -> Result<(), Rejected> {
-    let (kind, to) = (form.provider, (Addressee::default(), clock));
-    let own = render::platforms(kind).first() == Some(&form.platform);
-    // few devices have another platform than the provider's own, and what is kept stays in memory with the message
-    let tried = if own {
-        message.rendered((provider, generation), form, to).map(drop)
-    } else {
-        render::render(message, provider, &form, to).map(drop)
-    };
-    match tried {
-        Ok(()) | Err(Unrendered::Form(RenderError::Unsupported)) => Ok(()),
-        Err(Unrendered::Form(error)) => Err(refusal(kind, error)),
-        Err(Unrendered::Words(fault)) => Err(trial::refusal(message, &fault)),
-    }
-}
-
-fn try_broadcast(message: &Message, provider: &dyn Provider, broadcast: &Broadcast) -> Result<(), Rejected> {
-    match render::broadcast(message, provider, broadcast) {
-        Ok(_) => Ok(()),
-        Err(Unrendered::Form(error)) => Err(refusal(provider.kind(), error)),
-        Err(Unrendered::Words(fault)) => Err(trial::refusal(message, &fault)),
-    }
-}
-
-fn refusal(provider: ProviderKind, error: RenderError) -> Rejected {
-    let invalid = |error| Rejected::Invalid(vec![error]);
-    match error {
-        RenderError::TooLarge { size, limit } => Rejected::TooLarge { provider, size, limit },
-        RenderError::Invalid { field, message } => invalid(FieldError::invalid(field, message)),
-        RenderError::Forbidden { field } => {
-            let message = "names what is not the caller's to set".to_owned();
-            invalid(FieldError { field, code: "override_forbidden", message })
-        }
-        RenderError::Unsupported => invalid(FieldError::invalid("to", format!("{} cannot carry this", provider.as_str()))),
     }
 }

@@ -1,6 +1,6 @@
 //! Step 9: what the gate lets through of a capped category takes its place with the person, or ends here. Nothing is asked for other pushes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::message::Message;
 use super::node::Node;
@@ -55,17 +55,31 @@ pub async fn reserve(node: &Node, plans: &mut [Planned]) -> Result<(), store::Er
     Ok(())
 }
 
-/// Ends those of these targets that would get no place at an instant. Nothing is taken.
-pub async fn foretell(node: &Node, message: &Message, cap: Option<FrequencyCap>, steps: &mut [Step]) -> Result<(), store::Error> {
-    let asked = reservations(message, cap, steps.iter());
-    if !asked.is_empty() {
-        let admitted = node.store.would_admit(&asked, node.now()).await?;
-        let refused = refused(asked, &admitted);
-        for step in steps {
-            end(&refused, message.id, step);
+/// Which of these would get no push of a notification that is not there yet, each at its instant. Nothing is taken.
+///
+/// Places only come free while nothing else is sent, so what would get one at the first of these instants gets one at any of them, and what would
+/// get none at the last gets none: only for the others it matters which instant is theirs.
+pub async fn foretell(
+    node: &Node,
+    capped: (&str, FrequencyCap),
+    wanted: &BTreeSet<(Timestamp, Target)>,
+) -> Result<HashSet<(Timestamp, Target)>, store::Error> {
+    let (Some((first, _)), Some((last, _))) = (wanted.first(), wanted.last()) else { return Ok(HashSet::new()) };
+    let mut refused = HashSet::new();
+    let mut open: BTreeMap<Timestamp, Vec<Target>> = BTreeMap::new();
+    let at_first = full(node, capped, wanted.iter().map(|(_, holder)| *holder).collect(), *first).await?;
+    let at_last = if first == last { at_first.clone() } else { full(node, capped, at_first.iter().copied().collect(), *last).await? };
+    for (at, holder) in wanted.iter().filter(|(_, holder)| at_first.contains(holder)) {
+        if at_last.contains(holder) {
+            refused.insert((*at, *holder));
+        } else {
+            open.entry(*at).or_default().push(*holder);
         }
     }
-    Ok(())
+    for (at, holders) in open {
+        refused.extend(full(node, capped, holders, at).await?.into_iter().map(|holder| (at, holder)));
+    }
+    Ok(refused)
 }
 
 /// Which of these devices would get no push of a notification that is not there yet, by the places that are taken at an instant.

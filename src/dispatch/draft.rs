@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
+use crate::domain::id::CampaignId;
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use crate::domain::pace::Pace;
 use crate::domain::push_type::PushType;
 use crate::domain::segment::Segment;
 use crate::domain::template::UsedTemplate;
+use crate::domain::variant::Variant;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum To {
     /// Users by `user_id`, at most 10 000.
     Users(Vec<String>),
@@ -29,8 +34,19 @@ pub enum To {
     Broadcast(Broadcast),
 }
 
+/// What a campaign adds to what it sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfCampaign {
+    /// Which.
+    pub id: CampaignId,
+    /// Its variants.
+    pub variants: Vec<Variant>,
+    /// More targets than these are not sent to: the run is paused before its first push.
+    pub max_targets: Option<u64>,
+}
+
 /// A notification as asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Whom for.
     pub to: To,
@@ -72,6 +88,9 @@ pub struct Draft {
     pub pace: Option<Pace>,
     /// The template, with its words as they are now.
     pub template: Option<UsedTemplate>,
+    /// The campaign that it is a run of, or a test of.
+    #[serde(default)]
+    pub campaign: Option<OfCampaign>,
 }
 
 /// What is wrong with one field of a request.

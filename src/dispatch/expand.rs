@@ -20,7 +20,7 @@ use crate::domain::notification::When;
 use crate::domain::pace::Pace;
 use crate::domain::reason::WaitReason;
 use crate::domain::work::{MAX_TARGETS, NewWork, Pair, Targets, WorkKind};
-use crate::domain::zone::effective_zone;
+use crate::domain::zone::{effective_zone, parse_zone};
 use crate::store;
 use crate::store::engine::{AudiencePage, Member, RunStatus};
 
@@ -116,6 +116,10 @@ fn cut(node: &Node, app: &App, job: &Job, page: &AudiencePage) -> Vec<NewWork> {
 fn times(app: &App, job: &Job, zone: Option<&str>, now: Timestamp) -> (Timestamp, Timestamp) {
     let message = &job.message;
     let When::Local { .. } = message.notification.when else { return (now, message.expires_at) };
+    // of a phone whose zone has a name that nobody knows its person's counts, which is read with the phone
+    if zone.is_some_and(|name| parse_zone(name).is_none()) {
+        return (now, message.expires_at);
+    }
     let zone = effective_zone(zone, None, app.defaults.timezone);
     let push = Push::of(&message.notification, None, message.start_at);
     // who is to be left out is due at once, so that it is recorded

@@ -18,17 +18,18 @@ use super::explain;
 pub use super::explain::{Explained, Question, Who};
 use super::lane::{Condition, Flow, LaneKey, Pause, Service, Standing, environments};
 use super::node::{LAST_MOMENT, Node, Parts};
-pub use super::preview::{Preview, RenderedPreview};
+pub use super::preview::{Asked, Moment, Preview, RenderedPreview};
 use super::role::Roles;
 pub use super::segment::Meant;
 pub use super::validate::Validated;
-use super::{hand_back, job, pauses, preview, reclaim, recorder, scheduler, segment, stale, stop, worker};
+use super::{campaign, hand_back, job, pauses, preview, reclaim, recorder, scheduler, segment, stale, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::segment::Segment;
 use crate::store;
+use crate::store::campaign::StoredCampaign;
 use crate::store::engine::{RunStatus, Submission, Verdict};
 
 /// The running path of this node.
@@ -88,6 +89,7 @@ impl Dispatch {
             spawn(Box::pin(scheduler::run(Arc::clone(&node))));
             spawn(Box::pin(scheduler::tidy(Arc::clone(&node))));
             spawn(Box::pin(stale::run(Arc::clone(&node))));
+            spawn(Box::pin(campaign::run(Arc::clone(&node))));
         }
         Arc::new(Self { node })
     }
@@ -145,9 +147,24 @@ impl Dispatch {
         Ok(known)
     }
 
-    /// What a draft would come to, and with `ask` what providers say of it. Nothing is written.
-    pub async fn preview(&self, app: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
-        preview::preview(&self.node, &*self.app(app)?, draft, ask).await
+    /// What a draft would come to. Nothing is written.
+    pub async fn preview(&self, app: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
+        preview::preview(&self.node, &*self.app(app)?, draft, asked).await
+    }
+
+    /// Checks a draft as it is checked before it is accepted. Nothing is written.
+    pub async fn check(&self, app: AppId, draft: Draft) -> Result<(), Rejected> {
+        accept::compose(&self.node, &*self.app(app)?, draft).await.map(drop)
+    }
+
+    /// The id of a campaign that is to be made.
+    pub fn campaign_id(&self) -> CampaignId {
+        self.node.ids.campaign(self.node.now())
+    }
+
+    /// Begins the run of a campaign whose time has come, ahead of the schedulers; whether it was this call that did.
+    pub async fn begin(&self, app: AppId, campaign: StoredCampaign) -> Result<bool, Rejected> {
+        Ok(campaign::begin(&self.node, &*self.app(app)?, campaign).await?)
     }
 
     /// How many a segment means now.

@@ -11,9 +11,10 @@ use super::template::{Addressee, Engine, Fault, Uses};
 use crate::domain::Timestamp;
 use crate::domain::clock::Clock;
 use crate::domain::delivery::Cohort;
-use crate::domain::id::{AppId, CampaignId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId, PersonPk, Target};
 use crate::domain::notification::Notification;
 use crate::domain::template::UsedTemplate;
+use crate::domain::variant;
 use crate::providers::{Provider, Rendered};
 use crate::store;
 use crate::store::engine::{NewNotification, StoredNotification};
@@ -45,6 +46,8 @@ pub struct Message {
     pub day: i32,
     /// Its collapse key as it goes on the wire, and the hash of the caller's key.
     pub collapse: render::Collapse,
+    /// The names of its variants, in order.
+    variants: Vec<Arc<str>>,
     rendered: Mutex<HashMap<Key, Arc<Rendered>>>,
     /// Its template, compiled when it is first needed.
     engine: OnceLock<Result<Engine, Vec<Fault>>>,
@@ -91,6 +94,7 @@ impl Message {
         let except = notification.except_devices.iter().cloned().collect();
         let cohort = Cohort { app, category: notification.category.clone(), campaign, test: notification.test };
         let cohort = Arc::new(cohort);
+        let variants = notification.variants.iter().map(|variant| Arc::from(variant.name.as_str())).collect();
         Self {
             app,
             id,
@@ -102,9 +106,28 @@ impl Message {
             expires_at,
             day,
             collapse,
+            variants,
             rendered: Mutex::default(),
             engine: OnceLock::new(),
         }
+    }
+
+    /// The place of the variant that is for a target: its person's, or its own where nobody is signed in. `None`: there are none.
+    pub fn variant_for(&self, person: Option<PersonPk>, target: Target) -> Option<usize> {
+        if self.variants.is_empty() {
+            return None;
+        }
+        variant::assigned(&self.notification.variants, self.cohort.campaign?, person.map_or(target, Target::person))
+    }
+
+    /// The name of that variant.
+    pub fn variant_name_for(&self, person: Option<PersonPk>, target: Target) -> Option<Arc<str>> {
+        self.variant_for(person, target).and_then(|place| self.variants.get(place)).map(Arc::clone)
+    }
+
+    /// Whether it is told how long its pushes took: those of campaigns are, their tests are not.
+    pub fn is_timed(&self) -> bool {
+        self.cohort.campaign.is_some() && !self.cohort.test
     }
 
     /// Its template, ready to be filled; `None` where it has none.
@@ -214,7 +237,7 @@ mod tests {
             let message = message(text, &per_user);
             let rendered = |user: &str, locale: &str| {
                 let to = Addressee { user: Some(user), locale: Some(locale), ..Addressee::default() };
-                let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None };
+                let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, variant: None, locale: None };
                 message.rendered((&provider, 0), form, (to, &SystemClock)).unwrap()
             };
             let first = rendered("ann", "fr");
@@ -224,10 +247,20 @@ mod tests {
         let message = message("{{ locale }}", &json!({}));
         let rendered = |locale| {
             let to = Addressee { locale: Some(locale), ..Addressee::default() };
-            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None };
+            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, variant: None, locale: None };
             message.rendered((&provider, 0), form, (to, &SystemClock)).unwrap()
         };
         assert!(Arc::ptr_eq(&rendered("fr"), &rendered("fr")) && !Arc::ptr_eq(&rendered("fr"), &rendered("de")));
+    }
+
+    #[test]
+    fn each_variant_has_payloads_of_its_own() {
+        let (provider, message) = (TestProvider::new(), message("{{ x }}", &json!({})));
+        let rendered = |variant| {
+            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, variant, locale: None };
+            message.rendered((&provider, 0), form, (Addressee::default(), &SystemClock)).unwrap()
+        };
+        assert!(Arc::ptr_eq(&rendered(Some(0)), &rendered(Some(0))) && !Arc::ptr_eq(&rendered(Some(0)), &rendered(Some(1))));
     }
 
     /// However many get it, no more is kept than some users need.
@@ -237,7 +270,7 @@ mod tests {
         for user in 0..1_000 {
             let user = user.to_string();
             let to = Addressee { user: Some(&user), ..Addressee::default() };
-            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, locale: None };
+            let form = Form { provider: ProviderKind::Apns, platform: Platform::Ios, variant: None, locale: None };
             message.rendered((&provider, 0), form, (to, &SystemClock)).unwrap();
             assert!(message.rendered.lock().len() <= OWN);
         }

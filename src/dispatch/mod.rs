@@ -1,7 +1,7 @@
 //! The path of a notification, from accept to ack, in the order of these files:
-//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`caps`] → [`hand_out`] → [`lane`] → [`send`] → [`render`] → [`recorder`] → [`ack`].
+//! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`caps`] → [`hand_out`] → [`lane`] → [`send`] → `words` → [`render`] → [`recorder`] → [`ack`].
 //! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
-//! Beside the path: [`template`] for the words that are filled in, [`preview`] and [`validate`] for what would be sent, [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`pauses`] for lanes that another node paused or resumed, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
+//! Beside the path: [`campaign`] for what is planned, [`template`] for the words that are filled in, [`preview`] and [`validate`] for what would be sent, [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`pauses`] for lanes that another node paused or resumed, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
 //! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end.
 //!
 //! It names no clock, randomness, spawn or socket: all of them come in through [`node::Parts`].
@@ -9,6 +9,7 @@
 pub mod accept;
 pub mod ack;
 pub mod audience;
+pub mod campaign;
 pub mod caps;
 pub mod claim;
 pub mod commit;
@@ -30,6 +31,7 @@ pub mod pauses;
 pub mod plan;
 pub mod poison;
 pub mod preview;
+mod proof;
 pub mod receiver;
 pub mod reclaim;
 pub mod recorder;
@@ -46,6 +48,7 @@ pub mod store_clock;
 pub mod template;
 mod trial;
 pub mod validate;
+mod words;
 pub mod worker;
 
 use std::time::Duration;

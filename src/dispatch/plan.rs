@@ -61,6 +61,8 @@ pub struct Sending {
     pub expires_at: Timestamp,
     /// From when on it is not started any more.
     pub ends_at: Timestamp,
+    /// When it could have been sent at the earliest, where that is told: its latency counts from there.
+    pub earliest: Option<Timestamp>,
     /// The monotonic instant at which all of this had been read.
     pub read_at: Duration,
     /// When it is to be started, where its run has a pace.
@@ -206,7 +208,7 @@ fn judge_broadcast(context: &Context<'_>, broadcast: &Broadcast) -> Step {
         return Step::End(Ending::Expired(expired_because(context.work.reason).to_owned()));
     }
     let receiver = Receiver::Broadcast(broadcast.clone());
-    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, read_at: context.read_at, starts_at: None }))
+    Step::Send(Box::new(Sending { receiver, until: None, expires_at, ends_at, earliest: None, read_at: context.read_at, starts_at: None }))
 }
 
 fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
@@ -216,8 +218,9 @@ fn ask_the_gate(context: &Context<'_>, recipient: Recipient) -> Step {
         Decision::Send { until } => {
             let zone = gate::zone_of(&question);
             let (expires_at, ends_at) = (due::expires_at(&question.push, zone), due::ends_at(&question.push, zone));
+            let earliest = if context.message.is_timed() { gate::earliest(&question) } else { None };
             let receiver = Receiver::Device(recipient);
-            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, read_at: context.read_at, starts_at: None }))
+            Step::Send(Box::new(Sending { receiver, until, expires_at, ends_at, earliest, read_at: context.read_at, starts_at: None }))
         }
         Decision::Defer { until, reason } => Step::Wait { pair, due: until, reason },
         Decision::Suppress(reason) => suppress(reason),

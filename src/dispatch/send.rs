@@ -18,6 +18,8 @@ use super::template::{Addressee, Fault};
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::device::InactiveReason;
+use crate::domain::id::Target;
+use crate::domain::latency::Latency;
 use crate::domain::notification::Lifetime;
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::reason::{FailReason, SuppressReason, WaitReason};
@@ -121,7 +123,8 @@ impl Attempt {
         let message = &self.job.message;
         match &self.sending.receiver {
             Receiver::Device(recipient) => {
-                let form = Form::of(&message.notification, recipient.provider, recipient.platform, recipient.locale.as_deref());
+                let variant = message.variant_for(recipient.person, Target::device(recipient.device));
+                let form = Form::of(&message.notification, (recipient.provider, recipient.platform), variant, recipient.locale.as_deref());
                 message.rendered((&*self.provider, self.generation), form, (addressee(recipient), &*self.node.clock))
             }
             Receiver::Broadcast(broadcast) => render::broadcast(message, &*self.provider, broadcast).map(Arc::new),
@@ -198,6 +201,7 @@ impl Attempt {
                 }
                 let mut delivery = self.delivery(Ending::Sent, attempts);
                 delivery.message_id = message_id;
+                delivery.latency = self.sending.earliest.map(|earliest| Latency::of(delivery.at - earliest));
                 What::Ended(delivery, self.shown())
             }
             Outcome::TokenDead { since, reason } => {
@@ -326,7 +330,8 @@ pub fn delivery(node: &Node, job: &Job, Sending { receiver, .. }: &Sending, (end
         attempts,
         platform: receiver.platform(),
         provider: Some(receiver.provider()),
-        variant: None,
+        variant: job.message.variant_name_for(receiver.person(), receiver.target()),
+        latency: None,
         message_id: None,
         detail: None,
         at: node.now(),

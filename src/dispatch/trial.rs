@@ -1,12 +1,14 @@
 //! Part of accept: a template is filled for those of whom everything is known by now, so that what is missing is told before the 202.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::draft::{FieldError, Rejected, To};
 use super::message::Message;
-use super::render;
 use super::template::{Addressee, Fault};
+use super::words::{self, Wording};
 use crate::domain::clock::Clock;
+use crate::domain::content::Content;
 use crate::domain::device::Platform;
 
 /// Users for whom it is tried, at most: it takes time that its caller waits.
@@ -30,17 +32,20 @@ pub(super) fn fill(message: &Message, users: &[String], clock: &dyn Clock) -> Re
     if uses.is_shared() || uses.user_tags || uses.device || uses.locale {
         return Ok(());
     }
-    let locales = std::iter::once(None).chain(used.words.localized.keys().map(|tag| Some(tag.as_str())));
-    let of = |locale: Option<&str>| locale.map(|locale| render::chain(&message.notification, locale)).unwrap_or_default();
-    let chains: Vec<Vec<&str>> = locales.map(of).collect();
+    let notification = &message.notification;
+    let of = |(variant, locale): Wording<'_>| {
+        let over = words::of_variant(notification, (variant, locale), Cow::Borrowed(&notification.content)).into_owned();
+        (locale.map(|locale| words::chain(&used.words.localized, locale)).unwrap_or_default(), over)
+    };
+    let wordings: Vec<(Vec<&str>, Content)> = words::wordings(notification).map(of).collect();
     let until = clock.monotonic() + PATIENCE;
     for user in users {
         if clock.monotonic() > until {
             break;
         }
         let to = Addressee { user: Some(user), ..Addressee::default() };
-        for chain in &chains {
-            let filled = engine.fill(used, (chain, &message.notification.content), (Platform::Ios, to), clock);
+        for (chain, over) in &wordings {
+            let filled = engine.fill(used, (chain, over), (Platform::Ios, to), clock);
             filled.map(drop).map_err(|fault| refusal_of(message, &fault, used.per_user.contains_key(user).then_some(user)))?;
         }
     }

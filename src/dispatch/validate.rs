@@ -120,7 +120,8 @@ impl Check<'_> {
     async fn one(&self, provider: &dyn Provider, generation: u64, form: &RenderedPreview, addresses: &Addresses) -> Validated {
         // a broadcast has no device whose address could be lent
         let Some(platform) = form.platform else { return not_checked("no_device") };
-        let key = Form { provider: form.provider, platform, locale: form.locale.clone() };
+        let variant = form.variant.as_ref().and_then(|name| self.message.notification.variants.iter().position(|one| one.name == *name));
+        let key = Form { provider: form.provider, platform, variant, locale: form.locale.clone() };
         let to = (addresses.addressee(form.locale.as_deref()), &*self.node.clock as &dyn Clock);
         let Ok(rendered) = self.message.rendered((provider, generation), key, to) else { return not_checked("not_supported") };
         let mut refused = not_checked("no_device");

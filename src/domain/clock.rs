@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Timestamp;
-use super::id::{NotificationId, WorkId};
+use super::id::{CampaignId, NotificationId, RunId, WorkId};
 
 /// The time of day and a time that only goes forward.
 pub trait Clock: Send + Sync {
@@ -18,6 +18,16 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     /// A `UUIDv7` of the instant `now`, greater than every one made before it in this process.
     fn notification(&self, now: Timestamp) -> NotificationId;
+
+    /// A campaign's, likewise.
+    fn campaign(&self, now: Timestamp) -> CampaignId {
+        CampaignId(self.notification(now).0)
+    }
+
+    /// That of a campaign's run, likewise.
+    fn run(&self, now: Timestamp) -> RunId {
+        RunId(self.notification(now).0)
+    }
 
     /// A number that no other work of the same notification has, beyond reasonable doubt (62 random bits).
     fn work(&self) -> WorkId;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::device::{Platform, ProviderKind};
 use super::id::{AppId, CampaignId, NotificationId, PersonPk, Target};
+use super::latency::Latency;
 use super::outcome::Reason;
 use super::reason::{FailReason, SuppressReason};
 
@@ -79,6 +80,10 @@ pub struct Delivery {
     pub provider: Option<ProviderKind>,
     /// Which variant of its campaign it was; `None`: there are none.
     pub variant: Option<Arc<str>>,
+    /// How long it took from the instant at which it could have been sent at the earliest, that is when it was due at the device or at the end
+    /// of the quiet hours in which that lay, to the provider's acceptance. Waiting for the run's pace, for a lane and for retries is part of it.
+    /// Of what was sent for a campaign, tests left out.
+    pub latency: Option<Latency>,
     /// FCM's message name.
     pub message_id: Option<String>,
     /// The provider's own word, for operators.

@@ -59,6 +59,16 @@ pub fn decide(now: Timestamp, question: &Question<'_>) -> Decision {
     }
 }
 
+/// The instant at which a push could be sent to a device at the earliest: when it is due there, or the end of the quiet hours in which that
+/// lies. What was sent later has waited for something else. `None`: its local time had passed, and it is left out.
+pub fn earliest(question: &Question<'_>) -> Option<Timestamp> {
+    let due = due_at(&question.push, zone_of(question))?;
+    match decide(due, question) {
+        Decision::Defer { until, .. } => Some(until),
+        Decision::Send { .. } | Decision::Suppress(_) | Decision::Expire => Some(due),
+    }
+}
+
 /// Which timezone counts? The device's, else its person's, else the app's; one that is not known is passed over.
 pub fn zone_of(question: &Question<'_>) -> Tz {
     let person = question.preferences.and_then(|preferences| preferences.timezone.as_deref());

@@ -1,6 +1,7 @@
 //! The words of Herald as types, and the pure rules. Nothing here does I/O, reads a clock or draws a random number.
 
 pub mod broadcast;
+pub mod campaign;
 pub mod cap;
 pub mod category;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod endpoint;
 pub mod explain;
 pub mod gate;
 pub mod id;
+pub mod latency;
 pub mod local_time;
 pub mod name;
 pub mod notification;
@@ -25,12 +27,14 @@ pub mod push_type;
 pub mod quiet_hours;
 pub mod reason;
 pub mod records;
+pub mod recurrence;
 pub mod retry;
 pub mod segment;
 pub mod staleness;
 pub mod template;
 pub mod token;
 pub mod token_kind;
+pub mod variant;
 pub mod version;
 pub mod work;
 pub mod zone;

@@ -14,6 +14,7 @@ use super::pace::Pace;
 use super::push_type::PushType;
 use super::segment::Segment;
 use super::template::UsedTemplate;
+use super::variant::Variant;
 
 /// How urgent a notification is, for the provider and for Herald's own queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -191,6 +192,9 @@ pub struct Notification {
     /// Words under all others, with blanks that are filled in for those who get them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<UsedTemplate>,
+    /// The variants of its campaign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
 }
 
 impl Notification {
@@ -199,14 +203,15 @@ impl Notification {
         self.push_type.is_silent(self.silent, !self.push_type.is_usual() && self.has_words())
     }
 
-    /// The words by locale that are chosen from: the template's, beside which there are no others.
+    /// The words by locale that are chosen from: the template's, beside which there are no others. Those of a variant go over them.
     pub fn by_locale(&self) -> &BTreeMap<String, Content> {
         self.template.as_ref().map_or(&self.localized, |template| &template.words.localized)
     }
 
-    /// Those of the caller's patch included: what Apple is told to show is to be held as any alert.
+    /// Those of any variant and of the caller's patch included: what Apple is told to show is to be held as any alert.
     fn has_words(&self) -> bool {
-        let mut all = std::iter::once(&self.content).chain(self.platforms.values()).chain(self.localized.values());
+        let variants = self.variants.iter().flat_map(|variant| std::iter::once(&variant.content).chain(variant.localized.values()));
+        let mut all = std::iter::once(&self.content).chain(self.platforms.values()).chain(self.localized.values()).chain(variants);
         all.any(Content::is_visible) || self.overrides.alert_apple()
     }
 }
@@ -241,6 +246,16 @@ mod tests {
             (json!({}), json!({"fcm": {"apns": {"payload": {"aps": {"alert": "t"}}}}}), true),
         ] {
             assert_eq!(update(&content, &overrides).is_silent(), expected, "{content} {overrides}");
+        }
+        for (variant, expected) in [
+            (json!({"content": {}}), true),
+            (json!({"content": {"title": "t"}}), false),
+            (json!({"content": {}, "localized": {"fr": {"body": "b"}}}), false),
+        ] {
+            let mut whole = json!({"name": "a", "weight": 1});
+            whole.as_object_mut().unwrap().extend(variant.as_object().unwrap().clone());
+            let variants = vec![serde_json::from_value(whole).unwrap()];
+            assert_eq!(Notification { variants, ..update(&json!({}), &json!({})) }.is_silent(), expected, "{variant}");
         }
     }
 }

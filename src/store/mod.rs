@@ -4,6 +4,7 @@
 //! Every method is one transaction. All instants are the store's clock.
 
 pub mod analytics;
+pub mod campaign;
 pub mod cap;
 pub mod category;
 pub mod dead_letter;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 use crate::domain::id::AppId;
 
 pub use analytics::Analytics;
+pub use campaign::Campaigns;
 pub use cap::Caps;
 pub use category::Categories;
 pub use dead_letter::DeadLetters;
@@ -98,7 +100,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
+    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
 }
 
 /// The apps and the store's own health.

@@ -1,6 +1,7 @@
 //! Notifications as callers read them.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 use async_trait::async_trait;
 
@@ -8,7 +9,7 @@ use super::{Page, PageRequest, Result};
 use crate::domain::Timestamp;
 use crate::domain::delivery::State;
 use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, CampaignId, NotificationId};
 use crate::domain::reason::words;
 
 words! {
@@ -72,6 +73,24 @@ pub struct Counts {
     pub dismissed: u64,
 }
 
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            waiting: self.waiting + more.waiting,
+            sent: self.sent + more.sent,
+            suppressed: self.suppressed + more.suppressed,
+            failed: self.failed + more.failed,
+            expired: self.expired + more.expired,
+            cancelled: self.cancelled + more.cancelled,
+            delivered: self.delivered + more.delivered,
+            opened: self.opened + more.opened,
+            dismissed: self.dismissed + more.dismissed,
+        }
+    }
+}
+
 /// One target of a notification, waiting or ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeliveryView {
@@ -118,6 +137,8 @@ pub struct NotificationFilter {
     pub status: Option<NotificationStatus>,
     /// Of this category.
     pub category: Option<String>,
+    /// Runs and test sends of this campaign.
+    pub campaign: Option<CampaignId>,
     /// With all of these labels.
     pub labels: BTreeMap<String, String>,
     /// Accepted at or after.

@@ -217,6 +217,7 @@ impl World {
             platform: None,
             provider: None,
             variant: None,
+            latency: None,
             message_id: None,
             detail: None,
             at: self.now(),

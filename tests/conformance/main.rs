@@ -7,6 +7,10 @@ mod analytics;
 mod backing;
 mod batches;
 mod broadcast;
+mod campaign_audiences;
+mod campaign_runs;
+mod campaign_stats;
+mod campaigns;
 mod caps;
 mod claim;
 mod dead_letters;
@@ -49,6 +53,7 @@ mod templates;
 mod together;
 mod tokens;
 mod topics;
+mod twin_campaigns;
 mod twin_record;
 mod twin_steps;
 mod twins;
@@ -327,6 +332,39 @@ every_store! {
         topics_are_listed_newest_first,
         a_topic_takes_its_followers_devices,
         a_device_whose_user_changes_follows_nothing_of_its_own;
+    campaigns:
+        a_campaign_is_kept_as_it_was_given,
+        campaigns_are_listed_newest_first,
+        a_campaign_is_its_apps,
+        each_step_is_taken_from_some_statuses_only,
+        only_a_draft_is_deleted,
+        a_campaign_changes_only_in_the_version_that_is_named,
+        a_scheduled_one_that_is_edited_is_due_when_that_says,
+        those_that_wait_longest_are_due_first;
+    campaign_runs:
+        an_instant_has_one_run_whoever_sees_it,
+        runs_are_listed_newest_first,
+        a_campaign_is_held_with_all_of_its_runs,
+        a_campaign_and_its_runs_agree_whoever_turns_them,
+        a_campaign_that_is_given_up_takes_its_runs_along,
+        a_campaign_that_never_ran_goes_back_to_waiting,
+        a_campaign_that_cannot_begin_is_held_for_a_reason,
+        a_campaign_is_done_with_its_last_run,
+        notifications_are_listed_by_campaign;
+    campaign_audiences:
+        an_audience_within_its_bound_is_released_once_it_is_all_there,
+        the_expansion_of_what_is_held_is_released_again,
+        an_audience_that_is_too_large_at_once_is_held,
+        an_audience_that_is_too_large_at_last_is_held,
+        an_audience_that_is_too_large_holds_a_campaign_that_somebody_holds,
+        an_audience_that_is_too_large_is_held_whoever_turns_its_campaign,
+        a_run_that_is_too_large_holds_the_others,
+        a_run_that_is_held_can_be_cancelled,
+        a_run_that_is_held_ends_with_its_time,
+        what_has_no_bound_is_released_as_it_is_taken;
+    campaign_stats:
+        stats_are_a_recount_of_what_was_recorded,
+        stats_are_of_all_runs_or_of_one;
     path:
         a_notification_goes_all_the_way;
 }

@@ -18,7 +18,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// At 10 a second, rows of two targets each.
 fn paced(world: &World, rows: usize) -> NewNotification {
     let lists = (0..rows).map(|n| users(&[&format!("u{n}"), &format!("v{n}")])).collect();
-    NewNotification { terms: Terms { pace: Pace::new(10) }, ..world.named_fan_out(lists) }
+    NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.named_fan_out(lists) }
 }
 
 fn two() -> TimeDelta {
@@ -188,7 +188,7 @@ pub async fn what_has_expired_has_no_pace(world: &mut World) {
 /// A row that was taken in vain may be what ended its worker.
 pub async fn what_was_taken_in_vain_has_its_takes_in_a_paced_run_too(world: &mut World) {
     let lists = vec![users(&["u"]), users(&["v"])];
-    world.accept(NewNotification { terms: Terms { pace: Pace::new(10) }, ..world.named_fan_out(lists) }).await;
+    world.accept(NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.named_fan_out(lists) }).await;
     let mut takes = Vec::new();
     for _ in 0..20 {
         let keys = world.released().await;
@@ -215,7 +215,7 @@ pub async fn others_are_served_meanwhile(world: &mut World) {
 
 /// Its audience is taken as fast as it can be.
 pub async fn an_expansion_takes_none_of_the_time(world: &mut World) {
-    let new = NewNotification { terms: Terms { pace: Pace::new(10) }, ..world.fan_out() };
+    let new = NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.fan_out() };
     world.device("d", None).await;
     world.accept(new).await;
     let keys = world.released().await;

@@ -57,7 +57,7 @@ async fn a_lease_is_renewed_although_another_cannot_be() {
 /// At 10 a second, a row for each of so many users.
 fn paced(world: &World, rows: usize) -> NewNotification {
     let lists = (0..rows).map(|n| users(&[&format!("u{n}")])).collect();
-    NewNotification { terms: Terms { pace: Pace::new(10) }, ..world.named_fan_out(lists) }
+    NewNotification { terms: Terms { pace: Pace::new(10), ..Terms::default() }, ..world.named_fan_out(lists) }
 }
 
 /// Nobody else's work waits for it.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herald::domain::clock::Clock;
-use herald::domain::delivery::Ending;
+use herald::domain::delivery::{Delivery, Ending};
 use herald::domain::id::Target;
+use herald::domain::latency::Latency;
 use herald::store::analytics::Retention;
 use herald::store::postgres::{Condition, PostgresStore};
 use herald::store::receipt::{Receipt, ReceiptKind};
@@ -118,20 +119,22 @@ async fn runs_and_counts_go_with_their_notifications() {
         let phone = world.device("phone", None).await;
         let id = world.accept(world.named_fan_out(vec![crate::kit::pairs(&[&phone])])).await;
         let work = world.only_taken().await;
-        world.store().record(&record(&work, vec![world.delivery(id, Target::device(phone.pk), Ending::Sent)], Vec::new())).await.unwrap();
+        let sent = world.delivery(id, Target::device(phone.pk), Ending::Sent);
+        let sent = Delivery { latency: Some(Latency::from_raw(5)), ..sent };
+        world.store().record(&record(&work, vec![sent], Vec::new())).await.unwrap();
         world.released().await;
         world.pass(3 * DAY);
     }
     let rows = async || {
-        let text = "SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM notification_count)";
+        let text = "SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM notification_count), (SELECT count(*) FROM latency)";
         let rows = database.run(text.to_owned()).await;
-        (rows[0].get::<i64, _>(0), rows[0].get::<i64, _>(1))
+        [0, 1, 2].map(|n| rows[0].get::<i64, _>(n))
     };
-    assert_eq!(rows().await, (2, 2));
+    assert_eq!(rows().await, [2, 2, 2]);
     // the present day stays, and what is older than the oldest day goes
     world.accept(world.direct(users(&["ann"]))).await;
     world.store().prune().await.unwrap();
-    assert_eq!(rows().await, (0, 0));
+    assert_eq!(rows().await, [0, 0, 0]);
     assert_eq!(partitions(&database).await.len(), 2);
     world.close().await;
 }

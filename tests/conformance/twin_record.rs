@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use herald::domain::delivery::{Delivery, Ending};
 use herald::domain::device::{InactiveReason, ProviderKind};
+use herald::domain::latency::Latency;
 use herald::domain::outcome::Reason;
 use herald::domain::reason::{FailReason, SuppressReason, WaitReason};
 use herald::domain::token_kind::TokenKind;
@@ -27,8 +28,12 @@ fn judge(twin: &Twin, work: &TakenWork, ask: &Ask, (one, choice): (&Candidate, u
         (Some(_), 4) => Ending::Failed(FailReason::TokenDead),
         (Some(_), _) => return pair,
     };
+    let cohort = Arc::clone(&twin.cohorts[&work.key.notification]);
+    let is_of_campaign = ending == Ending::Sent && cohort.campaign.is_some();
+    let took = is_of_campaign.then(|| Latency::from_raw(if choice < 2 { 1 } else { 70 }));
     let delivery = Delivery {
-        cohort: Arc::clone(&twin.cohorts[&work.key.notification]),
+        cohort,
+        latency: took,
         variant: (choice % 2 == 1).then(|| Arc::from("b")),
         day: ask.day,
         person: one.person,

@@ -22,6 +22,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::kit::{GUARD, LEASE, devices, iphone, submission, users, wide};
+use crate::twin_campaigns::{Act, act};
 use crate::twin_record::record;
 use crate::twins::Twin;
 
@@ -50,6 +51,8 @@ pub enum Step {
     Hasten { which: usize },
     Retry,
     Report { which: usize, device: u8, kind: ReceiptKind },
+    Campaign { which: usize, act: Act },
+    Settle,
     Reserve { asked: Vec<(u8, u8)>, count: u32, window: u32, only_looks: bool },
     Tidy,
     Pass { seconds: u32 },
@@ -91,6 +94,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (number(), 0..5_u8, kind).prop_map(|(which, device, kind)| Step::Report { which, device, kind }),
         3 => (vec((0..3_u8, 0..6_u8), 1..5), 1..4_u32, proptest::sample::select(vec![3, 60, 100]), any::<bool>())
             .prop_map(|(asked, count, window, only_looks)| Step::Reserve { asked, count, window, only_looks }),
+        6 => (number(), act()).prop_map(|(which, act)| Step::Campaign { which, act }),
+        1 => Just(Step::Settle),
         1 => Just(Step::Tidy),
         5 => seconds.prop_map(|seconds| Step::Pass { seconds }),
         3 => (1..500_u64).prop_map(|millis| Step::Moment { millis }),
@@ -222,7 +227,7 @@ impl Step {
             work.due_at = new.start_at;
         }
         if matches!(self, Self::FanOut { paced: true, .. }) {
-            new.terms = Terms { pace: Pace::new(10) };
+            new.terms = Terms { pace: Pace::new(10), ..Terms::default() };
         }
         if matches!(self, Self::Direct { published: true, ahead: 0, .. }) {
             new.work[0].due_at = world.later(GUARD);
@@ -286,6 +291,8 @@ impl Step {
                 let receipt = Receipt { notification, device: format!("d{device}"), kind: *kind, at: None };
                 twin.told(&store.receive(app, &[receipt]).await.unwrap())
             }
+            Self::Campaign { which, act } => act.take(twin, *which).await,
+            Self::Settle => twin.told(&store.settle_campaigns().await.unwrap()),
             Self::Tidy => {
                 store.prune().await.unwrap();
                 twin.told(&store.settle_early_receipts().await.unwrap())

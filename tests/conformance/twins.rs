@@ -24,6 +24,7 @@ const LOOK_EVERY: usize = 7;
 pub struct Twin {
     pub world: World,
     pub numbers: Numbers,
+    pub campaigns: Vec<herald::domain::id::CampaignId>,
     pub notifications: Vec<herald::domain::id::NotificationId>,
     pub published: Vec<herald::domain::work::WorkKey>,
     pub held: Vec<herald::domain::work::TakenWork>,
@@ -36,6 +37,7 @@ impl Twin {
         Self {
             world,
             numbers: Numbers::default(),
+            campaigns: Vec::new(),
             notifications: Vec::new(),
             published: Vec::new(),
             held: Vec::new(),
@@ -74,6 +76,7 @@ impl Twin {
         for device in 0..5 {
             seen.push(self.told(&shared.tokens(app, &format!("d{device}")).await.unwrap()));
         }
+        seen.extend(self.look_at_campaigns().await);
         for resolution in Resolution::ALL {
             seen.extend(self.analytics(*resolution).await);
         }

@@ -14,6 +14,8 @@ mod bad_day;
 mod batch;
 mod bodies;
 mod broadcast;
+mod campaign_cli;
+mod campaigns;
 mod cancel;
 mod caps;
 mod cast;

@@ -91,7 +91,8 @@ impl State {
         Ok(ItemVerdict::Accepted)
     }
 
-    fn add(&mut self, new: NewNotification, now: Timestamp) -> Result<()> {
+    /// Writes a notification with its run and its work.
+    pub fn add(&mut self, new: NewNotification, now: Timestamp) -> Result<()> {
         if new.fan_out {
             let expands = new.work.iter().any(|work| work.kind == WorkKind::Expand);
             let run = Run {
@@ -103,6 +104,9 @@ impl State {
                 targeted: expands.then_some(0),
                 stale: 0,
                 cursor: None,
+                campaign: new.campaign,
+                max_targets: new.terms.max_targets,
+                held: expands && new.terms.max_targets.is_some(),
                 pace: new.terms.pace,
                 next_slot: None,
                 served_at: Timestamp::MIN_UTC,

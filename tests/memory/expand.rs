@@ -66,6 +66,12 @@ impl State {
         let taken: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
         run.targeted = run.targeted.map(|targeted| targeted + taken as u64);
         run.stale += page.left_out;
+        let is_too_large = run.max_targets.is_some_and(|most| run.targeted.is_some_and(|targeted| targeted > most));
+        run.held &= is_too_large || !page.last;
+        let (held, campaign) = (run.held, run.campaign);
+        if is_too_large && held {
+            self.exceed((key.app, key.notification), campaign, now);
+        }
         for chunk in chunks {
             self.add_work((key.app, key.notification), chunk, (true, now))?;
         }

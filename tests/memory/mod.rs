@@ -5,6 +5,8 @@
 
 mod accept;
 pub mod analytics;
+mod campaign_stats;
+mod campaigns;
 mod caps;
 mod claim;
 mod dead_letters;

@@ -3,7 +3,7 @@
 use herald::domain::Timestamp;
 use herald::domain::id::{NotificationId, WorkId};
 use herald::domain::pace::{Pace, feed, hungry};
-use herald::domain::work::{Entry, Stream, WorkKey};
+use herald::domain::work::{Entry, Stream, WorkKey, WorkKind};
 use herald::store::engine::{Ready, RunStatus, Sweep};
 
 use super::state::{Row, Run, State};
@@ -24,7 +24,7 @@ fn is_ready(row: &Row, sweep: &Sweep, now: Timestamp) -> bool {
 impl Run {
     /// Its pace; cancelled ones are emptied without one.
     fn paced(&self) -> Option<Pace> {
-        self.pace.filter(|_| self.status != RunStatus::Cancelled)
+        self.pace.filter(|_| self.status != RunStatus::Cancelled && !self.held)
     }
 
     /// Whether it gets more already.
@@ -35,6 +35,13 @@ impl Run {
 }
 
 impl State {
+    /// Whether a row cannot be released before all of its run's audience is taken. After the notification's end it is only recorded.
+    fn is_kept(&self, id: NotificationId, row: &Row, now: Timestamp) -> bool {
+        let held = self.runs.get(&id).is_some_and(|run| run.held && run.status != RunStatus::Cancelled);
+        let lives = self.notifications.get(&id).is_some_and(|new| new.expires_at > now);
+        held && lives && row.work.kind != WorkKind::Expand
+    }
+
     pub fn schedule(&mut self, sweep: &Sweep, now: Timestamp) -> Ready {
         let mut ready = Ready::default();
         for stream in Stream::ALL {
@@ -53,7 +60,9 @@ impl State {
         let has_room = |row: &Row| sweep.room.get(&row.work.stream).is_some_and(|free| *free > 0);
         let mut turns = Vec::new();
         for (id, run) in &self.runs {
-            let due = self.works_on(*id).filter(|(_, row)| row.work.fan_out && has_room(row) && is_ready(row, sweep, now));
+            let due = self
+                .works_on(*id)
+                .filter(|(_, row)| row.work.fan_out && has_room(row) && is_ready(row, sweep, now) && !self.is_kept(*id, row, now));
             let first = due.min_by_key(|(work, row)| (row.work.due_at, *work));
             let is_over = first.as_ref().is_some_and(|(_, row)| row.work.expires_at <= now);
             let has_begun = run.open && matches!(run.status, RunStatus::Running | RunStatus::Cancelled);
@@ -65,7 +74,8 @@ impl State {
         let mut ready = Ready::default();
         let Some((_, id, stream, is_over)) = turns.iter().min().copied() else { return ready };
         let space = sweep.room.get(&stream).copied().unwrap_or_default().div_ceil(turns.len()).min(AT_ONCE);
-        let due = |key: NotificationId, row: &Row| key == id && row.work.stream == stream && row.work.fan_out;
+        let due =
+            |key: NotificationId, row: &Row| key == id && row.work.stream == stream && row.work.fan_out && !self.is_kept(id, row, now);
         let rows = self.work.iter().filter(|((key, _), row)| due(*key, row) && is_ready(row, sweep, now));
         let mut rows: Vec<_> = rows.map(|(key, row)| (row.work.due_at, *key)).collect();
         rows.sort_unstable();

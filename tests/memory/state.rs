@@ -7,7 +7,7 @@ use herald::domain::Timestamp;
 use herald::domain::category::Category;
 use herald::domain::delivery::Delivery;
 use herald::domain::device::Device;
-use herald::domain::id::{AppId, DevicePk, NotificationId, PersonPk, Target, WorkId};
+use herald::domain::id::{AppId, CampaignId, DevicePk, NotificationId, PersonPk, RunId, Target, WorkId};
 use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
@@ -15,6 +15,7 @@ use herald::domain::template::Template;
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::Totals;
+use herald::store::campaign::{CampaignRun, StoredCampaign};
 use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
@@ -53,6 +54,8 @@ pub struct State {
     /// Notifications admitted under caps, each when, and from when on none of them counts.
     pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,
     pub topics: BTreeMap<(AppId, String), TopicRow>,
+    pub campaigns: BTreeMap<CampaignId, (AppId, StoredCampaign)>,
+    pub campaign_runs: BTreeMap<(CampaignId, RunId), CampaignRun>,
     /// The greatest number ever given to a topic.
     pub last_topic: i64,
     /// The greatest number ever given to a device.
@@ -100,6 +103,10 @@ pub struct Run {
     /// Devices that were left out of it, since nobody has seen them for long.
     pub stale: u64,
     pub cursor: Option<Cursor>,
+    pub campaign: Option<CampaignId>,
+    pub max_targets: Option<u64>,
+    /// Nothing but its expansion is released.
+    pub held: bool,
     pub pace: Option<Pace>,
     /// Where its next span of time begins.
     pub next_slot: Option<Timestamp>,

@@ -144,13 +144,13 @@ impl State {
     /// It has a delivery, or its user got the notification under what the name stood for then.
     fn has_it(&self, ask: &Ask, candidate: &Candidate) -> bool {
         let (day, id) = (ask.day, ask.key.notification);
+        if self.deliveries.contains_key(&(day, id, candidate.target)) {
+            return true;
+        }
+        let Some(person) = candidate.person.filter(|_| matches!(ask.targets, Targets::Users(_))) else { return false };
         let (people, as_nobody) = self.reached(day, id);
-        let renamed = |person: PersonPk| {
-            let stands_for_one = ask.latest_only || candidate.target.as_device().is_none();
-            as_nobody.contains(&person) || (stands_for_one && people.contains(&person))
-        };
-        let of_user = matches!(ask.targets, Targets::Users(_));
-        self.deliveries.contains_key(&(day, id, candidate.target)) || (of_user && candidate.person.is_some_and(renamed))
+        let stands_for_one = ask.latest_only || candidate.target.as_device().is_none();
+        as_nobody.contains(&person) || (stands_for_one && people.contains(&person))
     }
 
     fn last_shown(&self, target: Target, hash: [u8; 32]) -> Option<herald::domain::id::NotificationId> {

@@ -62,7 +62,7 @@ impl State {
         reason.or_else(|| (new.start_at > now).then_some(WaitReason::Scheduled))
     }
 
-    fn view(&self, new: &NewNotification, now: Timestamp) -> NotificationView {
+    pub fn view(&self, new: &NewNotification, now: Timestamp) -> NotificationView {
         let mut tally = Tally::default();
         self.add_ended(new, &mut tally);
         self.add_waiting(new, now, &mut tally);
@@ -147,7 +147,9 @@ impl Notifications for MemoryStore {
 
     async fn notifications(&self, app: AppId, filter: &NotificationFilter, request: &PageRequest) -> Result<Page<NotificationView>> {
         let rows = self.read(|state, now| {
-            let all = state.notifications.values().rev().filter(|new| new.app == app).map(|new| state.view(new, now));
+            let of_campaign = |new: &&NewNotification| filter.campaign.is_none() || new.campaign == filter.campaign;
+            let of_app = state.notifications.values().rev().filter(|new| new.app == app);
+            let all = of_app.filter(of_campaign).map(|new| state.view(new, now));
             all.filter(|view| is_wanted(view, filter)).map(|view| (Reverse(view.id), view)).collect()
         });
         page(rows, request)

@@ -214,7 +214,7 @@ impl Callers {
 }
 
 /// A draft to everybody that says nothing it need not say.
-fn plain() -> Draft {
+pub fn plain() -> Draft {
     Draft {
         to: To::All,
         latest_device_only: false,
@@ -236,6 +236,7 @@ fn plain() -> Draft {
         test: false,
         pace: None,
         template: None,
+        campaign: None,
     }
 }
 

@@ -28,6 +28,7 @@ mod sim;
 mod store;
 mod trace;
 mod weather;
+mod worldwide;
 
 use tokio::time::Instant;
 

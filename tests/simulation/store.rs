@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::Timestamp;
+use herald::domain::campaign::CampaignStatus;
 use herald::domain::category::Category;
 use herald::domain::clock::Clock;
 use herald::domain::device::{Device, DeviceChange, ProviderKind};
-use herald::domain::id::{AppId, NotificationId, WorkId};
+use herald::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
 use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use herald::store::campaign::{CampaignRun, CampaignStats, Definition, NewRun, StoredCampaign, Turned};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
 use herald::store::dead_letter::DeadLetter;
@@ -34,8 +36,8 @@ use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::{
-    Analytics, Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses,
-    People, Receipts, Replays, Result, Templates, Topics,
+    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
+    PageRequest, Pauses, People, Receipts, Replays, Result, Templates, Topics,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -257,6 +259,23 @@ plainly!(Categories {
     fn category(app: AppId, name: &str) -> Option<Declared>;
     fn put_category(app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Declaration;
     fn delete_category(app: AppId, name: &str) -> bool;
+});
+plainly!(Campaigns {
+    fn create_campaign(app: AppId, id: CampaignId, definition: &Definition) -> StoredCampaign;
+    fn campaign(app: AppId, id: CampaignId) -> Option<StoredCampaign>;
+    fn campaigns(app: AppId, status: Option<CampaignStatus>, page: &PageRequest) -> Page<StoredCampaign>;
+    fn put_campaign(app: AppId, id: CampaignId, definition: &Definition, next_fire: Option<Timestamp>, if_match: Option<i64>) -> Turned;
+    fn delete_campaign(app: AppId, id: CampaignId) -> Turned;
+    fn start_campaign(app: AppId, id: CampaignId, version: i64, next_fire: Timestamp) -> Turned;
+    fn pause_campaign(app: AppId, id: CampaignId) -> Turned;
+    fn resume_campaign(app: AppId, id: CampaignId) -> Turned;
+    fn cancel_campaign(app: AppId, id: CampaignId) -> Turned;
+    fn due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
+    fn fire_campaign(app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
+    fn stop_campaign(app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> bool;
+    fn settle_campaigns() -> usize;
+    fn campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
+    fn campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;
 });
 plainly!(DeadLetters {
     fn dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;

@@ -93,7 +93,7 @@ pub(super) async fn batch(
         return Err(Problem::invalid_field("notifications", "invalid", format!("must have 1 to {MAX_ITEMS} items")));
     }
     request_id::about_many(raw.len());
-    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
+    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical(), has_words: false };
     let mut places = Vec::with_capacity(raw.len());
     let mut items = Vec::with_capacity(raw.len());
     for read in read_items(&api, caller.app, &raw).await? {

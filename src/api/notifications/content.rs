@@ -68,6 +68,11 @@ pub(super) fn take(
     words
 }
 
+/// Checks and takes words that stand at `at` of a body.
+pub(in crate::api) fn check_words(content: ContentRequest, at: &str, checks: &mut Checks) -> Content {
+    checked(content, at, checks)
+}
+
 /// Locales of a template, at most.
 const MAX_LOCALES: usize = 100;
 

@@ -21,13 +21,14 @@ use crate::api::json::Reading;
 use crate::api::problem::Problem;
 use crate::api::{idempotency, json, query, request_id, schema};
 use crate::dispatch::accept::Prepared;
-use crate::dispatch::draft::FieldError;
-use crate::store::engine::{Item, ItemVerdict, Submission, Verdict};
+use crate::dispatch::draft::{Draft, FieldError};
+use crate::domain::id::AppId;
+use crate::store::engine::{IdempotencyKey, Item, ItemVerdict, Submission, Verdict};
 
 /// A notification that was accepted: it is in the store.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the names of the contract")]
-pub(super) struct Accepted {
+pub(in crate::api) struct Accepted {
     /// The notification's id.
     id: Uuid,
     /// `scheduled` where its time has not come, else `accepted`.
@@ -64,13 +65,26 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "notifications", &body)?;
-    let _turn = match idempotency::before(&api, key.as_ref()).await? {
+    let draft = async || {
+        let reading = read(&body)?;
+        let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical(), has_words: false };
+        validate::draft_of(&api, caller.app, reading, given).await
+    };
+    accept(&api, caller.app, key, draft).await
+}
+
+/// Accepts what `draft` makes, unless its key was used before.
+pub(in crate::api) async fn accept(
+    api: &Api,
+    app: AppId,
+    key: Option<IdempotencyKey>,
+    draft: impl AsyncFnOnce() -> Result<Draft, Problem>,
+) -> Result<Response, Problem> {
+    let _turn = match idempotency::before(api, key.as_ref()).await? {
         idempotency::Before::New(turn) => turn,
         idempotency::Before::Answered(answer) => return Ok(idempotency::replayed(accepted(answer))),
     };
-    let reading = read(&body)?;
-    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
-    let prepared = api.path.prepare(caller.app, validate::draft_of(&api, caller.app, reading, given).await?).await?;
+    let prepared = api.path.prepare(app, draft().await?).await?;
     let answer = answer_to(&prepared)?;
     let item = Item { key: None, answer: answer.clone(), notification: prepared.notification };
     let remembered = answer.clone();

@@ -308,6 +308,31 @@ pub(super) struct PlatformsRequest {
     pub(super) web: Option<ContentRequest>,
 }
 
+impl NotificationRequest {
+    /// Which of the fields are given that a campaign has its own for.
+    pub(in crate::api) fn left_to_the_campaign(&self) -> impl Iterator<Item = &'static str> {
+        let fields = [
+            ("to", self.to.is_some()),
+            ("send_at", self.send_at.is_some()),
+            ("send_at_local", self.send_at_local.is_some()),
+            ("if_past", self.if_past.is_some()),
+            ("test", self.test.is_some()),
+            ("idempotency_key", self.idempotency_key.is_some()),
+        ];
+        fields.into_iter().filter(|(_, is_given)| *is_given).map(|(field, _)| field)
+    }
+
+    /// Whether it names no category.
+    pub(in crate::api) fn has_no_category(&self) -> bool {
+        self.category.is_none()
+    }
+
+    /// Whether it says until when it lives.
+    pub(in crate::api) fn has_end(&self) -> bool {
+        self.expires_at.is_some()
+    }
+}
+
 objects!(
     NotificationRequest,
     TemplateUseRequest,

@@ -38,6 +38,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Ur
     let filter = NotificationFilter {
         status: params.word("status", &statuses),
         category: params.name("category", check_category_id),
+        campaign: None,
         labels: params.beginning("label.").into_iter().collect(),
         from: params.instant("from"),
         to: params.instant("to"),

@@ -17,7 +17,7 @@ use crate::api::body::{JsonBody, LARGE};
 use crate::api::problem::Problem;
 use crate::api::query::Params;
 use crate::api::{Api, schema};
-use crate::dispatch::handle::{RenderedPreview, Validated};
+use crate::dispatch::handle::{Asked, RenderedPreview, Validated};
 use crate::domain::device::{Platform, ProviderKind};
 
 /// What a notification would come to.
@@ -108,12 +108,12 @@ pub(super) async fn preview(
     JsonBody(body): JsonBody<LARGE>,
 ) -> Result<Json<PreviewResponse>, Problem> {
     let mut params = Params::of(&uri);
-    let ask = params.flag("validate");
+    let asked = Asked { validate: params.flag("validate"), when_due: false };
     params.finish()?;
     let reading = create::read(&body)?;
-    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical() };
+    let given = Given { now: api.clock.now(), may_be_critical: caller.may_be_critical(), has_words: false };
     let draft = validate::draft_of(&api, caller.app, reading, given).await?;
-    let preview = api.path.preview(caller.app, draft, ask).await?;
+    let preview = api.path.preview(caller.app, draft, asked).await?;
     let rendered = preview.rendered.into_iter().map(RenderedResponse::from).collect();
     let left_out = preview.left_out.into();
     Ok(Json(PreviewResponse { targeted: preview.targeted, left_out, decisions: preview.decisions, rendered }))

@@ -24,7 +24,7 @@ fn now() -> Timestamp {
 }
 
 fn check(body: &Value) -> Result<Draft, Problem> {
-    draft(read::<NotificationRequest>(body.to_string().as_bytes())?, Given { now: now(), may_be_critical: true })
+    draft(read::<NotificationRequest>(body.to_string().as_bytes())?, Given { now: now(), may_be_critical: true, has_words: false })
 }
 
 /// A notification that is fine but for `changes`, which are merged into it.
@@ -414,7 +414,7 @@ fn overrides_name_no_target_credential_or_key_of_ours() {
 
 #[test]
 fn a_scope_is_needed_for_what_is_critical() {
-    let may_not = Given { now: now(), may_be_critical: false };
+    let may_not = Given { now: now(), may_be_critical: false, has_words: false };
     let check = |changes: &Value| draft(read(with(changes).to_string().as_bytes()).unwrap(), may_not);
     assert!(check(&json!({"priority": "high", "in_quiet_hours": "drop"})).is_ok());
     for changes in [

@@ -37,11 +37,13 @@ const AHEAD: TimeDelta = TimeDelta::days(90);
 
 /// What the checks need to know beside the request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Given {
+pub(in crate::api) struct Given {
     /// The present.
-    pub(super) now: Timestamp,
+    pub(in crate::api) now: Timestamp,
     /// Whether the caller's key has the scope `critical`.
-    pub(super) may_be_critical: bool,
+    pub(in crate::api) may_be_critical: bool,
+    /// Whether there are words beside those of the request.
+    pub(in crate::api) has_words: bool,
 }
 
 /// The draft that a request of this app asks for, as far as its key may ask for it.
@@ -50,6 +52,17 @@ pub(super) async fn draft_of(api: &Api, app: AppId, reading: Reading<Notificatio
     template::read(api, app, &mut draft, given).await?;
     critical::check_category(api, app, &draft, given).await?;
     Ok(draft)
+}
+
+/// The same for what a campaign sends, whose audience is the campaign's to say.
+pub(in crate::api) async fn draft_of_campaign(
+    api: &Api,
+    app: AppId,
+    mut reading: Reading<NotificationRequest>,
+    given: Given,
+) -> Result<Draft, Problem> {
+    reading.value.to = Some(ToRequest { all: Some(true), ..ToRequest::default() });
+    draft_of(api, app, reading, given).await
 }
 
 /// The draft that a request asks for; 422 with all that is wrong with it.
@@ -72,7 +85,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
     let localized = request.localized.map(|map| map.0);
     let words = content::take(request.content, request.platforms, localized, &mut checks);
     let silent = request.silent.unwrap_or_default();
-    if template.is_none() {
+    if template.is_none() && !given.has_words {
         push_type::check_words(&words, &push_type, silent, &mut checks);
     }
     let in_quiet_hours = request.in_quiet_hours.unwrap_or_default();
@@ -101,6 +114,7 @@ pub(super) fn draft(reading: Reading<NotificationRequest>, given: Given) -> Resu
         overrides,
         test: request.test.unwrap_or_default(),
         template,
+        campaign: None,
     })
 }
 

@@ -40,7 +40,7 @@ pub(super) struct NotificationResponse {
 /// Devices that an audience which is not named (`all`) left out, by why. Grows while a large audience is being taken.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LeftOut)]
-pub(super) struct LeftOutResponse {
+pub(in crate::api) struct LeftOutResponse {
     /// Nobody has seen them for longer than the app's `stale_after_days`.
     stale: u64,
 }
@@ -74,7 +74,7 @@ struct FallbackCountsResponse {
 /// How many. `targeted` = `waiting` + `sent` + `suppressed` + `failed` + `expired` + `cancelled`, at any instant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Counts)]
-struct CountsResponse {
+pub(in crate::api) struct CountsResponse {
     /// Devices, and one for each addressed user or id without an active one. Grows while a large audience is being taken.
     targeted: u64,
     /// Not yet decided.

@@ -33,6 +33,7 @@ async fn ended(world: &World, (app, category): (AppId, Option<&str>), ending: En
         platform: Some(if device % 2 == 0 { Platform::Ios } else { Platform::Android }),
         provider: Some(ProviderKind::Fcm),
         variant: None,
+        latency: None,
         message_id: None,
         detail: None,
         at: world.clock.now(),

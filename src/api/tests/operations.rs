@@ -98,6 +98,10 @@ fn body_of(operation: &str) -> Value {
         "post /v1/receipts" => {
             json!({"receipts": [{"notification_id": "01890a5d-ac96-774b-bcce-b302099a8057", "device_id": "d1", "type": "opened"}]})
         }
+        "post /v1/campaigns" => {
+            json!({"name": "n", "notification": {"category": "news", "content": {"title": "x"}}, "segment": {"everyone": true}})
+        }
+        "post /v1/campaigns/preview" => json!({"id": "01890a5d-ac96-774b-bcce-b302099a8057"}),
         "post /v1/segments/preview" => json!({"segment": {"everyone": true}}),
         "put /v1/templates/{id}" => json!({"content": {"title": "x"}}),
         "post /v1/keys" => json!({"name": "k", "scopes": ["read"]}),

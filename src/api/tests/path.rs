@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 use super::kit::ManualClock;
 use crate::api::way_in::WayIn;
 use crate::dispatch::accept::Prepared;
+use crate::dispatch::campaign::Plan;
 use crate::dispatch::directory::CategoryMap;
 use crate::dispatch::draft::{Draft, FieldError, Rejected, To};
-use crate::dispatch::handle::{Explained, LaneView, Meant, Preview, Question, RenderedPreview, Validated, Who};
+use crate::dispatch::handle::{Asked, Explained, LaneView, Meant, Preview, Question, RenderedPreview, Validated, Who};
 use crate::dispatch::lane::Standing;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use crate::domain::notification::When;
 use crate::domain::segment::Segment;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
+use crate::store::campaign::{CampaignRun, NewRun, StoredCampaign};
 use crate::store::engine::{Narrowed, NewNotification, Submission, Terms, Verdict};
 use crate::store::notification::LeftOut;
 use crate::store::{self, Store};
@@ -66,6 +68,23 @@ impl WayIn for FakePath {
 
     fn allows(&self, _: AppId, endpoint: &Endpoint) -> bool {
         endpoint.is_ordinary()
+    }
+
+    async fn check(&self, app: AppId, draft: Draft) -> Result<(), Rejected> {
+        self.prepare(app, draft).await.map(drop)
+    }
+
+    fn campaign_id(&self) -> CampaignId {
+        let made = self.made.fetch_add(1, Ordering::SeqCst);
+        CampaignId(Uuid::from_u64_pair(self.clock.now().timestamp_millis().unsigned_abs() << 16 | 0x7000, 1 << 63 | made))
+    }
+
+    async fn begin(&self, app: AppId, campaign: StoredCampaign) -> Result<bool, Rejected> {
+        let at = campaign.next_fire.unwrap();
+        let prepared = self.prepare(app, Plan::read(&campaign.definition.plan).unwrap().due()).await?;
+        let run = CampaignRun { id: RunId(prepared.id.0), occurrence: at, notification: Some(prepared.id) };
+        let new = NewRun { run, notification: Some(prepared.notification) };
+        Ok(self.store.fire_campaign(app, campaign.id, at, vec![new], None).await?)
     }
 
     async fn prepare(&self, app: AppId, draft: Draft) -> Result<Prepared, Rejected> {
@@ -113,7 +132,7 @@ impl WayIn for FakePath {
             id,
             content: Bytes::from_static(b"{}"),
             category: draft.category,
-            campaign: None,
+            campaign: draft.campaign.as_ref().map(|campaign| campaign.id),
             test: draft.test,
             labels: draft.labels,
             fan_out: false,
@@ -135,16 +154,17 @@ impl WayIn for FakePath {
         self.store.cancel(app, id).await
     }
 
-    async fn preview(&self, _: AppId, draft: Draft, ask: bool) -> Result<Preview, Rejected> {
+    async fn preview(&self, _: AppId, draft: Draft, asked: Asked) -> Result<Preview, Rejected> {
         self.drafts.lock().unwrap().push(draft);
         let payload = serde_json::json!({"aps": {}});
-        let validated = ask.then(|| Validated::Invalid { reason: "R".into(), field: Some("f".into()), message: "m".into() });
-        let rendered =
-            RenderedPreview { provider: ProviderKind::Apns, platform: Some(Platform::Ios), locale: None, bytes: 10, payload, validated };
+        let validated = asked.validate.then(|| Validated::Invalid { reason: "R".into(), field: Some("f".into()), message: "m".into() });
+        let (provider, platform) = (ProviderKind::Apns, Some(Platform::Ios));
+        let rendered = RenderedPreview { provider, platform, locale: None, variant: None, bytes: 10, payload, validated };
         Ok(Preview {
             targeted: 1,
             left_out: LeftOut::default(),
             decisions: BTreeMap::from([("send".to_owned(), 1)]),
+            timeline: Vec::new(),
             rendered: vec![rendered],
         })
     }

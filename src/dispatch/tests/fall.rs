@@ -71,6 +71,7 @@ async fn what_follows_a_verdict_stays_with_its_own_claim() {
             platform: None,
             provider: None,
             variant: None,
+            latency: None,
             message_id: None,
             detail: None,
             at: node.now(),
@@ -99,7 +100,8 @@ async fn hand_out_to(world: &World, node: &Arc<Node>, apps: Vec<App>) -> Notific
     let recipient = answered.answer.candidates[0].recipient.clone().unwrap();
     let ends_at = job.work.expires_at;
     let receiver = Receiver::Device(recipient);
-    let sending = Sending { receiver, until: None, expires_at: ends_at, ends_at, read_at: answered.read_at, starts_at: None };
+    let sending =
+        Sending { receiver, until: None, expires_at: ends_at, ends_at, earliest: None, read_at: answered.read_at, starts_at: None };
     let mut parts = world.parts();
     parts.directory = Arc::new(Directory::new(apps, Arc::clone(&world.store) as _, Arc::clone(&world.clock) as _));
     let changed = Arc::new(Node::new(parts, node.events.clone(), node.accepted.clone()));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -13,11 +14,15 @@ use crate::domain::device::ProviderKind;
 use crate::domain::outcome::Outcome;
 use crate::providers::{Body, BroadcastPush, Handover, Message, Provider, Push, RenderError, Rendered};
 
+/// Bytes that it takes.
+pub(in crate::dispatch) const LIMIT: usize = 4096;
 const ACCEPTED: Outcome = Outcome::Accepted { message_id: None, environment: None };
 
 pub(in crate::dispatch) struct TestProvider {
     /// The ids of the pushes whose requests started, in order.
     started: Mutex<Vec<Uuid>>,
+    /// What was handed over, by the ids of the pushes, in order.
+    handed: Mutex<Vec<(Uuid, Value)>>,
     /// Answers are held while this is false.
     answers: watch::Sender<bool>,
     /// Rendering panics.
@@ -28,12 +33,23 @@ pub(in crate::dispatch) struct TestProvider {
 
 impl TestProvider {
     pub(in crate::dispatch) fn new() -> Self {
-        Self { started: Mutex::default(), answers: watch::Sender::new(true), panics: AtomicBool::new(false), outcome: Mutex::new(ACCEPTED) }
+        Self {
+            started: Mutex::default(),
+            handed: Mutex::default(),
+            answers: watch::Sender::new(true),
+            panics: AtomicBool::new(false),
+            outcome: Mutex::new(ACCEPTED),
+        }
     }
 
     /// The ids of the pushes whose requests started, in order.
     pub(in crate::dispatch) fn started(&self) -> Vec<Uuid> {
         self.started.lock().unwrap().clone()
+    }
+
+    /// The ids of the pushes to devices whose requests started, each with its title and body.
+    pub(in crate::dispatch) fn handed(&self) -> Vec<(Uuid, Value)> {
+        self.handed.lock().unwrap().clone()
     }
 
     /// Has it answer with this from now on.
@@ -53,13 +69,24 @@ impl Provider for TestProvider {
         ProviderKind::Apns
     }
 
-    fn render(&self, _message: &Message<'_>) -> Result<Rendered, RenderError> {
+    fn render(&self, message: &Message<'_>) -> Result<Rendered, RenderError> {
         assert!(!self.panics.load(Ordering::SeqCst), "rendering panics, as the test wants it");
-        Ok(Rendered { body: Body::Whole(Bytes::from_static(b"{}")), headers: http::HeaderMap::new(), size: 2 })
+        let body = json!({"title": message.content.title, "body": message.content.body}).to_string();
+        let size = body.len();
+        if size > LIMIT {
+            return Err(RenderError::TooLarge { size, limit: LIMIT });
+        }
+        Ok(Rendered { body: Body::Whole(Bytes::from(body)), headers: http::HeaderMap::new(), size })
     }
 
     async fn send(&self, push: Push) -> Outcome {
-        self.answer(push.id, &push.handover).await
+        let Body::Whole(body) = &push.rendered.body else { panic!("a whole body was rendered") };
+        let words = serde_json::from_slice(body).unwrap();
+        let outcome = self.answer(push.id, &push.handover).await;
+        if !matches!(outcome, Outcome::Withheld) {
+            self.handed.lock().unwrap().push((push.id, words));
+        }
+        outcome
     }
 
     fn render_broadcast(&self, _to: &Broadcast, messages: &[Message<'_>]) -> Result<Rendered, RenderError> {

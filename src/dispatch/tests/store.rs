@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::domain::Timestamp;
+use crate::domain::campaign::CampaignStatus;
 use crate::domain::category::Category;
 use crate::domain::device::{Device, DeviceChange, ProviderKind};
-use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
 use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use crate::store::campaign::{CampaignRun, CampaignStats, Definition, NewRun, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
 use crate::store::dead_letter::DeadLetter;
@@ -35,8 +37,8 @@ use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::{
-    Analytics, Apps, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page, PageRequest, Pauses,
-    People, Receipts, Replays, Result, Store, Templates, Topics,
+    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
+    PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics,
 };
 
 /// How a call fails.
@@ -136,6 +138,25 @@ around! {
         ensure_apps(names: &[String]) -> Vec<AppId>;
         ping() -> ();
         prune() -> ();
+    }
+    Campaigns {
+        create_campaign(app: AppId, id: CampaignId, definition: &Definition) -> StoredCampaign;
+        campaign(app: AppId, id: CampaignId) -> Option<StoredCampaign>;
+        campaigns(app: AppId, status: Option<CampaignStatus>, page: &PageRequest) -> Page<StoredCampaign>;
+        put_campaign(
+            app: AppId, id: CampaignId, definition: &Definition, next_fire: Option<Timestamp>, if_match: Option<i64>
+        ) -> Turned;
+        delete_campaign(app: AppId, id: CampaignId) -> Turned;
+        start_campaign(app: AppId, id: CampaignId, version: i64, next_fire: Timestamp) -> Turned;
+        pause_campaign(app: AppId, id: CampaignId) -> Turned;
+        resume_campaign(app: AppId, id: CampaignId) -> Turned;
+        cancel_campaign(app: AppId, id: CampaignId) -> Turned;
+        due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
+        fire_campaign(app: AppId, id: CampaignId, at: Timestamp, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
+        stop_campaign(app: AppId, id: CampaignId, at: Timestamp, reason: &str) -> bool;
+        settle_campaigns() -> usize;
+        campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
+        campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;
     }
     Caps {
         reserve(reservations: &[Reservation]) -> Vec<bool>;

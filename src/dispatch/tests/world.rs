@@ -170,7 +170,11 @@ impl World {
     /// The same in this category.
     pub(in crate::dispatch) async fn accept_in(&self, category: &str, users: &[&str]) -> NotificationId {
         let to = To::Users(users.iter().map(|user| (*user).to_owned()).collect());
-        let draft = Draft { category: Some(category.to_owned()), ..draft(to) };
+        self.accept_draft(Draft { category: Some(category.to_owned()), ..draft(to) }).await
+    }
+
+    /// The same of this draft.
+    pub(in crate::dispatch) async fn accept_draft(&self, draft: Draft) -> NotificationId {
         let (id, submission) = self.submission_of(&self.hand().node, draft).await;
         self.store.accept(vec![submission]).await.unwrap();
         id
@@ -242,7 +246,7 @@ impl Hand {
     }
 }
 
-fn draft(to: To) -> Draft {
+pub(in crate::dispatch) fn draft(to: To) -> Draft {
     Draft {
         pace: None,
         to,
@@ -264,6 +268,7 @@ fn draft(to: To) -> Draft {
         overrides: Overrides::default(),
         test: false,
         template: None,
+        campaign: None,
     }
 }
 

@@ -313,6 +313,32 @@ fn our_own_lateness_is_never_a_skip() {
     assert_eq!(late.with(|scene| scene.push.lifetime = Lifetime::Seconds(3 * 3600)).decide(), Decision::Expire);
 }
 
+/// What it waits for beyond that is latency.
+#[test]
+fn the_earliest_instant_is_when_it_is_due_or_the_end_of_quiet_hours() {
+    let (due, tomorrow) = (Some(at(NOW)), Some(at("2026-01-16T22:30:00Z")));
+    let morning = Some(at(MORNING));
+    let cases: &[(&str, Scene, Change, Option<Timestamp>)] = &[
+        ("at once", Scene::day(), |_| (), due),
+        ("looked at late", Scene::day(), |s| s.now += TimeDelta::hours(3), due),
+        ("scheduled", Scene::day(), |s| s.push.when = When::At(at("2026-01-16T22:30:00Z")), tomorrow),
+        ("a run that began after its instant", Scene::day(), |s| s.push.when = When::At(at("2026-01-10T22:30:00Z")), due),
+        ("its local time", Scene::day(), |s| s.push.when = local("2026-01-16T23:30:00", IfPast::Skip), tomorrow),
+        ("passed, sent all the same", Scene::day(), |s| s.push.when = local("2026-01-15T09:00:00", IfPast::Send), due),
+        ("passed and left out", Scene::day(), |s| s.push.when = local("2026-01-15T09:00:00", IfPast::Skip), None),
+        ("in quiet hours", Scene::night(), |_| (), morning),
+        ("in quiet hours, looked at late", Scene::night(), |s| s.now = at("2026-01-16T11:00:00Z"), morning),
+        ("in quiet hours at its local time", Scene::night(), |s| s.push.when = local("2026-01-16T06:59:59", IfPast::Skip), morning),
+        ("muted into quiet hours", Scene::night(), |s| s.preferences.muted_until = Some(at("2026-01-15T23:00:00Z")), morning),
+        ("muted", Scene::day(), |s| s.preferences.muted_until = Some(at(MORNING)), morning),
+        ("not held by quiet hours", Scene::night(), |s| s.push.priority = Priority::Critical, due),
+        ("dropped in quiet hours then, let through by now", Scene::night(), |s| s.push.in_quiet_hours = InQuietHours::Drop, due),
+    ];
+    for (name, scene, change, expected) in cases {
+        assert_eq!(scene.clone().with(*change).ask(earliest), *expected, "{name}");
+    }
+}
+
 #[test]
 fn the_life_counts_from_when_it_is_due() {
     let ends = |scene: &Scene| scene.ask(|question| expires_at(&question.push, zone_of(question)));

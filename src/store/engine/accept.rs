@@ -50,6 +50,9 @@ pub struct NewNotification {
 pub struct Terms {
     /// How fast it goes; `None`: as fast as it can.
     pub pace: Option<Pace>,
+    /// More targets than these are not sent to: nothing is released before all of the audience is taken, and where it is larger the run and its
+    /// campaign are paused.
+    pub max_targets: Option<u64>,
 }
 
 /// Which devices of those that are named are no targets, so that readers count none of them.

@@ -1,6 +1,6 @@
 //! Step 1: notifications, their runs, their work and their keys, in one commit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
@@ -25,22 +25,22 @@ pub(super) const NOTIFICATION: &str = "INSERT INTO notification (app, id, catego
      FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], \
      $9::text[], $10::bytea[], $11::uuid[], $12::bool[]) \
      AS new (app, id, category, labels, fan_out, accepted_at, start_at, expires_at, narrowed, content, campaign, test)";
-pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace) \
-                   SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END, new.pace \
-                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[], $6::int[]) \
-                   AS new (id, app, status, start_at, expands, pace)";
+pub(super) const RUN: &str = "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace, campaign, max_targets, held) \
+                   SELECT new.id, new.app, true, new.status, new.start_at, true, CASE WHEN new.expands THEN 0 END, new.pace, new.campaign, \
+                   new.max_targets, new.expands AND new.max_targets IS NOT NULL \
+                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bool[], $6::int[], $7::uuid[], $8::bigint[]) \
+                   AS new (id, app, status, start_at, expands, pace, campaign, max_targets)";
 pub(super) const THERE: &str = "SELECT n.id FROM unnest($1::bigint[], $2::uuid[]) AS ask (app, id) CROSS JOIN LATERAL \
                      (SELECT id FROM notification n WHERE n.app = ask.app AND n.id = ask.id LIMIT 1) n";
-/// How often a group is tried that others stand in the way of.
-const TRIES: usize = 5;
+/// How often what others stand in the way of is tried.
+pub(super) const TRIES: usize = 5;
 
 /// Writes what is new of the submissions and answers them in order.
 pub(super) async fn accept(store: &PostgresStore, submissions: &[Submission]) -> Result<Vec<Verdict>> {
     let items = || submissions.iter().flat_map(|submission| &submission.items).map(|item| &item.notification);
     let mut tries = 1..TRIES;
     loop {
-        let days = items().flat_map(|new| [Partition::of(new.id), Partition::Deliveries(new.day())]);
-        store.ensure(days.collect()).await?;
+        store.ensure(partitions(items())).await?;
         let mut tx = store.engine.begin().await?;
         let done = attempt(&mut tx, submissions).await;
         match tx.end(done).await {
@@ -49,6 +49,11 @@ pub(super) async fn accept(store: &PostgresStore, submissions: &[Submission]) ->
             done => return done,
         }
     }
+}
+
+/// The partitions that notifications and their deliveries go to.
+pub(super) fn partitions<'n>(fresh: impl Iterator<Item = &'n NewNotification>) -> BTreeSet<Partition> {
+    fresh.flat_map(|new| [Partition::of(new.id), Partition::Deliveries(new.day())]).collect()
 }
 
 fn is_raced(error: &Error) -> bool {
@@ -83,6 +88,11 @@ async fn known(tx: &mut Tx, fresh: &[&NewNotification]) -> Result<HashSet<Notifi
 
 async fn write(tx: &mut Tx, keys: &Keys, fresh: &[&NewNotification]) -> Result<()> {
     idempotency::remember(tx, keys).await?;
+    insert(tx, fresh).await
+}
+
+/// Writes notifications with their runs and their work.
+pub(super) async fn insert(tx: &mut Tx, fresh: &[&NewNotification]) -> Result<()> {
     if fresh.is_empty() {
         return Ok(());
     }
@@ -123,6 +133,8 @@ async fn begin_runs(tx: &mut Tx, fresh: &[&NewNotification]) -> Result<()> {
         binds.push(runs.iter().map(|new| new.start_at).collect::<Vec<Timestamp>>());
         binds.push(runs.iter().map(expands).collect::<Vec<bool>>());
         binds.push(runs.iter().map(|new| work::pace_cell(new.terms.pace)).collect::<Vec<Option<i32>>>());
+        binds.push(runs.iter().map(|new| new.campaign.map(|campaign| campaign.0)).collect::<Vec<Option<Uuid>>>());
+        binds.push(runs.iter().map(|new| work::bound_cell(new.terms.max_targets)).collect::<Vec<Option<i64>>>());
     })
     .await?;
     Ok(())

@@ -14,6 +14,10 @@ pub(super) const COUNT: &str = "INSERT INTO notification_count AS c (notificatio
      FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[]) AS new (id, state, reason, platform, variant, n) \
      WHERE EXISTS (SELECT 1 FROM run r WHERE r.notification_id = new.id AND r.fan_out) \
      ON CONFLICT (notification_id, shard, state, reason, platform, variant) DO UPDATE SET n = c.n + excluded.n";
+pub(super) const LATENCY: &str = "INSERT INTO latency AS l (notification_id, shard, step, n) SELECT new.id, $1, new.step, new.n \
+     FROM unnest($2::uuid[], $3::smallint[], $4::bigint[]) AS new (id, step, n) \
+     WHERE EXISTS (SELECT 1 FROM run r WHERE r.notification_id = new.id AND r.fan_out) \
+     ON CONFLICT (notification_id, shard, step) DO UPDATE SET n = l.n + excluded.n";
 pub(super) const ROLL_UP: &str = "INSERT INTO rollup AS r (app, resolution, bucket, category, platform, provider, campaign, variant, shard, \
      sent, suppressed, failed, expired, cancelled, delivered, opened, dismissed) \
      SELECT new.app, new.resolution, new.bucket, new.category, new.platform, new.provider, new.campaign, new.variant, $1, \
@@ -30,7 +34,7 @@ pub(super) const ROLL_UP: &str = "INSERT INTO rollup AS r (app, resolution, buck
 /// A rollup: its key without the shard, and its counts.
 pub(super) type Rollup<'d> = ((Resolution, Bucket<'d>), [i64; KINDS]);
 
-/// Raises both. A direct notification has no counts: it is counted from its deliveries.
+/// Raises them all. A direct notification has no counts: it is counted from its deliveries.
 pub(super) async fn raise(conn: &mut PgConnection, shard: i32, counted: &Counted<'_>) -> Result<()> {
     let counts = counted.counts();
     if counts.is_empty() {
@@ -43,7 +47,23 @@ pub(super) async fn raise(conn: &mut PgConnection, shard: i32, counted: &Counted
         binds.push(counts.values().copied().collect::<Vec<i64>>());
     })
     .await?;
+    lengthen(conn, shard, counted).await?;
     roll_up(conn, shard, &counted.buckets().into_iter().collect::<Vec<_>>()).await
+}
+
+/// Raises how many took how long.
+async fn lengthen(conn: &mut PgConnection, shard: i32, counted: &Counted<'_>) -> Result<()> {
+    let latencies = counted.latencies();
+    if latencies.is_empty() {
+        return Ok(());
+    }
+    execute(conn, LATENCY, |binds| {
+        binds.push(shard).push(latencies.keys().map(|(id, _)| id.0).collect::<Vec<Uuid>>());
+        binds.push(latencies.keys().map(|(_, step)| i16::try_from(step.raw()).unwrap_or(i16::MAX)).collect::<Vec<i16>>());
+        binds.push(latencies.values().copied().collect::<Vec<i64>>());
+    })
+    .await?;
+    Ok(())
 }
 
 /// Raises rollups, which are in the order in which such rows are locked.

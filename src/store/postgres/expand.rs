@@ -6,11 +6,12 @@ use sqlx::postgres::PgRow;
 use super::super::Result;
 use super::super::engine::{AudiencePage, Cursor, Member, Scan, Selection};
 use super::batch::{Binds, count, execute, fetch, fetch_one};
+use super::campaign_run;
 use super::row::Cells;
 use super::select;
 use super::tx::Tx;
 use super::work::{self, Row};
-use crate::domain::id::{AppId, DevicePk, PersonPk};
+use crate::domain::id::{AppId, CampaignId, DevicePk, PersonPk};
 use crate::domain::work::{NewWork, Pair, WorkKey};
 
 pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
@@ -18,11 +19,17 @@ pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.h
 pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM \
                     (SELECT pk, person_pk, timezone, status, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
                     LEFT JOIN LATERAL (SELECT timezone FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true ORDER BY d.pk";
-/// The run first, as everywhere.
+/// The campaign of a run that may have too many targets, before the run.
+pub(super) const CAMPAIGN: &str =
+    "SELECT c.id FROM campaign c WHERE c.id = (SELECT r.campaign FROM run r WHERE r.notification_id = $1 AND r.held) FOR UPDATE";
+/// The run before its work, as everywhere.
 pub(super) const LOCK: &str = "SELECT 1 FROM run WHERE notification_id = $1 FOR UPDATE";
-pub(super) const MOVE: &str = "UPDATE run SET cursor = $5, hi = $4, targeted = targeted + $6, stale = stale + $8 \
+/// With the last page it is held no more, unless it has too many targets: then it answers that, as with every page before.
+pub(super) const MOVE: &str = "UPDATE run SET cursor = $5, hi = $4, targeted = targeted + $6, stale = stale + $8, \
+                    held = held AND (NOT $9 OR targeted + $6 > max_targets) \
                     WHERE notification_id = $1 AND cursor = $3 AND (hi IS NULL OR hi = $4) AND status <> 'cancelled' \
-                    AND EXISTS (SELECT 1 FROM work WHERE notification_id = $1 AND id = $2 AND kind = 'expand' AND epoch = $7)";
+                    AND EXISTS (SELECT 1 FROM work WHERE notification_id = $1 AND id = $2 AND kind = 'expand' AND epoch = $7) \
+                    RETURNING notification_id, held AND targeted > max_targets";
 /// The fence again, on the row itself: what took it meanwhile waits for this, or made it miss.
 pub(super) const OVER: &str = "DELETE FROM work WHERE notification_id = $1 AND id = $2 AND epoch = $3";
 pub(super) const PROGRESS: &str = "UPDATE work SET takes = 0 WHERE notification_id = $1 AND id = $2 AND epoch = $3";
@@ -80,18 +87,21 @@ fn named(key: WorkKey) -> impl FnOnce(&mut Binds) + Send {
 
 /// Writes a page's chunks and moves the cursor on; whether the fence and the cursor let it.
 pub(super) async fn commit(tx: &mut Tx, (key, epoch): (WorkKey, i64), page: &AudiencePage, chunks: &[NewWork]) -> Result<bool> {
-    let lock = fetch_one(tx, LOCK, |binds| {
+    let named_run = |binds: &mut Binds| {
         binds.push(key.notification.0);
-    });
-    lock.await?;
+    };
+    let campaign = fetch_one(tx, CAMPAIGN, named_run).await?;
+    fetch_one(tx, LOCK, named_run).await?;
     let targeted: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
-    let moved = execute(tx, MOVE, |binds| {
+    let moved = fetch_one(tx, MOVE, |binds| {
         named(key)(binds);
         binds.push(page.from.after).push(page.from.hi).push(page.to).push(count(targeted)).push(epoch);
-        binds.push(i64::try_from(page.left_out).unwrap_or(i64::MAX));
+        binds.push(i64::try_from(page.left_out).unwrap_or(i64::MAX)).push(page.last);
     });
-    if moved.await? == 0 {
-        return Ok(false);
+    let Some(moved) = moved.await? else { return Ok(false) };
+    if Cells::new(&moved, "run", 0).get(1, "held")? {
+        let campaign = campaign.map(|row| Cells::new(&row, "campaign", 0).get(0, "id").map(CampaignId)).transpose()?;
+        campaign_run::exceed(tx, (key.app, key.notification), campaign).await?;
     }
     let fenced = execute(tx, if page.last { OVER } else { PROGRESS }, |binds| {
         named(key)(binds);

@@ -24,6 +24,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (9, "caps", include_str!("../../../migrations/postgres/0009_caps.sql")),
     (10, "templates", include_str!("../../../migrations/postgres/0010_templates.sql")),
     (11, "pace", include_str!("../../../migrations/postgres/0011_pace.sql")),
+    (12, "campaigns", include_str!("../../../migrations/postgres/0012_campaigns.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";
 

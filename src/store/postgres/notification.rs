@@ -17,17 +17,35 @@ use super::tx::Tx;
 use super::{delivery_list, user_deliveries};
 use crate::domain::id::{AppId, NotificationId};
 
+macro_rules! head_of {
+    ($notification:literal) => {
+        concat!(
+            "SELECT n.id, n.category, n.labels::text, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed::text, coalesce(r.stale, 0) FROM ",
+            $notification,
+            " LEFT JOIN LATERAL (SELECT status, targeted, stale FROM run r WHERE r.notification_id = n.id LIMIT 1) r ON true"
+        )
+    };
+}
 macro_rules! head {
     () => {
-        "SELECT n.id, n.category, n.labels::text, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed::text, coalesce(r.stale, 0) FROM notification n \
-         LEFT JOIN LATERAL (SELECT status, targeted, stale FROM run r WHERE r.notification_id = n.id LIMIT 1) r ON true WHERE n.app = $1 AND "
+        concat!(head_of!("notification n"), " WHERE n.app = $1 AND ")
     };
 }
 pub(super) const ONE: &str = concat!(head!(), "n.id = $2");
-pub(super) const LIST: &str = concat!(
-    head!(),
-    "n.id < $2 AND ($3::text IS NULL OR n.category = $3) AND ($4::timestamptz IS NULL OR n.accepted_at >= $4) \
-     AND ($5::timestamptz IS NULL OR n.accepted_at < $5) ORDER BY n.id DESC LIMIT $6"
+macro_rules! list {
+    ($narrower:literal) => {
+        concat!(
+            head!(),
+            $narrower,
+            "n.id < $2 AND ($3::text IS NULL OR n.category = $3) AND ($4::timestamptz IS NULL OR n.accepted_at >= $4) \
+             AND ($5::timestamptz IS NULL OR n.accepted_at < $5) ORDER BY n.id DESC LIMIT $6"
+        )
+    };
+}
+pub(super) const LIST: &str = list!("");
+pub(super) const LIST_OF_CAMPAIGN: &str = list!("n.campaign = $7 AND ");
+pub(super) const SOME: &str = head_of!(
+    "unnest($2::uuid[]) AS ask (id) CROSS JOIN LATERAL (SELECT * FROM notification n WHERE n.app = $1 AND n.id = ask.id LIMIT 1) n"
 );
 
 /// Pages that a list looks through for one that its filters leave: then it answers what it has, and where to go on.
@@ -57,6 +75,14 @@ async fn head(tx: &mut Tx, app: AppId, id: NotificationId) -> Result<Option<Head
     row.await?.as_ref().map(read).transpose()
 }
 
+/// The heads of those of these that are there.
+pub(super) async fn heads(tx: &mut Tx, app: AppId, ids: Vec<Uuid>) -> Result<Vec<Head>> {
+    let rows = fetch(tx, SOME, |binds| {
+        binds.push(app.0).push(ids);
+    });
+    rows.await?.iter().map(read).collect()
+}
+
 async fn views(tx: &mut Tx, heads: Vec<Head>) -> Result<Vec<NotificationView>> {
     Ok(tally(tx, &heads).await?.views(heads))
 }
@@ -70,8 +96,11 @@ async fn list(tx: &mut Tx, app: AppId, filter: &NotificationFilter, page: &PageR
     let mut before = page.after.as_deref().map_or(Ok(Uuid::max()), from_text::<Uuid>)?;
     let mut items: Vec<NotificationView> = Vec::new();
     for look in 1.. {
-        let rows = fetch(tx, LIST, |binds| {
+        let rows = fetch(tx, if filter.campaign.is_some() { LIST_OF_CAMPAIGN } else { LIST }, |binds| {
             binds.push(app.0).push(before).push(filter.category.as_deref()).push(filter.from).push(filter.to).push(count(page.limit));
+            if let Some(campaign) = filter.campaign {
+                binds.push(campaign.0);
+            }
         });
         let heads: Vec<Head> = rows.await?.iter().map(read).collect::<Result<_>>()?;
         let end = heads.len() < page.limit;

@@ -33,6 +33,8 @@ pub(super) const RUNS: &str = "DELETE FROM run WHERE ctid = ANY (ARRAY (SELECT c
     ORDER BY notification_id LIMIT $2 FOR UPDATE SKIP LOCKED))";
 pub(super) const COUNTS: &str = "DELETE FROM notification_count WHERE ctid = ANY (ARRAY (SELECT ctid FROM notification_count \
     WHERE notification_id < $1 ORDER BY notification_id LIMIT $2 FOR UPDATE SKIP LOCKED))";
+pub(super) const LATENCIES: &str = "DELETE FROM latency WHERE ctid = ANY (ARRAY (SELECT ctid FROM latency \
+    WHERE notification_id < $1 ORDER BY notification_id LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 /// Rows that one commit forgets.
 const AT_ONCE: i64 = 5_000;
@@ -148,7 +150,7 @@ async fn holds(tx: &mut Tx, text: &'static str, bind: impl FnOnce(&mut Binds) + 
 /// Forgets what is left of notifications with smaller ids, which are gone; whether that is all.
 async fn forget_before(tx: &mut Tx, id: Uuid) -> Result<bool> {
     let mut over = true;
-    for text in [RUNS, COUNTS] {
+    for text in [RUNS, COUNTS, LATENCIES] {
         let gone = execute(tx, text, |binds| {
             binds.push(id).push(AT_ONCE);
         });

@@ -73,6 +73,11 @@ pub(super) fn pace(cell: Option<i32>) -> Option<Pace> {
     Pace::new(u32::try_from(cell?).ok()?)
 }
 
+/// The greatest number of a run's targets as the store keeps it.
+pub(super) fn bound_cell(max_targets: Option<u64>) -> Option<i64> {
+    max_targets.map(|most| i64::try_from(most).unwrap_or(i64::MAX))
+}
+
 fn small(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }

@@ -10,6 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::delivery::{Cohort, Delivery, State};
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::id::{AppId, NotificationId};
+use crate::domain::latency::Latency;
 
 /// How many kinds of counts a rollup has: the ways to end, then the receipts.
 pub(in crate::store) const KINDS: usize = 8;
@@ -52,6 +53,7 @@ pub(in crate::store) struct Way<'d> {
 pub(in crate::store) struct Counted<'d> {
     counts: BTreeMap<Count<'d>, i64>,
     minutes: BTreeMap<Bucket<'d>, [i64; KINDS]>,
+    latencies: BTreeMap<(NotificationId, Latency), i64>,
 }
 
 impl<'d> Counted<'d> {
@@ -60,6 +62,9 @@ impl<'d> Counted<'d> {
         let way = Way { at: delivery.at, platform: delivery.platform, provider: delivery.provider, variant: delivery.variant.as_deref() };
         let (state, reason) = (delivery.ending.state(), delivery.ending.reason().unwrap_or_default());
         self.count(delivery.notification, (state.as_str(), reason), way);
+        if let Some(latency) = delivery.latency {
+            *self.latencies.entry((delivery.notification, latency)).or_default() += 1;
+        }
         if let Some(kind) = kind_of_state(state) {
             self.roll_up(&delivery.cohort, way, kind);
         }
@@ -100,6 +105,11 @@ impl<'d> Counted<'d> {
     /// Of notifications, in the order in which they are locked.
     pub(in crate::store) fn counts(&self) -> &BTreeMap<Count<'d>, i64> {
         &self.counts
+    }
+
+    /// Of notifications by how long their pushes took, in the order in which they are locked.
+    pub(in crate::store) fn latencies(&self) -> &BTreeMap<(NotificationId, Latency), i64> {
+        &self.latencies
     }
 
     /// Of minutes, in the order in which they are locked.

@@ -2,6 +2,8 @@
 
 pub(super) mod analytics;
 pub(super) mod booking;
+pub(super) mod campaign_parts;
+pub(super) mod campaigns;
 pub(super) mod caps;
 pub(super) mod counted;
 pub(super) mod crowd;

@@ -87,31 +87,30 @@ impl Tally {
         counts.sent + counts.suppressed + counts.failed + counts.expired + counts.cancelled
     }
 
-    fn add(&mut self, state: &str, reason: &str, n: u64) {
-        let counts = &mut self.counts;
-        let count = match state {
-            "delivered" => &mut counts.delivered,
-            "opened" => &mut counts.opened,
-            "dismissed" => &mut counts.dismissed,
-            _ => match State::parse(state) {
-                None => return,
-                Some(state) => {
-                    if !reason.is_empty() && n > 0 {
-                        *self.reasons.entry(state).or_default().entry(reason.to_owned()).or_default() += n;
-                    }
-                    match state {
-                        State::Waiting => &mut counts.waiting,
-                        State::Sent => &mut counts.sent,
-                        State::Suppressed => &mut counts.suppressed,
-                        State::Failed => &mut counts.failed,
-                        State::Expired => &mut counts.expired,
-                        State::Cancelled => &mut counts.cancelled,
-                    }
-                }
-            },
-        };
+    fn add(&mut self, word: &str, reason: &str, n: u64) {
+        let Some(count) = count_of(&mut self.counts, word) else { return };
         *count += n;
+        if let Some(state) = State::parse(word).filter(|_| !reason.is_empty() && n > 0) {
+            *self.reasons.entry(state).or_default().entry(reason.to_owned()).or_default() += n;
+        }
     }
+}
+
+/// The count of a state or a receipt by its word.
+pub(super) fn count_of<'c>(counts: &'c mut Counts, word: &str) -> Option<&'c mut u64> {
+    Some(match word {
+        "delivered" => &mut counts.delivered,
+        "opened" => &mut counts.opened,
+        "dismissed" => &mut counts.dismissed,
+        _ => match State::parse(word)? {
+            State::Waiting => &mut counts.waiting,
+            State::Sent => &mut counts.sent,
+            State::Suppressed => &mut counts.suppressed,
+            State::Failed => &mut counts.failed,
+            State::Expired => &mut counts.expired,
+            State::Cancelled => &mut counts.cancelled,
+        },
+    })
 }
 
 /// Work rows of an expanding audience that wait for the same reason.
@@ -188,6 +187,11 @@ pub(in crate::store) struct Finished {
 }
 
 impl Finished {
+    /// The counts of all of them together.
+    pub(in crate::store) fn total(self) -> Counts {
+        self.counted.into_values().fold(Counts::default(), |sum, tally| sum + tally.counts)
+    }
+
     /// The notifications with their counts, in their order.
     pub(in crate::store) fn views(mut self, heads: Vec<Head>) -> Vec<NotificationView> {
         let view = |head: Head| {

@@ -21,8 +21,11 @@ const NOTIFICATION: Tuples = Tuples {
     width: 12,
     tail: "",
 };
-const RUN: Tuples =
-    Tuples { head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace) VALUES ", width: 8, tail: "" };
+const RUN: Tuples = Tuples {
+    head: "INSERT INTO run (notification_id, app, fan_out, status, start_at, open, targeted, pace, campaign, max_targets, held) VALUES ",
+    width: 11,
+    tail: "",
+};
 pub(super) const THERE: Tuples = Tuples { head: "SELECT id FROM notification WHERE (app, id) IN (VALUES ", width: 2, tail: ")" };
 
 /// Writes what is new of the submissions and answers them in order.
@@ -53,16 +56,26 @@ async fn known(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<HashSet<No
 
 async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Result<()> {
     idempotency::remember(tx, keys).await?;
+    insert(tx, fresh).await
+}
+
+/// Writes notifications with their runs and their work.
+pub(super) async fn insert(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<()> {
     let rows: Vec<(&NewNotification, [Option<String>; 2])> =
         fresh.iter().map(|new| Ok((*new, [labels(new)?, narrowed(new)?]))).collect::<Result<_, Error>>()?;
     let bind = |binds: &mut Binds, (new, [labels, narrowed]): &(&NewNotification, [Option<String>; 2])| {
         binds.push(new.app.0).push(new.id.0.as_bytes().as_slice()).push(new.category.as_deref()).push(labels.as_deref());
         binds.push(new.fan_out).push(micros(new.accepted_at)).push(micros(new.start_at)).push(micros(new.expires_at));
         binds.push(narrowed.as_deref()).push(new.content.as_ref());
-        binds.push(new.campaign.as_ref().map(|campaign| campaign.0.as_bytes().as_slice())).push(new.test);
+        binds.push(campaign_cell(new)).push(new.test);
     };
     NOTIFICATION.execute(tx.conn, &rows, no_lead, bind).await?;
+    begin_runs(tx, fresh).await?;
+    let rows: Vec<Row<'_>> = fresh.iter().flat_map(|new| new.work.iter().map(|work| row(new, work))).collect();
+    work::insert(tx, &rows).await
+}
 
+async fn begin_runs(tx: &mut Tx<'_>, fresh: &[&NewNotification]) -> Result<()> {
     let runs: Vec<&NewNotification> = fresh.iter().copied().filter(|new| new.fan_out).collect();
     let now = tx.now;
     let bind = |binds: &mut Binds, new: &&NewNotification| {
@@ -70,12 +83,16 @@ async fn write(tx: &mut Tx<'_>, keys: &Keys, fresh: &[&NewNotification]) -> Resu
         let status = if start_at > now { RunStatus::Scheduled } else { RunStatus::Running };
         let expands = new.work.iter().any(|work| work.kind == WorkKind::Expand);
         binds.push(new.id.0.as_bytes().as_slice()).push(new.app.0).push(true).push(status.as_str()).push(start_at);
-        binds.push(true).push(expands.then_some(0_i64)).push(new.terms.pace.map(Pace::per_second));
+        binds.push(true).push(expands.then_some(0_i64)).push(new.terms.pace.map(Pace::per_second)).push(campaign_cell(new));
+        let most = new.terms.max_targets.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        binds.push(most).push(expands && most.is_some());
     };
     RUN.execute(tx.conn, &runs, no_lead, bind).await?;
+    Ok(())
+}
 
-    let rows: Vec<Row<'_>> = fresh.iter().flat_map(|new| new.work.iter().map(|work| row(new, work))).collect();
-    work::insert(tx, &rows).await
+fn campaign_cell(new: &NewNotification) -> Option<&[u8]> {
+    new.campaign.as_ref().map(|campaign| campaign.0.as_bytes().as_slice())
 }
 
 fn labels(new: &NewNotification) -> Result<Option<String>> {

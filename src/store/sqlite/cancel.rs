@@ -23,7 +23,7 @@ pub(super) const CHANGES: &str =
     "SELECT notification_id, status, changed_at, app FROM run WHERE changed_at >= ?1 ORDER BY changed_at, notification_id";
 
 /// Cancels a notification; whether there is one. What is done stays done.
-pub(super) async fn cancel(tx: Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
+pub(super) async fn cancel(tx: &mut Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
     let named = |binds: &mut Binds| {
         binds.push(app.0).push(id.0.as_bytes().as_slice());
     };
@@ -53,7 +53,7 @@ pub(super) async fn cancel(tx: Tx<'_>, app: AppId, id: NotificationId) -> Result
 }
 
 /// Makes the unleased work of a cancelled notification due.
-pub(super) async fn hasten(tx: Tx<'_>, app: AppId, id: NotificationId) -> Result<()> {
+pub(super) async fn hasten(tx: &mut Tx<'_>, app: AppId, id: NotificationId) -> Result<()> {
     let due = execute(tx.conn, DUE_UNLEASED, |binds| {
         binds.push(app.0).push(id.0.as_bytes().as_slice()).push(tx.now);
     });

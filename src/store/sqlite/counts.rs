@@ -5,6 +5,8 @@ use super::super::rules::counted::{Bucket, Count, Counted, KINDS};
 use super::batch::{Binds, Tuples, no_lead};
 use super::row::micros;
 use super::writer::Tx;
+use crate::domain::id::NotificationId;
+use crate::domain::latency::Latency;
 
 pub(super) const COUNT: Tuples = Tuples {
     head: "WITH new (id, state, reason, platform, variant, n) AS (VALUES ",
@@ -13,6 +15,13 @@ pub(super) const COUNT: Tuples = Tuples {
            SELECT new.id, 0, new.state, new.reason, new.platform, new.variant, new.n FROM new \
            JOIN run r ON r.notification_id = new.id AND r.fan_out = 1 \
            ON CONFLICT (notification_id, shard, state, reason, platform, variant) DO UPDATE SET n = n + excluded.n",
+};
+pub(super) const LATENCY: Tuples = Tuples {
+    head: "WITH new (id, step, n) AS (VALUES ",
+    width: 3,
+    tail: ") INSERT INTO latency (notification_id, step, n) SELECT new.id, new.step, new.n FROM new \
+           JOIN run r ON r.notification_id = new.id AND r.fan_out = 1 \
+           ON CONFLICT (notification_id, step) DO UPDATE SET n = n + excluded.n",
 };
 /// Each minute is also counted in its hour and in its day.
 pub(super) const ROLL_UP: Tuples = Tuples {
@@ -31,7 +40,7 @@ pub(super) const ROLL_UP: Tuples = Tuples {
            opened = opened + excluded.opened, dismissed = dismissed + excluded.dismissed",
 };
 
-/// Raises both. A direct notification has no counts: it is counted from its deliveries.
+/// Raises them all. A direct notification has no counts: it is counted from its deliveries.
 pub(super) async fn raise(tx: &mut Tx<'_>, counted: &Counted<'_>) -> Result<()> {
     let rows: Vec<(&Count<'_>, &i64)> = counted.counts().iter().collect();
     let bind = |binds: &mut Binds, (key, n): &(&Count<'_>, &i64)| {
@@ -39,6 +48,12 @@ pub(super) async fn raise(tx: &mut Tx<'_>, counted: &Counted<'_>) -> Result<()> 
         binds.push(key.platform).push(key.variant).push(**n);
     };
     COUNT.execute(tx.conn, &rows, no_lead, bind).await?;
+
+    let rows: Vec<(&(NotificationId, Latency), &i64)> = counted.latencies().iter().collect();
+    let bind = |binds: &mut Binds, ((id, step), n): &(&(NotificationId, Latency), &i64)| {
+        binds.push(id.0.as_bytes().as_slice()).push(step.raw()).push(**n);
+    };
+    LATENCY.execute(tx.conn, &rows, no_lead, bind).await?;
 
     let rows: Vec<(&Bucket<'_>, &[i64; KINDS])> = counted.minutes().iter().collect();
     let bind = |binds: &mut Binds, (bucket, counts): &(&Bucket<'_>, &[i64; KINDS])| {

@@ -86,15 +86,15 @@ impl Engine for SqliteStore {
     }
 
     async fn cancel(&self, app: AppId, id: NotificationId) -> Result<bool> {
-        self.write(move |tx| Box::pin(cancel::cancel(tx, app, id))).await
+        self.write(move |mut tx| Box::pin(async move { cancel::cancel(&mut tx, app, id).await })).await
     }
 
     async fn pause(&self, app: AppId, id: NotificationId) -> Result<bool> {
-        self.write(move |tx| Box::pin(pause::pause(tx, app, id))).await
+        self.write(move |mut tx| Box::pin(async move { pause::pause(&mut tx, app, id).await })).await
     }
 
     async fn resume(&self, app: AppId, id: NotificationId) -> Result<bool> {
-        self.write(move |tx| Box::pin(pause::resume(tx, app, id))).await
+        self.write(move |mut tx| Box::pin(async move { pause::resume(&mut tx, app, id).await })).await
     }
 
     async fn run_changes(&self, since: Timestamp) -> Result<Vec<RunChange>> {
@@ -102,7 +102,7 @@ impl Engine for SqliteStore {
     }
 
     async fn hasten(&self, app: AppId, id: NotificationId) -> Result<()> {
-        self.write(move |tx| Box::pin(cancel::hasten(tx, app, id))).await
+        self.write(move |mut tx| Box::pin(async move { cancel::hasten(&mut tx, app, id).await })).await
     }
 
     async fn hand_back(&self, held: &[(WorkKey, i64)]) -> Result<()> {

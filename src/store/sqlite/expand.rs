@@ -7,6 +7,7 @@ use super::super::Result;
 use super::super::engine::{AudiencePage, Cursor, Member, Scan, Selection};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
+use super::campaign_run;
 use super::row::Cells;
 use super::select;
 use super::work::{self, Row, bind_key, count};
@@ -20,9 +21,12 @@ pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.h
 pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM device d \
                     LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.app = ?1 AND d.pk > ?2 AND d.pk <= ?3 ORDER BY d.pk LIMIT ?4";
-pub(super) const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6, stale = stale + ?8 \
+/// With the last page it is held no more, unless it has too many targets: then it answers that, as with every page before.
+pub(super) const MOVE: &str = "UPDATE run SET cursor = ?5, hi = ?4, targeted = targeted + ?6, stale = stale + ?8, \
+                    held = held = 1 AND (NOT ?9 OR targeted + ?6 > max_targets) \
                     WHERE notification_id = ?1 AND cursor = ?3 AND (hi IS NULL OR hi = ?4) AND status <> 'cancelled' \
-                    AND EXISTS (SELECT 1 FROM work WHERE notification_id = ?1 AND id = ?2 AND kind = 'expand' AND epoch = ?7)";
+                    AND EXISTS (SELECT 1 FROM work WHERE notification_id = ?1 AND id = ?2 AND kind = 'expand' AND epoch = ?7) \
+                    RETURNING notification_id, held = 1 AND targeted > max_targets, campaign";
 pub(super) const OVER: &str = "DELETE FROM work WHERE notification_id = ?1 AND id = ?2";
 const PROGRESS: &str = "UPDATE work SET takes = 0 WHERE notification_id = ?1 AND id = ?2";
 
@@ -97,13 +101,16 @@ pub(super) struct Step {
 pub(super) async fn commit(mut tx: Tx<'_>, step: Step) -> Result<bool> {
     let targeted: usize = step.chunks.iter().map(|chunk| chunk.targets.len()).sum();
     let key = |binds: &mut Binds| bind_key(binds, step.key);
-    let moved = execute(tx.conn, MOVE, |binds| {
+    let moved = fetch_one(tx.conn, MOVE, |binds| {
         key(binds);
         binds.push(step.from.after).push(step.from.hi).push(step.to).push(count(targeted)).push(step.epoch);
-        binds.push(i64::try_from(step.left_out).unwrap_or(i64::MAX));
+        binds.push(i64::try_from(step.left_out).unwrap_or(i64::MAX)).push(step.last);
     });
-    if moved.await? == 0 {
-        return Ok(false);
+    let Some(moved) = moved.await? else { return Ok(false) };
+    let cells = Cells::new(&moved, "run", 0);
+    if cells.get(1, "held")? {
+        let campaign = cells.maybe_campaign(2, "campaign")?;
+        campaign_run::exceed(&mut tx, (step.key.app, step.key.notification), campaign).await?;
     }
     let rows: Vec<Row<'_>> = step
         .chunks

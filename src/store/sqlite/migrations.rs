@@ -20,6 +20,7 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (9, "caps", include_str!("../../../migrations/sqlite/0009_caps.sql")),
     (10, "templates", include_str!("../../../migrations/sqlite/0010_templates.sql")),
     (11, "pace", include_str!("../../../migrations/sqlite/0011_pace.sql")),
+    (12, "campaigns", include_str!("../../../migrations/sqlite/0012_campaigns.sql")),
 ];
 
 fn migrator() -> Migrator {

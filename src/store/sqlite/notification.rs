@@ -11,24 +11,41 @@ use super::super::rules::tally::Head;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{fetch, fetch_one};
+use super::json::List;
 use super::row::{Cells, micros};
 use super::tally::tally;
 use super::work::count;
 use super::{delivery_list, user_deliveries};
 use crate::domain::id::{AppId, NotificationId};
 
+macro_rules! head_of {
+    ($notification:literal) => {
+        concat!(
+            "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed, coalesce(r.stale, 0) FROM ",
+            $notification,
+            " LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
+        )
+    };
+}
 macro_rules! head {
     () => {
-        "SELECT n.id, n.category, n.labels, n.fan_out, n.accepted_at, n.start_at, r.status, r.targeted, n.narrowed, coalesce(r.stale, 0) FROM notification n \
-         LEFT JOIN run r ON r.notification_id = n.id WHERE n.app = ?1 AND "
+        head_of!("notification n")
     };
 }
 const ONE: &str = concat!(head!(), "n.id = ?2");
-pub(super) const LIST: &str = concat!(
-    head!(),
-    "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
-     ORDER BY n.id DESC LIMIT ?6"
-);
+macro_rules! list {
+    ($narrower:literal) => {
+        concat!(
+            head!(),
+            $narrower,
+            "n.id < ?2 AND (?3 IS NULL OR n.category = ?3) AND (?4 IS NULL OR n.accepted_at >= ?4) AND (?5 IS NULL OR n.accepted_at < ?5) \
+             ORDER BY n.id DESC LIMIT ?6"
+        )
+    };
+}
+pub(super) const LIST: &str = list!("");
+pub(super) const LIST_OF_CAMPAIGN: &str = list!("n.campaign = ?7 AND ");
+pub(super) const SOME: &str = concat!(head_of!("json_each(?2) j CROSS JOIN notification n"), "n.id = unhex(j.value)");
 
 /// Pages that a list looks through for one that its filters leave: then it answers what it has, and where to go on.
 const LOOKS: usize = 20;
@@ -58,6 +75,15 @@ pub(super) async fn head(conn: &mut SqliteConnection, app: AppId, id: Notificati
     row.await?.as_ref().map(read).transpose()
 }
 
+/// The heads of those of these that are there.
+pub(super) async fn heads(conn: &mut SqliteConnection, app: AppId, ids: &[NotificationId]) -> Result<Vec<Head>> {
+    let list = List::of_notifications(ids);
+    let rows = fetch(conn, SOME, |binds| {
+        binds.push(app.0).push(&list);
+    });
+    rows.await?.iter().map(read).collect()
+}
+
 async fn views(conn: &mut SqliteConnection, heads: Vec<Head>, now: i64) -> Result<Vec<NotificationView>> {
     Ok(tally(conn, &heads, now).await?.views(heads))
 }
@@ -76,9 +102,12 @@ impl Notifications for SqliteStore {
         let mut items: Vec<NotificationView> = Vec::new();
         let mut tx = self.read().await?;
         for look in 1.. {
-            let rows = fetch(&mut tx, LIST, |binds| {
+            let rows = fetch(&mut tx, if filter.campaign.is_some() { LIST_OF_CAMPAIGN } else { LIST }, |binds| {
                 binds.push(app.0).push(before.as_slice()).push(filter.category.as_deref()).push(filter.from.map(micros));
                 binds.push(filter.to.map(micros)).push(count(page.limit));
+                if let Some(campaign) = &filter.campaign {
+                    binds.push(campaign.0.as_bytes().as_slice());
+                }
             });
             let heads: Vec<Head> = rows.await?.iter().map(read).collect::<Result<_>>()?;
             let end = heads.len() < page.limit;

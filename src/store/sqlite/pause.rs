@@ -13,13 +13,13 @@ pub(super) const UNTAKEN: &str = "UPDATE work SET due_at = min(?3, expires_at), 
                                   WHERE notification_id = ?2 AND app = ?1 AND guard_until > 0 AND lease_until <= ?3";
 
 /// Holds a run; whether it is paused now.
-pub(super) async fn pause(tx: Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
+pub(super) async fn pause(tx: &mut Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
     let bind = named(app, id, tx.now);
     Ok(execute(tx.conn, PAUSE, bind).await? > 0)
 }
 
 /// Lets a run go on; whether it is running now.
-pub(super) async fn resume(tx: Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
+pub(super) async fn resume(tx: &mut Tx<'_>, app: AppId, id: NotificationId) -> Result<bool> {
     let bind = named(app, id, tx.now);
     let running = execute(tx.conn, RESUME, &bind).await? > 0;
     if running {

@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, allot, analytics, cancel, cap, claim, counts, dead_letter, deaths, delivery_list, device_token, engine, enroll, expand,
-    fact_reading, facts, history, idempotency, migrations, notification, pause, prune, receipt, recipients, record, register, release,
-    schedule, select, stale, tally, targets, topic, user_deliveries,
+    accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths, delivery_list,
+    device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune, receipt,
+    recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -20,6 +20,7 @@ const LISTS: &[Tuples] = &[
     claim::TAKE,
     claim::TAKEABLE,
     counts::COUNT,
+    counts::LATENCY,
     counts::ROLL_UP,
     engine::NOTIFICATIONS,
     enroll::CHANGE,
@@ -38,6 +39,22 @@ const LISTS: &[Tuples] = &[
 const TEXTS: &[&str] = &[
     analytics::FORGET,
     analytics::READ,
+    campaign::DELETE,
+    campaign::DUE,
+    campaign::LIST,
+    campaign::ONE,
+    campaign::PUT,
+    campaign::SETTLE,
+    campaign::STOP,
+    campaign::TURN,
+    campaign_run::EXCEED,
+    campaign_run::FIRE,
+    campaign_run::LIST,
+    campaign_run::OPEN,
+    campaign_stats::LATENCY,
+    campaign_stats::PARTS,
+    campaign_stats::RUN,
+    campaign_stats::RUNS,
     cancel::CHANGES,
     cancel::DUE,
     cancel::DUE_UNLEASED,
@@ -66,6 +83,8 @@ const TEXTS: &[&str] = &[
     history::REACHED,
     history::SHOWN,
     notification::LIST,
+    notification::LIST_OF_CAMPAIGN,
+    notification::SOME,
     pause::PAUSE,
     pause::RESUME,
     pause::UNTAKEN,
@@ -106,7 +125,12 @@ const TEXTS: &[&str] = &[
     user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 19] = [
+const LARGE: [&str; 24] = [
+    "campaign",
+    "campaign_run",
+    "notification_count",
+    "c",
+    "latency",
     "cap",
     "work",
     "w",

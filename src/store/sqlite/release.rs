@@ -24,22 +24,37 @@ macro_rules! releasable {
          AND ((w.stream = 'high' AND ?2) OR (w.stream = 'normal' AND ?3) OR (w.stream = 'bulk' AND ?4))"
     };
 }
+/// Whether nothing of a run but its expansion is released: until all of its audience is taken, or its time is over.
+macro_rules! held {
+    () => {
+        "(r.held = 1 AND r.status <> 'cancelled' AND EXISTS \
+         (SELECT 1 FROM notification n WHERE n.app = r.app AND n.id = r.notification_id AND n.expires_at > ?1))"
+    };
+}
 /// That a run is not scheduled is said twice, in the words of the index of those that have begun: without them it is not used.
 ///
 /// `?6` and `?7`: when runs with a pace are fed (see [`pace::hungry`]).
 ///
 /// Where a run's time is over it has no pace: all of its rows end at the same instant, and what is over is only recorded.
 pub(super) const TURN: &str = concat!(
-    "SELECT id, stream, pace, served_at FROM (SELECT r.notification_id AS id, r.served_at, (SELECT w.stream FROM work w WHERE ",
+    "SELECT id, stream, pace, served_at FROM (SELECT r.notification_id AS id, r.served_at, CASE WHEN ",
+    held!(),
+    " THEN (SELECT w.stream FROM work w INDEXED BY work_expanding WHERE w.kind = 'expand' AND ",
     releasable!(),
-    " ORDER BY w.due_at LIMIT 1) AS stream, CASE WHEN r.pace IS NOT NULL AND r.status <> 'cancelled' AND \
+    " ORDER BY w.due_at LIMIT 1) ELSE (SELECT w.stream FROM work w WHERE ",
+    releasable!(),
+    " ORDER BY w.due_at LIMIT 1) END AS stream, CASE WHEN r.pace IS NOT NULL AND r.status <> 'cancelled' AND NOT ",
+    held!(),
+    " AND \
      (SELECT w.expires_at FROM work w WHERE w.notification_id = r.notification_id AND w.fan_out = 1 ORDER BY w.due_at LIMIT 1) > ?1 \
      THEN r.pace END AS pace FROM run r \
      WHERE r.open = 1 AND r.status <> 'scheduled' AND r.status IN ('running', 'cancelled')) \
      WHERE stream IS NOT NULL AND (pace IS NULL OR served_at <= ?6 OR served_at > ?7) ORDER BY served_at, id"
 );
 pub(super) const DUE: &str = concat!(
-    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?6 AND w.stream = ?7 AND ",
+    "SELECT w.app, w.notification_id, w.id, w.lease_until > ?1, w.n FROM run r JOIN work w WHERE r.notification_id = ?6 AND w.stream = ?7 AND (w.kind = 'expand' OR NOT ",
+    held!(),
+    ") AND ",
     releasable!(),
     " ORDER BY w.due_at LIMIT ?8"
 );

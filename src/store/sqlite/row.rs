@@ -74,10 +74,15 @@ impl<'r> Cells<'r> {
         self.get::<Option<i64>>(index, column)?.map(|at| instant(at).ok_or_else(|| self.unreadable(column))).transpose()
     }
 
+    /// An id.
+    pub(super) fn id(&self, index: usize, column: &'static str) -> Result<Uuid> {
+        let bytes: &[u8] = self.get(index, column)?;
+        Uuid::from_slice(bytes).map_err(|_| self.unreadable(column))
+    }
+
     /// A notification's id.
     pub(super) fn notification(&self, index: usize, column: &'static str) -> Result<NotificationId> {
-        let bytes: &[u8] = self.get(index, column)?;
-        Uuid::from_slice(bytes).map(NotificationId).map_err(|_| self.unreadable(column))
+        self.id(index, column).map(NotificationId)
     }
 
     /// A campaign's id or nothing.

@@ -1,6 +1,8 @@
 //! The `herald` command as a caller sees it: what it asks of a daemon, what it prints, and how it ends.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod campaign;
+
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +13,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::process::Command;
+
+/// The `ETag` of all that a stand-in for a daemon answers.
+const TAG: &str = "\"7\"";
 
 /// What a stand-in for a daemon was asked: method, path with query, and body.
 type Asked = (String, String, String);
@@ -23,6 +28,8 @@ type Answer = dyn Fn(&str, &str, usize) -> (u16, Value) + Send + Sync;
 struct Daemon {
     url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// The `If-Match` of each request.
+    conditions: Arc<Mutex<Vec<Option<String>>>>,
     answer: Arc<Answer>,
 }
 
@@ -31,7 +38,7 @@ impl Daemon {
     async fn start(answer: impl Fn(&str, &str, usize) -> (u16, Value) + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let daemon = Self { url, asked: Arc::default(), answer: Arc::new(answer) };
+        let daemon = Self { url, asked: Arc::default(), conditions: Arc::default(), answer: Arc::new(answer) };
         let router = Router::new().fallback(respond).with_state(daemon.clone());
         tokio::spawn(axum::serve(listener, router).into_future());
         daemon
@@ -44,21 +51,27 @@ impl Daemon {
     fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
+
+    fn conditions(&self) -> Vec<Option<String>> {
+        self.conditions.lock().unwrap().clone()
+    }
 }
 
 async fn respond(State(daemon): State<Daemon>, request: Request) -> Response {
     assert_eq!(request.headers()["authorization"], "Bearer herald_secret");
+    let condition = request.headers().get("if-match").map(|tag| tag.to_str().unwrap().to_owned());
+    daemon.conditions.lock().unwrap().push(condition);
     let (method, path) = (request.method().to_string(), request.uri().to_string());
     let body = String::from_utf8(to_bytes(request.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
     let before = daemon.asked().len();
     let (status, answer) = (daemon.answer)(&method, &path, before);
     daemon.asked.lock().unwrap().push((method, path, body));
-    (StatusCode::from_u16(status).unwrap(), axum::Json(answer)).into_response()
+    (StatusCode::from_u16(status).unwrap(), [("etag", TAG)], axum::Json(answer)).into_response()
 }
 
 fn herald(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_herald"));
-    command.args(arguments).env("HERALD_API_KEY", "herald_secret").env_remove("HERALD_URL");
+    command.args(arguments).env("HERALD_API_KEY", "herald_secret").env_remove("HERALD_URL").env_remove("HERALD_ASK_ABOVE");
     command
 }
 

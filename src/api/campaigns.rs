@@ -1,0 +1,44 @@
+//! `/v1/campaigns`: what is sent to a segment, when, how fast, and in which variants.
+
+mod dto;
+mod edit;
+mod given;
+mod list;
+mod preview;
+mod runs;
+mod stats;
+mod steps;
+mod test;
+mod view;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::problem::Problem;
+use crate::domain::id::{AppId, CampaignId};
+use crate::store::campaign::StoredCampaign;
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list, edit::create))
+        .routes(routes!(preview::preview))
+        .routes(routes!(list::read, edit::put, edit::delete))
+        .routes(routes!(steps::start))
+        .routes(routes!(steps::pause))
+        .routes(routes!(steps::resume))
+        .routes(routes!(steps::cancel))
+        .routes(routes!(runs::runs))
+        .routes(routes!(stats::stats))
+        .routes(routes!(test::test))
+}
+
+/// One of the app's.
+async fn find(api: &Api, app: AppId, id: CampaignId) -> Result<StoredCampaign, Problem> {
+    api.store.campaign(app, id).await?.ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("campaign")
+}
