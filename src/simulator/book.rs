@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::arrivals::{Arrivals, View as ArrivalsView};
 use super::memory::{Key, Memory};
 use super::record::{Push, Record, Source};
 
@@ -43,6 +44,7 @@ struct Pages {
     bytes: usize,
     accepted: u64,
     by_status: BTreeMap<u16, u64>,
+    arrivals: Arrivals,
 }
 
 /// The counters of `GET /simulator/stats`.
@@ -98,12 +100,13 @@ impl Book {
         if let Some(key) = booking.accepted {
             self.memory.accept(key);
         }
-        let status = booking.record.status();
+        let (status, source, received_ms) = (booking.record.status(), booking.record.source(), booking.record.received_ms());
         let record = Arc::new(booking.record);
         let mut pushed_out = Vec::new();
         {
             let mut pages = self.pages();
             pages.accepted += u64::from(booking.accepted.is_some());
+            pages.arrivals.count(source, received_ms);
             if let Some(status) = status {
                 *pages.by_status.entry(status).or_default() += 1;
             }
@@ -139,6 +142,11 @@ impl Book {
         // a delayed push is booked when it is answered, maybe after a younger one
         records.sort_by_key(|record| record.received_ms());
         records.iter().map(|record| record.view()).collect()
+    }
+
+    /// When pushes had been read; one that is delayed is told once it is answered.
+    pub(super) fn arrivals(&self) -> ArrivalsView {
+        self.pages().arrivals.view()
     }
 
     /// The counters.

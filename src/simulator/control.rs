@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::arrivals;
 use super::behaviour::Rule;
 use super::book::Stats;
 use super::conduct::Shared;
@@ -27,6 +28,7 @@ pub(super) fn router(shared: Arc<Shared>, subscriptions: Arc<Subscriptions>, rot
     let subscribing = Router::new().route("/simulator/subscriptions", post(subscribe)).with_state(subscriptions);
     Router::new()
         .route("/simulator/pushes", get(pushes).delete(forget))
+        .route("/simulator/arrivals", get(arrivals))
         .route("/simulator/stats", get(stats))
         .route("/simulator/behaviours", put(behaviours))
         .with_state(shared)
@@ -61,6 +63,11 @@ async fn pushes(State(shared): State<Arc<Shared>>, Query(filter): Query<Filter>)
 async fn forget(State(shared): State<Arc<Shared>>) -> StatusCode {
     shared.forget();
     StatusCode::NO_CONTENT
+}
+
+/// How many pushes were received in each tenth of a second, by provider.
+async fn arrivals(State(shared): State<Arc<Shared>>) -> Json<arrivals::View> {
+    Json(shared.book.arrivals())
 }
 
 async fn stats(State(shared): State<Arc<Shared>>) -> Json<Stats> {

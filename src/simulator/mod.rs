@@ -16,6 +16,7 @@
 //! memory is bounded: see [`Options::kept_pushes`] and [`Options::remembered_pushes`].
 
 mod apns;
+mod arrivals;
 mod behaviour;
 mod body;
 mod book;

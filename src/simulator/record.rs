@@ -95,6 +95,11 @@ impl Record {
         size_of::<Self>() + self.bytes.len()
     }
 
+    /// The listener it came to.
+    pub(super) fn source(&self) -> Source {
+        self.source
+    }
+
     /// When it had been read, in milliseconds since the epoch.
     pub(super) fn received_ms(&self) -> i64 {
         self.received_ms

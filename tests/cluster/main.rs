@@ -6,8 +6,10 @@
 #![expect(clippy::print_stdout, reason = "what was counted is of interest")]
 #![expect(clippy::format_collect, reason = "a test may be slow")]
 
+mod arrivals;
 mod away;
 mod backlog;
+mod campaigns;
 mod caps;
 #[path = "../e2e/cast.rs"]
 mod cast;
@@ -21,10 +23,12 @@ mod clocks;
 #[path = "../e2e/daemon.rs"]
 #[expect(dead_code, reason = "the tests of one process need more of it")]
 mod daemon;
+mod handovers;
 mod kills;
 mod load;
 mod nodes;
 mod poison;
+mod pressure;
 mod roles;
 mod rollups;
 mod schedulers;

@@ -6,7 +6,7 @@ use crate::cast;
 use crate::nodes::Cluster;
 
 /// How many rollups and counts are no recount, in one snapshot each.
-fn wrong(cluster: &Cluster) -> (String, String) {
+pub(crate) fn wrong(cluster: &Cluster) -> (String, String) {
     let rollups = cast::wrong_rollups(
         "to_timestamp(floor(extract(epoch FROM d.at) / k.length) * k.length)",
         "'00000000-0000-0000-0000-000000000000'::uuid",
@@ -14,7 +14,8 @@ fn wrong(cluster: &Cluster) -> (String, String) {
     (cluster.sql(&rollups), cluster.sql(cast::WRONG_COUNTS))
 }
 
-fn right() -> (String, String) {
+/// The same where all are.
+pub(crate) fn right() -> (String, String) {
     ("0".to_owned(), "0".to_owned())
 }
 

@@ -1,7 +1,8 @@
 //! What is held up by one who holds a lock, and what is not.
 
+use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
-use herald::domain::pace::Pace;
+use herald::domain::pace::{AHEAD, Pace};
 use herald::store::engine::{NewNotification, Terms};
 use sqlx::Connection;
 
@@ -102,5 +103,29 @@ async fn claims_and_changes_of_a_run_do_not_deadlock() {
         assert!(claims.iter().all(Result::is_ok), "{claims:?}");
         world.pass(SECOND);
     }
+    world.close().await;
+}
+
+/// Whoever had the run before may have allotted its time at a later instant than the one at which this claim began.
+#[tokio::test]
+async fn a_claim_that_waited_for_its_run_allots_no_time_twice() {
+    let postgres = Postgres::new().await;
+    let database = postgres.database.clone();
+    let mut world = World::of(Box::new(postgres)).await;
+    world.accept(paced(&world, 1)).await;
+    let keys = world.released().await;
+    // as far as one who has it a second from now may allot
+    let next = world.now() + TimeDelta::seconds(1) + AHEAD;
+    let allotted = format!("BEGIN; UPDATE run SET next_slot = '{}'", next.to_rfc3339());
+    let mut locked = database.hold(allotted.leak()).await;
+    let other = async {
+        database.until("count(*) FILTER (WHERE wait_event_type = 'Lock') >= 1").await;
+        world.pass(SECOND);
+        sqlx::raw_sql("COMMIT").execute(&mut locked).await.unwrap();
+    };
+    let (taken, ()) = join(world.store().claim(&keys, LEASE), other).await;
+    assert!(taken.unwrap().work.is_empty());
+    world.pass(SECOND / 4);
+    assert!(world.only_taken().await.slot.unwrap().at >= next);
     world.close().await;
 }

@@ -9,6 +9,7 @@ mod end;
 mod fall;
 mod foretold;
 mod lapse;
+mod paced;
 mod pauses;
 mod poison;
 mod preview;

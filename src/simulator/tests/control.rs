@@ -39,6 +39,13 @@ async fn views_show_pushes_and_counters() {
     let (_, all) = call(&bench, "GET", "/simulator/pushes", "").await;
     assert_eq!(all["items"].as_array().unwrap().len(), 2);
 
+    let (_, arrivals) = call(&bench, "GET", "/simulator/arrivals", "").await;
+    let slices = json!([
+        {"at": "2027-01-15T08:00:00.000Z", "apns": 1, "fcm": 0, "webpush": 0},
+        {"at": "2027-01-15T08:00:01.000Z", "apns": 1, "fcm": 0, "webpush": 0},
+    ]);
+    assert_eq!(arrivals, json!({"slice_ms": 100, "items": slices}), "refused ones too");
+
     let (_, stats) = call(&bench, "GET", "/simulator/stats", "").await;
     let expected = json!({
         "received": 2, "accepted": 1, "devices": 1, "repeats": 0,
@@ -50,6 +57,8 @@ async fn views_show_pushes_and_counters() {
     assert_eq!(status, 204);
     let (_, stats) = call(&bench, "GET", "/simulator/stats", "").await;
     assert_eq!(stats["received"], 0);
+    let (_, arrivals) = call(&bench, "GET", "/simulator/arrivals", "").await;
+    assert_eq!(arrivals["items"], json!([]));
     bench.stop().await;
 }
 

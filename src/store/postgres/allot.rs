@@ -28,8 +28,9 @@ const LOCKED: TimeDelta = TimeDelta::milliseconds(50);
 
 pub(super) const LOCK: &str = "SELECT notification_id, pace, next_slot FROM run \
      WHERE notification_id = $1 AND status = 'running' AND pace IS NOT NULL FOR UPDATE";
-/// Those that can be taken of the rows `$3`, the first published first. A dead one is left where it is.
-pub(super) const RIPE: &str = "SELECT w.notification_id, w.id, w.n, w.takes FROM unnest($3::bigint[]) AS key (work) CROSS JOIN LATERAL \
+/// Those that can be taken of the rows `$3`, the first published first, and the present instant: the transaction began before it had the run. A dead
+/// one is left where it is.
+pub(super) const RIPE: &str = "SELECT w.notification_id, w.id, w.n, w.takes, clock_timestamp() FROM unnest($3::bigint[]) AS key (work) CROSS JOIN LATERAL \
      (SELECT w.* FROM work w WHERE w.notification_id = $2 AND w.id = key.work AND w.lease_until <= $1 AND w.kind = 'send' AND w.expires_at > $1 \
      AND NOT (w.n = 1 AND w.takes >= 5) LIMIT 1 FOR UPDATE SKIP LOCKED) w ORDER BY w.due_at, w.id";
 pub(super) const TAKE: &str = concat!(
@@ -49,14 +50,14 @@ pub(super) const PUT_OFF: &str = "UPDATE work SET due_at = least(free.at, work.e
 /// Takes those of these rows of a run for which there is time, and puts the others off.
 pub(super) async fn claim(store: &PostgresStore, run: Uuid, works: &[i64], lease: Duration) -> Result<Claim> {
     let mut tx = store.engine.begin_impatiently().await?;
-    let done = claim_locked(&mut tx, run, works, lease).await;
+    let done = claim_locked(store, &mut tx, (run, works), lease).await;
     match tx.end(done).await {
         Err(error) if is_busy(&error) => transaction!(store.engine, tx => leave(&mut tx, run, works)),
         claimed => claimed,
     }
 }
 
-async fn claim_locked(tx: &mut Tx, run: Uuid, works: &[i64], lease: Duration) -> Result<Claim> {
+async fn claim_locked(store: &PostgresStore, tx: &mut Tx, (run, works): (Uuid, &[i64]), lease: Duration) -> Result<Claim> {
     let now = tx.now;
     let row = fetch_one(tx, LOCK, |binds| {
         binds.push(run);
@@ -65,8 +66,12 @@ async fn claim_locked(tx: &mut Tx, run: Uuid, works: &[i64], lease: Duration) ->
     let rows = fetch(tx, RIPE, |binds| {
         binds.push(now).push(run).push(works.to_vec());
     });
-    let ripe = rows.await?.iter().map(ripe).collect::<Result<Vec<_>>>()?;
-    let allotted = allot(paced, now, ripe);
+    let rows = rows.await?;
+    let Some(first) = rows.first() else { return Ok(Claim { now, work: Vec::new() }) };
+    // who had the run before may have allotted its time at a later instant than that at which this began, which would look like a clock set back
+    let locked_at = store.engine.clock().map_or_else(|| Cells::new(first, "work", 1).instant(4, "clock_timestamp"), Ok)?;
+    let ripe = rows.iter().map(ripe).collect::<Result<Vec<_>>>()?;
+    let allotted = allot(paced, locked_at, ripe);
     let work = take(tx, run, &allotted.taken, (paced.pace, later(now, lease))).await?;
     make_due(tx, run, &allotted.later).await?;
     if paced.next != Some(allotted.next) {
