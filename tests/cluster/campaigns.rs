@@ -181,7 +181,7 @@ async fn import_pairs(client: &Client, users: usize) {
         let phone = json!({"device_id": format!("p{n}"), "user_id": format!("u{n}"), "platform": "ios", "token": apns_token("c0", n)});
         let tablet =
             json!({"device_id": format!("t{n}"), "user_id": format!("u{n}"), "platform": "android", "token": format!("tablet-{n}")});
-        lines.push_str(&format!("{phone}\n{tablet}\n"));
+        lines.extend([phone, tablet].map(|device| format!("{device}\n")));
     }
     let answer = client.import("", &lines).await.expect(200);
     assert_eq!(answer["created"], 2 * users, "{answer}");
