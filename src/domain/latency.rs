@@ -1,4 +1,4 @@
-//! How long pushes took, in few numbers: a histogram whose steps grow with what they measure, so that a percentile is right within 3 %.
+//! How long pushes took, in few numbers: a histogram whose steps grow with what they measure, so that a percentile is right within 4 %.
 
 use std::collections::BTreeMap;
 

@@ -151,8 +151,8 @@ pub trait Campaigns: Send + Sync {
     /// Gives it up, with what waits of its runs.
     async fn cancel_campaign(&self, app: AppId, id: CampaignId) -> Result<Turned>;
 
-    /// Scheduled and running ones whose next run is due, those that wait longest first.
-    async fn due_campaigns(&self, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>>;
+    /// Scheduled and running ones of these apps whose next run is due, those that wait longest first.
+    async fn due_campaigns(&self, apps: &[AppId], limit: usize) -> Result<Vec<(AppId, StoredCampaign)>>;
 
     /// Begins runs of a campaign that was due as of this version, and says when the next one is: in one commit, and only if nobody began them or
     /// changed it before. It is running from then on. Whether it was this call.

@@ -117,11 +117,11 @@ pub async fn a_campaign_is_held_with_all_of_its_runs(world: &mut World) {
     assert!(released(world).await.is_empty());
     assert!(world.claimed(&published).await.is_empty());
     world.pass(DAY);
-    assert!(store.due_campaigns(10).await.unwrap().is_empty());
+    assert!(store.due_campaigns(&[world.app], 10).await.unwrap().is_empty());
 
     let on = done(store.resume_campaign(app, campaign).await.unwrap());
     assert_eq!((on.status, on.next_fire), (Running, next));
-    assert_eq!(store.due_campaigns(10).await.unwrap().len(), 1);
+    assert_eq!(store.due_campaigns(&[world.app], 10).await.unwrap().len(), 1);
     // what was published is due at once
     assert_eq!(released(world).await, [first, first, second]);
 }
@@ -207,7 +207,7 @@ pub async fn a_campaign_that_cannot_begin_is_held_for_a_reason(world: &mut World
     let on = done(store.resume_campaign(app, campaign).await.unwrap());
     assert_eq!((on.status, on.reason), (Running, None));
     assert_eq!(world.view(first).await.counts.waiting, 2);
-    assert!(store.due_campaigns(10).await.unwrap().len() == 1);
+    assert!(store.due_campaigns(&[world.app], 10).await.unwrap().len() == 1);
 }
 
 async fn finish(world: &World, work: &TakenWork) {

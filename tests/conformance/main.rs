@@ -156,6 +156,7 @@ every_store! {
         ordinary_and_other_addresses_are_judged_together;
     targets:
         a_user_is_all_their_active_devices,
+        a_locale_is_the_device_s_else_the_person_s,
         the_latest_seen_device_stands_for_a_user_where_that_is_asked,
         a_user_without_a_device_is_a_target_too,
         an_unknown_device_gets_a_row_that_readers_do_not_see,

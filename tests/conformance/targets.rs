@@ -7,6 +7,7 @@ use herald::domain::device::Change;
 use herald::domain::device::DeviceChange;
 use herald::domain::id::{DevicePk, NotificationId, Target};
 use herald::domain::preferences::Preferences;
+use herald::domain::profile::Profile;
 use herald::domain::reason::SuppressReason;
 use herald::domain::work::{Pair, Targets};
 use herald::store::PageRequest;
@@ -34,6 +35,26 @@ pub async fn a_user_is_all_their_active_devices(world: &mut World) {
     let recipient = answer.candidates[0].recipient.clone().unwrap();
     assert_eq!((recipient.device, recipient.name, recipient.person), (first.pk, first.name, first.person));
     assert_eq!((recipient.token, recipient.token_hash, recipient.preferences), (first.token, first.token_hash, None));
+}
+
+/// A device's own locale, else its person's, however the device is found.
+pub async fn a_locale_is_the_device_s_else_the_person_s(world: &mut World) {
+    let own = DeviceChange { locale: Change::Set("de".to_owned()), ..iphone(Some("ann"), "own-token") };
+    world.store().put_device(world.app, "own", own, None).await.unwrap();
+    let bare = world.device("bare", Some("ann")).await;
+    world.device("nobody", None).await;
+    let profile = Profile { locale: Some("fr-CA".to_owned()), ..Profile::default() };
+    world.store().put_profile(world.app, "ann", &profile, None).await.unwrap();
+    let pair = Targets::Pairs(vec![Pair { device: bare.pk, person: bare.person }]);
+    for (targets, expected) in [
+        (users(&["ann"]), vec![("own", Some("de")), ("bare", Some("fr-CA"))]),
+        (devices(&["bare", "nobody"]), vec![("bare", Some("fr-CA")), ("nobody", None)]),
+        (pair, vec![("bare", Some("fr-CA"))]),
+    ] {
+        let answer = read(world, targets).await;
+        let found = answer.candidates.iter().filter_map(|one| one.recipient.as_ref());
+        assert_eq!(found.map(|one| (one.name.as_str(), one.locale.as_deref())).collect::<Vec<_>>(), expected);
+    }
 }
 
 pub async fn the_latest_seen_device_stands_for_a_user_where_that_is_asked(world: &mut World) {

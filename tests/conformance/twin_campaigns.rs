@@ -99,7 +99,7 @@ impl Twin {
         let (app, shared, mut seen) = (self.world.app, self.world.shared(), Vec::new());
         let all = PageRequest { limit: 500, after: None };
         seen.push(self.told(&shared.campaigns(app, None, &all).await.unwrap().items));
-        seen.push(self.told(&shared.due_campaigns(2).await.unwrap()));
+        seen.push(self.told(&shared.due_campaigns(&[self.world.app], 2).await.unwrap()));
         for id in self.campaigns.clone() {
             let runs = shared.campaign_runs(app, id, &all).await.unwrap().map(|page| page.items);
             seen.push(self.told(&(&runs, shared.campaign_stats(app, id, None).await.unwrap())));

@@ -41,6 +41,20 @@ async fn words_are_found_field_by_field() {
     assert_eq!((&notification["title"], &notification["body"]), (&json!("On Android"), &json!("Déjeuner ?")));
 }
 
+/// What a backend knows of a user serves where a device says nothing.
+#[tokio::test]
+async fn a_user_s_locale_serves_where_the_device_has_none() {
+    let dev = Dev::start();
+    let tokens: Vec<String> = (0..2).map(|number| apns_token("a1", number)).collect();
+    phone(&dev, "plain", "ios", None, &tokens[0]).await;
+    phone(&dev, "german", "ios", Some("de-DE"), &tokens[1]).await;
+    dev.patch("/v1/users/ann", &json!({"locale": "fr-CA"})).await.expect(200);
+    dev.send_and_wait(&json!({"to": {"user_id": "ann"}, "content": {"title": "Hello"}, "localized": {"fr": {"title": "Bonjour"}}})).await;
+    for (token, title) in [(&tokens[0], "Bonjour"), (&tokens[1], "Hello")] {
+        assert_eq!(dev.push(token).await["body"]["aps"]["alert"]["title"], title);
+    }
+}
+
 #[tokio::test]
 async fn what_is_too_large_for_a_provider_is_refused_at_once() {
     let dev = Dev::start();

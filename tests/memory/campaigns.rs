@@ -166,9 +166,10 @@ impl State {
         ended.len()
     }
 
-    fn due(&self, limit: usize, now: Timestamp) -> Vec<(AppId, StoredCampaign)> {
+    fn due(&self, apps: &[AppId], limit: usize, now: Timestamp) -> Vec<(AppId, StoredCampaign)> {
         let is_due = |campaign: &StoredCampaign| campaign.next_fire.is_some_and(|at| at <= now) && self.waits_for_run(campaign);
-        let mut due: Vec<(AppId, StoredCampaign)> = self.campaigns.values().filter(|(_, campaign)| is_due(campaign)).cloned().collect();
+        let mut due: Vec<(AppId, StoredCampaign)> =
+            self.campaigns.values().filter(|(app, campaign)| apps.contains(app) && is_due(campaign)).cloned().collect();
         due.sort_by_key(|(_, campaign)| (campaign.next_fire, campaign.id));
         due.truncate(limit);
         due
@@ -279,8 +280,8 @@ impl Campaigns for MemoryStore {
         Ok(self.commit(|state, now| state.cancel_campaign(app, id, now)))
     }
 
-    async fn due_campaigns(&self, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
-        Ok(self.read(|state, now| state.due(limit, now)))
+    async fn due_campaigns(&self, apps: &[AppId], limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
+        Ok(self.read(|state, now| state.due(apps, limit, now)))
     }
 
     async fn fire_campaign(&self, app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> Result<bool> {

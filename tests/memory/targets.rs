@@ -126,7 +126,7 @@ impl State {
             token_hash: device.token_hash,
             permission: device.permission,
             timezone: device.timezone.clone(),
-            locale: device.locale.clone(),
+            locale: device.locale.clone().or_else(|| person.and_then(|person| person.profile.locale.clone())),
             preferences: person.and_then(|person| person.preferences.clone()).map(Arc::new),
             facts: None,
         }

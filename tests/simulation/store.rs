@@ -270,7 +270,7 @@ plainly!(Campaigns {
     fn pause_campaign(app: AppId, id: CampaignId) -> Turned;
     fn resume_campaign(app: AppId, id: CampaignId) -> Turned;
     fn cancel_campaign(app: AppId, id: CampaignId) -> Turned;
-    fn due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
+    fn due_campaigns(apps: &[AppId], limit: usize) -> Vec<(AppId, StoredCampaign)>;
     fn fire_campaign(app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
     fn stop_campaign(app: AppId, id: CampaignId, version: i64, reason: &str) -> bool;
     fn settle_campaigns() -> usize;

@@ -14,7 +14,7 @@ use super::given::{self, Wanted};
 use super::view::{CampaignResponse, tag_of};
 use super::{find, unknown};
 use crate::api::auth::{Caller, ToManage};
-use crate::api::body::{JsonBody, LARGE};
+use crate::api::body::JsonBody;
 use crate::api::path::CampaignPath;
 use crate::api::problem::{Code, Problem};
 use crate::api::{Api, etag, idempotency, query};
@@ -44,7 +44,7 @@ pub(super) async fn create(
     caller: Caller<ToManage>,
     uri: Uri,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<LARGE>,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let key = idempotency::of_request(&headers, caller.app, "campaigns", &body)?;
@@ -93,7 +93,7 @@ pub(super) async fn put(
     CampaignPath(id): CampaignPath,
     uri: Uri,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<LARGE>,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let present = find(&api, caller.app, id).await?;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::dto::CampaignRequest;
 use super::{find, given, plan_of};
 use crate::api::auth::{Caller, ToSend};
-use crate::api::body::{JsonBody, LARGE};
+use crate::api::body::JsonBody;
 use crate::api::instant::Instant;
 use crate::api::json::{self, objects};
 use crate::api::notifications::LeftOutResponse;
@@ -126,7 +126,7 @@ pub(super) async fn preview(
     State(api): State<Api>,
     caller: Caller<ToSend>,
     uri: Uri,
-    JsonBody(body): JsonBody<LARGE>,
+    JsonBody(body): JsonBody,
 ) -> Result<Json<PreviewResponse>, Problem> {
     query::none(&uri)?;
     let plan = plan(&api, &caller, &body).await?;

@@ -12,6 +12,7 @@ use crate::dispatch::node::Node;
 use crate::dispatch::outage::tell;
 use crate::domain::Timestamp;
 use crate::domain::campaign::Schedule;
+use crate::domain::id::AppId;
 use crate::domain::recurrence::{Look, MISSED_BY};
 use crate::store;
 use crate::store::campaign::{CampaignRun, NewRun, StoredCampaign};
@@ -41,13 +42,13 @@ pub async fn run(node: Arc<Node>) {
     }
 }
 
+/// Campaigns of an app that is not configured here are another node's, or wait until it is.
 async fn look(node: &Node) -> Result<(), store::Error> {
-    for (app, campaign) in node.heard_read(node.store.due_campaigns(AT_ONCE).await)? {
-        let Some(app) = node.directory.app(app) else {
-            tracing::debug!(campaign.id = %campaign.id, app.id = app.0, "a campaign of an app that is not configured waits until it is");
-            continue;
-        };
-        match begin(node, &app, campaign).await {
+    let apps: Vec<Arc<App>> = node.directory.apps();
+    let ids: Vec<AppId> = apps.iter().map(|app| app.id).collect();
+    for (id, campaign) in node.heard_read(node.store.due_campaigns(&ids, AT_ONCE).await)? {
+        let Some(app) = apps.iter().find(|app| app.id == id) else { continue };
+        match begin(node, app, campaign).await {
             Ok(_) => {}
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => tell(&error, "a campaign cannot begin; it is tried again"),
@@ -63,8 +64,7 @@ pub async fn begin(node: &Node, app: &App, campaign: StoredCampaign) -> Result<b
     let now = node.now().max(at);
     let id = campaign.id;
     let Ok(plan) = Plan::read(&campaign.definition.plan) else {
-        let row = id.to_string();
-        return Err(store::Error::Unreadable { table: "campaign", column: "plan", row });
+        return stop(node, app, &campaign, "it was stored by another version, which this one cannot read").await;
     };
     let Look { skipped, due, next } = occurrences(&plan.schedule, at, now);
     let new = |occurrence, notification| CampaignRun { id: node.ids.run(now), occurrence, notification };
@@ -73,11 +73,7 @@ pub async fn begin(node: &Node, app: &App, campaign: StoredCampaign) -> Result<b
         let notification = match compose(node, app, plan, (now, beginning(occurrence, now))).await {
             Ok(notification) => notification,
             Err(Rejected::Store(error)) => return Err(error),
-            Err(rejected) => {
-                let reason = reason(&rejected);
-                tracing::warn!(campaign.id = %id, reason, "a campaign cannot begin, and is paused");
-                return node.heard(node.store.stop_campaign(app.id, id, campaign.version, &reason).await);
-            }
+            Err(rejected) => return stop(node, app, &campaign, &reason(&rejected)).await,
         };
         runs.push(NewRun { run: new(occurrence, Some(notification.id)), notification: Some(notification) });
     }
@@ -86,6 +82,13 @@ pub async fn begin(node: &Node, app: &App, campaign: StoredCampaign) -> Result<b
         node.wake.notify_one();
     }
     Ok(began)
+}
+
+/// Holds a campaign that cannot begin: it is seen so, and stands in nobody's way.
+async fn stop(node: &Node, app: &App, campaign: &StoredCampaign, reason: &str) -> Result<bool, store::Error> {
+    tracing::warn!(campaign.id = %campaign.id, reason, "a campaign cannot begin, and is paused");
+    node.heard(node.store.stop_campaign(app.id, campaign.id, campaign.version, reason).await)?;
+    Ok(false)
 }
 
 /// What is due of a schedule whose next instant is `at`.

@@ -151,7 +151,7 @@ around! {
         pause_campaign(app: AppId, id: CampaignId) -> Turned;
         resume_campaign(app: AppId, id: CampaignId) -> Turned;
         cancel_campaign(app: AppId, id: CampaignId) -> Turned;
-        due_campaigns(limit: usize) -> Vec<(AppId, StoredCampaign)>;
+        due_campaigns(apps: &[AppId], limit: usize) -> Vec<(AppId, StoredCampaign)>;
         fire_campaign(app: AppId, id: CampaignId, version: i64, runs: Vec<NewRun>, next: Option<Timestamp>) -> bool;
         stop_campaign(app: AppId, id: CampaignId, version: i64, reason: &str) -> bool;
         settle_campaigns() -> usize;

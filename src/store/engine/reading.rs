@@ -145,7 +145,7 @@ pub struct Recipient {
     pub permission: Permission,
     /// Its own zone, known to us or not.
     pub timezone: Option<String>,
-    /// BCP 47.
+    /// BCP 47: its own, else its person's.
     pub locale: Option<String>,
     /// Its person's preferences; `None` where they never wrote any.
     pub preferences: Option<Arc<Preferences>>,

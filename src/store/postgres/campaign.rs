@@ -41,7 +41,7 @@ pub(super) const LIST: &str = concat!(
 pub(super) const DUE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM campaign WHERE status IN ('scheduled', 'running') AND next_fire IS NOT NULL AND next_fire <= $1 ORDER BY next_fire, id LIMIT $2"
+    " FROM campaign WHERE status IN ('scheduled', 'running') AND next_fire IS NOT NULL AND next_fire <= $1 AND app = ANY($3::bigint[]) ORDER BY next_fire, id LIMIT $2"
 );
 /// A draft has no run to come.
 pub(super) const PUT: &str = concat!(
@@ -203,10 +203,10 @@ async fn list(conn: &mut PgConnection, app: AppId, status: Option<CampaignStatus
     Ok(Page { items, next })
 }
 
-async fn due(tx: &mut Tx, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
+async fn due(tx: &mut Tx, apps: &[AppId], limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
     let now = tx.now;
     let rows = fetch(tx, DUE, |binds| {
-        binds.push(now).push(count(limit));
+        binds.push(now).push(count(limit)).push(apps.iter().map(|app| app.0).collect::<Vec<i64>>());
     });
     rows.await?.iter().map(|row| Ok((AppId(Cells::new(row, "campaign", 0).get(1, "app")?), read(row)?))).collect()
 }
@@ -282,9 +282,9 @@ impl Campaigns for PostgresStore {
         transaction!(self.callers, tx => give_up(&mut tx, app, id))
     }
 
-    async fn due_campaigns(&self, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
+    async fn due_campaigns(&self, apps: &[AppId], limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
         let mut tx = self.engine.snapshot().await?;
-        let due = due(&mut tx, limit).await;
+        let due = due(&mut tx, apps, limit).await;
         tx.end(due).await
     }
 

@@ -23,24 +23,24 @@ macro_rules! found {
             "SELECT ",
             $name,
             ", p.pk, p.preferences::text, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
-             d.token_hash, d.permission, d.timezone, d.locale, d.last_seen_at, d.person_since FROM "
+             d.token_hash, d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since FROM "
         )
     };
 }
 pub(super) const OF_USERS: &str = concat!(
     found!("ask.name"),
-    "unnest($2::text[]) AS ask (name) CROSS JOIN LATERAL (SELECT pk, preferences FROM person p WHERE p.app = $1 AND p.name = ask.name LIMIT 1) p \
+    "unnest($2::text[]) AS ask (name) CROSS JOIN LATERAL (SELECT pk, preferences, locale FROM person p WHERE p.app = $1 AND p.name = ask.name LIMIT 1) p \
      LEFT JOIN LATERAL (SELECT * FROM device d WHERE d.person_pk = p.pk AND coalesce(d.status, '') = 'active') d ON true"
 );
 pub(super) const NAMED: &str = concat!(
     found!("ask.name"),
     "unnest($2::text[]) AS ask (name) CROSS JOIN LATERAL (SELECT * FROM device d WHERE d.app = $1 AND d.name = ask.name LIMIT 1) d \
-     LEFT JOIN LATERAL (SELECT pk, preferences FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true"
+     LEFT JOIN LATERAL (SELECT pk, preferences, locale FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true"
 );
 pub(super) const NUMBERED: &str = concat!(
     found!("''"),
     "unnest($1::bigint[]) AS ask (pk) CROSS JOIN LATERAL (SELECT * FROM device d WHERE d.pk = ask.pk LIMIT 1) d \
-     LEFT JOIN LATERAL (SELECT pk, preferences FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true WHERE d.status = 'active'"
+     LEFT JOIN LATERAL (SELECT pk, preferences, locale FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true WHERE d.status = 'active'"
 );
 
 /// Reads rows and parses each person's preferences once.

@@ -38,7 +38,7 @@ pub(super) const LIST: &str =
 pub(super) const DUE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM campaign WHERE status IN ('scheduled', 'running') AND next_fire IS NOT NULL AND next_fire <= ?1 ORDER BY next_fire, id LIMIT ?2"
+    " FROM campaign WHERE status IN ('scheduled', 'running') AND next_fire IS NOT NULL AND next_fire <= ?1 AND app IN (SELECT value FROM json_each(?3)) ORDER BY next_fire, id LIMIT ?2"
 );
 /// A draft has no run to come.
 pub(super) const PUT: &str = concat!(
@@ -265,10 +265,11 @@ impl Campaigns for SqliteStore {
         self.write(move |tx| Box::pin(give_up(tx, app, id))).await
     }
 
-    async fn due_campaigns(&self, limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
+    async fn due_campaigns(&self, apps: &[AppId], limit: usize) -> Result<Vec<(AppId, StoredCampaign)>> {
+        let apps = to_document(&apps.iter().map(|app| app.0).collect::<Vec<i64>>())?;
         let mut tx = self.read().await?;
         let rows = fetch(&mut tx, DUE, |binds| {
-            binds.push(self.now()).push(count(limit));
+            binds.push(self.now()).push(count(limit)).push(&apps);
         });
         rows.await?.iter().map(|row| Ok((AppId(Cells::new(row, "campaign", 0).get(1, "app")?), read(row)?))).collect()
     }

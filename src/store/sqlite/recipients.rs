@@ -24,7 +24,7 @@ macro_rules! found {
             "SELECT json_group_array(json_array(",
             $name,
             ", p.pk, p.preferences, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
-             hex(d.token_hash), d.permission, d.timezone, d.locale, d.last_seen_at, d.person_since)) FROM json_each(?1) j CROSS JOIN "
+             hex(d.token_hash), d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since)) FROM json_each(?1) j CROSS JOIN "
         )
     };
 }
