@@ -1,5 +1,7 @@
 //! Query parameters: each known, each once, every error named.
 
+use std::str::FromStr;
+
 use http::Uri;
 use percent_encoding::percent_decode;
 
@@ -70,6 +72,15 @@ impl Params {
                 None
             }
         }
+    }
+
+    /// Takes one out that is the id of one of `whose`: "a campaign".
+    pub(super) fn id<T: FromStr>(&mut self, name: &str, whose: &str) -> Option<T> {
+        let id = self.text(name)?.parse().ok();
+        if id.is_none() {
+            self.invalid(name, format!("must be the id of {whose}"));
+        }
+        id
     }
 
     /// Takes one out that is an instant.

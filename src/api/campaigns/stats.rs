@@ -93,11 +93,8 @@ pub(super) async fn stats(
     uri: Uri,
 ) -> Result<Json<StatsResponse>, Problem> {
     let mut params = Params::of(&uri);
-    let run = params.text("run").map(|text| text.parse());
-    if matches!(run, Some(Err(_))) {
-        params.invalid("run", "must be the id of a run");
-    }
+    let run = params.id("run", "a run");
     params.finish()?;
-    let stats = api.store.campaign_stats(caller.app, id, run.and_then(Result::ok)).await?;
+    let stats = api.store.campaign_stats(caller.app, id, run).await?;
     stats.map(|stats| Json(StatsResponse::of(stats))).ok_or_else(unknown)
 }

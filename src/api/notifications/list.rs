@@ -9,9 +9,7 @@ use crate::api::Api;
 use crate::api::auth::{Caller, ToRead};
 use crate::api::page::{self, List, Listed};
 use crate::api::problem::Problem;
-use crate::api::query::Params;
 use crate::api::schema;
-use crate::domain::id::CampaignId;
 use crate::domain::name::check_category_id;
 use crate::store::notification::{NotificationFilter, NotificationStatus};
 
@@ -41,7 +39,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Ur
     let filter = NotificationFilter {
         status: params.word("status", &statuses),
         category: params.name("category", check_category_id),
-        campaign: campaign_of(&mut params),
+        campaign: params.id("campaign_id", "a campaign"),
         labels: params.beginning("label.").into_iter().collect(),
         from: params.instant("from"),
         to: params.instant("to"),
@@ -49,12 +47,4 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<ToRead>, uri: Ur
     params.finish()?;
     let page = api.store.notifications(caller.app, &filter, &listing.request()).await?;
     listing.answer(page.items.into_iter().map(NotificationResponse::from).collect(), page.next)
-}
-
-fn campaign_of(params: &mut Params) -> Option<CampaignId> {
-    let id = params.text("campaign_id")?.parse().ok();
-    if id.is_none() {
-        params.invalid("campaign_id", "must be the id of a campaign");
-    }
-    id
 }
