@@ -20,8 +20,6 @@ use crate::dispatch::campaign::Plan;
 use crate::domain::id::{AppId, CampaignId};
 use crate::store::campaign::StoredCampaign;
 
-const TEMPLATE: &str = "notification.template.id";
-
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -45,10 +43,8 @@ async fn find(api: &Api, app: AppId, id: CampaignId) -> Result<StoredCampaign, P
 /// What its next run sends: a template's words are those of the present, as they are when a run begins.
 async fn plan_of(api: &Api, app: AppId, stored: &StoredCampaign) -> Result<Plan, Problem> {
     let mut plan = Plan::read(&stored.definition.plan).map_err(|error| Problem::internal(&error))?;
-    if let Some(used) = &mut plan.draft.template {
-        let gone = || Problem::invalid_field(TEMPLATE, "unknown_template", format!("no template {:?} is stored", used.id));
-        used.words = api.store.template(app, &used.id).await?.ok_or_else(gone)?.definition;
-    }
+    let read = plan.draft.read_template(&*api.store, app).await;
+    read.map_err(|rejected| Problem::from(rejected).within(|field| format!("notification.{field}"), Vec::new()))?;
     Ok(plan)
 }
 

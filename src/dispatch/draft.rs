@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::domain::broadcast::Broadcast;
 use crate::domain::content::Content;
 use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::CampaignId;
+use crate::domain::id::{AppId, CampaignId};
 use crate::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use crate::domain::pace::Pace;
 use crate::domain::push_type::PushType;
 use crate::domain::segment::Segment;
 use crate::domain::template::UsedTemplate;
 use crate::domain::variant::Variant;
+use crate::store::Templates;
 
 /// Whom a draft is for. Names are checked, not yet sorted; one named twice is targeted once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +92,19 @@ pub struct Draft {
     /// The campaign that it is a run of, or a test of.
     #[serde(default)]
     pub campaign: Option<OfCampaign>,
+}
+
+impl Draft {
+    /// Puts the words of its template into it, as they are now. There must be such a template.
+    pub async fn read_template(&mut self, templates: &(impl Templates + ?Sized), app: AppId) -> Result<(), Rejected> {
+        let Some(used) = &mut self.template else { return Ok(()) };
+        let Some(stored) = templates.template(app, &used.id).await? else {
+            let message = format!("no template {:?} is stored", used.id);
+            return Err(Rejected::Invalid(vec![FieldError { field: "template.id".to_owned(), code: "unknown_template", message }]));
+        };
+        used.words = stored.definition;
+        Ok(())
+    }
 }
 
 /// What is wrong with one field of a request.

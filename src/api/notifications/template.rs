@@ -76,10 +76,7 @@ fn length(variables: &Variables) -> usize {
 
 /// Puts the words of the draft's template into it: 422 where there is no such template, 403 where they are critical and the key may not.
 pub(super) async fn read(api: &Api, app: AppId, draft: &mut Draft, given: Given) -> Result<(), Problem> {
-    let Some(used) = &mut draft.template else { return Ok(()) };
-    let Some(stored) = api.store.template(app, &used.id).await? else {
-        return Err(Problem::invalid_field("template.id", "unknown_template", format!("no template {:?} is stored", used.id)));
-    };
-    used.words = stored.definition;
-    if used.words.is_critical() && !given.may_be_critical { Err(Problem::scope_missing(Scope::Critical)) } else { Ok(()) }
+    draft.read_template(&*api.store, app).await?;
+    let is_critical = draft.template.as_ref().is_some_and(|used| used.words.is_critical());
+    if is_critical && !given.may_be_critical { Err(Problem::scope_missing(Scope::Critical)) } else { Ok(()) }
 }

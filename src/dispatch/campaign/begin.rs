@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Plan;
 use crate::dispatch::accept;
 use crate::dispatch::directory::App;
-use crate::dispatch::draft::{FieldError, Rejected};
+use crate::dispatch::draft::Rejected;
 use crate::dispatch::node::Node;
 use crate::dispatch::outage::tell;
 use crate::domain::Timestamp;
@@ -114,11 +114,7 @@ async fn compose(
     (now, begins): (Timestamp, Timestamp),
 ) -> Result<store::engine::NewNotification, Rejected> {
     let mut draft = plan.due();
-    if let Some(used) = &mut draft.template {
-        let stored = node.store.template(app.id, &used.id).await?;
-        let gone = || Rejected::Invalid(vec![FieldError::invalid("template.id", format!("no template {:?} is stored", used.id))]);
-        used.words = stored.ok_or_else(gone)?.definition;
-    }
+    draft.read_template(&*node.store, app.id).await?;
     Ok(accept::compose_from(node, app, draft, (now, begins)).await?.0)
 }
 
