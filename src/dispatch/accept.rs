@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::directory::App;
-use super::draft::{Draft, FieldError, Rejected, To};
+use super::draft::{Draft, FieldError, OfCampaign, Rejected, To};
 use super::explain::{How, peek};
 use super::message::Message;
 use super::node::Node;
@@ -104,6 +104,10 @@ fn complete(draft: Draft, category: Option<&Category>, (now, begins): (Timestamp
     let usual_priority = if draft.campaign.is_some() { Priority::Normal } else { Priority::High };
     let ttl = category.and_then(|category| category.ttl_seconds).unwrap_or_else(|| draft.push_type.usual_ttl_seconds());
     let expands = matches!(draft.to, To::All | To::Segment(_) | To::Topic(_));
+    let (campaign, max_targets, variants) = match draft.campaign {
+        Some(OfCampaign { id, variants, max_targets }) => (Some(id), max_targets, variants),
+        None => (None, None, Vec::new()),
+    };
     let notification = Notification {
         audience: match &draft.to {
             To::Users(_) | To::Devices(_) => Audience::Named,
@@ -133,9 +137,8 @@ fn complete(draft: Draft, category: Option<&Category>, (now, begins): (Timestamp
         // a user's name may stand for many devices
         pace: draft.pace.filter(|_| expands),
         template: draft.template,
-        variants: draft.campaign.as_ref().map(|campaign| campaign.variants.clone()).unwrap_or_default(),
+        variants,
     };
-    let (campaign, max_targets) = draft.campaign.map_or((None, None), |campaign| (Some(campaign.id), campaign.max_targets));
     (notification, Beside { to: draft.to, labels: draft.labels, campaign, max_targets })
 }
 
