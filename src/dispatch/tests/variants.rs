@@ -225,22 +225,26 @@ impl Clock for Hurried {
     }
 }
 
+/// A node of a hurried clock, and a campaign of so many variants whose template says this in 46 ways.
+fn many_words(world: &World, said: &str, n: usize) -> (Arc<Node>, Draft) {
+    let localized: BTreeMap<String, serde_json::Value> = (0..45).map(|n| (format!("l{n}"), json!({"body": said}))).collect();
+    let template = json!({"id": "t", "words": {"content": {"body": said}, "localized": localized}});
+    let names: Vec<String> = (0..n).map(|n| format!("v{n}")).collect();
+    let variants = variants(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut parts = world.parts();
+    parts.clock = Arc::new(Hurried { clock: Arc::clone(&world.clock), looks: AtomicU32::new(0) });
+    let template = Some(serde_json::from_value(template).unwrap());
+    (World::hand_of(parts).node, Draft { template, ..campaign(To::All, variants) })
+}
+
 /// Each of its words is quick, and there are too many.
 #[tokio::test]
 async fn a_template_that_takes_long_in_all_its_words_is_refused() {
     let world = World::new().await;
-    let localized: BTreeMap<String, serde_json::Value> = (0..45).map(|n| (format!("l{n}"), json!({"body": "b {{ platform }}"}))).collect();
-    let template = json!({"id": "t", "words": {"content": {"body": "b {{ platform }}"}, "localized": localized}});
     for (n, expected) in [(1, None), (20, Some("template"))] {
-        let names: Vec<String> = (0..n).map(|n| format!("v{n}")).collect();
-        let variants = variants(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let template = Some(serde_json::from_value(template.clone()).unwrap());
-        let mut parts = world.parts();
-        parts.clock = Arc::new(Hurried { clock: Arc::clone(&world.clock), looks: AtomicU32::new(0) });
-        let node = World::hand_of(parts).node;
+        let (node, draft) = many_words(&world, "b {{ platform }}", n);
         let app = node.directory.app(world.app).unwrap();
-        let refused = accept::prepare(&node, &app, Draft { template, ..campaign(To::All, variants) }).await.err();
-        assert_eq!(field(refused).as_deref(), expected, "{n}");
+        assert_eq!(field(accept::prepare(&node, &app, draft).await.err()).as_deref(), expected, "{n}");
     }
 }
 
@@ -248,17 +252,9 @@ async fn a_template_that_takes_long_in_all_its_words_is_refused() {
 #[tokio::test]
 async fn a_preview_of_too_many_words_is_refused() {
     let world = World::new().await;
-    let localized: BTreeMap<String, serde_json::Value> = (0..45).map(|n| (format!("l{n}"), json!({"body": "{{ user_id }}"}))).collect();
-    let template = json!({"id": "t", "words": {"content": {"body": "{{ user_id }}"}, "localized": localized}});
     for (n, expected) in [(1, None), (20, Some("template"))] {
-        let names: Vec<String> = (0..n).map(|n| format!("v{n}")).collect();
-        let variants = variants(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let template = Some(serde_json::from_value(template.clone()).unwrap());
-        let mut parts = world.parts();
-        parts.clock = Arc::new(Hurried { clock: Arc::clone(&world.clock), looks: AtomicU32::new(0) });
-        let node = World::hand_of(parts).node;
+        let (node, draft) = many_words(&world, "{{ user_id }}", n);
         let app = node.directory.app(world.app).unwrap();
-        let draft = Draft { template, ..campaign(To::All, variants) };
         assert_eq!(field(preview(&node, &app, draft, Asked::default()).await.err()).as_deref(), expected, "{n}");
     }
 }
