@@ -25,5 +25,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::of_user))
 }
 
+#[cfg(feature = "fuzzing")]
+pub use import::fuzz::import as import_fuzz;
+
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ mod dead_letters;
 mod devices;
 mod etag;
 mod explain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod idempotency;
 mod instant;

@@ -8,6 +8,8 @@ mod create;
 mod critical;
 mod deliveries;
 pub(super) mod dto;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod list;
 mod overrides;
 mod preview;

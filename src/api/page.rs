@@ -167,6 +167,9 @@ fn mismatch() -> Problem {
     Problem::about(Code::CursorMismatch, "cursor", "belongs to another list or to other filters")
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,8 @@ mod fault;
 pub mod fcm;
 mod fields;
 mod fingerprint;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handover;
 pub mod http2;
 mod init;

@@ -2,6 +2,8 @@
 
 mod answer;
 mod decode;
+#[cfg(feature = "fuzzing")]
+pub(in crate::api) mod fuzz;
 mod herald_csv;
 mod line;
 mod members;

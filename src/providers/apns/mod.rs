@@ -7,6 +7,8 @@ mod agreement;
 mod aps;
 mod certificate;
 mod credential;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod head;
 mod headers;
 mod live_activity;

@@ -7,6 +7,8 @@
 mod account;
 mod broadcast;
 mod error_body;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod message;
 mod oauth;
 mod provider;

@@ -6,6 +6,8 @@
 //! subscription's endpoint is a stranger's URL: where it may be is `domain::endpoint`'s, and which addresses `http2::Reach`'s.
 
 mod acceptance;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod headers;
 mod notification;
 mod provider;
