@@ -31,6 +31,8 @@ const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: wh
 
 /// Operations beside those with an idempotency key that take a notification, which may be too large for a provider.
 const TAKES_NOTIFICATION: [&str; 4] = ["preview_notification", "preview_campaign", "put_campaign", "start_campaign"];
+/// Operations whose body, not their path, names what they are about.
+const NAMES_ONE: [&str; 2] = ["preview_campaign", "explain"];
 /// Operations on a campaign that it may be too late for, or that there is no way to from where it is.
 const STEPS: [&str; 4] = ["start_campaign", "pause_campaign", "resume_campaign", "cancel_campaign"];
 
@@ -119,7 +121,7 @@ fn complete(operation: &mut Operation) {
     if needs_key {
         codes.extend([Code::KeyInvalid, Code::ScopeMissing, Code::Invalid, Code::Internal, Code::StoreUnavailable]);
     }
-    if names_one {
+    if names_one || operation.operation_id.as_deref().is_some_and(|id| NAMES_ONE.contains(&id)) {
         codes.push(Code::NotFound);
     }
     if has_condition {

@@ -2,6 +2,7 @@
 
 import unittest
 
+program = None
 simulator = None
 
 

@@ -11,7 +11,7 @@ import unittest
 import case
 from simulator import Simulator
 
-MODULES = ["test_apns", "test_fcm", "test_webpush"]
+MODULES = ["test_apns", "test_fcm", "test_webpush", "test_contract"]
 
 
 def main(program):
@@ -19,7 +19,7 @@ def main(program):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     simulator = Simulator(program)
     try:
-        case.simulator = simulator
+        case.program, case.simulator = program, simulator
         # what is built on requests trusts this and nothing else
         os.environ["REQUESTS_CA_BUNDLE"] = simulator.ca_file
         suite = unittest.defaultTestLoader.loadTestsFromNames(MODULES)

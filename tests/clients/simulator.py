@@ -1,8 +1,6 @@
 """`herald simulate`, started once for all tests, and its control view."""
 
 import json
-import selectors
-import subprocess
 import tempfile
 import time
 import tomllib
@@ -10,43 +8,20 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-# Seconds; nothing here takes as many unless it hangs.
-PATIENCE = 20
+from program import PATIENCE, Program
 
 
-class Simulator:
+class Simulator(Program):
     """The process, the files it has written for clients, and what it was sent."""
 
     def __init__(self, program):
         self.folder = tempfile.TemporaryDirectory(prefix="herald-clients-")
         config = Path(self.folder.name) / "herald.toml"
-        command = [program, "simulate", "--listen", "127.0.0.1:0", "--write-config", str(config)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            self.url = self._ready()
-            self.app = tomllib.loads(config.read_text())["apps"]["demo"]
-        except BaseException:
-            self.stop()
-            raise
-
-    def _ready(self):
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            if not selector.select(PATIENCE):
-                raise TimeoutError("the simulator does not start")
-        word, _, url = self.process.stdout.readline().strip().partition(" ")
-        if word != "ready":
-            raise RuntimeError("the simulator ended before it was ready")
-        return url
+        super().__init__(program, "simulate", "--listen", "127.0.0.1:0", "--write-config", str(config))
+        self.app = tomllib.loads(config.read_text())["apps"]["demo"]
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
+        super().stop()
         self.folder.cleanup()
 
     @property
