@@ -3,6 +3,7 @@
 mod apps;
 mod check;
 mod reload;
+mod sealing;
 mod share;
 mod source;
 
@@ -83,6 +84,9 @@ impl Daemon {
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open(&settings, &clock, &keeping).await?;
+        if !seal(&settings)?.is_empty() {
+            drop(life.tasks().spawn(sealing::run(Arc::clone(&store), life.soft().clone())));
+        }
         let (queue, signers) = open_queue(&settings).await?;
         let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
         let apps = loader.load(&settings.apps).await?.apps;

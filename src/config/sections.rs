@@ -80,7 +80,7 @@ pub struct Database {
     pub connections: u32,
     /// Notifications and deliveries are forgotten so many days after theirs, 29 to 3650; without it they are kept. PostgreSQL only.
     pub retention_days: Option<u32>,
-    /// A file with the keys that seal Herald's own secrets at rest, as [`Seal::parse`] takes them.
+    /// A file with the keys that seal device tokens, contacts and Herald's own secrets at rest, as [`Seal::parse`] takes them.
     pub encryption_key_file: Option<PathBuf>,
     /// The same text in the place of a file; from the environment only.
     pub encryption_key: Option<Secret>,

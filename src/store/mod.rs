@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod receipt;
 mod rules;
 pub mod seal;
+pub mod sealing;
 pub mod sqlite;
 pub mod template;
 pub mod topic;
@@ -44,6 +45,7 @@ pub use notification::Notifications;
 pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
+pub use sealing::Sealing;
 pub use template::Templates;
 pub use topic::Topics;
 pub use vault::Vault;
@@ -103,7 +105,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics Vault
+    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Sealing Templates Topics Vault
 }
 
 /// The apps and the store's own health.

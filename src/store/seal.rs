@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Error, Result};
+use crate::domain::id::{AppId, DevicePk, PersonPk};
 use keys::Key;
 
 pub use keys::KeysError;
@@ -32,6 +33,12 @@ const PLAIN: &str = "plain";
 /// Where a text stands in the store.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum Place<'a> {
+    /// A device's token, by the device's name: a new one has no number yet.
+    Device(AppId, &'a str),
+    /// Another address of a device's, by its kind.
+    Address(DevicePk, &'a str),
+    /// A person's contacts.
+    Contacts(PersonPk),
     /// A secret, by its name.
     Secret(&'a str),
     /// What proves a key.
@@ -39,9 +46,22 @@ pub(in crate::store) enum Place<'a> {
 }
 
 impl Place<'_> {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Device(..) => "device",
+            Self::Address(..) => "device_token",
+            Self::Contacts(_) => "person",
+            Self::Secret(_) => "secret",
+            Self::Proof => "seal_key",
+        }
+    }
+
     /// What is authenticated with the text. What may be any text comes last.
     fn bytes(self) -> String {
         match self {
+            Self::Device(app, name) => format!("device.token\0{}\0{name}", app.0),
+            Self::Address(device, kind) => format!("device_token.token\0{}\0{kind}", device.0),
+            Self::Contacts(person) => format!("person.contacts\0{}", person.0),
             Self::Secret(name) => format!("secret.value\0{name}"),
             Self::Proof => "seal_key.proof".to_owned(),
         }
@@ -117,6 +137,29 @@ impl Seal {
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let text = key.aead().open_in_place(nonce, Aad::from(place.bytes()), rest).ok()?;
         String::from_utf8(text.to_vec()).ok().map(Cow::Owned)
+    }
+
+    /// What texts begin with that the newest key sealed, and that they are to. Where no key seals: what no text is to begin with.
+    pub(in crate::store) fn beginning(&self) -> (String, bool) {
+        self.sealing().map_or((MARK.to_owned(), false), |key| (format!("{MARK}{}:", key.id()), true))
+    }
+
+    /// A text that was kept in this place as it would be written now; `None` where it is so already. What no key opens is left alone.
+    pub(in crate::store) fn anew(&self, place: Place<'_>, kept: &str) -> Result<Option<String>> {
+        if self.is_newest(kept) {
+            return Ok(None);
+        }
+        let Some(text) = self.open(place, kept) else {
+            tracing::error!(place = place.table(), "a sealed value opens with none of the keys, and is left as it is");
+            return Ok(None);
+        };
+        self.seal(place, text.into_owned()).map(Some)
+    }
+
+    /// Whether a text is kept as it would be if it were written now.
+    pub(in crate::store) fn is_newest(&self, kept: &str) -> bool {
+        let Some(sealed) = kept.strip_prefix(MARK) else { return self.sealing().is_none() };
+        self.sealing().is_some_and(|key| sealed.strip_prefix(key.id()).is_some_and(|rest| rest.starts_with(':')))
     }
 
     /// The text that proves the sealing key, to be kept under its id; `None` where no key seals.

@@ -41,6 +41,7 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+mod sealing;
 mod segments;
 #[expect(dead_code, reason = "shared with other test binaries")]
 #[path = "../services/mod.rs"]
@@ -105,6 +106,14 @@ macro_rules! every_store {
 
         mod postgres {
             one_store! { crate::world::World::postgres; $($cases)+ }
+        }
+
+        mod sqlite_sealed {
+            cases! { crate::world::World::sealed_sqlite; $($cases)+ }
+        }
+
+        mod postgres_sealed {
+            cases! { crate::world::World::sealed_postgres; $($cases)+ }
         }
     };
 }
@@ -417,6 +426,30 @@ macro_rules! shared_stores {
 shared_stores! {
     restart:
         a_process_that_comes_voids_nothing;
+}
+
+/// What keys do to the stores that lie somewhere.
+macro_rules! stores_at_rest {
+    ($($cases:tt)+) => {
+        mod sqlite_at_rest {
+            cases! { crate::world::World::sqlite; $($cases)+ }
+        }
+
+        mod postgres_at_rest {
+            cases! { crate::world::World::postgres; $($cases)+ }
+            cases! { crate::world::World::postgres; sealing: nodes_with_older_keys_are_caught_up_with; }
+        }
+    };
+}
+
+stores_at_rest! {
+    sealing:
+        nothing_personal_or_secret_can_be_read_in_a_copy_of_a_sealed_store,
+        what_was_written_before_there_was_a_key_is_sealed,
+        a_key_is_replaced_while_the_store_is_in_use,
+        what_is_sealed_can_be_opened_for_good,
+        sealing_goes_on_where_it_was_and_loses_no_registration,
+        a_sealed_value_opens_nowhere_else;
 }
 
 /// Every case against one queue.

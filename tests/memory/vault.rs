@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use herald::store::Result;
+use herald::store::sealing::{SealedAnew, Sealing};
 use herald::store::vault::{Secret, Vault};
 
 use super::MemoryStore;
@@ -33,5 +34,13 @@ impl Vault for MemoryStore {
             state.secrets.retain(|secret| secret.name != name);
             state.secrets.len() < before
         }))
+    }
+}
+
+/// Memory is no rest.
+#[async_trait]
+impl Sealing for MemoryStore {
+    async fn seal_anew(&self, _: usize) -> Result<SealedAnew> {
+        Ok(SealedAnew::Nothing)
     }
 }

@@ -33,12 +33,13 @@ use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilt
 use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
+use herald::store::sealing::SealedAnew;
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
 use herald::store::{
     Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Templates, Topics, Vault,
+    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -346,6 +347,9 @@ plainly!(Templates {
     fn template(app: AppId, name: &str) -> Option<StoredTemplate>;
     fn put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
     fn delete_template(app: AppId, name: &str) -> bool;
+});
+plainly!(Sealing {
+    fn seal_anew(limit: usize) -> SealedAnew;
 });
 plainly!(Vault {
     fn keep_secret(name: &str, value: &[u8]) -> Secret;

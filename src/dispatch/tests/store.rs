@@ -34,12 +34,13 @@ use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilte
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
+use crate::store::sealing::SealedAnew;
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
 use crate::store::{
     Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics, Vault,
+    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
 };
 
 /// How a call fails.
@@ -249,6 +250,9 @@ around! {
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;
+    }
+    Sealing {
+        seal_anew(limit: usize) -> SealedAnew;
     }
     Vault {
         keep_secret(name: &str, value: &[u8]) -> Secret;

@@ -83,6 +83,7 @@ use self::partitions::{Partition, Partitions};
 use self::tx::transaction;
 use super::Result;
 use super::seal::Seal;
+use super::sealing::Inspected;
 use crate::domain::clock::Clock;
 
 pub use self::migrations::Condition;
@@ -120,7 +121,7 @@ impl PostgresStore {
     }
 
     /// Looks whether the store could be opened, without changing anything.
-    pub async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+    pub async fn inspect(options: &Options) -> Result<Inspected<Condition>, OpenError> {
         open::inspect(options).await
     }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::seal::{Locked, SEALING_SINCE, Seal};
+use super::super::sealing::Inspected;
 use super::door::{ACQUIRE, Door};
 use super::migrations::{self, Condition};
 use super::partitions::Partitions;
@@ -134,8 +135,9 @@ pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks
     let ended = CancellationToken::new();
     tasks.spawn(upkeep::run(pool.clone(), ended.clone()));
     let shard = rand::random_range(0..SHARDS);
-    let (engine, callers) = (Door::engine(pool.clone(), clock.clone()), Door::callers(pool, connections, clock));
     let (partitions, retention, seal) = (Partitions::default(), options.retention, options.seal.clone());
+    let engine = Door::engine(pool.clone(), clock.clone(), seal.clone());
+    let callers = Door::callers(pool, connections, clock, seal.clone());
     Ok(Arc::new(PostgresStore { engine, callers, partitions, shard, retention, seal, _ended: ended.drop_guard() }))
 }
 
@@ -148,15 +150,17 @@ pub(super) async fn migrate(options: &Options) -> Result<i64, OpenError> {
 }
 
 /// See [`PostgresStore::inspect`].
-pub(super) async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+pub(super) async fn inspect(options: &Options) -> Result<Inspected<Condition>, OpenError> {
     let mut conn = connect(options).await?;
     let condition = migrations::condition(&mut conn).await?;
+    let mut behind = 0;
     if !matches!(condition, Condition::Older { version: ..SEALING_SINCE, .. }) {
         let refused = |error| OpenError::Unreachable { place: options.place(), source: Box::new(error) };
         sealing::check(&mut conn, &options.seal).await.map_err(refused)??;
+        behind = sealing::behind(&mut conn, &options.seal).await.map_err(refused)?;
     }
     conn.close().await.map_err(|error| unreachable(options, error))?;
-    Ok(condition)
+    Ok(Inspected { condition, behind })
 }
 
 async fn connect(options: &Options) -> Result<PgConnection, OpenError> {

@@ -8,8 +8,8 @@ use super::open::{Options, SESSION};
 use super::{
     accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter, deaths,
     delivery_list, device, device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, notification, open, paced,
-    person, receipt, recipients, record, register, release, retention, schedule, select, stale, tally, targets, topic, user_deliveries,
-    version_keys, waiting, work,
+    person, receipt, recipients, record, register, release, retention, schedule, sealing, select, stale, tally, targets, topic,
+    user_deliveries, version_keys, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -161,6 +161,12 @@ const TEXTS: &[&str] = &[
     targets::RUNS,
     user_deliveries::END,
     user_deliveries::FOUND,
+    sealing::ADDRESS,
+    sealing::ADDRESSES,
+    sealing::DEVICE,
+    sealing::DEVICES,
+    sealing::PEOPLE,
+    sealing::PERSON,
     select::END,
     select::FOLLOWERS,
     select::FOLLOWING,

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::super::seal::SEALING_SINCE;
+use super::super::sealing::Inspected;
 use super::{OpenError, Options, migrations, sealing};
 
 /// How a database stands.
@@ -27,13 +28,13 @@ pub enum Condition {
 }
 
 /// See [`super::SqliteStore::inspect`].
-pub(super) async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+pub(super) async fn inspect(options: &Options) -> Result<Inspected<Condition>, OpenError> {
     let path = options.path.as_path();
     let not_writable = |source| OpenError::Folder { path: path.to_owned(), source };
     if !path.exists() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         drop(tempfile::tempfile_in(folder).map_err(not_writable)?);
-        return Ok(Condition::Absent);
+        return Ok(Inspected { condition: Condition::Absent, behind: 0 });
     }
     drop(OpenOptions::new().append(true).open(path).map_err(not_writable)?);
     let database = |error| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
@@ -45,18 +46,19 @@ pub(super) async fn inspect(options: &Options) -> Result<Condition, OpenError> {
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging();
     let mut conn = reading.connect().await.map_err(database)?;
-    let condition = look(&mut conn, options).await;
+    let looked = look(&mut conn, options).await;
     conn.close().await.map_err(database)?;
-    condition
+    looked
 }
 
-async fn look(conn: &mut SqliteConnection, options: &Options) -> Result<Condition, OpenError> {
-    let condition = migrations::condition(conn).await?;
+async fn look(conn: &mut SqliteConnection, options: &Options) -> Result<Inspected<Condition>, OpenError> {
+    let (condition, mut behind) = (migrations::condition(conn).await?, 0);
     if matches!(condition, Condition::Current | Condition::Older { version: SEALING_SINCE.., .. }) {
         let refused = |error| OpenError::Database { path: options.path.clone(), source: Box::new(error) };
         sealing::check(conn, &options.seal).await.map_err(refused)??;
+        behind = sealing::behind(conn, &options.seal).await.map_err(refused)?;
     }
-    Ok(condition)
+    Ok(Inspected { condition, behind })
 }
 
 /// Whether someone has the database open, or was killed while they had it. Otherwise a reader would be the one who makes the log, and
@@ -82,7 +84,7 @@ mod tests {
         if let Some(text) = text {
             std::fs::write(&path, text).unwrap();
         }
-        let condition = inspect(&Options::new(&path)).await;
+        let condition = inspect(&Options::new(&path)).await.map(|looked| looked.condition);
         (folder, path, condition)
     }
 
@@ -94,7 +96,7 @@ mod tests {
         let missing = inspect(&Options::new(folder.path().join("nowhere").join("herald.db"))).await;
         assert!(matches!(missing, Err(OpenError::Folder { .. })), "{missing:?}");
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(inspect(&Options::new(&path)).await.unwrap(), Condition::Older { version: 0, known: 1.. }));
+        assert!(matches!(inspect(&Options::new(&path)).await.unwrap().condition, Condition::Older { version: 0, known: 1.. }));
         assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 
@@ -110,7 +112,7 @@ mod tests {
         SqliteStore::migrate(&path).await.unwrap();
         let files = || std::fs::read_dir(path.parent().unwrap()).unwrap().count();
         let before = files();
-        assert_eq!(inspect(&Options::new(&path)).await.unwrap(), Condition::Current);
+        assert_eq!(inspect(&Options::new(&path)).await.unwrap().condition, Condition::Current);
         assert_eq!(files(), before, "a look leaves nothing behind");
         let change = async |text: &'static str| {
             let mut conn = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();

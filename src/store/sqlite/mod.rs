@@ -84,6 +84,7 @@ use self::row::micros;
 use self::writer::{Tx, Writer};
 use super::Result;
 use super::seal::{Locked, Seal};
+use super::sealing::Inspected;
 use crate::domain::clock::Clock;
 
 pub use self::inspect::Condition;
@@ -173,7 +174,7 @@ impl SqliteStore {
     }
 
     /// Looks whether the store could be opened, without changing anything; a daemon may have it open.
-    pub async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+    pub async fn inspect(options: &Options) -> Result<Inspected<Condition>, OpenError> {
         inspect::inspect(options).await
     }
 

@@ -51,7 +51,9 @@ fn database(path: &Path) -> impl Fn(sqlx::Error) -> OpenError + '_ {
 pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskTracker) -> Result<Arc<SqliteStore>, OpenError> {
     let path = options.path.as_path();
     let lock = Arc::new(Lock::take(path)?);
-    let writing = writer_options(path);
+    // what was kept plain is not to be found in the file any more once it is sealed
+    let overwrite = if options.seal.is_empty() { "fast" } else { "on" };
+    let writing = writer_options(path).pragma("secure_delete", overwrite);
     let mut conn = connect(&writing, path).await?;
     migrations::migrate(&mut conn).await?;
     let refused = |error| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
@@ -74,8 +76,14 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
         .map_err(database(path))?;
 
     let committed = Arc::new(Notify::new());
-    let parts =
-        WriterParts { conn, options: writing, clock: Arc::clone(&clock), committed: Arc::clone(&committed), lock: Arc::clone(&lock) };
+    let parts = WriterParts {
+        conn,
+        options: writing,
+        clock: Arc::clone(&clock),
+        committed: Arc::clone(&committed),
+        seal: options.seal.clone(),
+        lock: Arc::clone(&lock),
+    };
     let (writer, task) = Writer::new(parts);
     let ended = CancellationToken::new();
     let when_over = ended.clone().drop_guard();
