@@ -25,5 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::of_user))
 }
 
+pub(super) use view::DeviceResponse;
+
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod campaigns;
 mod caps;
 mod claim;
 mod dead_letters;
+mod erase;
 mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
@@ -226,6 +227,12 @@ every_store! {
         the_last_to_die_is_listed_first,
         a_dead_letter_that_is_retried_lives,
         what_ended_is_no_dead_letter;
+    erase:
+        nothing_is_left_of_a_person,
+        an_erasure_is_the_apps_own,
+        many_devices_and_topics_are_forgotten,
+        deliveries_stay_counted_and_name_nobody,
+        places_under_caps_go_with_their_holder;
     vault:
         a_secret_is_kept_once_and_forgotten_once,
         secrets_are_listed_by_how_their_names_begin,

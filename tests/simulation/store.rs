@@ -326,6 +326,7 @@ plainly!(People {
     fn put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
     fn delete_contacts(app: AppId, user: &str) -> bool;
     fn profile(app: AppId, user: &str) -> Versioned<Profile>;
+    fn erase_user(app: AppId, user: &str) -> bool;
     fn put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
 });
 plainly!(Receipts {
@@ -337,6 +338,7 @@ plainly!(Topics {
     fn topic(app: AppId, name: &str) -> Option<Followed>;
     fn follow(app: AppId, topic: &str, follower: &Follower) -> bool;
     fn unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+    fn followed_by(app: AppId, follower: &Follower) -> Vec<String>;
     fn delete_topic(app: AppId, name: &str) -> bool;
 });
 plainly!(Replays {

@@ -235,6 +235,7 @@ around! {
         put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
         delete_contacts(app: AppId, user: &str) -> bool;
         profile(app: AppId, user: &str) -> Versioned<Profile>;
+        erase_user(app: AppId, user: &str) -> bool;
         put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
     }
     Receipts {
@@ -246,6 +247,7 @@ around! {
         topic(app: AppId, name: &str) -> Option<Followed>;
         follow(app: AppId, topic: &str, follower: &Follower) -> bool;
         unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+        followed_by(app: AppId, follower: &Follower) -> Vec<String>;
         delete_topic(app: AppId, name: &str) -> bool;
     }
     Replays {

@@ -29,6 +29,7 @@ mod device_token;
 mod door;
 mod engine;
 mod enroll;
+mod erase;
 mod expand;
 mod fact_reading;
 mod facts;

@@ -9,6 +9,7 @@ use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch_one};
+use super::erase;
 use super::fault::Unsettled;
 use super::row::Cells;
 use super::tx::{Tx, reading, transaction};
@@ -133,6 +134,17 @@ impl People for PostgresStore {
         let put = Put { document: &PROFILE, app, user, value: profile, zone: None, if_match };
         let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: profile.clone(), version }))
+    }
+
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
+        let mut found = false;
+        loop {
+            match transaction!(self.callers, tx => erase::part(&mut tx, app, user))? {
+                Some(false) => found = true,
+                Some(true) => return Ok(true),
+                None => return Ok(found),
+            }
+        }
     }
 }
 

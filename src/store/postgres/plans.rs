@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 use super::open::{Options, SESSION};
 use super::{
     accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter, deaths,
-    delivery_list, device, device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, notification, open, paced,
-    person, receipt, recipients, record, register, release, retention, schedule, sealing, select, stale, tally, targets, topic,
+    delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, notification, open,
+    paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, stale, tally, targets, topic,
     user_deliveries, version_keys, waiting, work,
 };
 
@@ -99,6 +99,17 @@ const TEXTS: &[&str] = &[
     enroll::THERE,
     expand::CAMPAIGN,
     expand::LOCK,
+    erase::CAPS,
+    erase::DEVICES,
+    erase::FORGET,
+    erase::LOCKED,
+    erase::OF_DEVICES[0],
+    erase::OF_DEVICES[1],
+    erase::OF_DEVICES[2],
+    erase::OF_DEVICES[3],
+    erase::OF_DEVICES[4],
+    erase::PERSON,
+    erase::TOPICS,
     expand::MOVE,
     expand::OVER,
     expand::PAGE,
@@ -170,6 +181,8 @@ const TEXTS: &[&str] = &[
     select::END,
     select::FOLLOWERS,
     select::FOLLOWING,
+    topic::OF_DEVICE,
+    topic::OF_PERSON,
     topic::DELETE,
     topic::EMPTY_OF_DEVICES,
     topic::EMPTY_OF_PEOPLE,

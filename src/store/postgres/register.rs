@@ -224,10 +224,11 @@ async fn make_room(tx: &mut Tx, app: AppId, person: PersonPk, device: Device) ->
     let now = tx.now;
     let most = count(MAX_ACTIVE_DEVICES);
     // two that come at the same time are counted one after the other
-    execute(tx, PERSON, |binds| {
+    let row = fetch_one(tx, PERSON, |binds| {
         binds.push(person.0);
-    })
-    .await?;
+    });
+    // erased since the device was given to them
+    row.await?.ok_or_else(|| Error::Unavailable(Box::new(Unsettled)))?;
     let active = fetch_one(tx, ACTIVE, |binds| {
         binds.push(person.0).push(most);
     });

@@ -27,6 +27,7 @@ mod device_row;
 mod device_token;
 mod engine;
 mod enroll;
+mod erase;
 mod expand;
 mod fact_reading;
 mod facts;

@@ -8,6 +8,7 @@ use super::super::rules::kept::Personal;
 use super::super::seal::Seal;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch_one, no_lead};
+use super::erase;
 use super::row::Cells;
 use super::writer::Tx;
 use crate::domain::id::{AppId, PersonPk};
@@ -130,6 +131,18 @@ impl People for SqliteStore {
             put(tx, target, value, None).await
         };
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
+    }
+
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
+        let mut found = false;
+        loop {
+            let user = user.to_owned();
+            match self.write(move |tx| Box::pin(async move { erase::part(tx, app, &user).await })).await? {
+                Some(false) => found = true,
+                Some(true) => return Ok(true),
+                None => return Ok(found),
+            }
+        }
     }
 }
 
