@@ -26,7 +26,7 @@ const MAX_EMAIL: usize = 254;
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schema(as = Contacts)]
-struct ContactsBody {
+pub(super) struct ContactsBody {
     /// An e-mail address.
     #[schema(max_length = 254)]
     email: Option<String>,

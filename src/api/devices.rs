@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 #[cfg(feature = "fuzzing")]
 pub use import::fuzz::import as import_fuzz;
+pub(super) use view::DeviceResponse;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ use super::Api;
 
 pub(super) use content::{check_templates, check_words};
 pub(super) use create::{Accepted, accept};
+pub(super) use deliveries::DeliveryResponse;
 pub(super) use dto::{ContentRequest, NotificationRequest};
 pub(super) use validate::{Given, draft_of_campaign};
 pub(super) use view::{CountsResponse, LeftOutResponse};

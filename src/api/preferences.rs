@@ -9,7 +9,7 @@ use http::{HeaderMap, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::dto::{PreferencesRequest, PreferencesResponse};
+use self::dto::PreferencesRequest;
 use super::auth::{Caller, ToManage, ToRead};
 use super::body::JsonBody;
 use super::etag::{self, Tag};
@@ -20,6 +20,8 @@ use super::{Api, query};
 use crate::domain::id::AppId;
 use crate::domain::preferences::Preferences;
 use crate::store::person::Versioned;
+
+pub(super) use self::dto::PreferencesResponse;
 
 /// How often a merge is tried again when another change came between.
 const TRIES: usize = 5;

@@ -1,8 +1,10 @@
-//! `/v1/users/{user_id}`: what the backend says of a person.
+//! `/v1/users/{user_id}`: what the backend says of a person, all that is held of them, and their erasure.
+
+mod export;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -61,7 +63,7 @@ impl From<Profile> for UserResponse {
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(read, patch))
+    OpenApiRouter::new().routes(routes!(read, patch, erase)).routes(routes!(export::export))
 }
 
 /// Read a user's tags and locale
@@ -136,6 +138,26 @@ async fn patch(
         }
     }
     Err(Problem::stale())
+}
+
+/// Erase a user
+///
+/// Their devices with all tokens, preferences, contacts, tags and subscriptions are forgotten. What waits for their devices is suppressed;
+/// deliveries stay and are counted, with null for device and user. 204 once nothing is found any more, also where nobody was known.
+/// Scope `manage`.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{user_id}",
+    operation_id = "erase_user",
+    tag = "users",
+    params(("user_id" = String, Path, description = "The user, percent-encoded")),
+    responses((status = 204, description = "Nothing is held of them any more")),
+    security(("api_key" = ["manage"]))
+)]
+async fn erase(State(api): State<Api>, caller: Caller<ToManage>, UserId(user): UserId, uri: Uri) -> Result<StatusCode, Problem> {
+    query::none(&uri)?;
+    api.store.erase_user(caller.app, &user).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The request over what is stored.

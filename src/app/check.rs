@@ -11,6 +11,7 @@ use crate::providers::webpush::WebpushProvider;
 use crate::providers::{self, Provider as _};
 use crate::queue::redis::{Looked, RedisQueue};
 use crate::store::postgres::{self, PostgresStore};
+use crate::store::sealing::Inspected;
 use crate::store::sqlite::{self, SqliteStore};
 
 /// Something that `herald check` looked at.
@@ -55,7 +56,10 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
 /// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
 async fn check_store(settings: &Settings) -> anyhow::Result<Option<String>> {
     match &settings.database.url {
-        DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
+        DatabaseUrl::Sqlite(path) => {
+            let Inspected { condition, behind } = SqliteStore::inspect(&super::sqlite(settings, path)?).await.with_context(|| at(path))?;
+            Ok(with_behind(note_of_file(condition), behind))
+        }
         DatabaseUrl::Postgres(url) => check_server(settings, url).await,
     }
 }
@@ -69,15 +73,24 @@ fn note_of_file(condition: sqlite::Condition) -> Option<String> {
 }
 
 async fn check_server(settings: &Settings, url: &str) -> anyhow::Result<Option<String>> {
-    let condition = PostgresStore::inspect(&super::postgres(settings, url)?).await.context("database.url")?;
-    Ok(match condition {
+    let Inspected { condition, behind } = PostgresStore::inspect(&super::postgres(settings, url)?).await.context("database.url")?;
+    let note = match condition {
         postgres::Condition::Current => None,
         postgres::Condition::Older { version: 0, .. } => Some("it is empty, the daemon will make its tables".to_owned()),
         postgres::Condition::Older { version, known } => Some(older(version, known)),
         postgres::Condition::Newer { version, known } => {
             Some(format!("it has schema version {version}, newer than this herald's {known}, which can still work with it"))
         }
-    })
+    };
+    Ok(with_behind(note, behind))
+}
+
+fn with_behind(note: Option<String>, behind: u64) -> Option<String> {
+    if behind == 0 {
+        return note;
+    }
+    let behind = format!("{behind} values are not under the first of database.encryption_key_file yet, the daemon will write them anew");
+    Some(note.map_or(behind.clone(), |note| format!("{note}; {behind}")))
 }
 
 fn older(version: i64, known: i64) -> String {

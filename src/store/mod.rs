@@ -20,9 +20,12 @@ pub mod person;
 pub mod postgres;
 pub mod receipt;
 mod rules;
+pub mod seal;
+pub mod sealing;
 pub mod sqlite;
 pub mod template;
 pub mod topic;
+pub mod vault;
 
 use async_trait::async_trait;
 
@@ -42,8 +45,10 @@ pub use notification::Notifications;
 pub use pause::Pauses;
 pub use person::People;
 pub use receipt::Receipts;
+pub use sealing::Sealing;
 pub use template::Templates;
 pub use topic::Topics;
+pub use vault::Vault;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +105,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
+    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Sealing Templates Topics Vault
 }
 
 /// The apps and the store's own health.

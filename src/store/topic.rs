@@ -50,6 +50,9 @@ pub trait Topics: Send + Sync {
     /// Ends a subscription; whether there was one.
     async fn unfollow(&self, app: AppId, topic: &str, follower: &Follower) -> Result<bool>;
 
+    /// The topics that a device or a user has subscriptions to, by name; none where there is no such device or user.
+    async fn followed_by(&self, app: AppId, follower: &Follower) -> Result<Vec<String>>;
+
     /// Forgets a topic and its subscriptions, part by part; whether there was one. When it fails in between, some of them are left
     /// with the topic, and it can be asked for again.
     async fn delete_topic(&self, app: AppId, name: &str) -> Result<bool>;

@@ -1,12 +1,15 @@
 //! What a store keeps its rows in, and how a process opens it. One per store.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use herald::domain::clock::Clock;
 use herald::store::Store;
+use herald::store::seal::Seal;
 use herald::store::sqlite::{Options, SqliteStore};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
@@ -15,8 +18,19 @@ use crate::memory::{MemoryStore, Rows};
 /// Rows that outlive the process that has them.
 #[async_trait]
 pub trait Backing: Send + Sync {
-    /// Opens them as a new process does.
-    async fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store>;
+    /// Opens them as a new process does; else why not.
+    async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String>;
+
+    /// The keys that whoever opens them from now on seals values with.
+    fn seal_with(&self, _: Seal) {}
+
+    /// Everything as it lies there, for whoever has a copy.
+    async fn copy(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Runs a statement beside the store.
+    async fn run(&self, _: &'static str) {}
 
     /// Waits until the process that had them is wholly gone; every handle was dropped before.
     async fn close(&self);
@@ -30,15 +44,22 @@ pub trait Backing: Send + Sync {
     }
 }
 
+/// An error with all that caused it.
+pub fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// The embedded store, in a folder of its own.
 pub struct Sqlite {
     folder: TempDir,
     tasks: TaskTracker,
+    seal: Mutex<Seal>,
 }
 
 impl Sqlite {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), tasks: TaskTracker::new() }
+        Self { folder: tempfile::tempdir().unwrap(), tasks: TaskTracker::new(), seal: Mutex::default() }
     }
 
     fn path(&self) -> PathBuf {
@@ -48,8 +69,24 @@ impl Sqlite {
 
 #[async_trait]
 impl Backing for Sqlite {
-    async fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
-        SqliteStore::open(&Options::new(self.path()), clock, &self.tasks).await.unwrap()
+    async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String> {
+        let options = Options { seal: self.seal.lock().unwrap().clone(), ..Options::new(self.path()) };
+        Ok(SqliteStore::open(&options, clock, &self.tasks).await.map_err(|error| told(&error))?)
+    }
+
+    fn seal_with(&self, seal: Seal) {
+        *self.seal.lock().unwrap() = seal;
+    }
+
+    async fn copy(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
+    }
+
+    async fn run(&self, text: &'static str) {
+        let mut conn = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
+        sqlx::query(text).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
     }
 
     async fn close(&self) {
@@ -73,8 +110,8 @@ pub struct Memory(Rows);
 
 #[async_trait]
 impl Backing for Memory {
-    async fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(Arc::clone(&self.0), clock))
+    async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String> {
+        Ok(Arc::new(MemoryStore::new(Arc::clone(&self.0), clock)))
     }
 
     async fn close(&self) {}

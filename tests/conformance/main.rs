@@ -14,6 +14,7 @@ mod campaigns;
 mod caps;
 mod claim;
 mod dead_letters;
+mod erase;
 mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
@@ -41,6 +42,7 @@ mod reports;
 mod restart;
 mod runs;
 mod schedule;
+mod sealing;
 mod segments;
 #[expect(dead_code, reason = "shared with other test binaries")]
 #[path = "../services/mod.rs"]
@@ -58,6 +60,7 @@ mod twin_record;
 mod twin_steps;
 mod twins;
 mod user_deliveries;
+mod vault;
 mod views;
 mod world;
 
@@ -104,6 +107,14 @@ macro_rules! every_store {
 
         mod postgres {
             one_store! { crate::world::World::postgres; $($cases)+ }
+        }
+
+        mod sqlite_sealed {
+            cases! { crate::world::World::sealed_sqlite; $($cases)+ }
+        }
+
+        mod postgres_sealed {
+            cases! { crate::world::World::sealed_postgres; $($cases)+ }
         }
     };
 }
@@ -216,6 +227,16 @@ every_store! {
         the_last_to_die_is_listed_first,
         a_dead_letter_that_is_retried_lives,
         what_ended_is_no_dead_letter;
+    erase:
+        nothing_is_left_of_a_person,
+        an_erasure_is_the_apps_own,
+        many_devices_and_topics_are_forgotten,
+        deliveries_stay_counted_and_name_nobody,
+        places_under_caps_go_with_their_holder;
+    vault:
+        a_secret_is_kept_once_and_forgotten_once,
+        secrets_are_listed_by_how_their_names_begin,
+        of_those_who_keep_a_name_at_the_same_time_all_are_answered_one_value;
     pauses:
         what_is_paused_is_known_until_it_is_resumed,
         a_pause_keeps_its_first_reason_and_each_credential_its_own;
@@ -412,6 +433,30 @@ macro_rules! shared_stores {
 shared_stores! {
     restart:
         a_process_that_comes_voids_nothing;
+}
+
+/// What keys do to the stores that lie somewhere.
+macro_rules! stores_at_rest {
+    ($($cases:tt)+) => {
+        mod sqlite_at_rest {
+            cases! { crate::world::World::sqlite; $($cases)+ }
+        }
+
+        mod postgres_at_rest {
+            cases! { crate::world::World::postgres; $($cases)+ }
+            cases! { crate::world::World::postgres; sealing: nodes_with_older_keys_are_caught_up_with; }
+        }
+    };
+}
+
+stores_at_rest! {
+    sealing:
+        nothing_personal_or_secret_can_be_read_in_a_copy_of_a_sealed_store,
+        what_was_written_before_there_was_a_key_is_sealed,
+        a_key_is_replaced_while_the_store_is_in_use,
+        what_is_sealed_can_be_opened_for_good,
+        sealing_goes_on_where_it_was_and_loses_no_registration,
+        a_sealed_value_opens_nowhere_else;
 }
 
 /// Every case against one queue.

@@ -2,20 +2,21 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::clock::Clock;
 use herald::store::Store;
 use herald::store::postgres::{Options, PostgresStore};
+use herald::store::seal::Seal;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::backing::Backing;
+use crate::backing::{Backing, told};
 
 /// Whoever needs the template first makes it, also of several test binaries.
 const LOCK: &str = "SELECT pg_advisory_lock(4711)";
@@ -25,6 +26,7 @@ pub struct Postgres {
     pub database: Database,
     retention: Option<Duration>,
     connections: Option<u32>,
+    seal: Mutex<Seal>,
     tasks: TaskTracker,
 }
 
@@ -115,7 +117,7 @@ impl Postgres {
         let name = format!("herald_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.close().await.unwrap();
         on_server(format!("CREATE DATABASE {name} TEMPLATE {template}")).await.close().await.unwrap();
-        Self { database: Database { name }, retention: None, connections: None, tasks: TaskTracker::new() }
+        Self { database: Database { name }, retention: None, connections: None, seal: Mutex::default(), tasks: TaskTracker::new() }
     }
 
     /// Days are dropped so long after their end.
@@ -145,11 +147,30 @@ impl Drop for Postgres {
 
 #[async_trait]
 impl Backing for Postgres {
-    async fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+    async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String> {
         let mut options = self.database.options();
         options.retention = self.retention;
         options.connections = self.connections.unwrap_or(options.connections);
-        PostgresStore::open_with_clock(&options, clock, &self.tasks).await.unwrap()
+        options.seal = self.seal.lock().unwrap().clone();
+        Ok(PostgresStore::open_with_clock(&options, clock, &self.tasks).await.map_err(|error| told(&error))?)
+    }
+
+    fn seal_with(&self, seal: Seal) {
+        *self.seal.lock().unwrap() = seal;
+    }
+
+    async fn copy(&self) -> Vec<u8> {
+        let tables = "SELECT format('SELECT coalesce(string_agg(t::text, E''\\n''), '''') FROM %I t', relname) FROM pg_class \
+                      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
+        let mut copy = Vec::new();
+        for table in self.database.run(tables.to_owned()).await {
+            copy.extend(self.database.run(table.get(0)).await[0].get::<String, _>(0).into_bytes());
+        }
+        copy
+    }
+
+    async fn run(&self, text: &'static str) {
+        self.database.run(text.to_owned()).await;
     }
 
     async fn close(&self) {

@@ -48,7 +48,7 @@ async fn nodes_that_start_at_the_same_time_make_one_schema() {
     let versions = futures_util::future::join_all((0..4).map(|_| PostgresStore::migrate(&options))).await;
     let versions: Vec<i64> = versions.into_iter().map(Result::unwrap).collect();
     assert!(versions.iter().all(|version| *version == versions[0]));
-    assert_eq!(PostgresStore::inspect(&options).await.unwrap(), Condition::Current);
+    assert_eq!(PostgresStore::inspect(&options).await.unwrap().condition, Condition::Current);
     let tasks = TaskTracker::new();
     let nodes = futures_util::future::join_all((0..4).map(|_| PostgresStore::open(&options, &tasks))).await;
     let names = ["a".to_owned(), "b".to_owned()];

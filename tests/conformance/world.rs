@@ -10,10 +10,14 @@ use herald::domain::Timestamp;
 use herald::domain::clock::Clock;
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::store::Store;
+use herald::store::seal::Seal;
 use uuid::Uuid;
 
 use crate::backing::{Backing, Memory, Sqlite};
 use crate::postgres_database::Postgres;
+
+/// With which worlds are sealed.
+pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A clock that stands still until it is moved.
 pub struct ManualClock(AtomicI64);
@@ -50,6 +54,19 @@ impl World {
         Self::of(Box::new(Postgres::new().await)).await
     }
 
+    pub async fn sealed_sqlite() -> Self {
+        Self::sealed(Box::new(Sqlite::new())).await
+    }
+
+    pub async fn sealed_postgres() -> Self {
+        Self::sealed(Box::new(Postgres::new().await)).await
+    }
+
+    async fn sealed(backing: Box<dyn Backing>) -> Self {
+        backing.seal_with(Seal::parse(KEY).unwrap());
+        Self::of(backing).await
+    }
+
     /// A world whose store has these rows.
     pub async fn of(backing: Box<dyn Backing>) -> Self {
         let clock = Arc::new(ManualClock(AtomicI64::new(Self::start().timestamp_micros())));
@@ -66,7 +83,7 @@ impl World {
 
     async fn open(&mut self) {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        self.store = Some(self.backing.open(clock).await);
+        self.store = Some(self.backing.open(clock).await.unwrap());
     }
 
     /// A restart voids every lease, since only one process can have the store.
@@ -97,6 +114,26 @@ impl World {
     pub async fn restart(&mut self) {
         self.close().await;
         self.open().await;
+    }
+
+    /// The keys that a process has which opens the store from now on.
+    pub fn give_keys(&self, keys: &str) {
+        self.backing.seal_with(if keys.is_empty() { Seal::default() } else { Seal::parse(keys).unwrap() });
+    }
+
+    /// Another process that has the store, or why not.
+    pub async fn beside(&self) -> Result<Arc<dyn Store>, String> {
+        self.backing.open(Arc::clone(&self.clock) as Arc<dyn Clock>).await
+    }
+
+    /// Everything as it is stored.
+    pub async fn copy(&self) -> Vec<u8> {
+        self.backing.copy().await
+    }
+
+    /// Runs a statement beside the store.
+    pub async fn run(&self, text: &'static str) {
+        self.backing.run(text).await;
     }
 
     pub fn now(&self) -> Timestamp {

@@ -204,3 +204,32 @@ async fn a_certificate_sends_and_says_when_it_expires() {
         assert_eq!(lane["credential_expires_at"].is_string(), lane["provider"] == "apns", "{lane}");
     }
 }
+
+#[tokio::test]
+async fn a_user_is_shown_exported_and_erased() {
+    let dev = Dev::start();
+    dev.android("tablet", "ann", "well-1").await;
+    dev.android("other", "bob", "well-2").await;
+    let sent = dev.notify(&json!({"to": {"user_ids": ["ann", "bob"]}, "content": {"title": "t"}})).await;
+    dev.done(&sent).await;
+
+    assert_eq!(json_of(&dev, &["user", "show", "ann"], 0).await["locale"], json!(null));
+    let export = json_of(&dev, &["user", "export", "ann"], 0).await;
+    assert_eq!((&export["user_id"], &export["devices"][0]["device_id"]), (&json!("ann"), &json!("tablet")), "{export}");
+    assert_eq!(export["deliveries"].as_array().unwrap().len(), 1, "{export}");
+    assert_eq!(export["deliveries"][0]["notification_id"], json!(sent));
+    assert!(!export.to_string().contains("well-1"), "no token: {export}");
+
+    let late = dev.notify(&json!({"to": {"device_ids": ["tablet"]}, "content": {"title": "t"}, "send_at": text(in_seconds(3600))})).await;
+    assert_eq!(json_of(&dev, &["user", "erase", "ann"], 0).await["user_id"], "ann");
+    assert_eq!(text_of(&dev, &["user", "erase", "ann"]).await, "erased ann\n", "nothing is found any more");
+    let export = json_of(&dev, &["user", "export", "ann"], 0).await;
+    assert_eq!((&export["devices"], &export["deliveries"]), (&json!([]), &json!([])), "{export}");
+    assert_eq!(json_of(&dev, &["notification", "cancel", &late], 0).await["status"], "cancelled");
+
+    let shown = json_of(&dev, &["notification", "show", &sent, "--deliveries"], 0).await;
+    let mut people: Vec<&Value> = shown["items"].as_array().unwrap().iter().map(|delivery| &delivery["user_id"]).collect();
+    people.sort_by_key(|name| name.as_str());
+    assert_eq!(people, [&json!(null), &json!("bob")], "{shown}");
+    assert_eq!(json_of(&dev, &["notification", "show", &sent], 0).await["counts"]["sent"], 2);
+}

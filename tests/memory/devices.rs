@@ -42,7 +42,7 @@ impl State {
         Swept { deactivated, to }
     }
 
-    fn forget(&mut self, app: AppId, name: &str) -> bool {
+    pub fn forget(&mut self, app: AppId, name: &str) -> bool {
         let Some(device) = self.find(app, name) else { return false };
         self.devices.remove(&device.pk);
         self.forget_tokens(device.pk);

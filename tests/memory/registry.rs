@@ -206,6 +206,23 @@ impl People for MemoryStore {
             Some(Versioned { value: profile.clone(), version: old + 1 })
         }))
     }
+
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
+        Ok(self.commit(|state, _| {
+            let Some(person) = state.person_names.remove(&(app, user.to_owned())) else { return false };
+            state.people.remove(&person);
+            let devices = state.devices.values().filter_map(|row| row.device.as_ref()).filter(|device| device.person == Some(person));
+            let devices: Vec<(DevicePk, String)> = devices.map(|device| (device.pk, device.name.clone())).collect();
+            for (pk, name) in devices {
+                state.forget(app, &name);
+                state.shown.retain(|(device, _), _| *device != pk);
+                state.caps.retain(|(holder, _), _| *holder != Target::device(pk));
+            }
+            state.caps.retain(|(holder, _), _| *holder != Target::person(person));
+            state.forget_follower(person);
+            true
+        }))
+    }
 }
 
 #[async_trait]

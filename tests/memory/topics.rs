@@ -48,6 +48,13 @@ impl State {
         true
     }
 
+    /// A person's subscriptions go with them.
+    pub fn forget_follower(&mut self, person: PersonPk) {
+        for topic in self.topics.values_mut() {
+            topic.members.remove(&Member::Person(person));
+        }
+    }
+
     /// A device's own subscriptions go with it, and with its user.
     pub fn unsubscribe(&mut self, device: DevicePk) {
         for topic in self.topics.values_mut() {
@@ -111,6 +118,14 @@ impl Topics for MemoryStore {
         Ok(self.commit(|state, _| {
             let Some(member) = state.follower(app, follower) else { return false };
             state.topics.get_mut(&(app, topic.to_owned())).is_some_and(|topic| topic.members.remove(&member))
+        }))
+    }
+
+    async fn followed_by(&self, app: AppId, follower: &Follower) -> Result<Vec<String>> {
+        Ok(self.read(|state, _| {
+            let Some(member) = state.follower(app, follower) else { return Vec::new() };
+            let followed = state.topics.iter().filter(|((of, _), topic)| *of == app && topic.members.contains(&member));
+            followed.map(|((_, name), _)| name.clone()).collect()
         }))
     }
 

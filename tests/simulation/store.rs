@@ -33,11 +33,13 @@ use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilt
 use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
+use herald::store::sealing::SealedAnew;
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
+use herald::store::vault::Secret;
 use herald::store::{
     Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Templates, Topics,
+    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -324,6 +326,7 @@ plainly!(People {
     fn put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
     fn delete_contacts(app: AppId, user: &str) -> bool;
     fn profile(app: AppId, user: &str) -> Versioned<Profile>;
+    fn erase_user(app: AppId, user: &str) -> bool;
     fn put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
 });
 plainly!(Receipts {
@@ -335,6 +338,7 @@ plainly!(Topics {
     fn topic(app: AppId, name: &str) -> Option<Followed>;
     fn follow(app: AppId, topic: &str, follower: &Follower) -> bool;
     fn unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+    fn followed_by(app: AppId, follower: &Follower) -> Vec<String>;
     fn delete_topic(app: AppId, name: &str) -> bool;
 });
 plainly!(Replays {
@@ -345,4 +349,12 @@ plainly!(Templates {
     fn template(app: AppId, name: &str) -> Option<StoredTemplate>;
     fn put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
     fn delete_template(app: AppId, name: &str) -> bool;
+});
+plainly!(Sealing {
+    fn seal_anew(limit: usize) -> SealedAnew;
+});
+plainly!(Vault {
+    fn keep_secret(name: &str, value: &[u8]) -> Secret;
+    fn secrets(prefix: &str) -> Vec<Secret>;
+    fn forget_secret(name: &str) -> bool;
 });

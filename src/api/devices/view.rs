@@ -15,7 +15,7 @@ use crate::domain::token_kind::DeviceToken;
 /// A device.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Device)]
-pub(super) struct DeviceResponse {
+pub(in crate::api) struct DeviceResponse {
     /// The app's own installation id.
     device_id: String,
     /// Whose it is; null where nobody is signed in.
@@ -70,7 +70,7 @@ pub(super) struct DeviceResponse {
 
 impl DeviceResponse {
     /// With its other addresses.
-    pub(super) fn with_tokens(device: Device, tokens: Vec<DeviceToken>) -> Self {
+    pub(in crate::api) fn with_tokens(device: Device, tokens: Vec<DeviceToken>) -> Self {
         let tokens = tokens.into_iter().map(DeviceTokenResponse::from).collect();
         Self { tokens, ..Self::from(device) }
     }

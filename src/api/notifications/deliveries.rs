@@ -22,7 +22,7 @@ use crate::store::notification::{DeliveryFilter, DeliveryView};
 /// One target of a notification and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
-pub(super) struct DeliveryResponse {
+pub(in crate::api) struct DeliveryResponse {
     /// Of which notification.
     notification_id: Uuid,
     /// The device; null for a user without an active one, and once the person was erased.

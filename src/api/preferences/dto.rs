@@ -120,7 +120,7 @@ impl Serialize for IntervalRequest {
 /// A person's preferences, with the defaults of the channels filled in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Preferences)]
-pub(super) struct PreferencesResponse {
+pub(in crate::api) struct PreferencesResponse {
     /// IANA name.
     timezone: Option<String>,
     /// Whole channels.

@@ -169,3 +169,66 @@ async fn contacts_are_kept_and_forgotten() {
     }
     assert_eq!(world.get(path).await.json(), json!({"email": null, "phone": null}));
 }
+
+/// A user with something of each kind.
+async fn settle(world: &World) {
+    for (path, body) in [
+        ("/v1/devices/d1", ios()),
+        ("/v1/devices/d1/tokens/voip", json!({"token": HEX})),
+        ("/v1/devices/d2", json!({"user_id": "u1", "platform": "android", "token": "fcm-token"})),
+        ("/v1/users/u1/preferences", json!({"timezone": "Europe/Paris", "categories": {}})),
+        ("/v1/users/u1/contacts", json!({"email": "ann@example.com"})),
+    ] {
+        let made = world.put(path, &body).await;
+        assert!(made.status.is_success(), "{path} {made:?}");
+    }
+    assert_eq!(world.patch("/v1/users/u1", json!({"tags": {"plan": "pro"}, "locale": "fr"})).await.status, StatusCode::OK);
+    assert!(world.put("/v1/topics/news/users/u1", "").await.status.is_success());
+    assert!(world.put("/v1/topics/beta/devices/d1", "").await.status.is_success());
+}
+
+#[tokio::test]
+async fn all_that_is_held_of_a_user_is_exported_without_tokens() {
+    let world = World::new().await;
+    settle(&world).await;
+    let export = world.get("/v1/users/u1/export").await;
+    assert_eq!((export.status, export.header("content-type")), (StatusCode::OK, "application/json"), "{export:?}");
+    assert!(!String::from_utf8_lossy(&export.bytes).contains(HEX));
+    let body = export.json();
+    assert_eq!((&body["user_id"], &body["topics"], &body["deliveries"]), (&json!("u1"), &json!(["news"]), &json!([])));
+    assert_eq!((&body["profile"]["tags"], &body["profile"]["locale"]), (&json!({"plan": "pro"}), &json!("fr")));
+    assert_eq!((&body["preferences"]["timezone"], &body["contacts"]["email"]), (&json!("Europe/Paris"), &json!("ann@example.com")));
+    let devices = body["devices"].as_array().unwrap();
+    assert_eq!(devices.iter().map(|device| &device["device_id"]).collect::<Vec<_>>(), [&json!("d2"), &json!("d1")]);
+    assert_eq!((&devices[1]["topics"], &devices[1]["tokens"][0]["kind"]), (&json!(["beta"]), &json!("voip")));
+    assert_eq!(devices[0]["topics"], json!([]));
+
+    let nobody = world.get("/v1/users/nobody/export").await.json();
+    assert_eq!((&nobody["devices"], &nobody["topics"], &nobody["contacts"]["email"]), (&json!([]), &json!([]), &json!(null)));
+    assert_eq!(world.get("/v1/users/u1/export?limit=1").await.problem().0, 422);
+}
+
+#[tokio::test]
+async fn more_than_a_page_of_devices_is_one_list() {
+    let world = World::new().await;
+    for n in 0..203 {
+        let body = json!({"user_id": "u1", "platform": "android", "token": format!("token-{n}")});
+        assert_eq!(world.put(&format!("/v1/devices/d{n}"), &body).await.status, StatusCode::CREATED);
+    }
+    assert_eq!(world.get("/v1/users/u1/export").await.json()["devices"].as_array().unwrap().len(), 203);
+}
+
+#[tokio::test]
+async fn a_user_is_erased_and_erasing_again_changes_nothing() {
+    let world = World::new().await;
+    settle(&world).await;
+    for _ in 0..2 {
+        assert_eq!(world.delete("/v1/users/u1").await.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(world.get("/v1/devices/d1").await.problem().0, 404);
+    let body = world.get("/v1/users/u1/export").await.json();
+    let is_empty = |field: &str| body[field] == json!([]);
+    assert!(is_empty("devices") && is_empty("topics") && is_empty("deliveries"), "{body}");
+    assert_eq!((&body["profile"]["tags"], &body["contacts"]["email"]), (&json!({}), &json!(null)));
+    assert_eq!(world.get("/v1/topics/news").await.json()["users"], json!(0));
+}

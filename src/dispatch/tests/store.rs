@@ -34,11 +34,13 @@ use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilte
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
+use crate::store::sealing::SealedAnew;
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
+use crate::store::vault::Secret;
 use crate::store::{
     Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics,
+    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
 };
 
 /// How a call fails.
@@ -233,6 +235,7 @@ around! {
         put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
         delete_contacts(app: AppId, user: &str) -> bool;
         profile(app: AppId, user: &str) -> Versioned<Profile>;
+        erase_user(app: AppId, user: &str) -> bool;
         put_profile(app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Option<Versioned<Profile>>;
     }
     Receipts {
@@ -244,10 +247,19 @@ around! {
         topic(app: AppId, name: &str) -> Option<Followed>;
         follow(app: AppId, topic: &str, follower: &Follower) -> bool;
         unfollow(app: AppId, topic: &str, follower: &Follower) -> bool;
+        followed_by(app: AppId, follower: &Follower) -> Vec<String>;
         delete_topic(app: AppId, name: &str) -> bool;
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;
+    }
+    Sealing {
+        seal_anew(limit: usize) -> SealedAnew;
+    }
+    Vault {
+        keep_secret(name: &str, value: &[u8]) -> Secret;
+        secrets(prefix: &str) -> Vec<Secret>;
+        forget_secret(name: &str) -> bool;
     }
     Templates {
         templates(app: AppId) -> Vec<StoredTemplate>;

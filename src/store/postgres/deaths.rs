@@ -37,7 +37,8 @@ pub(super) async fn judge<'r>(tx: &mut Tx, record: &'r Record) -> Result<Judged<
         return Ok(Judged::default());
     }
     let tokens = tokens(tx, devices).await?;
-    let others = device_token::addresses(tx, &others(&record.deaths)).await?;
+    let seal = tx.seal.clone();
+    let others = device_token::addresses(tx, &seal, &others(&record.deaths)).await?;
     let outlived = |death: &&Death| {
         let Some(device) = death.delivery.target.as_device() else { return false };
         let present = match &death.token_kind {

@@ -63,7 +63,7 @@ impl Devices for PostgresStore {
         let row = reading!(self.callers, conn => fetch_one(&mut conn, BY_NAME, |binds| {
             binds.push(app.0).push(name);
         }));
-        row?.map_or(Ok(None), |row| device_row::read(&row))
+        row?.map_or(Ok(None), |row| device_row::read(&row, &self.seal))
     }
 
     async fn devices(&self, app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>> {
@@ -79,7 +79,7 @@ impl Devices for PostgresStore {
         }));
         let mut items = Vec::with_capacity(page.limit);
         for row in &rows? {
-            items.extend(device_row::read(row)?);
+            items.extend(device_row::read(row, &self.seal)?);
         }
         let more = items.len() > page.limit;
         items.truncate(page.limit);

@@ -11,7 +11,9 @@ use super::super::Result;
 use super::super::device_token::{Addressed, DeviceTokens, TokenChange};
 use super::super::engine::{Answer, Ask, Correction, Death};
 use super::super::rules::device_tokens::{Address, changed, crowded_out, readdress, to_readdress};
-use super::super::rules::words::{environment, provider_of, token, token_text};
+use super::super::rules::kept::{address_text, address_token};
+use super::super::rules::words::{environment, provider_of};
+use super::super::seal::Seal;
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch};
 use super::register::{hold_token, locked_device};
@@ -107,8 +109,9 @@ async fn put(
     for kind in crowded_out(&held, kind) {
         forget(tx, pk, &kind).await?;
     }
+    let text = address_text(&tx.seal, (pk, kind), &change.token)?;
     execute(tx, PUT, |binds| {
-        binds.push(pk.0).push(kind.to_string()).push(app.0).push(token_text(&change.token)).push(new.token_hash.0.as_slice());
+        binds.push(pk.0).push(kind.to_string()).push(app.0).push(&text).push(new.token_hash.0.as_slice());
         binds.push(new.environment.as_str()).push(now);
     })
     .await?;
@@ -191,8 +194,8 @@ pub(super) async fn correct(tx: &mut Tx, corrections: &[Correction]) -> Result<(
 }
 
 /// Fills in the addresses that work is for, where it is not for the ordinary ones. That is the one statement more that such work costs.
-pub(super) async fn fill_in(conn: &mut PgConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
-    let found = addresses(conn, &to_readdress(asks, answers)).await?;
+pub(super) async fn fill_in(conn: &mut PgConnection, seal: &Seal, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
+    let found = addresses(conn, seal, &to_readdress(asks, answers)).await?;
     readdress(asks, answers, &found);
     Ok(())
 }
@@ -200,6 +203,7 @@ pub(super) async fn fill_in(conn: &mut PgConnection, asks: &[Ask], answers: &mut
 /// Addresses by device and kind. Devices that have none of a kind are absent.
 pub(super) async fn addresses(
     conn: &mut PgConnection,
+    seal: &Seal,
     wanted: &[(DevicePk, TokenKind)],
 ) -> Result<HashMap<(DevicePk, TokenKind), Address>> {
     if wanted.is_empty() {
@@ -211,9 +215,10 @@ pub(super) async fn addresses(
     });
     let read = |row| {
         let cells = Cells::new(row, "device_token", 0);
-        let key = (DevicePk(cells.get(0, "device_pk")?), cells.word(1, "kind", |text| TokenKind::parse(text).ok())?);
+        let (device, kind) = (DevicePk(cells.get(0, "device_pk")?), cells.word(1, "kind", |text| TokenKind::parse(text).ok())?);
+        let token = address_token(seal, (device, &kind), cells.get(2, "token")?).ok_or_else(|| cells.unreadable("token"))?;
         let token_hash = TokenHash(cells.hash(3, "token_hash")?);
-        Ok((key, Address { token: cells.word(2, "token", token)?, token_hash, environment: cells.word(4, "environment", environment)? }))
+        Ok(((device, kind), Address { token, token_hash, environment: cells.word(4, "environment", environment)? }))
     };
     rows.await?.iter().map(read).collect()
 }

@@ -8,6 +8,7 @@ use sqlx::{PgPool, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::batch::answered;
 use super::fault::fault;
@@ -32,6 +33,7 @@ pub(super) struct Door {
     places: Option<Arc<Semaphore>>,
     /// Time in place of the server's, for tests.
     clock: Option<Arc<dyn Clock>>,
+    seal: Seal,
 }
 
 /// All other callers wait for a lock or for a slow statement.
@@ -41,15 +43,15 @@ struct Crowded;
 
 impl Door {
     /// The engine's: any connection of the pool.
-    pub(super) fn engine(pool: PgPool, clock: Option<Arc<dyn Clock>>) -> Self {
-        Self { pool, places: None, clock }
+    pub(super) fn engine(pool: PgPool, clock: Option<Arc<dyn Clock>>, seal: Seal) -> Self {
+        Self { pool, places: None, clock, seal }
     }
 
     /// The callers': three quarters of the pool's `connections`. Leases must not lapse because callers wait for each other.
-    pub(super) fn callers(pool: PgPool, connections: u32, clock: Option<Arc<dyn Clock>>) -> Self {
+    pub(super) fn callers(pool: PgPool, connections: u32, clock: Option<Arc<dyn Clock>>, seal: Seal) -> Self {
         let kept = (connections / 4).max(2).min(connections - 1);
         let places = usize::try_from(connections - kept).unwrap_or(1);
-        Self { pool, places: Some(Arc::new(Semaphore::new(places))), clock }
+        Self { pool, places: Some(Arc::new(Semaphore::new(places))), clock, seal }
     }
 
     /// The clock that stands for the server's, where there is one.
@@ -75,7 +77,7 @@ impl Door {
     /// A connection for statements that each see what is there when they begin. Without a transaction its clock is not read.
     pub(super) async fn reader(&self) -> Result<Tx> {
         let place = self.place().await?;
-        Ok(Tx::new(answered(self.pool.acquire()).await?, place))
+        Ok(Tx::new(answered(self.pool.acquire()).await?, self.seal.clone(), place))
     }
 
     async fn begin_with(&self, text: &'static str) -> Result<Tx> {

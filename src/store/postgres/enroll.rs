@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::Result;
 use super::super::device::Registered;
 use super::super::rules::crowd::{Crowd, Fate, Surroundings, names, news};
+use super::super::rules::kept::{KeptToken, device_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
-use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
+use super::super::seal::Seal;
 use super::batch::{Binds, execute, fetch, nothing};
 use super::device_row::{self, device_columns};
 use super::person;
@@ -63,7 +65,7 @@ pub(super) const CHANGE: &str = "UPDATE device d SET status = new.status, inacti
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
     execute(tx, FRESH_PLANS, nothing).await?;
-    let there = there(tx, app, changes).await?;
+    let There { devices: there, kept } = there(tx, app, changes).await?;
     let news = news(changes, &there);
     let crowd = Crowd::new(&news, there);
     let around = Surroundings { owners: owners(tx, app, &crowd).await?, held: held(tx, app, &crowd).await? };
@@ -76,7 +78,7 @@ pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceCh
         }
     }
     let mut answers = insert(tx, app, fresh).await?;
-    answers.append(&mut change(tx, known).await?);
+    answers.append(&mut change(tx, app, known, &kept).await?);
     for place in others {
         let Some((name, change)) = changes.get(place) else { continue };
         answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None)).await?));
@@ -85,13 +87,28 @@ pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceCh
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
+/// The rows that have the names of a batch.
+#[derive(Default)]
+struct There {
+    /// `None`: a mere name.
+    devices: HashMap<String, Option<Device>>,
+    kept: HashMap<DevicePk, KeptToken>,
+}
+
 /// Locks and reads the rows that have these names.
-async fn there(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<HashMap<String, Option<Device>>> {
+async fn there(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<There> {
     let rows = fetch(tx, THERE, |binds| {
         binds.push(app.0).push(names(changes));
     });
-    let read = |row| Ok((Cells::new(row, "device", 0).get(1, "name")?, device_row::read(row)?));
-    rows.await?.iter().map(read).collect()
+    let mut there = There::default();
+    for row in &rows.await? {
+        let device = device_row::read(row, &tx.seal)?;
+        if let Some(device) = &device {
+            there.kept.insert(device.pk, device_row::kept(row, device)?);
+        }
+        there.devices.insert(Cells::new(row, "device", 0).get(1, "name")?, device);
+    }
+    Ok(there)
 }
 
 async fn held(tx: &mut Tx, app: AppId, crowd: &Crowd<'_>) -> Result<HashSet<TokenHash>> {
@@ -138,12 +155,12 @@ async fn insert(tx: &mut Tx, app: AppId, devices: BTreeMap<String, (usize, Devic
         return Ok(Vec::new());
     }
     let rows: Vec<&Device> = devices.values().map(|(_, device)| device).collect();
-    let tags = documents(&rows)?;
+    let texts = Texts::of(&tx.seal, app, &rows, &HashMap::new())?;
     let numbers: HashMap<String, i64> = {
         let rows = fetch(tx, INSERT, |binds| {
             binds.push(app.0).push(column(&rows, |device| device.name.as_str()));
             binds.push(column(&rows, |device| device.person.map(|person| person.0)));
-            bind(binds, &rows, &tags);
+            bind(binds, &rows, &texts);
         });
         let read = |row| {
             let cells = Cells::new(row, "device", 0);
@@ -159,22 +176,37 @@ async fn insert(tx: &mut Tx, app: AppId, devices: BTreeMap<String, (usize, Devic
 }
 
 /// Writes devices whose rows are locked.
-async fn change(tx: &mut Tx, devices: Vec<(usize, Device)>) -> Result<Vec<(usize, Registered)>> {
+async fn change(
+    tx: &mut Tx,
+    app: AppId,
+    devices: Vec<(usize, Device)>,
+    kept: &HashMap<DevicePk, KeptToken>,
+) -> Result<Vec<(usize, Registered)>> {
     if devices.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<&Device> = devices.iter().map(|(_, device)| device).collect();
-    let tags = documents(&rows)?;
+    let texts = Texts::of(&tx.seal, app, &rows, kept)?;
     execute(tx, CHANGE, |binds| {
         binds.push(column(&rows, |device| device.pk.0));
-        bind(binds, &rows, &tags);
+        bind(binds, &rows, &texts);
     })
     .await?;
     Ok(devices.into_iter().map(|(place, device)| (place, Registered::Updated(Box::new(device)))).collect())
 }
 
-fn documents(rows: &[&Device]) -> Result<Vec<String>> {
-    rows.iter().map(|device| to_document(&device.tags)).collect()
+/// The texts that keep the tags and the tokens of devices.
+struct Texts {
+    tags: Vec<String>,
+    tokens: Vec<String>,
+}
+
+impl Texts {
+    fn of(seal: &Seal, app: AppId, rows: &[&Device], kept: &HashMap<DevicePk, KeptToken>) -> Result<Self> {
+        let tags = rows.iter().map(|device| to_document(&device.tags)).collect::<Result<_>>()?;
+        let tokens = rows.iter().map(|device| device_text(seal, app, device, kept.get(&device.pk))).collect::<Result<_>>()?;
+        Ok(Self { tags, tokens })
+    }
 }
 
 fn column<'r, T>(rows: &[&'r Device], of: impl Fn(&'r Device) -> T) -> Vec<T> {
@@ -182,16 +214,16 @@ fn column<'r, T>(rows: &[&'r Device], of: impl Fn(&'r Device) -> T) -> Vec<T> {
 }
 
 /// The columns that stand for a device, from its status on.
-fn bind(binds: &mut Binds, rows: &[&Device], tags: &[String]) {
+fn bind(binds: &mut Binds, rows: &[&Device], texts: &Texts) {
     binds.push(column(rows, |device| status_text(device.status)));
     binds.push(column(rows, |device| device.inactive_reason.map(inactive_reason_text)));
     binds.push(column(rows, |device| device.platform.as_str())).push(column(rows, |device| device.provider.as_str()));
-    binds.push(column(rows, |device| device.environment.as_str())).push(column(rows, |device| token_text(&device.token)));
+    binds.push(column(rows, |device| device.environment.as_str())).push(&texts.tokens);
     binds.push(column(rows, |device| device.token_hash.0.as_slice())).push(column(rows, |device| device.token_seen_at));
     binds.push(column(rows, |device| permission_text(device.permission))).push(column(rows, |device| device.timezone.as_deref()));
     binds.push(column(rows, |device| device.locale.as_deref())).push(column(rows, |device| device.app_version.as_deref()));
     binds.push(column(rows, |device| device.os_version.as_deref())).push(column(rows, |device| device.model.as_deref()));
-    binds.push(tags).push(column(rows, |device| device.created_at)).push(column(rows, |device| device.updated_at));
+    binds.push(&texts.tags).push(column(rows, |device| device.created_at)).push(column(rows, |device| device.updated_at));
     binds.push(column(rows, |device| device.last_seen_at)).push(column(rows, |device| device.version));
     binds.push(column(rows, |device| version_key(device.app_version.as_deref())));
     binds.push(column(rows, |device| version_key(device.os_version.as_deref())));

@@ -29,6 +29,7 @@ mod device_token;
 mod door;
 mod engine;
 mod enroll;
+mod erase;
 mod expand;
 mod fact_reading;
 mod facts;
@@ -55,6 +56,7 @@ mod release;
 mod retention;
 mod row;
 mod schedule;
+mod sealing;
 mod select;
 mod stale;
 mod tally;
@@ -64,6 +66,7 @@ mod topic;
 mod tx;
 mod upkeep;
 mod user_deliveries;
+mod vault;
 mod version_keys;
 mod waiting;
 mod work;
@@ -80,6 +83,8 @@ use self::open::SHARDS;
 use self::partitions::{Partition, Partitions};
 use self::tx::transaction;
 use super::Result;
+use super::seal::Seal;
+use super::sealing::Inspected;
 use crate::domain::clock::Clock;
 
 pub use self::migrations::Condition;
@@ -94,6 +99,7 @@ pub struct PostgresStore {
     shard: i32,
     /// For how long days are kept after their end.
     retention: Option<Duration>,
+    seal: Seal,
     _ended: DropGuard,
 }
 
@@ -116,7 +122,7 @@ impl PostgresStore {
     }
 
     /// Looks whether the store could be opened, without changing anything.
-    pub async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+    pub async fn inspect(options: &Options) -> Result<Inspected<Condition>, OpenError> {
         open::inspect(options).await
     }
 

@@ -1,15 +1,17 @@
 //! People: preferences, contacts and profile, each a document with a version.
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 
 use super::super::person::{People, Versioned};
+use super::super::rules::kept::Personal;
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch_one};
+use super::erase;
 use super::fault::Unsettled;
-use super::row::{Cells, to_document};
+use super::row::Cells;
 use super::tx::{Tx, reading, transaction};
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
@@ -88,7 +90,7 @@ fn named(app: AppId, name: &str) -> impl FnOnce(&mut Binds) + Send + '_ {
 #[async_trait]
 impl People for PostgresStore {
     async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
-        reading!(self.callers, conn => get(&mut conn, &PREFERENCES, app, user))
+        reading!(self.callers, conn => get(&mut conn, &self.seal, &PREFERENCES, (app, user)))
     }
 
     async fn put_preferences(
@@ -98,14 +100,13 @@ impl People for PostgresStore {
         preferences: &Preferences,
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Preferences>>> {
-        let text = to_document(preferences)?;
-        let put = Put { document: &PREFERENCES, app, user, text: &text, zone: preferences.timezone.as_deref(), if_match };
+        let put = Put { document: &PREFERENCES, app, user, value: preferences, zone: preferences.timezone.as_deref(), if_match };
         let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: preferences.clone(), version }))
     }
 
     async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
-        reading!(self.callers, conn => get(&mut conn, &CONTACTS, app, user))
+        reading!(self.callers, conn => get(&mut conn, &self.seal, &CONTACTS, (app, user)))
     }
 
     async fn put_contacts(
@@ -115,8 +116,7 @@ impl People for PostgresStore {
         contacts: &Contacts,
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Contacts>>> {
-        let text = to_document(contacts)?;
-        let put = Put { document: &CONTACTS, app, user, text: &text, zone: None, if_match };
+        let put = Put { document: &CONTACTS, app, user, value: contacts, zone: None, if_match };
         let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: contacts.clone(), version }))
     }
@@ -127,38 +127,49 @@ impl People for PostgresStore {
     }
 
     async fn profile(&self, app: AppId, user: &str) -> Result<Versioned<Profile>> {
-        reading!(self.callers, conn => get(&mut conn, &PROFILE, app, user))
+        reading!(self.callers, conn => get(&mut conn, &self.seal, &PROFILE, (app, user)))
     }
 
     async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
-        let text = to_document(profile)?;
-        let put = Put { document: &PROFILE, app, user, text: &text, zone: None, if_match };
+        let put = Put { document: &PROFILE, app, user, value: profile, zone: None, if_match };
         let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: profile.clone(), version }))
     }
+
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
+        let mut found = false;
+        loop {
+            match transaction!(self.callers, tx => erase::part(&mut tx, app, user))? {
+                Some(false) => found = true,
+                Some(true) => return Ok(true),
+                None => return Ok(found),
+            }
+        }
+    }
 }
 
-async fn get<T: Default + DeserializeOwned>(conn: &mut PgConnection, document: &Document, app: AppId, user: &str) -> Result<Versioned<T>> {
+async fn get<T: Personal>(conn: &mut PgConnection, seal: &Seal, document: &Document, (app, user): (AppId, &str)) -> Result<Versioned<T>> {
     let Some(row) = fetch_one(conn, document.get, named(app, user)).await? else {
         return Ok(Versioned { value: T::default(), version: 0 });
     };
     let cells = Cells::new(&row, "person", 0);
-    let value = cells.maybe_document(1, document.column)?.unwrap_or_default();
+    let read = |kept| T::of_text(seal, PersonPk(cells.get(0, "pk")?), kept).ok_or_else(|| cells.unreadable(document.column));
+    let value = cells.get::<Option<&str>>(1, document.column)?.map(read).transpose()?.unwrap_or_default();
     Ok(Versioned { value, version: cells.get(2, "version")? })
 }
 
 /// Which document of whom is to hold what, and which version it must have.
-struct Put<'a> {
+struct Put<'a, T> {
     document: &'a Document,
     app: AppId,
     user: &'a str,
-    text: &'a str,
+    value: &'a T,
     zone: Option<&'a str>,
     if_match: Option<i64>,
 }
 
 /// Writes a document; its new version, or `None` where it has another than it must have.
-async fn write(tx: &mut Tx, put: &Put<'_>) -> Result<Option<i64>> {
+async fn write<T: Personal>(tx: &mut Tx, put: &Put<'_, T>) -> Result<Option<i64>> {
     for _ in 0..ROUNDS {
         let row = fetch_one(tx, put.document.lock, named(put.app, put.user)).await?;
         let old = row.as_ref().map(|row| Cells::new(row, "person", 0));
@@ -171,8 +182,9 @@ async fn write(tx: &mut Tx, put: &Put<'_>) -> Result<Option<i64>> {
             continue;
         };
         let pk: i64 = cells.get(0, "pk")?;
+        let text = put.value.to_text(&tx.seal, PersonPk(pk))?;
         execute(tx, put.document.put, |binds| {
-            binds.push(pk).push(put.text).push(version + 1);
+            binds.push(pk).push(&text).push(version + 1);
             if put.document.has_zone {
                 binds.push(put.zone);
             }

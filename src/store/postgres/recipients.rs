@@ -7,8 +7,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::super::engine::Recipient;
+use super::super::rules::kept::device_token;
 use super::super::rules::resolve::{Named, Person};
-use super::super::rules::words::{environment, permission, platform, provider, token};
+use super::super::rules::words::{environment, permission, platform, provider};
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::batch::fetch;
 use super::row::Cells;
@@ -23,7 +25,7 @@ macro_rules! found {
             "SELECT ",
             $name,
             ", p.pk, p.preferences::text, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
-             d.token_hash, d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since FROM "
+             d.token_hash, d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since, d.app FROM "
         )
     };
 }
@@ -44,12 +46,17 @@ pub(super) const NUMBERED: &str = concat!(
 );
 
 /// Reads rows and parses each person's preferences once.
-#[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct Reader<'s> {
+    seal: &'s Seal,
     preferences: HashMap<i64, Arc<Preferences>>,
 }
 
-impl Reader {
+impl<'s> Reader<'s> {
+    /// Reads what these keys sealed.
+    pub(super) fn new(seal: &'s Seal) -> Self {
+        Self { seal, preferences: HashMap::new() }
+    }
+
     /// Users of an app with their active devices. Unknown ones are absent.
     pub(super) async fn users(&mut self, conn: &mut PgConnection, app: AppId, names: Vec<&str>) -> Result<HashMap<String, Person>> {
         let mut people: HashMap<String, Person> = HashMap::with_capacity(names.len());
@@ -101,14 +108,16 @@ impl Reader {
 
     fn recipient(&mut self, row: &PgRow) -> Result<Recipient> {
         let cells = Cells::new(row, "device", 3);
+        let place = (AppId(cells.get(17, "app")?), cells.get(5, "name")?);
+        let token = device_token(self.seal, place, cells.get(10, "token")?).ok_or_else(|| cells.unreadable("token"))?;
         Ok(Recipient {
             device: DevicePk(cells.get(3, "pk")?),
-            name: cells.get(5, "name")?,
+            name: place.1.to_owned(),
             person: cells.get::<Option<i64>>(6, "person_pk")?.map(PersonPk),
             platform: cells.word(7, "platform", platform)?,
             provider: cells.word(8, "provider", provider)?,
             environment: cells.word(9, "environment", environment)?,
-            token: cells.word(10, "token", token)?,
+            token,
             token_hash: TokenHash(cells.hash(11, "token_hash")?),
             permission: cells.maybe_word(12, "permission", permission)?.unwrap_or_default(),
             timezone: cells.get(13, "timezone")?,

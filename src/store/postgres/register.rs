@@ -3,12 +3,11 @@
 //! What is locked, in this order: the device's row, its token, the token's holder, its person, the person's devices by number. A phone that
 //! registers again with the token it has locks its own row alone.
 
-use sqlx::PgConnection;
-
 use super::super::device::Registered;
+use super::super::rules::kept::{KeptToken, device_text};
 use super::super::rules::registration::{Address, Verb, changed, check, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
-use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, count, execute, fetch_one};
 use super::device_row::{self, device_columns};
@@ -54,6 +53,7 @@ const ROUNDS: usize = 8;
 struct Row {
     pk: DevicePk,
     device: Option<Device>,
+    kept: Option<KeptToken>,
 }
 
 /// Registers a device, or changes one that is there.
@@ -78,7 +78,7 @@ pub(super) async fn register(
             Err(refused) => return Ok(refused),
         };
         if let Some(row) = row {
-            return settle(tx, app, row, change, (address, verb)).await;
+            return settle(tx, (app, name), row, change, (address, verb)).await;
         }
         let now = tx.now;
         execute(tx, ADD, |binds| {
@@ -94,16 +94,24 @@ pub(super) async fn locked_device(tx: &mut Tx, app: AppId, name: &str) -> Result
     Ok(locked(tx, app, name).await?.and_then(|row| row.device))
 }
 
-async fn locked(conn: &mut PgConnection, app: AppId, name: &str) -> Result<Option<Row>> {
-    let row = fetch_one(conn, LOCKED, |binds| {
+async fn locked(tx: &mut Tx, app: AppId, name: &str) -> Result<Option<Row>> {
+    let row = fetch_one(tx, LOCKED, |binds| {
         binds.push(app.0).push(name);
     });
     let Some(row) = row.await? else { return Ok(None) };
-    Ok(Some(Row { pk: DevicePk(Cells::new(&row, "device", 0).get(0, "pk")?), device: device_row::read(&row)? }))
+    let device = device_row::read(&row, &tx.seal)?;
+    let kept = device.as_ref().map(|device| device_row::kept(&row, device)).transpose()?;
+    Ok(Some(Row { pk: DevicePk(Cells::new(&row, "device", 0).get(0, "pk")?), device, kept }))
 }
 
 /// Writes the change to a locked row, and what it means for others.
-async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (address, verb): (Address, Verb)) -> Result<Registered> {
+async fn settle(
+    tx: &mut Tx,
+    (app, name): (AppId, &str),
+    row: Row,
+    change: DeviceChange,
+    (address, verb): (Address, Verb),
+) -> Result<Registered> {
     let old = row.device.as_ref();
     let person = match &change.user {
         Change::Keep => old.and_then(|device| device.person),
@@ -116,9 +124,10 @@ async fn settle(tx: &mut Tx, app: AppId, row: Row, change: DeviceChange, (addres
     let wanted = wants(old, &change, verb);
     let until = takes_until(&change);
     let mut device = changed(old, change, address, person, (verb, tx.now));
-    device.pk = row.pk;
+    (device.pk, device.name) = (row.pk, name.to_owned());
     settle_status(tx, app, &mut device, old, (wanted, until)).await?;
-    let device = update(tx, &device).await?;
+    let text = device_text(&tx.seal, app, &device, row.kept.as_ref())?;
+    let device = update(tx, &device, &text).await?;
     if old.is_some_and(|old| old.person != device.person) {
         device_token::forget_all(tx, device.pk).await?;
         topic::forget_device(tx, device.pk).await?;
@@ -194,23 +203,20 @@ fn lock_number(hash: &TokenHash) -> i64 {
     hash.0.iter().take(8).fold(0, |number, byte| (number << 8) | i64::from(*byte))
 }
 
-async fn update(tx: &mut Tx, device: &Device) -> Result<Device> {
+async fn update(tx: &mut Tx, device: &Device, token: &str) -> Result<Device> {
     let tags = to_document(&device.tags)?;
     let row = fetch_one(tx, UPDATE, |binds| {
         binds.push(device.pk.0).push(device.person.map(|person| person.0)).push(status_text(device.status));
         binds.push(device.inactive_reason.map(inactive_reason_text)).push(device.platform.as_str()).push(device.provider.as_str());
-        binds.push(device.environment.as_str()).push(token_text(&device.token)).push(device.token_hash.0.as_slice());
+        binds.push(device.environment.as_str()).push(token).push(device.token_hash.0.as_slice());
         binds.push(device.token_seen_at).push(permission_text(device.permission)).push(device.timezone.as_deref());
         binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
         binds.push(device.model.as_deref()).push(&tags).push(device.created_at).push(device.updated_at);
         binds.push(device.last_seen_at).push(device.version);
         binds.push(version_key(device.app_version.as_deref())).push(version_key(device.os_version.as_deref()));
     });
-    written(row.await?.as_ref())
-}
-
-fn written(row: Option<&sqlx::postgres::PgRow>) -> Result<Device> {
-    row.map_or(Ok(None), device_row::read)?.ok_or_else(|| Error::Refused(Box::new(Gone)))
+    let row = row.await?;
+    row.map_or(Ok(None), |row| device_row::read(&row, &tx.seal))?.ok_or_else(|| Error::Refused(Box::new(Gone)))
 }
 
 /// Deactivates the longest unseen devices of a person who has one too many by now; the device as it is after that.
@@ -218,10 +224,11 @@ async fn make_room(tx: &mut Tx, app: AppId, person: PersonPk, device: Device) ->
     let now = tx.now;
     let most = count(MAX_ACTIVE_DEVICES);
     // two that come at the same time are counted one after the other
-    execute(tx, PERSON, |binds| {
+    let row = fetch_one(tx, PERSON, |binds| {
         binds.push(person.0);
-    })
-    .await?;
+    });
+    // erased since the device was given to them
+    row.await?.ok_or_else(|| Error::Unavailable(Box::new(Unsettled)))?;
     let active = fetch_one(tx, ACTIVE, |binds| {
         binds.push(person.0).push(most);
     });

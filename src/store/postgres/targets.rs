@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::super::engine::{Answer, Ask, RunStatus};
 use super::super::rules::resolve::{Found, Missing, Wanted};
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{execute, fetch};
@@ -33,7 +34,7 @@ const TRIES: usize = 5;
 pub(super) async fn answer(store: &PostgresStore, asks: &[Ask]) -> Result<Vec<Answer>> {
     let door = if asks.iter().any(|ask| ask.peek) { &store.callers } else { &store.engine };
     for _ in 0..TRIES {
-        match reading!(door, conn => look(&mut conn, asks))? {
+        match reading!(door, conn => look(&mut conn, &store.seal, asks))? {
             Ok(answers) => return Ok(answers),
             Err(missing) => transaction!(door, tx => add(&mut tx, &missing))?,
         }
@@ -42,8 +43,8 @@ pub(super) async fn answer(store: &PostgresStore, asks: &[Ask]) -> Result<Vec<An
 }
 
 /// The answers, or the names that need a row first.
-async fn look(conn: &mut PgConnection, asks: &[Ask]) -> Result<std::result::Result<Vec<Answer>, Missing>> {
-    let found = find(conn, asks).await?;
+async fn look(conn: &mut PgConnection, seal: &Seal, asks: &[Ask]) -> Result<std::result::Result<Vec<Answer>, Missing>> {
+    let found = find(conn, seal, asks).await?;
     let missing = found.missing(asks);
     if !missing.is_empty() {
         return Ok(Err(missing));
@@ -51,7 +52,7 @@ async fn look(conn: &mut PgConnection, asks: &[Ask]) -> Result<std::result::Resu
     let mut answers = found.answers(asks);
     delivered(conn, asks, &mut answers).await?;
     shown(conn, asks, &mut answers).await?;
-    device_token::fill_in(conn, asks, &mut answers).await?;
+    device_token::fill_in(conn, seal, asks, &mut answers).await?;
     fact_reading::fill_in(conn, asks, &mut answers).await?;
     Ok(Ok(answers))
 }
@@ -71,9 +72,9 @@ async fn add(tx: &mut Tx, missing: &Missing) -> Result<()> {
     Ok(())
 }
 
-async fn find(conn: &mut PgConnection, asks: &[Ask]) -> Result<Found> {
+async fn find(conn: &mut PgConnection, seal: &Seal, asks: &[Ask]) -> Result<Found> {
     let wanted = Wanted::of(asks);
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(seal);
     let mut found = Found::default();
     for (app, list) in wanted.users {
         found.users.insert(app, reader.users(conn, app, list.into_iter().collect()).await?);

@@ -37,6 +37,10 @@ pub(super) const EMPTY_OF_DEVICES: &str = "DELETE FROM topic_device WHERE topic_
                                            AND device_pk = ANY (ARRAY (SELECT device_pk FROM topic_device WHERE topic_pk = $1 LIMIT $2))";
 pub(super) const EMPTY_OF_PEOPLE: &str = "DELETE FROM topic_person WHERE topic_pk = $1 \
                                           AND person_pk = ANY (ARRAY (SELECT person_pk FROM topic_person WHERE topic_pk = $1 LIMIT $2))";
+pub(super) const OF_DEVICE: &str = "SELECT t.name FROM topic_device f CROSS JOIN LATERAL (SELECT name FROM topic WHERE pk = f.topic_pk LIMIT 1) t \
+                                    WHERE f.device_pk = (SELECT pk FROM device WHERE app = $1 AND name = $2) ORDER BY t.name COLLATE \"C\"";
+pub(super) const OF_PERSON: &str = "SELECT t.name FROM topic_person f CROSS JOIN LATERAL (SELECT name FROM topic WHERE pk = f.topic_pk LIMIT 1) t \
+                                    WHERE f.person_pk = (SELECT pk FROM person WHERE app = $1 AND name = $2) ORDER BY t.name COLLATE \"C\"";
 pub(super) const DELETE: &str = "DELETE FROM topic WHERE pk = $1";
 
 /// Subscriptions that one transaction forgets.
@@ -156,6 +160,17 @@ impl Topics for PostgresStore {
 
     async fn unfollow(&self, app: AppId, topic: &str, follower: &Follower) -> Result<bool> {
         transaction!(self.callers, tx => unfollow(&mut tx, app, topic, follower))
+    }
+
+    async fn followed_by(&self, app: AppId, follower: &Follower) -> Result<Vec<String>> {
+        let (text, name) = match follower {
+            Follower::Device(device) => (OF_DEVICE, device),
+            Follower::User(user) => (OF_PERSON, user),
+        };
+        let rows = reading!(self.callers, conn => fetch(&mut conn, text, |binds| {
+            binds.push(app.0).push(name);
+        }));
+        rows?.iter().map(|row| Cells::new(row, "topic", 0).get(0, "name")).collect()
     }
 
     async fn delete_topic(&self, app: AppId, name: &str) -> Result<bool> {

@@ -8,6 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Postgres};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::batch::answered;
 use super::fault::{is_broken, is_conflict, is_contended, is_read_only};
@@ -23,6 +24,8 @@ pub(super) struct Tx {
     conn: PoolConnection<Postgres>,
     /// The store's clock; the same for all of the transaction.
     pub(super) now: Timestamp,
+    /// The keys for what is sealed.
+    pub(super) seal: Seal,
     open: bool,
     /// Given back after the connection.
     _place: Option<OwnedSemaphorePermit>,
@@ -52,8 +55,8 @@ impl Drop for Tx {
 
 impl Tx {
     /// A connection on which nothing has begun.
-    pub(super) fn new(conn: PoolConnection<Postgres>, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { conn, now: Timestamp::default(), open: true, _place: place }
+    pub(super) fn new(conn: PoolConnection<Postgres>, seal: Seal, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { conn, now: Timestamp::default(), seal, open: true, _place: place }
     }
 
     /// Begins with these statements, the last of which answers the row.

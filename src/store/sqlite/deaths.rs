@@ -38,7 +38,7 @@ pub(super) async fn write<'d>(tx: &mut Tx<'_>, deaths: &'d [Death], care: Care, 
         return Ok(Done::default());
     }
     let tokens = tokens(tx, deaths).await?;
-    let others = device_token::addresses(tx.conn, &others(deaths)).await?;
+    let others = device_token::addresses(tx.conn, tx.seal, &others(deaths)).await?;
     let outlived = |death: &&Death| {
         let Some(device) = death.delivery.target.as_device() else { return false };
         let present = match &death.token_kind {

@@ -6,6 +6,7 @@ use super::super::device::{DeviceFilter, Devices, Registered, Swept};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::words::status_text;
+use super::super::seal::Seal;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
@@ -60,7 +61,7 @@ impl Devices for SqliteStore {
     async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>> {
         let name = name.to_owned();
         let patch = async move |mut tx: Tx<'_>| {
-            if one(tx.conn, app, &name).await?.is_none() {
+            if one(tx.conn, tx.seal, app, &name).await?.is_none() {
                 return Ok(None);
             }
             register(&mut tx, app, &name, change, (Verb::Patch, if_match)).await.map(Some)
@@ -70,7 +71,7 @@ impl Devices for SqliteStore {
 
     async fn device(&self, app: AppId, name: &str) -> Result<Option<Device>> {
         let mut tx = self.read().await?;
-        one(&mut tx, app, name).await
+        one(&mut tx, &self.seal, app, name).await
     }
 
     async fn devices(&self, app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>> {
@@ -84,7 +85,7 @@ impl Devices for SqliteStore {
         });
         let mut items = Vec::with_capacity(page.limit);
         for row in &rows.await? {
-            items.extend(device_row::read(row)?);
+            items.extend(device_row::read(row, &self.seal)?);
         }
         let more = items.len() > page.limit;
         items.truncate(page.limit);
@@ -111,9 +112,9 @@ impl Devices for SqliteStore {
     }
 }
 
-async fn one(conn: &mut sqlx::SqliteConnection, app: AppId, name: &str) -> Result<Option<Device>> {
+async fn one(conn: &mut sqlx::SqliteConnection, seal: &Seal, app: AppId, name: &str) -> Result<Option<Device>> {
     let row = fetch_one(conn, BY_NAME, |binds| {
         binds.push(app.0).push(name);
     });
-    row.await?.map_or(Ok(None), |row| device_row::read(&row))
+    row.await?.map_or(Ok(None), |row| device_row::read(&row, seal))
 }

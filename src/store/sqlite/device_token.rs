@@ -9,7 +9,9 @@ use sqlx::sqlite::SqliteRow;
 use super::super::device_token::{Addressed, DeviceTokens, TokenChange};
 use super::super::engine::{Answer, Ask, Correction, Death};
 use super::super::rules::device_tokens::{Address, changed, crowded_out, readdress, to_readdress};
-use super::super::rules::words::{environment, provider_of, token, token_text};
+use super::super::rules::kept::{address_text, address_token};
+use super::super::rules::words::{environment, provider_of};
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::SqliteStore;
 use super::batch::{execute, fetch, fetch_list, fetch_one};
@@ -67,11 +69,11 @@ impl DeviceTokens for SqliteStore {
     }
 }
 
-async fn one(conn: &mut SqliteConnection, app: AppId, name: &str) -> Result<Option<Device>> {
-    let row = fetch_one(conn, BY_NAME, |binds| {
+async fn one(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<Option<Device>> {
+    let row = fetch_one(tx.conn, BY_NAME, |binds| {
         binds.push(app.0).push(name);
     });
-    row.await?.as_ref().map_or(Ok(None), device_row::read)
+    row.await?.as_ref().map_or(Ok(None), |row| device_row::read(row, tx.seal))
 }
 
 fn read(row: &SqliteRow) -> Result<DeviceToken> {
@@ -90,7 +92,7 @@ async fn put(
     (kind, change): (&TokenKind, &TokenChange),
     if_match: Option<i64>,
 ) -> Result<Addressed> {
-    let Some(device) = one(tx.conn, app, name).await? else { return Ok(Addressed::NoDevice) };
+    let Some(device) = one(tx, app, name).await? else { return Ok(Addressed::NoDevice) };
     if if_match.is_some_and(|version| version != device.version) {
         return Ok(Addressed::Stale);
     }
@@ -107,8 +109,9 @@ async fn put(
     for kind in crowded_out(&held, kind) {
         forget(tx, device.pk, &kind).await?;
     }
+    let text = address_text(tx.seal, (device.pk, kind), &change.token)?;
     execute(tx.conn, PUT, |binds| {
-        binds.push(device.pk.0).push(kind.to_string()).push(app.0).push(token_text(&change.token)).push(new.token_hash.0.as_slice());
+        binds.push(device.pk.0).push(kind.to_string()).push(app.0).push(&text).push(new.token_hash.0.as_slice());
         binds.push(new.environment.as_str()).push(tx.now);
     })
     .await?;
@@ -122,7 +125,7 @@ async fn put(
 }
 
 async fn delete(tx: &mut Tx<'_>, (app, name): (AppId, &str), kind: &TokenKind) -> Result<bool> {
-    let Some(device) = one(tx.conn, app, name).await? else { return Ok(false) };
+    let Some(device) = one(tx, app, name).await? else { return Ok(false) };
     if !forget(tx, device.pk, kind).await? {
         return Ok(false);
     }
@@ -185,8 +188,8 @@ pub(super) async fn correct(tx: &mut Tx<'_>, kind: &TokenKind, correction: &Corr
 }
 
 /// Fills in the addresses that work is for, where it is not for the ordinary ones. That is the one statement more that such work costs.
-pub(super) async fn fill_in(conn: &mut SqliteConnection, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
-    let found = addresses(conn, &to_readdress(asks, answers)).await?;
+pub(super) async fn fill_in(conn: &mut SqliteConnection, seal: &Seal, asks: &[Ask], answers: &mut [Answer]) -> Result<()> {
+    let found = addresses(conn, seal, &to_readdress(asks, answers)).await?;
     readdress(asks, answers, &found);
     Ok(())
 }
@@ -194,6 +197,7 @@ pub(super) async fn fill_in(conn: &mut SqliteConnection, asks: &[Ask], answers: 
 /// Addresses by device and kind. Devices that have none of a kind are absent.
 pub(super) async fn addresses(
     conn: &mut SqliteConnection,
+    seal: &Seal,
     wanted: &[(DevicePk, TokenKind)],
 ) -> Result<HashMap<(DevicePk, TokenKind), Address>> {
     if wanted.is_empty() {
@@ -207,7 +211,7 @@ pub(super) async fn addresses(
         let unreadable = |column| Error::Unreadable { table: "device_token", column, row: device.to_string() };
         let kind = TokenKind::parse(&kind).map_err(|_| unreadable("kind"))?;
         let hash = hex::decode(hash).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| unreadable("token_hash"))?;
-        let token = token(&text).ok_or_else(|| unreadable("token"))?;
+        let token = address_token(seal, (DevicePk(device), &kind), &text).ok_or_else(|| unreadable("token"))?;
         Ok(((DevicePk(device), kind), Address { token, token_hash: TokenHash(hash), environment }))
     };
     rows.await?.into_iter().map(read).collect()

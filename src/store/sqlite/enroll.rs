@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 use super::super::Result;
 use super::super::device::Registered;
 use super::super::rules::crowd::{Crowd, Fate, Surroundings, names, news};
+use super::super::rules::kept::{KeptToken, device_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
-use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
+use super::super::seal::Seal;
 use super::batch::{Binds, Tuples, fetch, fetch_list, no_lead};
 use super::device_row::{self, device_columns};
 use super::json::List;
@@ -52,7 +54,7 @@ pub(super) const CHANGE: Tuples = Tuples {
 
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
-    let there = there(tx, app, &changes).await?;
+    let There { devices: there, kept } = there(tx, app, &changes).await?;
     let news = news(&changes, &there);
     let crowd = Crowd::new(&news, there);
     let around = Surroundings { held: held(tx, app, &crowd).await?, owners: owners(tx, app, &crowd).await? };
@@ -65,7 +67,7 @@ pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, De
         }
     }
     insert(tx, app, &mut fresh).await?;
-    change(tx, &known).await?;
+    change(tx, app, &known, &kept).await?;
     let created = fresh.into_iter().map(|(place, device)| (place, Registered::Created(Box::new(device))));
     let updated = known.into_iter().map(|(place, device)| (place, Registered::Updated(Box::new(device))));
     let mut answers: Vec<(usize, Registered)> = created.chain(updated).collect();
@@ -77,14 +79,29 @@ pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, De
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
+/// The rows that have the names of a batch.
+#[derive(Default)]
+struct There {
+    /// `None`: a mere name.
+    devices: HashMap<String, Option<Device>>,
+    kept: HashMap<DevicePk, KeptToken>,
+}
+
 /// Reads the rows that have these names.
-async fn there(tx: &mut Tx<'_>, app: AppId, changes: &[(String, DeviceChange)]) -> Result<HashMap<String, Option<Device>>> {
+async fn there(tx: &mut Tx<'_>, app: AppId, changes: &[(String, DeviceChange)]) -> Result<There> {
     let list = List::of_texts(names(changes));
     let rows = fetch(tx.conn, THERE, |binds| {
         binds.push(app.0).push(&list);
     });
-    let read = |row| Ok((Cells::new(row, "device", 0).get(1, "name")?, device_row::read(row)?));
-    rows.await?.iter().map(read).collect()
+    let mut there = There::default();
+    for row in &rows.await? {
+        let device = device_row::read(row, tx.seal)?;
+        if let Some(device) = &device {
+            there.kept.insert(device.pk, device_row::kept(row, device)?);
+        }
+        there.devices.insert(Cells::new(row, "device", 0).get(1, "name")?, device);
+    }
+    Ok(there)
 }
 
 async fn held(tx: &mut Tx<'_>, app: AppId, crowd: &Crowd<'_>) -> Result<HashSet<TokenHash>> {
@@ -120,12 +137,12 @@ async fn insert(tx: &mut Tx<'_>, app: AppId, devices: &mut [(usize, Device)]) ->
     if devices.is_empty() {
         return Ok(());
     }
-    let one = |binds: &mut Binds, (device, tags): &(&Device, String)| {
+    let one = |binds: &mut Binds, Row { device, tags, token }: &Row<'_>| {
         binds.push(app.0).push(&device.name).push(device.person.map(|person| person.0));
-        bind(binds, device, tags);
+        bind(binds, device, tags, token);
         binds.push(micros(device.updated_at));
     };
-    INSERT.execute(tx.conn, &with_tags(devices)?, no_lead, one).await?;
+    INSERT.execute(tx.conn, &rows(tx.seal, app, devices, &HashMap::new())?, no_lead, one).await?;
     let list = List::of_texts(devices.iter().map(|(_, device)| device.name.as_str()));
     let numbers: Vec<(String, i64)> = fetch_list(tx.conn, NUMBERS, "device", |binds| {
         binds.push(app.0).push(&list);
@@ -139,24 +156,35 @@ async fn insert(tx: &mut Tx<'_>, app: AppId, devices: &mut [(usize, Device)]) ->
 }
 
 /// Writes devices that are there.
-async fn change(tx: &mut Tx<'_>, devices: &[(usize, Device)]) -> Result<()> {
-    let one = |binds: &mut Binds, (device, tags): &(&Device, String)| {
+async fn change(tx: &mut Tx<'_>, app: AppId, devices: &[(usize, Device)], kept: &HashMap<DevicePk, KeptToken>) -> Result<()> {
+    let one = |binds: &mut Binds, Row { device, tags, token }: &Row<'_>| {
         binds.push(device.pk.0);
-        bind(binds, device, tags);
+        bind(binds, device, tags, token);
     };
-    CHANGE.execute(tx.conn, &with_tags(devices)?, no_lead, one).await?;
+    CHANGE.execute(tx.conn, &rows(tx.seal, app, devices, kept)?, no_lead, one).await?;
     Ok(())
 }
 
-fn with_tags(devices: &[(usize, Device)]) -> Result<Vec<(&Device, String)>> {
-    devices.iter().map(|(_, device)| Ok((device, to_document(&device.tags)?))).collect()
+/// A device, and the texts that keep its tags and its token.
+struct Row<'d> {
+    device: &'d Device,
+    tags: String,
+    token: String,
+}
+
+fn rows<'d>(seal: &Seal, app: AppId, devices: &'d [(usize, Device)], kept: &HashMap<DevicePk, KeptToken>) -> Result<Vec<Row<'d>>> {
+    let row = |(_, device): &'d (usize, Device)| {
+        let token = device_text(seal, app, device, kept.get(&device.pk))?;
+        Ok(Row { device, tags: to_document(&device.tags)?, token })
+    };
+    devices.iter().map(row).collect()
 }
 
 /// The columns that stand for a device, from its status on.
-fn bind(binds: &mut Binds, device: &Device, tags: &str) {
+fn bind(binds: &mut Binds, device: &Device, tags: &str, token: &str) {
     binds.push(status_text(device.status));
     binds.push(device.inactive_reason.map(inactive_reason_text)).push(device.platform.as_str()).push(device.provider.as_str());
-    binds.push(device.environment.as_str()).push(token_text(&device.token)).push(device.token_hash.0.as_slice());
+    binds.push(device.environment.as_str()).push(token).push(device.token_hash.0.as_slice());
     binds.push(micros(device.token_seen_at)).push(permission_text(device.permission)).push(device.timezone.as_deref());
     binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
     binds.push(device.model.as_deref()).push(tags).push(micros(device.created_at)).push(micros(device.updated_at));

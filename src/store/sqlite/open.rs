@@ -15,7 +15,7 @@ use super::hot::Hot;
 use super::lock::Lock;
 use super::row::micros;
 use super::writer::{Writer, WriterParts};
-use super::{OpenError, Options, SqliteStore, checkpoint, migrations};
+use super::{OpenError, Options, SqliteStore, checkpoint, migrations, sealing};
 use crate::domain::clock::Clock;
 
 /// Statement texts that stay prepared on each connection.
@@ -51,14 +51,18 @@ fn database(path: &Path) -> impl Fn(sqlx::Error) -> OpenError + '_ {
 pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskTracker) -> Result<Arc<SqliteStore>, OpenError> {
     let path = options.path.as_path();
     let lock = Arc::new(Lock::take(path)?);
-    let writing = writer_options(path);
+    // what was kept plain is not to be found in the file any more once it is sealed
+    let overwrite = if options.seal.is_empty() { "fast" } else { "on" };
+    let writing = writer_options(path).pragma("secure_delete", overwrite);
     let mut conn = connect(&writing, path).await?;
     migrations::migrate(&mut conn).await?;
+    let refused = |error| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
+    sealing::admit(&mut conn, &options.seal).await.map_err(refused)??;
     let now = micros(clock.now());
     let voided = execute(&mut conn, VOID_LEASES, |binds| {
         binds.push(now);
     });
-    voided.await.map_err(|error| OpenError::Database { path: path.to_owned(), source: Box::new(error) })?;
+    voided.await.map_err(refused)?;
     let checkpoints = connect(&writing.clone().busy_timeout(Duration::from_millis(50)), path).await?;
     let reading = connect_options(path).read_only(true).pragma("cache_size", "-16384");
     let hot = Hot::new(reading.clone(), options.readers);
@@ -72,8 +76,14 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
         .map_err(database(path))?;
 
     let committed = Arc::new(Notify::new());
-    let parts =
-        WriterParts { conn, options: writing, clock: Arc::clone(&clock), committed: Arc::clone(&committed), lock: Arc::clone(&lock) };
+    let parts = WriterParts {
+        conn,
+        options: writing,
+        clock: Arc::clone(&clock),
+        committed: Arc::clone(&committed),
+        seal: options.seal.clone(),
+        lock: Arc::clone(&lock),
+    };
     let (writer, task) = Writer::new(parts);
     let ended = CancellationToken::new();
     let when_over = ended.clone().drop_guard();
@@ -86,7 +96,7 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
         checkpoint::run(checkpoints, committed, ended).await;
         drop(held);
     });
-    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, _lock: lock }))
+    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, seal: options.seal.clone(), _lock: lock }))
 }
 
 /// See [`SqliteStore::migrate`].

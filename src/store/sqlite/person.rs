@@ -1,14 +1,15 @@
 //! People: preferences, contacts and profile, each a document with a version.
 
 use async_trait::async_trait;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::super::Result;
 use super::super::person::{People, Versioned};
+use super::super::rules::kept::Personal;
+use super::super::seal::Seal;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch_one, no_lead};
-use super::row::{Cells, to_document};
+use super::erase;
+use super::row::Cells;
 use super::writer::Tx;
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
@@ -68,7 +69,7 @@ pub(super) async fn ensure(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<Pe
 impl People for SqliteStore {
     async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
         let mut tx = self.read().await?;
-        get(&mut tx, &PREFERENCES, app, user).await
+        get(&mut tx, &self.seal, &PREFERENCES, app, user).await
     }
 
     async fn put_preferences(
@@ -89,7 +90,7 @@ impl People for SqliteStore {
 
     async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {
         let mut tx = self.read().await?;
-        get(&mut tx, &CONTACTS, app, user).await
+        get(&mut tx, &self.seal, &CONTACTS, app, user).await
     }
 
     async fn put_contacts(
@@ -120,7 +121,7 @@ impl People for SqliteStore {
 
     async fn profile(&self, app: AppId, user: &str) -> Result<Versioned<Profile>> {
         let mut tx = self.read().await?;
-        get(&mut tx, &PROFILE, app, user).await
+        get(&mut tx, &self.seal, &PROFILE, app, user).await
     }
 
     async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
@@ -131,10 +132,23 @@ impl People for SqliteStore {
         };
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
+
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
+        let mut found = false;
+        loop {
+            let user = user.to_owned();
+            match self.write(move |tx| Box::pin(async move { erase::part(tx, app, &user).await })).await? {
+                Some(false) => found = true,
+                Some(true) => return Ok(true),
+                None => return Ok(found),
+            }
+        }
+    }
 }
 
-async fn get<T: Default + DeserializeOwned>(
+async fn get<T: Personal>(
     conn: &mut sqlx::SqliteConnection,
+    seal: &Seal,
     document: &Document,
     app: AppId,
     user: &str,
@@ -144,7 +158,8 @@ async fn get<T: Default + DeserializeOwned>(
     });
     let Some(row) = row.await? else { return Ok(Versioned { value: T::default(), version: 0 }) };
     let cells = Cells::new(&row, "person", 0);
-    let value = cells.maybe_document(1, document.column)?.unwrap_or_default();
+    let read = |kept| T::of_text(seal, PersonPk(cells.get(0, "pk")?), kept).ok_or_else(|| cells.unreadable(document.column));
+    let value = cells.get::<Option<&str>>(1, document.column)?.map(read).transpose()?.unwrap_or_default();
     Ok(Versioned { value, version: cells.get(2, "version")? })
 }
 
@@ -156,19 +171,14 @@ struct Put<'a> {
     if_match: Option<i64>,
 }
 
-async fn put<T: Default + Serialize + DeserializeOwned + Sync>(
-    mut tx: Tx<'_>,
-    target: Put<'_>,
-    value: T,
-    zone: Option<String>,
-) -> Result<Option<Versioned<T>>> {
+async fn put<T: Personal>(mut tx: Tx<'_>, target: Put<'_>, value: T, zone: Option<String>) -> Result<Option<Versioned<T>>> {
     let Put { document, app, user, if_match } = target;
-    let old: Versioned<T> = get(tx.conn, document, app, user).await?;
+    let old: Versioned<T> = get(tx.conn, tx.seal, document, app, user).await?;
     if if_match.is_some_and(|version| version != old.version) {
         return Ok(None);
     }
     let pk = ensure(&mut tx, app, user).await?;
-    let text = to_document(&value)?;
+    let text = value.to_text(tx.seal, pk)?;
     let write = execute(tx.conn, document.put, |binds| {
         binds.push(pk.0).push(&text).push(zone.as_deref());
     });

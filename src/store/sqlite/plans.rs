@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::batch::Tuples;
 use super::{
     accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths, delivery_list,
-    device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune, receipt,
-    recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
+    device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune,
+    receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -76,6 +76,15 @@ const TEXTS: &[&str] = &[
     enroll::NUMBERS,
     enroll::OWNERS,
     enroll::THERE,
+    erase::CAPS,
+    erase::DEVICES,
+    erase::OF_DEVICES[0],
+    erase::OF_DEVICES[1],
+    erase::OF_DEVICES[2],
+    erase::OF_DEVICES[3],
+    erase::OF_DEVICES[4],
+    erase::PERSON,
+    erase::TOPICS,
     expand::MOVE,
     expand::PAGE,
     expand::STAND,
@@ -115,6 +124,8 @@ const TEXTS: &[&str] = &[
     tally::WORK,
     targets::RUNS,
     user_deliveries::END,
+    topic::OF_DEVICE,
+    topic::OF_PERSON,
     topic::DEVICE,
     topic::EMPTY_OF_DEVICES,
     topic::EMPTY_OF_PEOPLE,

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::super::engine::Recipient;
+use super::super::rules::kept::device_token;
 use super::super::rules::resolve::{Named, Person};
-use super::super::rules::words::token;
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::batch::fetch_list;
 use super::json::List;
@@ -24,7 +25,7 @@ macro_rules! found {
             "SELECT json_group_array(json_array(",
             $name,
             ", p.pk, p.preferences, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
-             hex(d.token_hash), d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since)) FROM json_each(?1) j CROSS JOIN "
+             hex(d.token_hash), d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since, d.app)) FROM json_each(?1) j CROSS JOIN "
         )
     };
 }
@@ -57,15 +58,21 @@ struct Found {
     locale: Option<String>,
     last_seen_at: Option<i64>,
     person_since: Option<i64>,
+    app: Option<i64>,
 }
 
 /// Reads rows and parses each person's preferences once.
-#[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct Reader<'s> {
+    seal: &'s Seal,
     preferences: HashMap<i64, Arc<Preferences>>,
 }
 
-impl Reader {
+impl<'s> Reader<'s> {
+    /// Reads what these keys sealed.
+    pub(super) fn new(seal: &'s Seal) -> Self {
+        Self { seal, preferences: HashMap::new() }
+    }
+
     /// Users of an app with their active devices. Unknown ones are absent.
     pub(super) async fn users(&mut self, conn: &mut SqliteConnection, app: AppId, names: &[&str]) -> Result<HashMap<String, Person>> {
         let mut people: HashMap<String, Person> = HashMap::with_capacity(names.len());
@@ -107,6 +114,8 @@ impl Reader {
 
     fn recipient(&mut self, found: Found) -> Result<Recipient> {
         let preferences = self.preferences(&found)?;
+        let place = found.app.map(AppId).zip(found.device.as_deref());
+        let token = place.zip(found.token.as_deref()).and_then(|(place, kept)| device_token(self.seal, place, kept));
         let hash = found.token_hash.as_deref().and_then(|text| hex::decode(text).ok()).and_then(|bytes| bytes.try_into().ok());
         Ok(Recipient {
             device: DevicePk(found.pk.ok_or_else(|| found.unreadable("pk"))?),
@@ -114,7 +123,7 @@ impl Reader {
             platform: found.platform.ok_or_else(|| found.unreadable("platform"))?,
             provider: found.provider.ok_or_else(|| found.unreadable("provider"))?,
             environment: found.environment.ok_or_else(|| found.unreadable("environment"))?,
-            token: found.token.as_deref().and_then(token).ok_or_else(|| found.unreadable("token"))?,
+            token: token.ok_or_else(|| found.unreadable("token"))?,
             token_hash: TokenHash(hash.ok_or_else(|| found.unreadable("token_hash"))?),
             permission: found.permission.unwrap_or_default(),
             name: found.device.unwrap_or_default(),

@@ -1,9 +1,10 @@
 //! A registration as a write: the device, and what it does to others.
 
 use super::super::device::Registered;
+use super::super::rules::kept::device_text;
 use super::super::rules::registration::{Verb, changed, check, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
-use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
+use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch_one};
 use super::device::BY_NAME;
@@ -42,7 +43,8 @@ pub(super) async fn register(
 ) -> Result<Registered> {
     let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
     let named = row.as_ref().map(|row| Cells::new(row, "device", 0).get(0, "pk").map(DevicePk)).transpose()?;
-    let old = row.as_ref().map_or(Ok(None), device_row::read)?;
+    let old = row.as_ref().map_or(Ok(None), |row| device_row::read(row, tx.seal))?;
+    let before = row.as_ref().zip(old.as_ref()).map(|(row, old)| device_row::kept(row, old)).transpose()?;
     if if_match.is_some_and(|version| old.as_ref().is_none_or(|device| device.version != version)) {
         return Ok(Registered::Stale);
     }
@@ -61,12 +63,14 @@ pub(super) async fn register(
     let wanted = wants(old.as_ref(), &change, verb);
     let until = takes_until(&change);
     let mut device = changed(old.as_ref(), change, address, person, (verb, instant(tx.now).unwrap_or_default()));
+    name.clone_into(&mut device.name);
     device.pk = match named {
         Some(pk) => pk,
         None => insert(tx, app, name).await?,
     };
     settle_status(tx, app, &mut device, (wanted, until)).await?;
-    update(tx, &device).await?;
+    let text = device_text(tx.seal, app, &device, before.as_ref())?;
+    update(tx, &device, &text).await?;
     if old.as_ref().is_some_and(|old| old.person != device.person) {
         device_token::forget_all(tx, device.pk).await?;
         topic::forget_device(tx, device.pk).await?;
@@ -78,7 +82,7 @@ pub(super) async fn register(
         crowd.await?;
     }
     let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
-    let device = row.as_ref().map_or(Ok(None), device_row::read)?.ok_or_else(|| Error::Refused(Box::new(Gone)))?;
+    let device = row.as_ref().map_or(Ok(None), |row| device_row::read(row, tx.seal))?.ok_or_else(|| Error::Refused(Box::new(Gone)))?;
     Ok(if old.is_some() { Registered::Updated(Box::new(device)) } else { Registered::Created(Box::new(device)) })
 }
 
@@ -130,12 +134,12 @@ async fn insert(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<DevicePk> {
     Cells::new(&row, "device", 0).get(0, "pk").map(DevicePk)
 }
 
-async fn update(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
+async fn update(tx: &mut Tx<'_>, device: &Device, token: &str) -> Result<()> {
     let tags = to_document(&device.tags)?;
     let write = execute(tx.conn, UPDATE, |binds| {
         binds.push(device.pk.0).push(device.person.map(|person| person.0)).push(status_text(device.status));
         binds.push(device.inactive_reason.map(inactive_reason_text)).push(device.platform.as_str()).push(device.provider.as_str());
-        binds.push(device.environment.as_str()).push(token_text(&device.token)).push(device.token_hash.0.as_slice());
+        binds.push(device.environment.as_str()).push(token).push(device.token_hash.0.as_slice());
         binds.push(micros(device.token_seen_at)).push(permission_text(device.permission)).push(device.timezone.as_deref());
         binds.push(device.locale.as_deref()).push(device.app_version.as_deref()).push(device.os_version.as_deref());
         binds.push(device.model.as_deref()).push(&tags).push(micros(device.created_at)).push(micros(device.updated_at));

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::super::engine::{Answer, Ask, RunStatus};
 use super::super::rules::resolve::{Found, Missing, Wanted};
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, fetch_list, no_lead};
@@ -35,13 +36,13 @@ impl SqliteStore {
     pub(super) async fn answer(&self, asks: &[Ask]) -> Result<Vec<Answer>> {
         for _ in 0..TRIES {
             let mut reader = self.hot.reader().await?;
-            let found = find(&mut reader, asks).await?;
+            let found = find(&mut reader, &self.seal, asks).await?;
             let missing = found.missing(asks);
             if missing.is_empty() {
                 let mut answers = found.answers(asks);
                 delivered(&mut reader, asks, &mut answers).await?;
                 shown(&mut reader, asks, &mut answers).await?;
-                device_token::fill_in(&mut reader, asks, &mut answers).await?;
+                device_token::fill_in(&mut reader, &self.seal, asks, &mut answers).await?;
                 fact_reading::fill_in(&mut reader, asks, &mut answers).await?;
                 reader.done();
                 return Ok(answers);
@@ -63,9 +64,9 @@ async fn add(mut tx: Tx<'_>, missing: Missing) -> Result<()> {
     Ok(())
 }
 
-async fn find(conn: &mut SqliteConnection, asks: &[Ask]) -> Result<Found> {
+async fn find(conn: &mut SqliteConnection, seal: &Seal, asks: &[Ask]) -> Result<Found> {
     let wanted = Wanted::of(asks);
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(seal);
     let mut found = Found::default();
     for (app, list) in wanted.users {
         let list: Vec<&str> = list.into_iter().collect();

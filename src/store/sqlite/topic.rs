@@ -32,6 +32,10 @@ pub(super) const EMPTY_OF_DEVICES: &str =
     "DELETE FROM topic_device WHERE topic_pk = ?1 AND device_pk IN (SELECT device_pk FROM topic_device WHERE topic_pk = ?1 LIMIT ?2)";
 pub(super) const EMPTY_OF_PEOPLE: &str =
     "DELETE FROM topic_person WHERE topic_pk = ?1 AND person_pk IN (SELECT person_pk FROM topic_person WHERE topic_pk = ?1 LIMIT ?2)";
+pub(super) const OF_DEVICE: &str = "SELECT t.name FROM topic_device f JOIN topic t ON t.pk = f.topic_pk \
+                                    WHERE f.device_pk = (SELECT pk FROM device WHERE app = ?1 AND name = ?2) ORDER BY t.name";
+pub(super) const OF_PERSON: &str = "SELECT t.name FROM topic_person f JOIN topic t ON t.pk = f.topic_pk \
+                                    WHERE f.person_pk = (SELECT pk FROM person WHERE app = ?1 AND name = ?2) ORDER BY t.name";
 const DELETE: &str = "DELETE FROM topic WHERE pk = ?1";
 
 /// Subscriptions that one write forgets.
@@ -148,6 +152,18 @@ impl Topics for SqliteStore {
     async fn unfollow(&self, app: AppId, topic: &str, follower: &Follower) -> Result<bool> {
         let (topic, follower) = (topic.to_owned(), follower.clone());
         self.write(move |tx| Box::pin(async move { unfollow(tx, app, &topic, &follower).await })).await
+    }
+
+    async fn followed_by(&self, app: AppId, follower: &Follower) -> Result<Vec<String>> {
+        let (text, name) = match follower {
+            Follower::Device(device) => (OF_DEVICE, device),
+            Follower::User(user) => (OF_PERSON, user),
+        };
+        let mut tx = self.read().await?;
+        let rows = fetch(&mut tx, text, |binds| {
+            binds.push(app.0).push(name);
+        });
+        rows.await?.iter().map(|row| Cells::new(row, "topic", 0).get(0, "name")).collect()
     }
 
     async fn delete_topic(&self, app: AppId, name: &str) -> Result<bool> {

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::fault::{Closed, CommitFailed, fault};
 use super::lock::Lock;
@@ -27,6 +28,8 @@ pub(super) struct Tx<'c> {
     pub(super) conn: &'c mut SqliteConnection,
     /// Microseconds since 1970.
     pub(super) now: i64,
+    /// The keys for what is sealed.
+    pub(super) seal: &'c Seal,
 }
 
 impl Tx<'_> {
@@ -51,6 +54,7 @@ pub(super) struct WriterTask {
     options: SqliteConnectOptions,
     clock: Arc<dyn Clock>,
     committed: Arc<Notify>,
+    seal: Seal,
     _lock: Arc<Lock>,
 }
 
@@ -64,6 +68,8 @@ pub(super) struct WriterParts {
     pub(super) clock: Arc<dyn Clock>,
     /// Woken after each commit.
     pub(super) committed: Arc<Notify>,
+    /// The keys for what is sealed.
+    pub(super) seal: Seal,
     /// Held for as long as the task lives.
     pub(super) lock: Arc<Lock>,
 }
@@ -72,8 +78,8 @@ impl Writer {
     /// The writer and its task, which the caller runs.
     pub(super) fn new(parts: WriterParts) -> (Self, WriterTask) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let WriterParts { conn, options, clock, committed, lock } = parts;
-        (Self { jobs: sender }, WriterTask { jobs: receiver, conn: Some(conn), options, clock, committed, _lock: lock })
+        let WriterParts { conn, options, clock, committed, seal, lock } = parts;
+        (Self { jobs: sender }, WriterTask { jobs: receiver, conn: Some(conn), options, clock, committed, seal, _lock: lock })
     }
 
     /// Hands a write in and waits for its commit.
@@ -156,7 +162,7 @@ impl WriterTask {
         };
         let until = Instant::now() + SHARED_FOR;
         while let Some(job) = done.last_mut() {
-            let tx = Tx { conn, now: micros(self.clock.now()) };
+            let tx = Tx { conn, now: micros(self.clock.now()), seal: &self.seal };
             if !job.run(tx).await {
                 run(conn, "ROLLBACK TO job").await?;
             }
