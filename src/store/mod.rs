@@ -4,6 +4,7 @@
 //! Every method is one transaction. All instants are the store's clock.
 
 pub mod analytics;
+pub mod audit;
 pub mod campaign;
 pub mod cap;
 pub mod category;
@@ -31,6 +32,7 @@ use async_trait::async_trait;
 use crate::domain::id::AppId;
 
 pub use analytics::Analytics;
+pub use audit::AuditLog;
 pub use campaign::Campaigns;
 pub use cap::Caps;
 pub use category::Categories;
@@ -103,7 +105,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics Vault
+    Analytics Apps AuditLog Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics Vault
 }
 
 /// The apps and the store's own health.

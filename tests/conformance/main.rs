@@ -4,6 +4,7 @@
 
 mod accept;
 mod analytics;
+mod audit;
 mod backing;
 mod batches;
 mod broadcast;
@@ -295,6 +296,12 @@ every_store! {
         early_receipts_are_counted_once_their_send_is,
         groups_are_put_together_and_paged,
         each_resolution_is_kept_for_its_time;
+    audit:
+        an_act_is_written_before_it_is_done,
+        acts_belong_to_their_app,
+        the_latest_act_is_listed_first,
+        acts_are_found_by_act_key_and_time,
+        acts_are_forgotten_after_their_time;
     restart:
         a_restart_does_not_wake_the_dead,
         what_was_committed_is_there_after_a_restart;

@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod analytics;
+mod audit;
 mod campaign_stats;
 mod campaigns;
 mod caps;

@@ -17,6 +17,7 @@ use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use herald::store::audit::{Act, AuditFilter, NewAct};
 use herald::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
@@ -37,7 +38,7 @@ use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
 use herald::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
+    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
     PageRequest, Pauses, People, Receipts, Replays, Result, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
@@ -300,6 +301,12 @@ plainly!(DeviceTokens {
 plainly!(Analytics {
     fn analytics(app: AppId, question: &AnalyticsQuestion, page: &PageRequest) -> Page<AnalyticsRow>;
     fn prune_analytics(retention: &Retention) -> ();
+});
+plainly!(AuditLog {
+    fn begin_act(app: AppId, act: &NewAct) -> ();
+    fn end_act(app: AppId, id: Uuid, status: u16, object: Option<&str>) -> ();
+    fn acts(app: AppId, filter: &AuditFilter, page: &PageRequest) -> Page<Act>;
+    fn prune_acts(kept: Duration) -> ();
 });
 plainly!(Keys {
     fn create_key(key: &ApiKey, hash: [u8; 32]) -> ();

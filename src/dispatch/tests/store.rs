@@ -18,6 +18,7 @@ use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use crate::store::audit::{Act, AuditFilter, NewAct};
 use crate::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
@@ -38,7 +39,7 @@ use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
 use crate::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
+    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
     PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics, Vault,
 };
 
@@ -139,6 +140,12 @@ around! {
         ensure_apps(names: &[String]) -> Vec<AppId>;
         ping() -> ();
         prune() -> ();
+    }
+    AuditLog {
+        begin_act(app: AppId, act: &NewAct) -> ();
+        end_act(app: AppId, id: Uuid, status: u16, object: Option<&str>) -> ();
+        acts(app: AppId, filter: &AuditFilter, page: &PageRequest) -> Page<Act>;
+        prune_acts(kept: Duration) -> ();
     }
     Campaigns {
         create_campaign(app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Made;
