@@ -136,6 +136,7 @@ fn complete(operation: &mut Operation) {
     }
     match operation.operation_id.as_deref() {
         Some("put_campaign" | "delete_campaign") => codes.push(Code::CampaignStarted),
+        Some("rotate_key") => codes.extend([Code::KeyRotated, Code::KeyExpired]),
         Some(id) if STEPS.contains(&id) => codes.push(Code::InvalidTransition),
         _ => {}
     }

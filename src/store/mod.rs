@@ -15,6 +15,7 @@ pub mod device_token;
 pub mod engine;
 pub mod idempotency;
 pub mod key;
+pub mod key_hash;
 pub mod notification;
 pub mod pause;
 pub mod person;

@@ -16,6 +16,7 @@ mod deliveries;
 mod devices;
 mod engine;
 mod expand;
+mod keys;
 mod page;
 mod pauses;
 pub mod queue;

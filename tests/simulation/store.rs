@@ -29,7 +29,7 @@ use herald::store::engine::{
     Sweep, Verdict,
 };
 use herald::store::idempotency::Before;
-use herald::store::key::ApiKey;
+use herald::store::key::{ApiKey, Rotated, Rotation};
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
 use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
@@ -310,9 +310,14 @@ plainly!(AuditLog {
 });
 plainly!(Keys {
     fn create_key(key: &ApiKey, hash: [u8; 32]) -> ();
+    fn key_by_id(id: Uuid) -> Option<(ApiKey, [u8; 32])>;
     fn key_by_hash(hash: [u8; 32]) -> Option<ApiKey>;
     fn keys(app: AppId) -> Vec<ApiKey>;
+    fn rotate_key(app: AppId, id: Uuid, rotation: &Rotation) -> Rotated;
+    fn keys_used(uses: &[(Uuid, Timestamp)]) -> ();
     fn delete_key(app: AppId, id: Uuid) -> bool;
+    fn plain_keys() -> Vec<(Uuid, [u8; 32])>;
+    fn key_hash(id: Uuid, plain: [u8; 32], keyed: [u8; 32]) -> ();
 });
 plainly!(Notifications {
     fn notification(app: AppId, id: NotificationId) -> Option<NotificationView>;

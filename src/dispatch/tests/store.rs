@@ -30,7 +30,7 @@ use crate::store::engine::{
     Sweep, Verdict,
 };
 use crate::store::idempotency::Before;
-use crate::store::key::ApiKey;
+use crate::store::key::{ApiKey, Rotated, Rotation};
 use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
@@ -219,9 +219,14 @@ around! {
     }
     Keys {
         create_key(key: &ApiKey, hash: [u8; 32]) -> ();
+        key_by_id(id: Uuid) -> Option<(ApiKey, [u8; 32])>;
         key_by_hash(hash: [u8; 32]) -> Option<ApiKey>;
         keys(app: AppId) -> Vec<ApiKey>;
+        rotate_key(app: AppId, id: Uuid, rotation: &Rotation) -> Rotated;
+        keys_used(uses: &[(Uuid, Timestamp)]) -> ();
         delete_key(app: AppId, id: Uuid) -> bool;
+        plain_keys() -> Vec<(Uuid, [u8; 32])>;
+        key_hash(id: Uuid, plain: [u8; 32], keyed: [u8; 32]) -> ();
     }
     Notifications {
         notification(app: AppId, id: NotificationId) -> Option<NotificationView>;
