@@ -103,6 +103,7 @@ impl Daemon {
             settings: settings.dispatch.clone(),
             retry: settings.retry.clone(),
             analytics: settings.analytics,
+            audit_kept: settings.audit.kept(),
         };
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {

@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::Api;
+use super::audit::Audited;
 use super::key_ring::KnownKey;
 use super::problem::Problem;
 use crate::domain::id::AppId;
@@ -78,6 +79,9 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         };
         if key.has_expired(api.clock.now()) {
             return Err(Problem::key_invalid("this API key has expired"));
+        }
+        if let Some(audited) = parts.extensions.get::<Audited>() {
+            audited.begin(api, &key).await?;
         }
         let caller = Self { app: key.app(), key, need: PhantomData };
         match N::SCOPE.filter(|scope| !caller.may(*scope)) {

@@ -1,8 +1,8 @@
 //! `/v1/keys`: API keys. A key's text is shown once; the store has its hash. Nobody gives a key more than the own one may.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::{Extension, Json};
 use chrono::TimeDelta;
 use http::{StatusCode, Uri};
 use rand::Rng as _;
@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::{Builder, Uuid};
 
+use super::audit::Object;
 use super::auth::{Caller, ToManage};
 use super::body::JsonBody;
 use super::checks::Checks;
@@ -112,7 +113,7 @@ async fn create(
     caller: Caller<ToManage>,
     uri: Uri,
     JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Json<NewKey>), Problem> {
+) -> Result<(StatusCode, Extension<Object>, Json<NewKey>), Problem> {
     query::none(&uri)?;
     let now = api.clock.now();
     let (name, scopes, expires_at) = checked(json::read(&body)?, now)?;
@@ -121,7 +122,7 @@ async fn create(
     let (key, hash) = api.keys.hasher().new_key(id);
     let stored = ApiKey { id, app: caller.app, name, scopes, expires_at, created_at: now, last_used_at: None, rotated_to: None };
     api.store.create_key(&stored, hash).await?;
-    Ok((StatusCode::CREATED, Json(NewKey { id, key })))
+    Ok((StatusCode::CREATED, Extension(Object(id.to_string())), Json(NewKey { id, key })))
 }
 
 /// List API keys

@@ -5,6 +5,7 @@
 
 mod analytics;
 mod app;
+mod audit;
 mod auth;
 mod body;
 mod campaigns;
@@ -187,6 +188,8 @@ fn assemble(api: Api) -> Router {
         tracing::error!(%error, "the OpenAPI document cannot be written");
         Router::new()
     });
+    let audited = (Arc::clone(&api), Arc::new(audit::Operations::of(&document)));
+    let routes = routes.layer(from_fn_with_state(audited, audit::around));
     dress(routes.merge(pages), &api).with_state(api)
 }
 

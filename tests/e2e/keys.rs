@@ -7,7 +7,7 @@ use crate::clock::{in_seconds, instant, text};
 use crate::daemon::{Client, Dev, Simulator};
 
 /// Every route that needs a key, with the scope it needs.
-const ROUTES: [(&str, &str, &str); 37] = [
+const ROUTES: [(&str, &str, &str); 38] = [
     ("PUT", "/v1/devices/phone", "manage"),
     ("PATCH", "/v1/devices/phone", "manage"),
     ("GET", "/v1/devices/phone", "read"),
@@ -41,6 +41,7 @@ const ROUTES: [(&str, &str, &str); 37] = [
     ("GET", "/v1/keys", "manage"),
     ("DELETE", "/v1/keys/019aa0c4-0000-7000-8000-000000000000", "manage"),
     ("POST", "/v1/keys/019aa0c4-0000-7000-8000-000000000000/rotate", "manage"),
+    ("GET", "/v1/audit", "manage"),
     ("GET", "/v1/devices?platform=ios", "read"),
     ("GET", "/v1/notifications?status=done", "read"),
     ("POST", "/v1/devices/import?dry_run=true", "manage"),

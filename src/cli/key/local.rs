@@ -14,6 +14,7 @@ use crate::cli::ending::WrongUsage;
 use crate::domain::Timestamp;
 use crate::domain::clock::{Clock, Ids};
 use crate::domain::id::AppId;
+use crate::store::audit::{Actor, NewAct};
 use crate::store::key::{Rotated, Rotation};
 use crate::store::key_hash::KeyHasher;
 use crate::store::{self, Store};
@@ -51,8 +52,10 @@ impl Keys {
         let (text, hash) = hasher.new_key(id);
         let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
         let app = self.app;
+        let act = self.begin("create_key", id).await?;
         let key = store::key::ApiKey { id, app, name, scopes, expires_at, created_at: now, last_used_at: None, rotated_to: None };
         self.store.create_key(&key, hash).await?;
+        self.end(act, 201).await?;
         Ok(json!({ "id": id, "key": text }))
     }
 
@@ -68,7 +71,11 @@ impl Keys {
     }
 
     pub(super) async fn revoke(&self, id: &str) -> anyhow::Result<()> {
-        anyhow::ensure!(self.store.delete_key(self.app, parsed(id)?).await?, "there is no key {id}");
+        let key = parsed(id)?;
+        let act = self.begin("delete_key", key).await?;
+        let was_there = self.store.delete_key(self.app, key).await?;
+        self.end(act, if was_there { 204 } else { 404 }).await?;
+        anyhow::ensure!(was_there, "there is no key {id}");
         Ok(())
     }
 
@@ -78,12 +85,33 @@ impl Keys {
         let (new, hasher) = (new_id(at), KeyHasher::open(&*self.store).await?);
         let (text, hash) = hasher.new_key(new);
         let rotation = Rotation { id: new, hash, at, until: at + TimeDelta::seconds(overlap_seconds.into()) };
-        match self.store.rotate_key(self.app, old, &rotation).await? {
+        let act = self.begin("rotate_key", old).await?;
+        let rotated = self.store.rotate_key(self.app, old, &rotation).await?;
+        let status = match rotated {
+            Rotated::To(_) => 201,
+            Rotated::Already | Rotated::Expired => 409,
+            Rotated::Unknown => 404,
+        };
+        self.end(act, status).await?;
+        match rotated {
             Rotated::To(_) => Ok(json!({ "id": new, "key": text })),
             Rotated::Already => anyhow::bail!("another key took the place of {id}; rotate that one, or create a key"),
             Rotated::Expired => anyhow::bail!("{id} has expired, and a key in its place would have, too; create one"),
             Rotated::Unknown => anyhow::bail!("there is no key {id}"),
         }
+    }
+
+    /// Writes in the audit log that something is about to be done to a key, by the name of the operation that does the same by HTTP.
+    async fn begin(&self, operation: &str, key: Uuid) -> anyhow::Result<Uuid> {
+        let id = new_id(SystemClock.now());
+        let act = NewAct { id, actor: Actor::Local, request_id: None, act: operation.to_owned(), object: Some(key.to_string()) };
+        self.store.begin_act(self.app, &act).await.context("the audit log cannot be written, so nothing was done")?;
+        Ok(id)
+    }
+
+    /// And how it ended, as HTTP would have answered.
+    async fn end(&self, act: Uuid, status: u16) -> anyhow::Result<()> {
+        self.store.end_act(self.app, act, status, None).await.context("it was done, but the audit log cannot say how it ended")
     }
 }
 
