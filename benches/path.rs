@@ -86,6 +86,7 @@ impl Bench {
             settings: Settings::default(),
             retry: RetrySettings { provider_floors: false, ..RetrySettings::default() },
             analytics: herald::store::analytics::Retention::default(),
+            audit_kept: Duration::from_hours(24),
         };
         Self { dispatch: Dispatch::start(parts, Roles::ALL), simulator, app, stop, _folder: folder }
     }

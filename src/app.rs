@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, BuiltInKey};
+use crate::api::{self, BuiltInKey, KeyRing};
 use crate::config::{DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
@@ -31,6 +31,7 @@ use crate::queue::in_process::InProcessQueue;
 use crate::queue::redis::RedisQueue;
 use crate::queue::{self, Queue};
 use crate::store::Store;
+use crate::store::key_hash::KeyHasher;
 use crate::store::postgres::{self, PostgresStore};
 use crate::store::seal::Seal;
 use crate::store::sqlite::{self, SqliteStore};
@@ -90,7 +91,8 @@ impl Daemon {
         let (queue, signers) = open_queue(&settings).await?;
         let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
         let apps = loader.load(&settings.apps).await?.apps;
-        let built_in_keys = built_in_keys(&extras, &apps)?;
+        let hasher = KeyHasher::open(&*store).await.context("the hashes of API keys")?;
+        let keys = Arc::new(KeyRing::new(hasher, built_in_keys(&extras, &apps)?));
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
         let parts = Parts {
             store: Arc::clone(&store),
@@ -105,11 +107,16 @@ impl Daemon {
             settings: settings.dispatch.clone(),
             retry: settings.retry.clone(),
             analytics: settings.analytics,
+            audit_kept: settings.audit.kept(),
         };
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {
             let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch) };
             drop(life.tasks().spawn(reloader.run(reload, life.soft().clone())));
+        }
+        if roles.api {
+            let writing = Arc::clone(&keys).write_uses(Arc::clone(&store), Arc::clone(&clock), life.soft().clone());
+            drop(life.tasks().spawn(writing));
         }
         let server = api::Settings {
             listen: settings.server.listen.to_string(),
@@ -124,7 +131,7 @@ impl Daemon {
             settings: server.clone(),
             analytics: settings.analytics,
             metrics: metrics.render(),
-            built_in_keys,
+            keys,
             stopping: life.soft().clone(),
         };
         let router = if roles.api { api::router(state) } else { api::probes(state) }.merge(extras.routes.unwrap_or_default());

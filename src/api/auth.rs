@@ -1,68 +1,17 @@
 //! Who calls, and what they may do: one extractor, before the body is looked at.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::time::Duration;
 
-use aws_lc_rs::digest;
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use moka::sync::Cache;
 
 use super::Api;
+use super::audit::Audited;
+use super::key_ring::KnownKey;
 use super::problem::Problem;
 use crate::domain::id::AppId;
-use crate::store::key::{ApiKey, Scope};
-
-/// How long a key that was looked up is believed: a key deleted at another node works here for as long.
-const KEY_AGE: Duration = Duration::from_secs(1);
-/// Keys that are remembered, at most.
-const KEYS: u64 = 10_000;
-
-/// A key that is not in the store: `herald dev` has one. It has all scopes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BuiltInKey {
-    hash: [u8; 32],
-    app: AppId,
-}
-
-impl BuiltInKey {
-    /// The key of this text, for this app. Only its hash is kept.
-    pub fn new(text: &str, app: AppId) -> Self {
-        Self { hash: hash_of(text), app }
-    }
-}
-
-impl std::fmt::Debug for BuiltInKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BuiltInKey").field("app", &self.app).finish_non_exhaustive()
-    }
-}
-
-/// The keys that were looked up lately.
-pub(super) struct KeyRing {
-    built_in: Vec<BuiltInKey>,
-    seen: Cache<[u8; 32], (Duration, Arc<ApiKey>)>,
-}
-
-impl KeyRing {
-    pub(super) fn new(built_in: Vec<BuiltInKey>) -> Self {
-        Self { built_in, seen: Cache::new(KEYS) }
-    }
-
-    /// Forgets what was looked up, after a key was deleted.
-    pub(super) fn forget(&self) {
-        self.seen.invalidate_all();
-    }
-}
-
-/// The SHA-256 under which a key is stored.
-pub(super) fn hash_of(text: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    hash
-}
+use crate::store::key::Scope;
 
 /// What a route needs of its caller.
 pub(super) trait Need: Send + Sync {
@@ -101,14 +50,19 @@ impl Need for ToKnowOneself {
 pub(super) struct Caller<N> {
     /// The app that the key names.
     pub(super) app: AppId,
-    may_be_critical: bool,
+    key: KnownKey,
     need: PhantomData<N>,
 }
 
 impl<N> Caller<N> {
+    /// Whether the key has this scope, too.
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        self.key.may(scope)
+    }
+
     /// Whether the key has the scope `critical`, too.
     pub(super) fn may_be_critical(&self) -> bool {
-        self.may_be_critical
+        self.may(Scope::Critical)
     }
 }
 
@@ -119,35 +73,22 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         let Some(text) = parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) else {
             return Err(Problem::key_invalid("an API key is needed: Authorization: Bearer <key>"));
         };
-        let hash = hash_of(text);
-        if let Some(key) = api.keys.built_in.iter().find(|key| key.hash == hash) {
-            return Ok(Self { app: key.app, may_be_critical: true, need: PhantomData });
-        }
-        let Some(key) = look_up(api, hash).await?.filter(|key| api.path.has_app(key.app)) else {
+        let known = api.keys.find(&*api.store, &*api.clock, text).await?;
+        let Some(key) = known.filter(|key| api.path.has_app(key.app())) else {
             return Err(Problem::key_invalid("this API key is not known"));
         };
-        if key.expires_at.is_some_and(|end| end <= api.clock.now()) {
+        if key.has_expired(api.clock.now()) {
             return Err(Problem::key_invalid("this API key has expired"));
         }
-        if let Some(scope) = N::SCOPE.filter(|scope| !key.scopes.contains(scope)) {
-            return Err(Problem::scope_missing(scope));
+        if let Some(audited) = parts.extensions.get::<Audited>() {
+            audited.begin(api, &key).await?;
         }
-        Ok(Self { app: key.app, may_be_critical: key.scopes.contains(&Scope::Critical), need: PhantomData })
+        let caller = Self { app: key.app(), key, need: PhantomData };
+        match N::SCOPE.filter(|scope| !caller.may(*scope)) {
+            Some(scope) => Err(Problem::scope_missing(scope)),
+            None => Ok(caller),
+        }
     }
-}
-
-async fn look_up(api: &Api, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, Problem> {
-    let now = api.clock.monotonic();
-    if let Some((read_at, key)) = api.keys.seen.get(&hash)
-        && now.saturating_sub(read_at) < KEY_AGE
-    {
-        return Ok(Some(key));
-    }
-    // unknown keys are not remembered: whoever guesses would fill the memory, and a new key works at once
-    let Some(key) = api.store.key_by_hash(hash).await? else { return Ok(None) };
-    let key = Arc::new(key);
-    api.keys.seen.insert(hash, (now, Arc::clone(&key)));
-    Ok(Some(key))
 }
 
 fn bearer(value: &[u8]) -> Option<&str> {
@@ -173,11 +114,5 @@ mod tests {
         ] {
             assert_eq!(bearer(value.as_bytes()), expected, "{value}");
         }
-    }
-
-    #[test]
-    fn a_built_in_key_does_not_show_itself() {
-        let shown = format!("{:?}", BuiltInKey::new("herald_dev_key", AppId(1)));
-        assert!(!shown.contains("hash") && !shown.contains("dev"), "{shown}");
     }
 }

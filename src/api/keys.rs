@@ -1,32 +1,36 @@
-//! `/v1/keys`: API keys. A key's text is shown once; the store has its hash.
+//! `/v1/keys`: API keys. A key's text is shown once; the store has its hash. Nobody gives a key more than the own one may.
 
-use aws_lc_rs::rand;
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use axum::{Extension, Json};
+use chrono::TimeDelta;
 use http::{StatusCode, Uri};
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::{Builder, Uuid};
 
-use super::auth::{Caller, ToManage, hash_of};
+use super::audit::Object;
+use super::auth::{Caller, ToManage};
 use super::body::JsonBody;
 use super::checks::Checks;
 use super::instant::Instant;
 use super::json::{self, Reading, objects};
 use super::page::{self, List, Listed};
 use super::path::KeyPath;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::{Api, query, schema};
 use crate::domain::Timestamp;
-use crate::store::key::{ApiKey, Scope};
+use crate::store::key::{ApiKey, Rotated, Rotation, Scope};
 
 /// A key's name, at most, in characters.
 const MAX_NAME: usize = 128;
+/// How long a key goes on beside the one that takes its place, in seconds: a day.
+const OVERLAP: u32 = 86_400;
+/// And at most: 30 days.
+const MAX_OVERLAP: u32 = 30 * 86_400;
 
 /// A new key.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -43,7 +47,16 @@ struct KeyRequest {
     expires_at: Option<Instant>,
 }
 
-objects!(KeyRequest);
+/// How a key is rotated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+struct RotationRequest {
+    /// How long the old key goes on, unless it expires before; 0: it is refused at once.
+    #[schema(default = 86_400, minimum = 0, maximum = 2_592_000)]
+    overlap_seconds: Option<u32>,
+}
+
+objects!(KeyRequest, RotationRequest);
 
 /// A key that was made.
 #[derive(Serialize, ToSchema)]
@@ -71,16 +84,21 @@ struct KeyResponse {
     /// When it was made.
     #[schema(value_type = schema::Instant)]
     created_at: Instant,
+    /// When it was used last, to a minute or so; null: never.
+    #[schema(value_type = Option<schema::Instant>)]
+    last_used_at: Option<Instant>,
+    /// The key that took its place.
+    rotated_to: Option<Uuid>,
 }
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(delete))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(delete)).routes(routes!(rotate))
 }
 
 /// Make an API key
 ///
-/// For the caller's own app. Its text is answered this once. Scope `manage`.
+/// For the caller's own app. Its text is answered this once. Scope `manage`, and every scope that the new key is to have.
 #[utoipa::path(
     post,
     path = "/v1/keys",
@@ -95,19 +113,16 @@ async fn create(
     caller: Caller<ToManage>,
     uri: Uri,
     JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Json<NewKey>), Problem> {
+) -> Result<(StatusCode, Extension<Object>, Json<NewKey>), Problem> {
     query::none(&uri)?;
     let now = api.clock.now();
     let (name, scopes, expires_at) = checked(json::read(&body)?, now)?;
-    let mut random = [0; 42];
-    rand::fill(&mut random).map_err(|error| Problem::internal(&error))?;
-    let (id, secret) = random.split_first_chunk::<10>().ok_or_else(Problem::internal_logged)?;
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-    let id = Builder::from_unix_timestamp_millis(millis, id).into_uuid();
-    let key = format!("herald_{}", URL_SAFE_NO_PAD.encode(secret));
-    let stored = ApiKey { id, app: caller.app, name, scopes, expires_at, created_at: now };
-    api.store.create_key(&stored, hash_of(&key)).await?;
-    Ok((StatusCode::CREATED, Json(NewKey { id, key })))
+    check_scopes(&caller, &scopes)?;
+    let id = new_id(now);
+    let (key, hash) = api.keys.hasher().new_key(id);
+    let stored = ApiKey { id, app: caller.app, name, scopes, expires_at, created_at: now, last_used_at: None, rotated_to: None };
+    api.store.create_key(&stored, hash).await?;
+    Ok((StatusCode::CREATED, Extension(Object(id.to_string())), Json(NewKey { id, key })))
 }
 
 /// List API keys
@@ -146,7 +161,68 @@ async fn delete(State(api): State<Api>, caller: Caller<ToManage>, KeyPath(id): K
     query::none(&uri)?;
     let was_there = api.store.delete_key(caller.app, id).await?;
     api.keys.forget();
-    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("API key")) }
+    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
+}
+
+/// Rotate an API key
+///
+/// Makes a key of the same name, scopes and end, whose text is answered this once, and has the old one end after the overlap. A key is
+/// rotated once; after that the new one is. Scope `manage`, and every scope that the key has.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/rotate",
+    operation_id = "rotate_key",
+    tag = "keys",
+    params(("id" = Uuid, Path, description = "The id of the old key")),
+    request_body = RotationRequest,
+    responses((status = 201, body = NewKey)),
+    security(("api_key" = ["manage"]))
+)]
+async fn rotate(
+    State(api): State<Api>,
+    caller: Caller<ToManage>,
+    KeyPath(id): KeyPath,
+    uri: Uri,
+    JsonBody(body): JsonBody,
+) -> Result<(StatusCode, Json<NewKey>), Problem> {
+    query::none(&uri)?;
+    let overlap = overlap(json::read(&body)?)?;
+    let old = api.store.key_by_id(id).await?.filter(|(old, _)| old.app == caller.app);
+    check_scopes(&caller, &old.ok_or_else(unknown)?.0.scopes)?;
+    let at = api.clock.now();
+    let new = new_id(at);
+    let (key, hash) = api.keys.hasher().new_key(new);
+    let rotated = api.store.rotate_key(caller.app, id, &Rotation { id: new, hash, at, until: at + overlap }).await?;
+    api.keys.forget();
+    match rotated {
+        Rotated::To(_) => Ok((StatusCode::CREATED, Json(NewKey { id: new, key }))),
+        Rotated::Already => Err(Problem::new(Code::KeyRotated, "another key took its place; rotate that one, or create a key")),
+        Rotated::Expired => Err(Problem::new(Code::KeyExpired, "a key in its place would have expired, too; create one")),
+        Rotated::Unknown => Err(unknown()),
+    }
+}
+
+/// A key that may do less than another must not make, or get hold of, one that may do more.
+fn check_scopes(caller: &Caller<ToManage>, scopes: &[Scope]) -> Result<(), Problem> {
+    scopes.iter().find(|scope| !caller.may(**scope)).map_or(Ok(()), |scope| Err(Problem::scope_missing(*scope)))
+}
+
+fn new_id(now: Timestamp) -> Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid()
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("API key")
+}
+
+fn overlap(reading: Reading<RotationRequest>) -> Result<TimeDelta, Problem> {
+    let mut checks = Checks::with(reading.errors);
+    let seconds = reading.value.overlap_seconds.unwrap_or(OVERLAP);
+    if seconds > MAX_OVERLAP {
+        checks.invalid("overlap_seconds", format_args!("must be a whole number from 0 to {MAX_OVERLAP}"));
+    }
+    checks.done(TimeDelta::seconds(seconds.into()))
 }
 
 fn checked(reading: Reading<KeyRequest>, now: Timestamp) -> Result<(String, Vec<Scope>, Option<Timestamp>), Problem> {
@@ -178,6 +254,8 @@ impl From<ApiKey> for KeyResponse {
             scopes: key.scopes,
             expires_at: key.expires_at.map(Instant),
             created_at: Instant(key.created_at),
+            last_used_at: key.last_used_at.map(Instant),
+            rotated_to: key.rotated_to,
         }
     }
 }
@@ -203,5 +281,22 @@ mod tests {
         let body = br#"{"name": "x", "scopes": ["read", "send", "read"]}"#;
         let (_, scopes, expires_at) = checked(json::read(body).unwrap(), now).unwrap();
         assert_eq!((scopes, expires_at), (vec![Scope::Send, Scope::Read], None));
+    }
+
+    #[test]
+    fn an_overlap_is_up_to_thirty_days() {
+        let read = |body: &str| overlap(json::read(body.as_bytes()).unwrap());
+        for (body, seconds) in [
+            ("{}", 86_400),
+            (r#"{"overlap_seconds": null}"#, 86_400),
+            (r#"{"overlap_seconds": 0}"#, 0),
+            (r#"{"overlap_seconds": 2592000}"#, 2_592_000),
+        ] {
+            assert_eq!(read(body).unwrap().num_seconds(), seconds, "{body}");
+        }
+        for body in [r#"{"overlap_seconds": 2592001}"#, r#"{"overlap_seconds": -1}"#, r#"{"overlap_seconds": "1"}"#] {
+            assert_eq!(read(body).unwrap_err().errors()[0].field, "overlap_seconds", "{body}");
+        }
+        assert_eq!(read(r#"{"overlap": 1}"#).unwrap_err().errors()[0].code, "unknown_field");
     }
 }

@@ -5,6 +5,7 @@
 
 mod analytics;
 mod app;
+mod audit;
 mod auth;
 mod body;
 mod campaigns;
@@ -21,6 +22,8 @@ mod health;
 mod idempotency;
 mod instant;
 mod json;
+mod key_ring;
+mod key_uses;
 mod keys;
 mod lanes;
 mod notifications;
@@ -55,7 +58,6 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::decompression::RequestDecompressionLayer;
 
-use self::auth::KeyRing;
 use self::problem::{Code, Problem};
 use self::way_in::{Path, WayIn};
 use crate::dispatch::handle::Dispatch;
@@ -64,7 +66,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 use crate::store::analytics::Retention;
 
-pub use self::auth::BuiltInKey;
+pub use self::key_ring::{BuiltInKey, KeyRing};
 pub use self::serve::serve;
 
 /// Answers smaller than this are not compressed, in bytes: it would cost more than it saves.
@@ -126,8 +128,8 @@ pub struct State {
     pub analytics: Retention,
     /// The text of `/metrics`.
     pub metrics: Metrics,
-    /// Keys beside those in the store.
-    pub built_in_keys: Vec<BuiltInKey>,
+    /// The keys.
+    pub keys: Arc<KeyRing>,
     /// Cancelled once the process is to stop.
     pub stopping: CancellationToken,
 }
@@ -141,7 +143,7 @@ struct Shared {
     settings: Settings,
     analytics: Retention,
     metrics: Metrics,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     stopping: CancellationToken,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
@@ -175,7 +177,7 @@ impl State {
             settings: self.settings,
             analytics: self.analytics,
             metrics: self.metrics,
-            keys: KeyRing::new(self.built_in_keys),
+            keys: self.keys,
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),
         })
@@ -188,6 +190,8 @@ fn assemble(api: Api) -> Router {
         tracing::error!(%error, "the OpenAPI document cannot be written");
         Router::new()
     });
+    let audited = (Arc::clone(&api), Arc::new(audit::Operations::of(&document)));
+    let routes = routes.layer(from_fn_with_state(audited, audit::around));
     dress(routes.merge(pages), &api).with_state(api)
 }
 

@@ -20,8 +20,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
-    Api, analytics, app, campaigns, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications, preferences,
-    receipts, segments, templates, topics, users,
+    Api, analytics, app, audit, campaigns, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications,
+    preferences, receipts, segments, templates, topics, users,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
@@ -55,6 +55,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(lanes::routes())
         .merge(dead_letters::routes())
         .merge(keys::routes())
+        .merge(audit::routes())
         .merge(app::routes())
         .merge(health::routes());
     let (router, mut document) = router.split_for_parts();
@@ -138,6 +139,7 @@ fn complete(operation: &mut Operation) {
     }
     match operation.operation_id.as_deref() {
         Some("put_campaign" | "delete_campaign") => codes.push(Code::CampaignStarted),
+        Some("rotate_key") => codes.extend([Code::KeyRotated, Code::KeyExpired]),
         Some(id) if STEPS.contains(&id) => codes.push(Code::InvalidTransition),
         _ => {}
     }

@@ -61,6 +61,8 @@ codes! {
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The first request with this idempotency key is being handled";
     CampaignStarted = CONFLICT, "campaign_started", "The campaign was started";
     InvalidTransition = CONFLICT, "invalid_transition", "From where it is there is no such step";
+    KeyRotated = CONFLICT, "key_rotated", "Another key took its place";
+    KeyExpired = CONFLICT, "key_expired", "The key has expired";
     Stale = PRECONDITION_FAILED, "stale", "It was changed in the meantime";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Too large for a provider";

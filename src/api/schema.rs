@@ -66,6 +66,8 @@ word_schemas! {
     ValidationResult = ["valid", "invalid", "not_checked"];
     /// How long a bucket is, in UTC.
     Interval = ["minute", "hour", "day"];
+    /// Who acts.
+    Actor = ["key", "built_in", "local"];
     /// What an API key may do.
     Scope = ["send", "manage", "read", "critical"];
 }
@@ -110,14 +112,15 @@ impl ToSchema for Patch {}
 #[cfg(test)]
 mod tests {
     use serde::Serialize;
+    use uuid::Uuid;
 
     use super::*;
     use crate::dispatch::handle::Validated;
     use crate::domain::campaign::CampaignStatus;
     use crate::domain::{delivery, device, notification, quiet_hours};
     use crate::store::analytics::Resolution;
-    use crate::store::key;
     use crate::store::notification as view;
+    use crate::store::{audit, key};
 
     fn words<T: Serialize>(all: &[T]) -> Vec<String> {
         all.iter().map(|one| serde_json::to_value(one).unwrap().as_str().unwrap().to_owned()).collect()
@@ -144,6 +147,8 @@ mod tests {
         assert_eq!([&words(view::NotificationStatus::ALL)[..], &["skipped".to_owned()]].concat(), RunStatus::WORDS);
         assert_eq!(words(&quiet_hours::Day::ALL), Day::WORDS);
         assert_eq!(words(Resolution::ALL), Interval::WORDS);
+        let key = audit::Actor::Key { id: Uuid::nil(), name: String::new() };
+        assert_eq!([key, audit::Actor::BuiltIn, audit::Actor::Local].map(|actor| actor.as_str()), Actor::WORDS);
         assert_eq!(words(&[key::Scope::Send, key::Scope::Manage, key::Scope::Read, key::Scope::Critical]), Scope::WORDS);
     }
 

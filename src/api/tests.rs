@@ -4,6 +4,7 @@ mod kit;
 
 mod analytics;
 mod audiences;
+mod audit;
 mod campaigns;
 mod conventions;
 mod device_tokens;

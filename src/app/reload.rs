@@ -65,6 +65,7 @@ fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("queue", old.queue == new.queue),
         ("dispatch", old.dispatch == new.dispatch),
         ("retry", old.retry == new.retry),
+        ("audit", old.audit == new.audit),
         ("limits", old.limits == new.limits),
         ("fallback", old.fallback == new.fallback),
     ];

@@ -11,7 +11,7 @@ use super::output::{Column, Output, cell};
 
 mod local;
 
-/// Create, list or revoke API keys.
+/// Create, list, rotate or revoke API keys.
 ///
 /// With --config FILE it works on the store itself, for the first key; --app then names the app.
 #[derive(Args)]
@@ -41,6 +41,14 @@ enum Action {
     },
     /// List the keys, never their text.
     List,
+    /// Make a key that takes the place of one, with its name, scopes and end. It is shown this once.
+    Rotate {
+        /// The id of the old key.
+        id: String,
+        /// How long the old key goes on, in seconds; 0: it is refused at once.
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(0..=2_592_000))]
+        overlap_seconds: u32,
+    },
     /// Take a key back.
     Revoke {
         /// Its id.
@@ -60,8 +68,14 @@ enum Scope {
     Critical,
 }
 
-const COLUMNS: &[Column] =
-    &[("ID", "/id"), ("NAME", "/name"), ("SCOPES", "/scopes"), ("EXPIRES", "/expires_at"), ("CREATED", "/created_at")];
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("SCOPES", "/scopes"),
+    ("EXPIRES", "/expires_at"),
+    ("CREATED", "/created_at"),
+    ("LAST_USED", "/last_used_at"),
+];
 
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<Ending> {
     match &arguments.config {
@@ -72,6 +86,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
             match arguments.action {
                 Action::Create { name, scopes, expires_at } => created(&store.create(name, &scopes, expires_at.as_deref()).await?, output),
                 Action::List => output.list(&store.list().await?, COLUMNS),
+                Action::Rotate { id, overlap_seconds } => created(&store.rotate(&id, overlap_seconds).await?, output),
                 Action::Revoke { id } => {
                     store.revoke(&id).await?;
                     revoked(&id, output);
@@ -94,6 +109,10 @@ async fn through_a_daemon(client: &Client, action: Action, output: Output) -> an
             created(&client.post(&["v1", "keys"], &body).await?, output);
         }
         Action::List => output.list(&client.list(&["v1", "keys"], &[], usize::MAX).await?, COLUMNS),
+        Action::Rotate { id, overlap_seconds } => {
+            let body = json!({ "overlap_seconds": overlap_seconds });
+            created(&client.post(&["v1", "keys", &id, "rotate"], &body).await?, output);
+        }
         Action::Revoke { id } => {
             drop(client.delete(&["v1", "keys", &id]).await?);
             revoked(&id, output);

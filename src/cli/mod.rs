@@ -3,6 +3,7 @@
 //! `serve`, `dev`, `migrate`, `check` and `key --config` run Herald in this process; all others speak HTTP to a running daemon.
 //! Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod bench;
 mod campaign;
 mod check;
@@ -65,6 +66,7 @@ enum Command {
     Device(device::Arguments),
     User(user::Arguments),
     Key(key::Arguments),
+    Audit(audit::Arguments),
     Lane(lane::Arguments),
     DeadLetter(dead_letter::Arguments),
     Explain(explain::Arguments),
@@ -99,6 +101,7 @@ impl Command {
             Self::Device(arguments) => Box::pin(device::run(arguments, output)).await,
             Self::User(arguments) => Box::pin(user::run(arguments, output)).await,
             Self::Key(arguments) => Box::pin(key::run(arguments, output)).await,
+            Self::Audit(arguments) => Box::pin(audit::run(arguments, output)).await,
             Self::Lane(arguments) => Box::pin(lane::run(arguments, output)).await,
             Self::DeadLetter(arguments) => Box::pin(dead_letter::run(arguments, output)).await,
             Self::Explain(arguments) => Box::pin(explain::run(arguments, output)).await,

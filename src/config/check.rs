@@ -100,6 +100,7 @@ fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 300),
         ("server.body_timeout_seconds", settings.server.body_timeout_seconds, 1, 3600),
         ("database.connections", u64::from(settings.database.connections), 4, 500),
+        ("audit.retention_days", u64::from(settings.audit.retention_days), 1, u64::from(MAX_DAYS)),
         ("queue.window", as_u64(settings.queue.window), 100, 1_000_000),
         ("dispatch.lease_seconds", settings.dispatch.lease_seconds, 5, 300),
         ("dispatch.permits", as_u64(settings.dispatch.permits), 1, 100_000),

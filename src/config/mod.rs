@@ -29,7 +29,7 @@ use crate::store::analytics::Retention;
 pub use environment::Remote;
 pub use problem::{Error, Place, Problem};
 pub use queue::{Queue, QueueUrl};
-pub use sections::{App, Apps, Database, DatabaseUrl, Fallback, Limits, Log, Rate, Server};
+pub use sections::{App, Apps, Audit, Database, DatabaseUrl, Fallback, Limits, Log, Rate, Server};
 
 use read::Found;
 use tree::{Node, Origin, Way};
@@ -59,6 +59,8 @@ pub struct Settings {
     pub retry: dispatch::RetrySettings,
     /// For how long analytics are kept.
     pub analytics: Retention,
+    /// Who changed what.
+    pub audit: Audit,
     /// How often callers may call.
     pub limits: Limits,
     /// The apps, by name.

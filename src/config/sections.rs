@@ -152,6 +152,27 @@ fn postgres(url: &str) -> Result<DatabaseUrl, &'static str> {
     if is_whole { Ok(DatabaseUrl::Postgres(url.to_owned())) } else { Err(FORM) }
 }
 
+/// `[audit]`: who changed what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// For how many days an act is kept; 1 to 3650.
+    pub retention_days: u32,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention_days: 365 }
+    }
+}
+
+impl Audit {
+    /// [`Audit::retention_days`] as a duration.
+    pub fn kept(self) -> Duration {
+        Duration::from_hours(24) * self.retention_days
+    }
+}
+
 /// `[limits]`: how often a caller may call, each with a burst of twice as many.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

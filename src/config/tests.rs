@@ -1,4 +1,5 @@
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use super::*;
 
@@ -160,7 +161,7 @@ const UNKNOWN: &[Case] = &[
     (
         "[dispach]\npermits = 4",
         &[],
-        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, limits, apps, fallback",
+        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, apps, fallback",
     ),
 ];
 
@@ -307,6 +308,15 @@ fn what_is_coarser_is_kept_as_long_at_least() {
 }
 
 #[test]
+fn the_audit_log_is_kept_for_a_year_unless_something_else_is_said() {
+    assert_eq!(read("", &[]).unwrap().audit.kept(), Duration::from_hours(365 * 24));
+    assert_eq!(read("[audit]\nretention_days = 1", &[]).unwrap().audit.kept(), Duration::from_hours(24));
+    for days in [0, 3651] {
+        assert_eq!(problems(&format!("[audit]\nretention_days = {days}"), &[]), ["herald.toml:2: audit.retention_days must be 1 to 3650"]);
+    }
+}
+
+#[test]
 fn only_a_server_forgets_after_days() {
     let url = "[database]\nurl = 'postgres://herald@db/herald'\nretention_days = ";
     assert_eq!(read(&format!("{url}90"), &[]).unwrap().database.retention_days, Some(90));
@@ -345,7 +355,7 @@ const VARIABLES: &[Case] = &[
     (
         "",
         &[("HERALD__SERVR__LISTEN", "[::1]:80")],
-        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, limits, apps, fallback",
+        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, apps, fallback",
     ),
     ("", &[("HERALD__SERVER", "x")], "HERALD__SERVER: server must be a table as TOML writes it: { key = \"value\" }"),
     (

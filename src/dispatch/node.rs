@@ -67,6 +67,8 @@ pub struct Parts {
     pub retry: RetrySettings,
     /// `[analytics]`.
     pub analytics: Retention,
+    /// For how long the audit log is kept.
+    pub audit_kept: Duration,
 }
 
 /// One running node.
@@ -101,6 +103,8 @@ pub struct Node {
     pub retry: RetryPolicy,
     /// For how long analytics are kept.
     pub analytics: Retention,
+    /// For how long the audit log is kept.
+    pub audit_kept: Duration,
     /// Notifications in memory.
     pub messages: Messages,
     /// The lanes.
@@ -153,6 +157,7 @@ impl Node {
             hard_stop: parts.stopped,
             retry,
             analytics: parts.analytics,
+            audit_kept: parts.audit_kept,
             messages: Messages::default(),
             stopped: StopSet::default(),
             held: Held::default(),

@@ -120,7 +120,8 @@ pub async fn tidy(node: Arc<Node>) {
     }
 }
 
-async fn prune(node: &Node) {
+/// Counts what waits and what is dead, and clears away what has had its time.
+pub async fn prune(node: &Node) {
     match node.heard_read(node.store.backlog().await) {
         Ok(rows) => metrics::gauge!("herald_work_rows").set(f64::from(u32::try_from(rows).unwrap_or(u32::MAX))),
         Err(error) => tell(&error, "the backlog cannot be counted"),
@@ -138,6 +139,9 @@ async fn prune(node: &Node) {
     }
     if let Err(error) = node.heard(node.store.prune_analytics(&node.analytics).await) {
         tell(&error, "analytics whose retention is over cannot be cleared away");
+    }
+    if let Err(error) = node.heard(node.store.prune_acts(node.audit_kept).await) {
+        tell(&error, "acts whose retention is over cannot be cleared away");
     }
     if let Err(error) = node.heard_queue(node.queue.tidy().await) {
         tracing::debug!(%error, "the queue cannot be tidied");

@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod explain;
 pub mod gate;
 pub mod id;
+pub mod key_text;
 pub mod latency;
 pub mod local_time;
 pub mod name;

@@ -4,6 +4,7 @@
 //! Every method is one transaction. All instants are the store's clock.
 
 pub mod analytics;
+pub mod audit;
 pub mod campaign;
 pub mod cap;
 pub mod category;
@@ -14,6 +15,7 @@ pub mod device_token;
 pub mod engine;
 pub mod idempotency;
 pub mod key;
+pub mod key_hash;
 pub mod notification;
 pub mod pause;
 pub mod person;
@@ -32,6 +34,7 @@ use async_trait::async_trait;
 use crate::domain::id::AppId;
 
 pub use analytics::Analytics;
+pub use audit::AuditLog;
 pub use campaign::Campaigns;
 pub use cap::Caps;
 pub use category::Categories;
@@ -105,7 +108,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Sealing Templates Topics Vault
+    Analytics Apps AuditLog Campaigns Caps Categories DeadLetters DeviceTokens Devices Engine Keys Notifications Pauses People Receipts Replays Sealing Templates Topics Vault
 }
 
 /// The apps and the store's own health.

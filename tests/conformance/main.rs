@@ -4,6 +4,7 @@
 
 mod accept;
 mod analytics;
+mod audit;
 mod backing;
 mod batches;
 mod broadcast;
@@ -15,6 +16,7 @@ mod caps;
 mod claim;
 mod dead_letters;
 mod erase;
+mod keys;
 mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
@@ -279,9 +281,16 @@ every_store! {
         categories_are_declared_by_app,
         a_category_has_versions_that_never_come_again,
         the_newest_category_is_listed_first,
-        keys_are_found_by_their_hash,
         a_refused_write_leaves_its_neighbours_alone,
         apps_keep_their_numbers;
+    keys:
+        keys_are_found_by_their_id_and_their_hash,
+        a_key_belongs_to_its_app,
+        a_use_is_noted_unless_a_later_one_is_known,
+        a_key_that_is_rotated_goes_on_for_a_while,
+        a_key_is_rotated_once,
+        a_key_that_many_rotate_has_one_successor,
+        hashes_are_made_with_the_secret_of_the_store;
     views:
         unresolved_names_count_as_they_would_resolve,
         only_targets_are_counted_and_listed_while_they_wait,
@@ -311,6 +320,12 @@ every_store! {
         early_receipts_are_counted_once_their_send_is,
         groups_are_put_together_and_paged,
         each_resolution_is_kept_for_its_time;
+    audit:
+        an_act_is_written_before_it_is_done,
+        acts_belong_to_their_app,
+        the_latest_act_is_listed_first,
+        acts_are_found_by_act_key_and_time,
+        acts_are_forgotten_after_their_time;
     restart:
         a_restart_does_not_wake_the_dead,
         what_was_committed_is_there_after_a_restart;
@@ -417,6 +432,7 @@ mod embedded {
         what_is_no_database_is_refused,
         an_unreadable_row_is_named,
         versions_that_were_there_before_get_their_keys,
+        hashes_that_were_there_before_are_keyed,
         the_log_stays_short;
     }
 }

@@ -1,14 +1,14 @@
-//! Preferences, contacts, categories, keys and apps.
+//! Preferences, contacts, categories and apps.
 
 use herald::domain::category::Category;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
 use herald::store::category::Declaration;
-use herald::store::key::{ApiKey, Scope};
+use herald::store::key::ApiKey;
 use herald::store::person::Versioned;
 use serde_json::json;
-use uuid::Uuid;
 
+use crate::keys::key;
 use crate::kit::SECOND;
 use crate::world::World;
 
@@ -115,44 +115,9 @@ pub async fn the_newest_category_is_listed_first(world: &mut World) {
     assert_eq!(names, ["a", "c", "b"], "declared anew is not new");
 }
 
-pub async fn keys_are_found_by_their_hash(world: &mut World) {
-    let store = world.store();
-    let key = |n: u8| ApiKey {
-        id: Uuid::from_bytes([n; 16]),
-        app: world.app,
-        name: format!("key {n}"),
-        scopes: vec![Scope::Send, Scope::Critical],
-        expires_at: (n == 2).then(|| world.later(SECOND)),
-        created_at: world.now(),
-    };
-    let first = key(1);
-    store.create_key(&first, [1; 32]).await.unwrap();
-    world.pass(SECOND);
-    let second = key(2);
-    store.create_key(&second, [2; 32]).await.unwrap();
-    assert_eq!(store.key_by_hash([1; 32]).await.unwrap(), Some(first.clone()));
-    assert_eq!(store.key_by_hash([3; 32]).await.unwrap(), None);
-    assert_eq!(store.keys(world.app).await.unwrap(), [second.clone(), first.clone()]);
-    let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
-    assert!(!store.delete_key(other, first.id).await.unwrap());
-    assert!(store.delete_key(world.app, first.id).await.unwrap());
-    assert!(!store.delete_key(world.app, first.id).await.unwrap());
-    assert_eq!(store.key_by_hash([1; 32]).await.unwrap(), None);
-    let again = ApiKey { id: Uuid::from_bytes([9; 16]), ..first };
-    assert!(store.create_key(&again, [2; 32]).await.is_err_and(|error| !error.is_transient()));
-}
-
 pub async fn a_refused_write_leaves_its_neighbours_alone(world: &mut World) {
     let store = world.store();
-    let key = |n: u8| ApiKey {
-        id: Uuid::from_bytes([n; 16]),
-        app: world.app,
-        name: String::new(),
-        scopes: Vec::new(),
-        expires_at: None,
-        created_at: world.now(),
-    };
-    let keys: Vec<ApiKey> = (0..40).map(key).collect();
+    let keys: Vec<ApiKey> = (0..40).map(|n| key(world, n)).collect();
     // all at once, so that they share commits; every other one repeats the hash of the one before
     let writes = keys.iter().zip(0_u8..).map(|(key, n)| store.create_key(key, [n / 2; 32]));
     let done = futures_util::future::join_all(writes).await;

@@ -8,12 +8,14 @@ use herald::domain::delivery::{Delivery, Ending};
 use herald::domain::id::Target;
 use herald::domain::latency::Latency;
 use herald::store::analytics::Retention;
+use herald::store::key_hash::{KeyHasher, digest_of};
 use herald::store::postgres::{Condition, PostgresStore};
 use herald::store::receipt::{Receipt, ReceiptKind};
 use herald::store::{Apps, Engine};
 use sqlx::{Connection, Row};
 use tokio_util::task::TaskTracker;
 
+use crate::keys::key;
 use crate::kit::{DAY, record, users};
 use crate::postgres_database::{Database, Postgres};
 use crate::world::World;
@@ -58,6 +60,29 @@ async fn nodes_that_start_at_the_same_time_make_one_schema() {
     drop(nodes);
     tasks.close();
     tasks.wait().await;
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_the_same_time_key_every_hash_once() {
+    let postgres = Postgres::new().await;
+    let database = postgres.database.clone();
+    let mut world = World::of(Box::new(postgres)).await;
+    let keys: Vec<_> = (0..20).map(|n| key(&world, n)).collect();
+    for key in &keys {
+        world.store().create_key(key, digest_of(&key.name)).await.unwrap();
+    }
+    database.run("UPDATE api_key SET keyed = false".to_owned()).await;
+    let (one, other) = (world.shared(), world.shared());
+    let hashers = futures_util::future::join_all([&one, &other, &one, &other].map(|store| KeyHasher::open(&**store))).await;
+    for hasher in hashers {
+        let hasher = hasher.unwrap();
+        for key in &keys {
+            assert_eq!(one.key_by_hash(hasher.of(&key.name)).await.unwrap().as_ref(), Some(key));
+        }
+    }
+    assert!(one.plain_keys().await.unwrap().is_empty());
+    drop((one, other));
+    world.close().await;
 }
 
 /// Accepts and sends one notification; and accepts another that begins later.

@@ -8,11 +8,13 @@ use herald::domain::device::{Change, DeviceChange};
 use herald::domain::segment::Segment;
 use herald::store::Error;
 use herald::store::engine::Selection;
+use herald::store::key_hash::{KeyHasher, digest_of};
 use herald::store::sqlite::{OpenError, Options, SqliteStore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio_util::task::TaskTracker;
 
+use crate::keys::key;
 use crate::kit::{iphone, users};
 use crate::world::World;
 
@@ -95,4 +97,23 @@ pub async fn versions_that_were_there_before_get_their_keys(world: &mut World) {
     let found = world.store().read_devices(world.app, 0, 10, &selection).await.unwrap().devices;
     let expected = world.store().device(world.app, "new").await.unwrap().unwrap().pk;
     assert_eq!(found.into_iter().map(|member| member.pair.device).collect::<Vec<_>>(), [expected]);
+}
+
+pub async fn hashes_that_were_there_before_are_keyed(world: &mut World) {
+    let old = key(world, 1);
+    world.store().create_key(&old, digest_of("herald_old")).await.unwrap();
+    let mut conn = raw(world).await;
+    // as a version before this one had written it
+    sqlx::query("UPDATE api_key SET keyed = 0").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    let store = world.store();
+    assert_eq!(store.plain_keys().await.unwrap(), [(old.id, digest_of("herald_old"))]);
+    assert_eq!(store.key_by_hash(digest_of("herald_old")).await.unwrap(), None, "a hash that anybody can make opens nothing");
+    assert_eq!(store.key_by_id(old.id).await.unwrap(), None);
+    for _ in 0..2 {
+        let hasher = KeyHasher::open(store).await.unwrap();
+        assert_eq!(store.key_by_hash(hasher.of("herald_old")).await.unwrap(), Some(old.clone()));
+        assert_eq!(store.key_by_hash(digest_of("herald_old")).await.unwrap(), None);
+        assert!(store.plain_keys().await.unwrap().is_empty());
+    }
 }

@@ -7,7 +7,7 @@ use crate::clock::{in_seconds, instant, text};
 use crate::daemon::{Client, Dev, Simulator};
 
 /// Every route that needs a key, with the scope it needs.
-const ROUTES: [(&str, &str, &str); 36] = [
+const ROUTES: [(&str, &str, &str); 38] = [
     ("PUT", "/v1/devices/phone", "manage"),
     ("PATCH", "/v1/devices/phone", "manage"),
     ("GET", "/v1/devices/phone", "read"),
@@ -40,6 +40,8 @@ const ROUTES: [(&str, &str, &str); 36] = [
     ("POST", "/v1/keys", "manage"),
     ("GET", "/v1/keys", "manage"),
     ("DELETE", "/v1/keys/019aa0c4-0000-7000-8000-000000000000", "manage"),
+    ("POST", "/v1/keys/019aa0c4-0000-7000-8000-000000000000/rotate", "manage"),
+    ("GET", "/v1/audit", "manage"),
     ("GET", "/v1/devices?platform=ios", "read"),
     ("GET", "/v1/notifications?status=done", "read"),
     ("POST", "/v1/devices/import?dry_run=true", "manage"),
@@ -135,6 +137,63 @@ async fn a_key_ends_at_its_instant() {
     let client = dev.with_key(made["key"].as_str().unwrap());
     client.get("/v1/devices").await.expect(200);
     crate::daemon::until("the key has ended", async || (client.get("/v1/devices").await.status == 401).then_some(())).await;
+}
+
+/// The old key and the new one both work while callers are given the new one.
+#[tokio::test]
+async fn a_key_is_rotated_without_a_gap() {
+    let dev = Dev::start();
+    let made = dev.post("/v1/keys", &json!({"name": "backend", "scopes": ["read", "send"]})).await.expect(201);
+    let (id, old) = (made["id"].as_str().unwrap(), dev.with_key(made["key"].as_str().unwrap()));
+    let before = in_seconds(0);
+    let rotated = dev.post(&format!("/v1/keys/{id}/rotate"), &json!({})).await.expect(201);
+    let new = dev.with_key(rotated["key"].as_str().unwrap());
+    for client in [&old, &new] {
+        client.get("/v1/devices").await.expect(200);
+    }
+    let keys = dev.items("/v1/keys").await;
+    let find = |id: &Value| keys.iter().find(|key| key["id"] == *id).unwrap();
+    let overlap = instant(&find(&made["id"])["expires_at"]) - before;
+    assert!((86_395..86_460).contains(&overlap.num_seconds()), "a day: {overlap}");
+    assert_eq!(find(&made["id"])["rotated_to"], rotated["id"]);
+    let successor = find(&rotated["id"]);
+    assert_eq!(
+        (&successor["name"], &successor["scopes"], &successor["expires_at"]),
+        (&json!("backend"), &json!(["send", "read"]), &json!(null))
+    );
+    dev.post(&format!("/v1/keys/{id}/rotate"), &json!({})).await.problem(409, "key_rotated");
+    // by the command line, and at once
+    let line = ["key", "rotate", rotated["id"].as_str().unwrap(), "--overlap-seconds", "0"];
+    let newest = crate::cli::json_of(&dev, &line, 0).await;
+    new.get("/v1/devices").await.problem(401, "key_invalid");
+    dev.with_key(newest["key"].as_str().unwrap()).get("/v1/devices").await.expect(200);
+    let too_long = ["key", "rotate", newest["id"].as_str().unwrap(), "--overlap-seconds", "2592001"];
+    crate::cli::json_of(&dev, &too_long, 2).await;
+}
+
+#[tokio::test]
+async fn it_is_told_when_a_key_was_used() {
+    let dev = Dev::start();
+    let made = dev.post("/v1/keys", &json!({"name": "backend", "scopes": ["read"]})).await.expect(201);
+    let before = in_seconds(-1);
+    let used = async || dev.items("/v1/keys").await.iter().find(|key| key["id"] == made["id"]).unwrap()["last_used_at"].clone();
+    assert_eq!(used().await, Value::Null);
+    dev.with_key(made["key"].as_str().unwrap()).get("/v1/devices").await.expect(200);
+    let at = crate::daemon::until("the use is written", async || Some(used().await).filter(Value::is_string)).await;
+    assert!(instant(&at) > before && instant(&at) < in_seconds(1), "{at}");
+}
+
+/// What a key may not, it gives to none: neither to a new one, nor by putting one in the place of a stronger one.
+#[tokio::test]
+async fn no_key_gives_more_than_it_may() {
+    let dev = Dev::start();
+    let strong = dev.post("/v1/keys", &json!({"name": "strong", "scopes": ["critical"]})).await.expect(201);
+    let manager = dev.post("/v1/keys", &json!({"name": "manager", "scopes": ["manage"]})).await.expect(201);
+    let manager = dev.with_key(manager["key"].as_str().unwrap());
+    let refused = manager.post("/v1/keys", &json!({"name": "x", "scopes": ["manage", "critical"]})).await.problem(403, "scope_missing");
+    assert!(refused["detail"].as_str().unwrap().contains("critical"), "{refused}");
+    manager.post(&format!("/v1/keys/{}/rotate", strong["id"].as_str().unwrap()), &json!({})).await.problem(403, "scope_missing");
+    manager.post("/v1/keys", &json!({"name": "x", "scopes": ["manage"]})).await.expect(201);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod audience;
+mod audit;
 mod bad_day;
 mod batch;
 mod bodies;

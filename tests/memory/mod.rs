@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod analytics;
+mod audit;
 mod campaign_stats;
 mod campaigns;
 mod caps;
@@ -15,6 +16,7 @@ mod deliveries;
 mod devices;
 mod engine;
 mod expand;
+mod keys;
 mod page;
 mod pauses;
 pub mod queue;

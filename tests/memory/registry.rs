@@ -1,4 +1,4 @@
-//! Apps, API keys, categories, people and what was answered before.
+//! Apps, categories, people and what was answered before.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,12 @@ use herald::domain::profile::Profile;
 use herald::store::category::{Declaration, Declared};
 use herald::store::engine::IdempotencyKey;
 use herald::store::idempotency::Before;
-use herald::store::key::ApiKey;
 use herald::store::person::Versioned;
-use herald::store::{Apps, Categories, Keys, People, Replays, Result};
-use uuid::Uuid;
+use herald::store::{Apps, Categories, People, Replays, Result};
 
+use super::MemoryStore;
 use super::definitions::{newest, put};
 use super::state::{Person, State};
-use super::{MemoryStore, conflict};
 
 impl State {
     fn person(&self, app: AppId, user: &str) -> Option<&Person> {
@@ -61,37 +59,6 @@ impl Apps for MemoryStore {
     async fn prune(&self) -> Result<()> {
         self.commit(State::prune);
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Keys for MemoryStore {
-    async fn create_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<()> {
-        self.commit(|state, _| {
-            if state.keys.values().any(|(known, _)| *known == hash) || state.keys.contains_key(&key.id) {
-                return Err(conflict("api_key"));
-            }
-            state.keys.insert(key.id, (hash, key.clone()));
-            Ok(())
-        })
-    }
-
-    async fn key_by_hash(&self, hash: [u8; 32]) -> Result<Option<ApiKey>> {
-        Ok(self.read(|state, _| state.keys.values().find(|(known, _)| *known == hash).map(|(_, key)| key.clone())))
-    }
-
-    async fn keys(&self, app: AppId) -> Result<Vec<ApiKey>> {
-        let of_app = |state: &State| state.keys.values().map(|(_, key)| key.clone()).filter(|key| key.app == app).collect::<Vec<_>>();
-        let mut keys = self.read(|state, _| of_app(state));
-        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        Ok(keys)
-    }
-
-    async fn delete_key(&self, app: AppId, id: Uuid) -> Result<bool> {
-        Ok(self.commit(|state, _| {
-            let known = state.keys.get(&id).is_some_and(|(_, key)| key.app == app);
-            known && state.keys.remove(&id).is_some()
-        }))
     }
 }
 

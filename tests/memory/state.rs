@@ -15,6 +15,7 @@ use herald::domain::template::Template;
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::Totals;
+use herald::store::audit::Act;
 use herald::store::campaign::{CampaignRun, StoredCampaign};
 use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
@@ -33,6 +34,8 @@ use super::topics::Member;
 pub struct State {
     pub apps: BTreeMap<String, AppId>,
     pub keys: BTreeMap<Uuid, ([u8; 32], ApiKey)>,
+    /// The audit log.
+    pub acts: BTreeMap<Uuid, (AppId, Act)>,
     pub categories: Definitions<Category>,
     pub people: BTreeMap<PersonPk, Person>,
     pub person_names: BTreeMap<(AppId, String), PersonPk>,

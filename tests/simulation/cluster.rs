@@ -121,6 +121,7 @@ impl Process {
             },
             retry: RetrySettings { first_seconds: 1, max_seconds: 8, provider_floors: false },
             analytics: Retention::default(),
+            audit_kept: Duration::from_hours(24),
         };
         let dispatch = Dispatch::start(parts, Roles::ALL);
         Self { number, life, clock: node_clock, dispatch, stopping, stopped }

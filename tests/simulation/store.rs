@@ -17,6 +17,7 @@ use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use herald::store::audit::{Act, AuditFilter, NewAct};
 use herald::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
@@ -28,7 +29,7 @@ use herald::store::engine::{
     Sweep, Verdict,
 };
 use herald::store::idempotency::Before;
-use herald::store::key::ApiKey;
+use herald::store::key::{ApiKey, Rotated, Rotation};
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
 use herald::store::pause::LanePause;
 use herald::store::person::Versioned;
@@ -38,7 +39,7 @@ use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
 use herald::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
+    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
     PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
@@ -302,11 +303,22 @@ plainly!(Analytics {
     fn analytics(app: AppId, question: &AnalyticsQuestion, page: &PageRequest) -> Page<AnalyticsRow>;
     fn prune_analytics(retention: &Retention) -> ();
 });
+plainly!(AuditLog {
+    fn begin_act(app: AppId, act: &NewAct) -> ();
+    fn end_act(app: AppId, id: Uuid, status: u16, object: Option<&str>) -> ();
+    fn acts(app: AppId, filter: &AuditFilter, page: &PageRequest) -> Page<Act>;
+    fn prune_acts(kept: Duration) -> ();
+});
 plainly!(Keys {
     fn create_key(key: &ApiKey, hash: [u8; 32]) -> ();
+    fn key_by_id(id: Uuid) -> Option<(ApiKey, [u8; 32])>;
     fn key_by_hash(hash: [u8; 32]) -> Option<ApiKey>;
     fn keys(app: AppId) -> Vec<ApiKey>;
+    fn rotate_key(app: AppId, id: Uuid, rotation: &Rotation) -> Rotated;
+    fn keys_used(uses: &[(Uuid, Timestamp)]) -> ();
     fn delete_key(app: AppId, id: Uuid) -> bool;
+    fn plain_keys() -> Vec<(Uuid, [u8; 32])>;
+    fn key_hash(id: Uuid, plain: [u8; 32], keyed: [u8; 32]) -> ();
 });
 plainly!(Notifications {
     fn notification(app: AppId, id: NotificationId) -> Option<NotificationView>;

@@ -145,6 +145,7 @@ impl World {
             settings: Settings { permits: 200, ..Settings::default() },
             retry: RetrySettings::default(),
             analytics: Retention::default(),
+            audit_kept: Duration::from_hours(24),
         };
         Node { _dispatch: Dispatch::start(parts, roles), life }
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Uri};
@@ -13,6 +13,7 @@ use super::dto::CampaignRequest;
 use super::given::{self, Wanted};
 use super::view::{CampaignResponse, tag_of};
 use super::{find, unknown};
+use crate::api::audit::Object;
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::path::CampaignPath;
@@ -56,7 +57,7 @@ pub(super) async fn create(
     let wanted = given::read(&api, (caller.app, id), &body, caller.may_be_critical()).await?;
     let remember = key.map(|key| Remember { key, answer: Arc::new(answer_to) });
     match api.store.create_campaign(caller.app, id, &wanted.definition()?, remember).await? {
-        Made::New(stored) => Ok(shown(StatusCode::CREATED, &stored)),
+        Made::New(stored) => Ok((Extension(Object(id.0.to_string())), shown(StatusCode::CREATED, &stored)).into_response()),
         Made::Replayed(answer) => Ok(replayed(answer)),
         Made::Reused => Err(idempotency::reused()),
     }

@@ -1,12 +1,17 @@
 //! API keys and their scopes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::kit::{Reply, World};
+use super::kit::{KEY, Reply, World};
+use crate::domain::clock::Clock;
+use crate::store::Keys;
+use crate::store::key::{ApiKey, Scope};
 
 async fn with(world: &World, key: &str, method: Method, path: &str, body: Value) -> Reply {
     let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {key}"));
@@ -136,4 +141,114 @@ async fn what_belongs_to_another_app_does_not_exist() {
     assert_eq!(with(&world, "other-key", Method::GET, "/v1/users/u1/devices", json!(null)).await.json()["items"], json!([]));
     let own = with(&world, "other-key", Method::PUT, "/v1/devices/d1", json!({"user_id": "u1", "platform": "android", "token": "t"})).await;
     assert_eq!(own.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn no_key_gives_more_than_it_may() {
+    let world = World::new().await;
+    let (strong, _) = key_of(&world, &["send", "critical"]).await;
+    let (_, manager) = key_of(&world, &["manage", "send"]).await;
+    for (scopes, status) in
+        [(json!(["send"]), 201), (json!(["manage", "send"]), 201), (json!(["read"]), 403), (json!(["send", "critical"]), 403)]
+    {
+        let made = with(&world, &manager, Method::POST, "/v1/keys", json!({"name": "k", "scopes": scopes})).await;
+        assert_eq!(made.status.as_u16(), status, "{scopes}: {made:?}");
+        if status == 403 {
+            assert_eq!(made.problem().1, "scope_missing", "{scopes}");
+        }
+    }
+    // nor does it get hold of one that may more, though it may take it back
+    let path = format!("/v1/keys/{strong}/rotate");
+    assert_eq!(with(&world, &manager, Method::POST, &path, json!({})).await.problem(), (403, "scope_missing".to_owned()));
+    assert_eq!(with(&world, &manager, Method::DELETE, &format!("/v1/keys/{strong}"), json!(null)).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_key_that_is_rotated_goes_on_for_the_overlap() {
+    let world = World::new().await;
+    let (id, old) = key_of(&world, &["read"]).await;
+    let path = format!("/v1/keys/{id}/rotate");
+    let made = world.post(&path, json!({"overlap_seconds": 3600})).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let made = made.json();
+    let new = made["key"].as_str().unwrap().to_owned();
+    let read = async |key: &str| with(&world, key, Method::GET, "/v1/lanes", json!(null)).await.status.as_u16();
+    assert_eq!((read(&old).await, read(&new).await), (200, 200));
+    let list = world.get("/v1/keys").await.json();
+    let shown = |id: &Value| list["items"].as_array().unwrap().iter().find(|item| item["id"] == *id).unwrap().clone();
+    let (shown_old, shown_new) = (shown(&json!(id)), shown(&made["id"]));
+    assert_eq!((&shown_old["rotated_to"], &shown_old["expires_at"]), (&made["id"], &json!("2026-11-02T10:00:00Z")));
+    assert_eq!((&shown_new["scopes"], &shown_new["name"], &shown_new["expires_at"]), (&json!(["read"]), &json!("k"), &json!(null)));
+    assert_eq!(world.post(&path, "{}").await.problem(), (409, "key_rotated".to_owned()));
+    world.clock.pass(Duration::from_hours(1));
+    assert_eq!((read(&old).await, read(&new).await), (401, 200));
+
+    let path = format!("/v1/keys/{}/rotate", made["id"].as_str().unwrap());
+    assert_eq!(
+        world.post(&path, json!({"overlap_seconds": 2_592_001})).await.field(),
+        ("overlap_seconds".to_owned(), "invalid".to_owned())
+    );
+    let newest = world.post(&path, json!({"overlap_seconds": 0})).await.json();
+    assert_eq!((read(&new).await, read(newest["key"].as_str().unwrap()).await), (401, 200), "without an overlap it ends at once");
+    assert_eq!(world.post("/v1/keys/019aa0c4-0000-7000-8000-000000000000/rotate", "{}").await.problem().0, 404);
+    let end = json!({"name": "k", "scopes": ["read"], "expires_at": "2026-11-02T10:30:00Z"});
+    let short = world.post("/v1/keys", end).await.json();
+    world.clock.pass(Duration::from_mins(30));
+    let path = format!("/v1/keys/{}/rotate", short["id"].as_str().unwrap());
+    assert_eq!(world.post(&path, "{}").await.problem(), (409, "key_expired".to_owned()));
+}
+
+/// A text with the id of a key is no key, nor is one that is nearly right.
+#[tokio::test]
+async fn a_key_is_the_whole_of_its_text() {
+    let world = World::new().await;
+    let (id, key) = key_of(&world, &["read"]).await;
+    let simple = id.replace('-', "");
+    assert!(key.contains(&simple), "the text carries the id");
+    let flipped =
+        |at: usize| key.char_indices().map(|(n, c)| if n == at { if c == 'A' { 'B' } else { 'A' } } else { c }).collect::<String>();
+    let unknown = key.replace(&simple, "019aa0c4000070008000000000000000");
+    for wrong in [flipped(40), flipped(key.len() - 2), key[..key.len() - 1].to_owned(), format!("{key}A"), unknown, KEY.to_uppercase()] {
+        let reply = with(&world, &wrong, Method::GET, "/v1/lanes", json!(null)).await;
+        assert_eq!(reply.problem(), (401, "key_invalid".to_owned()), "{wrong}");
+    }
+    assert_eq!(with(&world, &key, Method::GET, "/v1/lanes", json!(null)).await.status, StatusCode::OK);
+}
+
+/// Keys of before had no id in them.
+#[tokio::test]
+async fn an_older_key_still_works() {
+    let world = World::new().await;
+    let text = "herald_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let older = ApiKey {
+        id: Uuid::from_u128(1),
+        app: world.app,
+        name: "older".to_owned(),
+        scopes: vec![Scope::Read],
+        expires_at: None,
+        created_at: world.clock.now(),
+        last_used_at: None,
+        rotated_to: None,
+    };
+    world.store.create_key(&older, world.shared.keys.hasher().of(text)).await.unwrap();
+    assert_eq!(with(&world, text, Method::GET, "/v1/lanes", json!(null)).await.status, StatusCode::OK);
+    let wrong = text.replacen("AA", "AB", 1);
+    assert_eq!(with(&world, &wrong, Method::GET, "/v1/lanes", json!(null)).await.problem().0, 401);
+}
+
+/// One write a minute, and none of them before an answer.
+#[tokio::test]
+async fn when_a_key_was_used_is_written_beside_the_requests() {
+    let world = World::new().await;
+    let (_, key) = key_of(&world, &["read"]).await;
+    let used = async || world.get("/v1/keys").await.json()["items"][0]["last_used_at"].clone();
+    for _ in 0..3 {
+        assert_eq!(with(&world, &key, Method::GET, "/v1/lanes", json!(null)).await.status, StatusCode::OK);
+        world.clock.pass(Duration::from_secs(2));
+    }
+    assert_eq!((world.store.calls("keys_used"), used().await), (0, json!(null)));
+    let (store, clock) = (Arc::clone(&world.shared.store), Arc::clone(&world.shared.clock));
+    world.stopping.cancel();
+    Arc::clone(&world.shared.keys).write_uses(store, clock, world.stopping.clone()).await;
+    assert_eq!((world.store.calls("keys_used"), used().await), (1, json!("2026-11-02T09:00:04Z")));
 }

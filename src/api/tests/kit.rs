@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::path::FakePath;
-use crate::api::auth::{BuiltInKey, KeyRing};
 use crate::api::idempotency::UnderWay;
+use crate::api::key_ring::{BuiltInKey, KeyRing};
 use crate::api::{Settings, Shared, assemble};
 use crate::dispatch::tests::store::TestStore;
 use crate::domain::Timestamp;
@@ -27,6 +27,7 @@ use crate::domain::id::AppId;
 use crate::queue::in_process::InProcessQueue;
 use crate::store::Store;
 use crate::store::analytics::Retention;
+use crate::store::key_hash::KeyHasher;
 use crate::store::sqlite::{Options, SqliteStore};
 
 pub(super) const KEY: &str = "key-of-the-tests";
@@ -113,6 +114,8 @@ impl World {
         let apps = store.ensure_apps(&["demo".to_owned(), "other".to_owned()]).await.unwrap();
         let path = Arc::new(FakePath::new(Arc::clone(&store), Arc::clone(&clock), apps.clone()));
         let stopping = CancellationToken::new();
+        let hasher = KeyHasher::open(&*store).await.unwrap();
+        let built_in = vec![BuiltInKey::new(KEY, apps[0]), BuiltInKey::new("other-key", apps[1])];
         let shared = Shared {
             path: Arc::clone(&path) as _,
             store: Arc::clone(&store),
@@ -123,7 +126,7 @@ impl World {
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
             under_way: UnderWay::default(),
             stopping: stopping.clone(),
-            keys: KeyRing::new(vec![BuiltInKey::new(KEY, apps[0]), BuiltInKey::new("other-key", apps[1])]),
+            keys: Arc::new(KeyRing::new(hasher, built_in)),
         };
         let shared = Arc::new(shared);
         Self {

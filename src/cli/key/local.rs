@@ -4,17 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::Scope;
 use crate::cli::ending::WrongUsage;
 use crate::domain::Timestamp;
 use crate::domain::clock::{Clock, Ids};
 use crate::domain::id::AppId;
+use crate::store::audit::{Actor, NewAct};
+use crate::store::key::{Rotated, Rotation};
+use crate::store::key_hash::KeyHasher;
 use crate::store::{self, Store};
 use crate::system::{SystemClock, SystemIds};
 use crate::{app, config};
@@ -46,25 +48,79 @@ impl Keys {
         }
         let now = SystemClock.now();
         let expires_at = expires_at.map(|text| instant(text, now)).transpose()?;
-        let text = new_key();
-        let hash = digest(&SHA256, text.as_bytes()).as_ref().try_into()?;
+        let (id, hasher) = (new_id(now), KeyHasher::open(&*self.store).await?);
+        let (text, hash) = hasher.new_key(id);
         let scopes = scopes.iter().map(|scope| (*scope).into()).collect();
-        let key = store::key::ApiKey { id: SystemIds::new().notification(now).0, app: self.app, name, scopes, expires_at, created_at: now };
+        let app = self.app;
+        let act = self.begin("create_key", id).await?;
+        let key = store::key::ApiKey { id, app, name, scopes, expires_at, created_at: now, last_used_at: None, rotated_to: None };
         self.store.create_key(&key, hash).await?;
-        Ok(json!({ "id": key.id, "key": text }))
+        self.end(act, 201).await?;
+        Ok(json!({ "id": id, "key": text }))
     }
 
     pub(super) async fn list(&self) -> anyhow::Result<Vec<Value>> {
         let keys = self.store.keys(self.app).await?;
-        let as_answered = |key: &store::key::ApiKey| json!({ "id": key.id, "name": key.name, "scopes": key.scopes, "expires_at": key.expires_at, "created_at": key.created_at });
+        let as_answered = |key: &store::key::ApiKey| {
+            json!({
+                "id": key.id, "name": key.name, "scopes": key.scopes, "expires_at": key.expires_at, "created_at": key.created_at,
+                "last_used_at": key.last_used_at, "rotated_to": key.rotated_to,
+            })
+        };
         Ok(keys.iter().map(as_answered).collect())
     }
 
     pub(super) async fn revoke(&self, id: &str) -> anyhow::Result<()> {
-        let parsed = id.parse().map_err(|_| WrongUsage(format!("{id} is not the id of a key")))?;
-        anyhow::ensure!(self.store.delete_key(self.app, parsed).await?, "there is no key {id}");
+        let key = parsed(id)?;
+        let act = self.begin("delete_key", key).await?;
+        let was_there = self.store.delete_key(self.app, key).await?;
+        self.end(act, if was_there { 204 } else { 404 }).await?;
+        anyhow::ensure!(was_there, "there is no key {id}");
         Ok(())
     }
+
+    /// Puts a new key in the place of one, which goes on for `overlap_seconds`.
+    pub(super) async fn rotate(&self, id: &str, overlap_seconds: u32) -> anyhow::Result<Value> {
+        let (old, at) = (parsed(id)?, SystemClock.now());
+        let (new, hasher) = (new_id(at), KeyHasher::open(&*self.store).await?);
+        let (text, hash) = hasher.new_key(new);
+        let rotation = Rotation { id: new, hash, at, until: at + TimeDelta::seconds(overlap_seconds.into()) };
+        let act = self.begin("rotate_key", old).await?;
+        let rotated = self.store.rotate_key(self.app, old, &rotation).await?;
+        let status = match rotated {
+            Rotated::To(_) => 201,
+            Rotated::Already | Rotated::Expired => 409,
+            Rotated::Unknown => 404,
+        };
+        self.end(act, status).await?;
+        match rotated {
+            Rotated::To(_) => Ok(json!({ "id": new, "key": text })),
+            Rotated::Already => anyhow::bail!("another key took the place of {id}; rotate that one, or create a key"),
+            Rotated::Expired => anyhow::bail!("{id} has expired, and a key in its place would have, too; create one"),
+            Rotated::Unknown => anyhow::bail!("there is no key {id}"),
+        }
+    }
+
+    /// Writes in the audit log that something is about to be done to a key, by the name of the operation that does the same by HTTP.
+    async fn begin(&self, operation: &str, key: Uuid) -> anyhow::Result<Uuid> {
+        let id = new_id(SystemClock.now());
+        let act = NewAct { id, actor: Actor::Local, request_id: None, act: operation.to_owned(), object: Some(key.to_string()) };
+        self.store.begin_act(self.app, &act).await.context("the audit log cannot be written, so nothing was done")?;
+        Ok(id)
+    }
+
+    /// And how it ended, as HTTP would have answered.
+    async fn end(&self, act: Uuid, status: u16) -> anyhow::Result<()> {
+        self.store.end_act(self.app, act, status, None).await.context("it was done, but the audit log cannot say how it ended")
+    }
+}
+
+fn parsed(id: &str) -> Result<Uuid, WrongUsage> {
+    id.parse().map_err(|_| WrongUsage(format!("{id} is not the id of a key")))
+}
+
+fn new_id(now: Timestamp) -> Uuid {
+    SystemIds::new().notification(now).0
 }
 
 fn instant(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
@@ -74,11 +130,6 @@ fn instant(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
         return Err(WrongUsage(format!("{text} has passed")).into());
     }
     Ok(instant.to_utc())
-}
-
-/// 256 bits that nobody guesses, behind a word by which scanners know a leaked one.
-fn new_key() -> String {
-    format!("herald_{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
 
 impl From<Scope> for store::key::Scope {
@@ -95,13 +146,6 @@ impl From<Scope> for store::key::Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_long_and_differ() {
-        let (one, other) = (new_key(), new_key());
-        assert_eq!(one.len(), "herald_".len() + 43);
-        assert_ne!(one, other);
-    }
 
     #[test]
     fn a_key_cannot_be_made_expired() {

@@ -19,6 +19,7 @@ mod reload;
 mod stale;
 mod stop;
 pub(crate) mod store;
+mod tidy;
 mod timed;
 mod variants;
 pub(super) mod world;

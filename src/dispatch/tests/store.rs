@@ -18,6 +18,7 @@ use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::work::{NewWork, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
+use crate::store::audit::{Act, AuditFilter, NewAct};
 use crate::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
@@ -29,7 +30,7 @@ use crate::store::engine::{
     Sweep, Verdict,
 };
 use crate::store::idempotency::Before;
-use crate::store::key::ApiKey;
+use crate::store::key::{ApiKey, Rotated, Rotation};
 use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
 use crate::store::pause::LanePause;
 use crate::store::person::Versioned;
@@ -39,7 +40,7 @@ use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
 use crate::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
+    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
     PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
 };
 
@@ -141,6 +142,12 @@ around! {
         ping() -> ();
         prune() -> ();
     }
+    AuditLog {
+        begin_act(app: AppId, act: &NewAct) -> ();
+        end_act(app: AppId, id: Uuid, status: u16, object: Option<&str>) -> ();
+        acts(app: AppId, filter: &AuditFilter, page: &PageRequest) -> Page<Act>;
+        prune_acts(kept: Duration) -> ();
+    }
     Campaigns {
         create_campaign(app: AppId, id: CampaignId, definition: &Definition, remember: Option<Remember>) -> Made;
         campaign(app: AppId, id: CampaignId) -> Option<StoredCampaign>;
@@ -213,9 +220,14 @@ around! {
     }
     Keys {
         create_key(key: &ApiKey, hash: [u8; 32]) -> ();
+        key_by_id(id: Uuid) -> Option<(ApiKey, [u8; 32])>;
         key_by_hash(hash: [u8; 32]) -> Option<ApiKey>;
         keys(app: AppId) -> Vec<ApiKey>;
+        rotate_key(app: AppId, id: Uuid, rotation: &Rotation) -> Rotated;
+        keys_used(uses: &[(Uuid, Timestamp)]) -> ();
         delete_key(app: AppId, id: Uuid) -> bool;
+        plain_keys() -> Vec<(Uuid, [u8; 32])>;
+        key_hash(id: Uuid, plain: [u8; 32], keyed: [u8; 32]) -> ();
     }
     Notifications {
         notification(app: AppId, id: NotificationId) -> Option<NotificationView>;

@@ -104,6 +104,7 @@ impl World {
             settings: Settings { lease_seconds: LEASE.as_secs(), ..Settings::default() },
             retry: RetrySettings::default(),
             analytics: Retention::default(),
+            audit_kept: Duration::from_hours(24),
         }
     }
 

@@ -9,6 +9,7 @@ mod accept;
 mod allot;
 mod analytics;
 mod app;
+mod audit;
 mod batch;
 mod campaign;
 mod campaign_run;

@@ -6,10 +6,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter, deaths,
-    delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, notification, open,
-    paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, stale, tally, targets, topic,
-    user_deliveries, version_keys, waiting, work,
+    accept, allot, analytics, app, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter,
+    deaths, delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, notification,
+    open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, stale, tally, targets,
+    topic, user_deliveries, version_keys, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -24,6 +24,10 @@ const TEXTS: &[&str] = &[
     analytics::READ,
     app::ADD,
     app::NUMBERS,
+    audit::BEGIN,
+    audit::END,
+    audit::FORGET,
+    audit::LIST,
     campaign::DELETE,
     campaign::DUE,
     campaign::LIST,

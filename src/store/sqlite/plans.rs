@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths, delivery_list,
-    device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune,
-    receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
+    accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths,
+    delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
+    prune, receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -39,6 +39,8 @@ const LISTS: &[Tuples] = &[
 const TEXTS: &[&str] = &[
     analytics::FORGET,
     analytics::READ,
+    audit::FORGET,
+    audit::LIST,
     campaign::DELETE,
     campaign::DUE,
     campaign::LIST,

@@ -80,6 +80,12 @@ impl<'r> Cells<'r> {
         Uuid::from_slice(bytes).map_err(|_| self.unreadable(column))
     }
 
+    /// An id or nothing.
+    pub(super) fn maybe_id(&self, index: usize, column: &'static str) -> Result<Option<Uuid>> {
+        let bytes = self.get::<Option<&[u8]>>(index, column)?;
+        bytes.map(|bytes| Uuid::from_slice(bytes).map_err(|_| self.unreadable(column))).transpose()
+    }
+
     /// A notification's id.
     pub(super) fn notification(&self, index: usize, column: &'static str) -> Result<NotificationId> {
         self.id(index, column).map(NotificationId)
@@ -87,8 +93,7 @@ impl<'r> Cells<'r> {
 
     /// A campaign's id or nothing.
     pub(super) fn maybe_campaign(&self, index: usize, column: &'static str) -> Result<Option<CampaignId>> {
-        let bytes = self.get::<Option<&[u8]>>(index, column)?;
-        bytes.map(|bytes| Uuid::from_slice(bytes).map(CampaignId).map_err(|_| self.unreadable(column))).transpose()
+        Ok(self.maybe_id(index, column)?.map(CampaignId))
     }
 
     /// A hash.

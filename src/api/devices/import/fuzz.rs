@@ -24,7 +24,8 @@ pub fn import(bytes: &[u8]) {
             }
             continue;
         }
-        let judged = decoder.read(&text).and_then(|reading| registration(reading, DateTime::UNIX_EPOCH, &|endpoint| endpoint.is_ordinary()));
+        let judged =
+            decoder.read(&text).and_then(|reading| registration(reading, DateTime::UNIX_EPOCH, &|endpoint| endpoint.is_ordinary()));
         match judged {
             Ok((name, _)) => assert!(crate::domain::name::check_device_id(&name).is_ok()),
             Err(problem) => assert!(problem.code().status().is_client_error(), "{problem:?}"),
