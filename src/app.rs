@@ -2,7 +2,9 @@
 
 mod apps;
 mod check;
+mod files;
 mod reload;
+mod server;
 mod share;
 mod source;
 
@@ -12,11 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, BuiltInKey};
+use crate::api::{self, BuiltInKey, Door};
 use crate::config::{DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
@@ -61,6 +62,8 @@ pub struct Extras {
 /// A daemon that serves.
 pub struct Daemon {
     address: SocketAddr,
+    /// Whether callers speak TLS.
+    is_secure: bool,
     life: Lifecycle,
     dispatch: Arc<Dispatch>,
     /// Ends the serving of callers.
@@ -74,9 +77,13 @@ pub struct Daemon {
 impl Daemon {
     /// Opens the store, binds the listener and starts every task in the life's set; answers once it serves.
     pub async fn start(settings: Settings, roles: Roles, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(settings.server.listen).await.with_context(|| format!("server.listen {}", settings.server.listen))?;
-        let address = listener.local_addr()?;
+        let tls = server::tls(&settings.server)?;
+        let door = Door { listener: server::listen("server.listen", settings.server.listen).await?, tls };
+        let (address, is_secure) = (door.listener.local_addr()?, door.tls.is_some());
+        let admin = match settings.server.admin_listen {
+            Some(address) => Some(server::listen("server.admin_listen", address).await?),
+            None => None,
+        };
         let metrics = Metrics::install()?;
         metrics.upkeep(life.tasks(), life.soft());
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
@@ -85,6 +92,8 @@ impl Daemon {
         let (queue, signers) = open_queue(&settings).await?;
         let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
         let apps = loader.load(&settings.apps).await?.apps;
+        let origins = api::Origins::default();
+        origins.replace(server::origins(&settings.apps));
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
         let parts = Parts {
@@ -103,14 +112,11 @@ impl Daemon {
         };
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {
-            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch) };
+            let (tls, origins) = (door.tls.clone(), origins.clone());
+            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch), tls, origins };
             drop(life.tasks().spawn(reloader.run(reload, life.soft().clone())));
         }
-        let server = api::Settings {
-            listen: settings.server.listen.to_string(),
-            header_timeout_seconds: settings.server.header_timeout_seconds,
-            body_timeout_seconds: settings.server.body_timeout_seconds,
-        };
+        let server = server::settings(&settings);
         let state = api::State {
             dispatch: Arc::clone(&dispatch),
             store,
@@ -120,17 +126,27 @@ impl Daemon {
             analytics: settings.analytics,
             metrics: metrics.render(),
             built_in_keys,
+            origins,
             stopping: life.soft().clone(),
         };
         let router = if roles.api { api::router(state) } else { api::probes(state) }.merge(extras.routes.unwrap_or_default());
         let closing = CancellationToken::new();
-        drop(callers.spawn(api::serve(listener, router, server, closing.clone(), callers.clone())));
-        Ok(Self { address, life: life.clone(), dispatch, closing, callers, keeping })
+        if let Some(listener) = admin {
+            let (door, router) = (Door { listener, tls: None }, api::admin(metrics.render()));
+            drop(callers.spawn(api::serve(door, router, server.clone(), closing.clone(), callers.clone())));
+        }
+        drop(callers.spawn(api::serve(door, router, server, closing.clone(), callers.clone())));
+        Ok(Self { address, is_secure, life: life.clone(), dispatch, closing, callers, keeping })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.is_secure { "https" } else { "http" }, self.address)
     }
 
     /// Waits until the life has ended and everything is handed back and closed: what is under way first, while `/ready` tells callers to

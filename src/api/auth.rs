@@ -10,8 +10,8 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use moka::sync::Cache;
 
-use super::Api;
 use super::problem::Problem;
+use super::{Api, limits};
 use crate::domain::id::AppId;
 use crate::store::key::{ApiKey, Scope};
 
@@ -121,6 +121,7 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         };
         let hash = hash_of(text);
         if let Some(key) = api.keys.built_in.iter().find(|key| key.hash == hash) {
+            api.limits.take(limits::Caller::BuiltIn(&hash))?;
             return Ok(Self { app: key.app, may_be_critical: true, need: PhantomData });
         }
         let Some(key) = look_up(api, hash).await?.filter(|key| api.path.has_app(key.app)) else {
@@ -129,6 +130,7 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         if key.expires_at.is_some_and(|end| end <= api.clock.now()) {
             return Err(Problem::key_invalid("this API key has expired"));
         }
+        api.limits.take(limits::Caller::Key(key.id))?;
         if let Some(scope) = N::SCOPE.filter(|scope| !key.scopes.contains(scope)) {
             return Err(Problem::scope_missing(scope));
         }
