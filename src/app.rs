@@ -2,8 +2,10 @@
 
 mod apps;
 mod check;
+mod files;
 mod reload;
 mod sealing;
+mod server;
 mod share;
 mod source;
 
@@ -13,11 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, BuiltInKey, KeyRing};
+use crate::api::{self, BuiltInKey, Door, KeyRing};
 use crate::config::{DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
@@ -64,6 +65,8 @@ pub struct Extras {
 /// A daemon that serves.
 pub struct Daemon {
     address: SocketAddr,
+    /// Whether callers speak TLS.
+    is_secure: bool,
     life: Lifecycle,
     dispatch: Arc<Dispatch>,
     /// Ends the serving of callers.
@@ -77,9 +80,13 @@ pub struct Daemon {
 impl Daemon {
     /// Opens the store, binds the listener and starts every task in the life's set; answers once it serves.
     pub async fn start(settings: Settings, roles: Roles, life: &Lifecycle, extras: Extras) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(settings.server.listen).await.with_context(|| format!("server.listen {}", settings.server.listen))?;
-        let address = listener.local_addr()?;
+        let tls = server::tls(&settings.server)?;
+        let door = Door { listener: server::listen("server.listen", settings.server.listen).await?, tls };
+        let (address, is_secure) = (door.listener.local_addr()?, door.tls.is_some());
+        let admin = match settings.server.admin_listen {
+            Some(address) => Some(server::listen("server.admin_listen", address).await?),
+            None => None,
+        };
         let metrics = Metrics::install()?;
         metrics.upkeep(life.tasks(), life.soft());
         let (keeping, callers) = (TaskTracker::new(), TaskTracker::new());
@@ -91,6 +98,8 @@ impl Daemon {
         let (queue, signers) = open_queue(&settings).await?;
         let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
         let apps = loader.load(&settings.apps).await?.apps;
+        let origins = api::Origins::default();
+        origins.replace(server::origins(&settings.apps));
         let hasher = KeyHasher::open(&*store).await.context("the hashes of API keys")?;
         let keys = Arc::new(KeyRing::new(hasher, built_in_keys(&extras, &apps)?));
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
@@ -111,18 +120,15 @@ impl Daemon {
         };
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {
-            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch) };
+            let (tls, origins) = (door.tls.clone(), origins.clone());
+            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch), tls, origins };
             drop(life.tasks().spawn(reloader.run(reload, life.soft().clone())));
         }
         if roles.api {
             let writing = Arc::clone(&keys).write_uses(Arc::clone(&store), Arc::clone(&clock), life.soft().clone());
             drop(life.tasks().spawn(writing));
         }
-        let server = api::Settings {
-            listen: settings.server.listen.to_string(),
-            header_timeout_seconds: settings.server.header_timeout_seconds,
-            body_timeout_seconds: settings.server.body_timeout_seconds,
-        };
+        let server = server::settings(&settings);
         let state = api::State {
             dispatch: Arc::clone(&dispatch),
             store,
@@ -132,17 +138,27 @@ impl Daemon {
             analytics: settings.analytics,
             metrics: metrics.render(),
             keys,
+            origins,
             stopping: life.soft().clone(),
         };
         let router = if roles.api { api::router(state) } else { api::probes(state) }.merge(extras.routes.unwrap_or_default());
         let closing = CancellationToken::new();
-        drop(callers.spawn(api::serve(listener, router, server, closing.clone(), callers.clone())));
-        Ok(Self { address, life: life.clone(), dispatch, closing, callers, keeping })
+        if let Some(listener) = admin {
+            let (door, router) = (Door { listener, tls: None }, api::admin(metrics.render()));
+            drop(callers.spawn(api::serve(door, router, server.clone(), closing.clone(), callers.clone())));
+        }
+        drop(callers.spawn(api::serve(door, router, server, closing.clone(), callers.clone())));
+        Ok(Self { address, is_secure, life: life.clone(), dispatch, closing, callers, keeping })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.is_secure { "https" } else { "http" }, self.address)
     }
 
     /// Waits until the life has ended and everything is handed back and closed: what is under way first, while `/ready` tells callers to

@@ -6,10 +6,10 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::Api;
 use super::audit::Audited;
 use super::key_ring::KnownKey;
 use super::problem::Problem;
+use super::{Api, limits};
 use crate::domain::id::AppId;
 use crate::store::key::Scope;
 
@@ -80,6 +80,10 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         if key.has_expired(api.clock.now()) {
             return Err(Problem::key_invalid("this API key has expired"));
         }
+        api.limits.take(match &key {
+            KnownKey::Stored(key) => limits::Caller::Key(key.id),
+            KnownKey::BuiltIn(app) => limits::Caller::BuiltIn(*app),
+        })?;
         if let Some(audited) = parts.extensions.get::<Audited>() {
             audited.begin(api, &key).await?;
         }

@@ -1,5 +1,8 @@
 //! Bodies: of the right type, within their limit, in time. The limit counts what was decompressed.
 
+mod patience;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -7,22 +10,28 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body::Frame;
 use http_body_util::BodyExt;
 
 use super::Api;
+use super::load::Load;
 use super::problem::{Code, Problem};
+
+pub(super) use self::patience::Patience;
 
 /// A body of most requests, at most, in bytes.
 pub(super) const SMALL: usize = 1024 * 1024;
 /// The body of a notification, whose audience may be 10 000 names, or of a batch, at most, in bytes.
 pub(super) const LARGE: usize = 8 * SMALL;
 
+/// What comes slower than this from the beginning is left, see [`Patience`].
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Of a body that is refused, so much is still read, in bytes.
 const DRAINED: usize = 64 * SMALL;
 /// And for so long.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// The bytes of a JSON body.
+/// The bytes of a JSON body. They hold their room in [`Load`] until they are dropped.
 pub(super) struct JsonBody<const LIMIT: usize = SMALL>(pub(super) Bytes);
 
 impl<const LIMIT: usize> FromRequest<Api> for JsonBody<LIMIT> {
@@ -39,22 +48,25 @@ impl<const LIMIT: usize> FromRequest<Api> for JsonBody<LIMIT> {
             drain(&mut body).await;
             return Err(too_large(LIMIT));
         }
-        match tokio::time::timeout(time, read(&mut body, LIMIT)).await {
+        match tokio::time::timeout(time, read(&mut body, LIMIT, &api.load)).await {
             Ok(read) => read.map(Self),
             Err(_) => Err(too_slow()),
         }
     }
 }
 
-async fn read(body: &mut Body, limit: usize) -> Result<Bytes, Problem> {
+async fn read(body: &mut Body, limit: usize, load: &Arc<Load>) -> Result<Bytes, Problem> {
     let mut whole = Bytes::new();
     let mut joined = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    let mut held = load.hold(0)?;
+    let mut patience = Patience::new(PATIENCE);
+    while let Some(frame) = patience.wait(body.frame(), length).await? {
         let Ok(data) = frame.map_err(|_| unreadable())?.into_data() else { continue };
         if whole.len() + joined.len() + data.len() > limit {
             drain(body).await;
             return Err(too_large(limit));
         }
+        held.grow(data.len())?;
         if whole.is_empty() && joined.is_empty() {
             // most bodies come in one piece, which need not be copied
             whole = data;
@@ -63,7 +75,11 @@ async fn read(body: &mut Body, limit: usize) -> Result<Bytes, Problem> {
             joined.extend_from_slice(&data);
         }
     }
-    Ok(if joined.is_empty() { whole } else { joined.freeze() })
+    Ok(held.keep(if joined.is_empty() { whole } else { joined.freeze() }))
+}
+
+fn length(frame: &Option<Result<Frame<Bytes>, axum::Error>>) -> usize {
+    frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }
 
 /// Takes what still comes of a body that is refused, within reason: a caller who is cut off while writing never reads why.
@@ -139,6 +155,8 @@ mod tests {
         let pieces = |text: &'static [&'static str]| {
             Body::from_stream(futures_util::stream::iter(text.iter().map(|piece| Ok::<_, std::io::Error>(*piece))))
         };
+        let load = Arc::new(Load::new(1, 100));
+        let read = async |body: &mut Body, limit| read(body, limit, &load).await;
         assert_eq!(read(&mut Body::from("12345"), 5).await.unwrap(), "12345");
         assert_eq!(read(&mut pieces(&["12", "", "345"]), 5).await.unwrap(), "12345");
         assert_eq!(read(&mut Body::empty(), 5).await.unwrap(), "");
@@ -146,5 +164,9 @@ mod tests {
         let mut long = pieces(&["123", "456", "789"]);
         assert_eq!(read(&mut long, 5).await.unwrap_err().code(), Code::BodyTooLarge);
         assert!(long.frame().await.is_none(), "the rest was taken");
+        let first = read(&mut Body::from(vec![0; 60]), 100).await.unwrap();
+        assert_eq!(read(&mut Body::from(vec![0; 41]), 100).await.unwrap_err().code(), Code::Overloaded);
+        drop(first);
+        assert!(read(&mut Body::from(vec![0; 41]), 100).await.is_ok(), "what was dropped holds no room");
     }
 }

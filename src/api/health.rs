@@ -13,12 +13,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::auth::{Caller, ToRead};
 use super::problem::Problem;
+use super::{Api, Metrics};
 
 /// How long store and queue may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where metrics are.
+pub(super) const METRICS: &str = "/metrics";
 
 /// All is well.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +33,11 @@ struct Status {
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(metrics))
+}
+
+/// Whether a route is one of these: they are answered whatever the load.
+pub(super) fn is_probe(route: &str) -> bool {
+    matches!(route, "/health" | "/ready" | METRICS)
 }
 
 /// Whether the process is alive
@@ -67,7 +75,8 @@ async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
 
 /// Metrics, in Prometheus' text form
 ///
-/// Where the daemon listens beyond loopback this needs a key of scope `read`; else none.
+/// Where the daemon listens beyond loopback this needs a key of scope `read`; else none. Where `admin_listen` is set it is there, without a
+/// key, and not here.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -75,14 +84,23 @@ async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
     responses(
         (status = 200, content_type = "text/plain", body = String),
         (status = 401, description = "Beyond loopback: the code is `key_invalid`", body = super::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "It is at `admin_listen`: the code is `not_found`", body = super::problem::ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Beyond loopback: the code is `scope_missing`", body = super::problem::ProblemBody, content_type = "application/problem+json"),
     ),
     security((), ("api_key" = ["read"]))
 )]
 async fn metrics(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    if api.settings.has_admin {
+        return Err(Problem::not_found("route"));
+    }
     if api.settings.is_public() {
         let (mut parts, _) = request.into_parts();
         Caller::<ToRead>::from_request_parts(&mut parts, &api).await?;
     }
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (api.metrics)()).into_response())
+    Ok(text(&api.metrics))
+}
+
+/// The answer with the metrics.
+pub(super) fn text(metrics: &Metrics) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()).into_response()
 }

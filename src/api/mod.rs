@@ -3,6 +3,7 @@
 //! A request goes through [`request_id`] (id, span), then decompression and the limits of [`body`], then [`auth`], then [`json`], and ends in
 //! a call of the store's traits or of the way into the path. All that goes wrong becomes a [`problem`].
 
+mod admission;
 mod analytics;
 mod app;
 mod audit;
@@ -12,12 +13,14 @@ mod campaigns;
 mod categories;
 mod checks;
 mod contacts;
+mod cors;
 mod dead_letters;
 mod devices;
 mod etag;
 mod explain;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod header_fields;
 mod health;
 mod idempotency;
 mod instant;
@@ -26,10 +29,13 @@ mod key_ring;
 mod key_uses;
 mod keys;
 mod lanes;
+mod limits;
+mod load;
 mod notifications;
 mod openapi;
 mod page;
 mod path;
+mod peer;
 mod preferences;
 mod problem;
 mod query;
@@ -38,26 +44,28 @@ mod request_id;
 mod schema;
 mod segments;
 mod serve;
+mod settings;
 mod tags;
 mod templates;
 mod topics;
 mod users;
 mod way_in;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::decompression::RequestDecompressionLayer;
 
+use self::admission::{Admitted, Gate};
+use self::limits::Limits;
+use self::load::Load;
 use self::problem::{Code, Problem};
 use self::way_in::{Path, WayIn};
 use crate::dispatch::handle::Dispatch;
@@ -66,48 +74,15 @@ use crate::queue::Queue;
 use crate::store::Store;
 use crate::store::analytics::Retention;
 
+pub use self::cors::Origins;
 pub use self::key_ring::{BuiltInKey, KeyRing};
-pub use self::serve::serve;
+pub use self::serve::{Door, Tls, TlsError, serve};
+pub use self::settings::{Rate, Rates, Settings};
 
 /// Answers smaller than this are not compressed, in bytes: it would cost more than it saves.
 const COMPRESS_ABOVE: u64 = 860;
 /// Of brotli's and gzip's levels; more costs much and saves little.
 const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
-
-/// How the API is served, `[server]` in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Where to listen, `address:port`.
-    pub listen: String,
-    /// How long a caller may take to send the head of a request, in seconds; 1 to 300.
-    pub header_timeout_seconds: u64,
-    /// How long a caller may take to send the body, in seconds; 1 to 3600.
-    pub body_timeout_seconds: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), header_timeout_seconds: 15, body_timeout_seconds: 60 }
-    }
-}
-
-impl Settings {
-    /// [`Settings::header_timeout_seconds`] as a duration.
-    pub fn header_timeout(&self) -> Duration {
-        Duration::from_secs(self.header_timeout_seconds)
-    }
-
-    /// Whether others than this machine may reach it. What is no address is taken for one that they may.
-    pub fn is_public(&self) -> bool {
-        !self.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
-    }
-
-    /// [`Settings::body_timeout_seconds`] as a duration.
-    pub fn body_timeout(&self) -> Duration {
-        Duration::from_secs(self.body_timeout_seconds)
-    }
-}
 
 /// Makes the text of `/metrics`.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -130,6 +105,8 @@ pub struct State {
     pub metrics: Metrics,
     /// The keys.
     pub keys: Arc<KeyRing>,
+    /// Where pages may call from.
+    pub origins: Origins,
     /// Cancelled once the process is to stop.
     pub stopping: CancellationToken,
 }
@@ -145,6 +122,11 @@ struct Shared {
     metrics: Metrics,
     keys: Arc<KeyRing>,
     stopping: CancellationToken,
+    origins: Origins,
+    /// What is under way.
+    load: Arc<Load>,
+    /// How often callers called.
+    limits: Limits,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
 }
@@ -164,12 +146,19 @@ pub fn router(state: State) -> Router {
 /// The router of a node that does not serve the API: `/health`, `/ready` and `/metrics` only.
 pub fn probes(state: State) -> Router {
     let api = state.shared();
-    dress(openapi::probes(), &api).with_state(api)
+    dress(openapi::probes(), &api, Admitted::default()).with_state(api)
+}
+
+/// The router of `[server] admin_listen`: `/metrics`, without a key.
+pub fn admin(metrics: Metrics) -> Router {
+    Router::new().route(health::METRICS, get(move || std::future::ready(health::text(&metrics)))).fallback(no_such_route)
 }
 
 impl State {
     fn shared(self) -> Api {
         Arc::new(Shared {
+            load: Arc::new(Load::new(self.settings.max_requests, self.settings.max_bytes())),
+            limits: Limits::new(&self.settings.rates, &self.clock),
             path: Arc::new(Path(self.dispatch)),
             store: self.store,
             queue: self.queue,
@@ -178,6 +167,7 @@ impl State {
             analytics: self.analytics,
             metrics: self.metrics,
             keys: self.keys,
+            origins: self.origins,
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),
         })
@@ -192,11 +182,12 @@ fn assemble(api: Api) -> Router {
     });
     let audited = (Arc::clone(&api), Arc::new(audit::Operations::of(&document)));
     let routes = routes.layer(from_fn_with_state(audited, audit::around));
-    dress(routes.merge(pages), &api).with_state(api)
+    dress(routes.merge(pages), &api, Admitted::of(&document)).with_state(api)
 }
 
 /// What is around every route, and what is said where there is none.
-fn dress(routes: Router<Api>, api: &Api) -> Router<Api> {
+fn dress(routes: Router<Api>, api: &Api, admitted: Admitted) -> Router<Api> {
+    let gate = Gate { api: Arc::clone(api), admitted: Arc::new(admitted) };
     let worth_it = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES);
     routes
         .fallback(no_such_route)
@@ -204,6 +195,7 @@ fn dress(routes: Router<Api>, api: &Api) -> Router<Api> {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(RequestDecompressionLayer::new())
         .layer(CompressionLayer::new().quality(COMPRESSION).compress_when(worth_it))
+        .layer(from_fn_with_state(gate, admission::around))
         .layer(from_fn_with_state(Arc::clone(api), request_id::around))
 }
 

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bytes::Bytes;
+use http::Method;
 use http::header::CONTENT_TYPE;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{SchemaType, Type};
@@ -62,9 +63,9 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
     let schemas = &mut document.components.get_or_insert_default().schemas;
     schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
     schemas.insert(FieldProblem::name().into_owned(), FieldProblem::schema());
-    for item in document.paths.paths.values_mut() {
+    for (route, item) in &mut document.paths.paths {
         for operation in operations(item) {
-            complete(operation);
+            complete(operation, !health::is_probe(route));
         }
     }
     (router, document)
@@ -101,10 +102,37 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, patch].into_iter().flatten()
 }
 
+/// The operations that do not go without a credential: route and method.
+pub(super) fn keyed(document: &OpenApi) -> impl Iterator<Item = (&str, Method)> {
+    all(document).filter(|(_, _, operation)| needs_credential(operation)).map(|(route, method, _)| (route, method))
+}
+
+/// The operations that a client token may, and those below `/v1/client-tokens` that it is had and given back with.
+pub(super) fn of_phones(document: &OpenApi) -> impl Iterator<Item = (&str, Method)> {
+    let token = SecurityRequirement::new::<_, [&str; 0], &str>("client_token", []);
+    let may = move |operation: &Operation| operation.security.as_ref().is_some_and(|ways| ways.contains(&token));
+    let of_phones = move |route: &str, operation: &Operation| {
+        may(operation) || (route.starts_with("/v1/client-tokens/") && !needs_credential(operation))
+    };
+    all(document).filter(move |(route, _, operation)| of_phones(route, operation)).map(|(route, method, _)| (route, method))
+}
+
+fn all(document: &OpenApi) -> impl Iterator<Item = (&str, Method, &Operation)> {
+    document.paths.paths.iter().flat_map(|(route, item)| {
+        let PathItem { get, put, post, delete, patch, .. } = item;
+        let all = [(get, Method::GET), (put, Method::PUT), (post, Method::POST), (delete, Method::DELETE), (patch, Method::PATCH)];
+        all.into_iter().filter_map(|(operation, method)| Some((route.as_str(), method, operation.as_ref()?)))
+    })
+}
+
+/// An empty requirement says that it also goes without.
+fn needs_credential(operation: &Operation) -> bool {
+    operation.security.as_ref().is_some_and(|ways| !ways.contains(&SecurityRequirement::default()))
+}
+
 /// Adds what the operation has in common with others like it.
-fn complete(operation: &mut Operation) {
-    // an empty requirement says that it also goes without
-    let needs_key = operation.security.as_ref().is_some_and(|ways| !ways.contains(&SecurityRequirement::default()));
+fn complete(operation: &mut Operation, is_limited: bool) {
+    let needs_key = needs_credential(operation);
     let has_body = operation.request_body.is_some();
     let parameters = operation.parameters.get_or_insert_default();
     let own = |parameter: &RefOr<Parameter>, matches: fn(&Parameter) -> bool| matches!(parameter, RefOr::T(own) if matches(own));
@@ -119,6 +147,9 @@ fn complete(operation: &mut Operation) {
         parameters.push(parameter("fields", Type::String, "Top-level fields of the items, separated by commas; all where absent"));
     }
     let mut codes = Vec::new();
+    if is_limited {
+        codes.extend([Code::RateLimited, Code::Overloaded]);
+    }
     if needs_key {
         codes.extend([Code::KeyInvalid, Code::ScopeMissing, Code::Invalid, Code::Internal, Code::StoreUnavailable]);
     }

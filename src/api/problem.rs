@@ -19,6 +19,8 @@ use crate::store::key::Scope;
 
 /// Errors of one answer, at most: beyond it more of them help nobody.
 const MAX_ERRORS: usize = 100;
+/// Of a text that names what a caller sent, so many characters: an answer is not to be as large as what was wrong.
+const MAX_TEXT: usize = 300;
 
 /// The stable words of the contract, each with its status and its title.
 macro_rules! codes {
@@ -71,7 +73,9 @@ codes! {
     CursorMismatch = UNPROCESSABLE_ENTITY, "cursor_mismatch", "The cursor belongs to another list";
     CursorExpired = UNPROCESSABLE_ENTITY, "cursor_expired", "The cursor is too old";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key came with another body";
+    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
+    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too much is under way";
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "The store cannot be reached";
     NotReady = SERVICE_UNAVAILABLE, "not_ready", "Not ready";
 }
@@ -141,7 +145,7 @@ pub(crate) struct FieldProblem {
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), size: None, away: Vec::new() }
+        Self { code, detail: clipped(detail.into()), errors: Vec::new(), size: None, away: Vec::new() }
     }
 
     /// 400: the bytes are not JSON as it must be.
@@ -152,6 +156,10 @@ impl Problem {
     /// 422: these fields.
     pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
         errors.truncate(MAX_ERRORS);
+        for error in &mut errors {
+            error.field = clipped(std::mem::take(&mut error.field).into()).into_owned();
+            error.message = clipped(std::mem::take(&mut error.message).into()).into_owned();
+        }
         let detail = match errors.as_slice() {
             [one] if one.field.is_empty() => format!("the body {}", one.message),
             [one] => format!("{}: {}", one.field, one.message),
@@ -272,6 +280,14 @@ impl Problem {
     }
 }
 
+/// A text of bounded length.
+fn clipped(text: Cow<'static, str>) -> Cow<'static, str> {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text,
+    }
+}
+
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         if matches!(error, store::Error::ForeignCursor) {
@@ -308,7 +324,7 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match code {
             Code::KeyInvalid => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"herald\""))),
-            Code::StoreUnavailable | Code::NotReady | Code::IdempotencyInProgress => {
+            Code::Overloaded | Code::StoreUnavailable | Code::NotReady | Code::IdempotencyInProgress => {
                 drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")));
             }
             _ => {}
@@ -343,6 +359,15 @@ mod tests {
         words.dedup();
         assert_eq!(words.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| code.status().is_client_error() || code.status().is_server_error()));
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated_at_length() {
+        let name = "ü".repeat(1_000_000);
+        let problem = Problem::invalid_field(&name, "unknown_field", format!("{name} is not known"));
+        let body = serde_json::to_string(&problem.into_body()).unwrap();
+        assert!(body.len() < 4000 && body.contains("üü…"), "{}", body.len());
+        assert!(serde_json::to_string(&Problem::bad_json(name).into_body()).unwrap().len() < 2000);
     }
 
     #[test]

@@ -11,8 +11,10 @@ use rand::Rng;
 use tracing::{Instrument, Span};
 use uuid::Builder;
 
-use super::Api;
+use super::health::is_probe;
+use super::peer::Peer;
 use super::problem::{Code, Problem};
+use super::{Api, header_fields};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -41,17 +43,18 @@ pub(super) async fn around(State(api): State<Api>, request: Request, next: Next)
     let (id, header) = id_of(&api, request.headers());
     let given = request.headers().get(&TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
     let traceparent = given.cloned().or_else(new_traceparent);
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    let route = route_of(&request).to_owned();
+    let is_secure = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_secure);
     let span = tracing::info_span!(
         "request",
         request.id = &*id,
         http.method = request.method().as_str(),
-        http.route = route,
+        http.route = &*route,
         notification.id = tracing::field::Empty,
         notification.count = tracing::field::Empty,
         trace.parent = traceparent.as_ref().and_then(|value| value.to_str().ok()),
     );
-    let is_probe = matches!(route, "/health" | "/ready" | "/metrics");
+    let is_probe = is_probe(&route);
     let begun = api.clock.monotonic();
     let handled = async {
         let response = if has_known_encoding(request.headers()) { next.run(request).await } else { unknown_encoding() };
@@ -65,11 +68,17 @@ pub(super) async fn around(State(api): State<Api>, request: Request, next: Next)
         response
     };
     let mut response = CURRENT.scope(id, handled.instrument(span)).await;
+    header_fields::write(response.headers_mut(), &route, is_secure);
     response.headers_mut().insert(REQUEST_ID.clone(), header);
     if let Some(traceparent) = traceparent {
         response.headers_mut().insert(TRACEPARENT.clone(), traceparent);
     }
     response
+}
+
+/// The route of a request, as the OpenAPI document has it.
+pub(super) fn route_of(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str)
 }
 
 fn id_of(api: &Api, headers: &HeaderMap) -> (Arc<str>, HeaderValue) {

@@ -10,6 +10,7 @@ mod conventions;
 mod device_tokens;
 mod imports;
 mod keys;
+mod limits;
 mod operations;
 mod path;
 mod people;

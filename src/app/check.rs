@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::{at, context, redis_options};
+use super::{at, context, redis_options, server};
 use crate::config::{DatabaseUrl, Settings};
 use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
@@ -38,6 +38,9 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     let life = Lifecycle::new();
     let context = context(settings, &life);
     let mut findings = vec![Finding::of("store", check_store(settings).await), Finding::of("queue", check_queue(settings).await)];
+    if settings.server.tls.is_some() {
+        findings.push(Finding::of("server.tls", server::tls(&settings.server).map(|_| None)));
+    }
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {
             findings.push(Finding::of(format!("apps.{name}.apns"), check_apns(settings, &context).await));

@@ -6,6 +6,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::apps::Loader;
+use super::server;
+use crate::api::{Origins, Tls};
 use crate::config::{self, Settings};
 use crate::dispatch::handle::Dispatch;
 
@@ -23,6 +25,8 @@ pub(super) struct Reloader {
     /// As it was started.
     pub(super) settings: Settings,
     pub(super) dispatch: Arc<Dispatch>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) origins: Origins,
 }
 
 impl Reloader {
@@ -46,8 +50,10 @@ impl Reloader {
 
     async fn take_over(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let loaded = self.loader.load(&settings.apps).await?;
+        server::renew(self.tls.as_ref(), &settings.server)?;
         let (apps, renewed) = (loaded.apps.len(), loaded.renewed.len());
         self.dispatch.replace_apps(loaded.apps, &loaded.renewed);
+        self.origins.replace(server::origins(&settings.apps));
         tracing::info!(apps, renewed, "the configuration was read again: its apps and credentials hold from now on");
         for section in changed(&self.settings, settings) {
             tracing::warn!(section, "a change of this section holds from the next start on");

@@ -18,6 +18,13 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     if tracing_subscriber::EnvFilter::try_new(&settings.log.level).is_err() {
         report("log.level", "must be error, warn, info, debug or trace, or directives as info,herald::dispatch=debug".to_owned());
     }
+    let most = settings.server.max_connections;
+    if settings.server.max_connections_per_address.is_some_and(|part| !(1..=most).contains(&part)) {
+        report("server.max_connections_per_address", format!("must be 1 to server.max_connections ({most})"));
+    }
+    if settings.server.admin_listen.is_some_and(|address| address == settings.server.listen && address.port() != 0) {
+        report("server.admin_listen", "must be another address than server.listen".to_owned());
+    }
     check_queue(settings, report);
     let (dispatch, retry) = (&settings.dispatch, &settings.retry);
     if dispatch.send_timeout_seconds > dispatch.lease_seconds / 2 {
@@ -99,6 +106,11 @@ fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
     let ranges = [
         ("server.header_timeout_seconds", settings.server.header_timeout_seconds, 1, 300),
         ("server.body_timeout_seconds", settings.server.body_timeout_seconds, 1, 3600),
+        ("server.idle_timeout_seconds", settings.server.idle_timeout_seconds, 1, 3600),
+        ("server.write_timeout_seconds", settings.server.write_timeout_seconds, 1, 600),
+        ("server.max_connections", as_u64(settings.server.max_connections), 10, 1_000_000),
+        ("server.max_requests", as_u64(settings.server.max_requests), 10, 100_000),
+        ("server.max_in_flight_mib", as_u64(settings.server.max_in_flight_mib), 16, 65_536),
         ("database.connections", u64::from(settings.database.connections), 4, 500),
         ("audit.retention_days", u64::from(settings.audit.retention_days), 1, u64::from(MAX_DAYS)),
         ("queue.window", as_u64(settings.queue.window), 100, 1_000_000),

@@ -10,6 +10,7 @@ mod problem;
 mod queue;
 mod read;
 mod sections;
+mod server;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -29,7 +30,8 @@ use crate::store::analytics::Retention;
 pub use environment::Remote;
 pub use problem::{Error, Place, Problem};
 pub use queue::{Queue, QueueUrl};
-pub use sections::{App, Apps, Audit, Database, DatabaseUrl, Fallback, Limits, Log, Rate, Server};
+pub use sections::{App, Apps, Audit, Database, DatabaseUrl, Fallback, Limits, Log, Rate};
+pub use server::{Server, Tls};
 
 use read::Found;
 use tree::{Node, Origin, Way};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,47 +13,6 @@ use serde::de::{Deserializer, Error as _};
 use crate::domain::quiet_hours::QuietInterval;
 use crate::providers::{Secret, apns, fcm, webpush};
 use crate::store::seal::{KeysError, Seal};
-
-/// `[server]`: the HTTP side.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Server {
-    /// Where to listen.
-    #[serde(deserialize_with = "address")]
-    pub listen: SocketAddr,
-    /// How long a caller may take for a request's head, in seconds; 1 to 300.
-    pub header_timeout_seconds: u64,
-    /// How long a caller may take for a request's body, in seconds; 1 to 3600.
-    pub body_timeout_seconds: u64,
-    admin_listen: Option<NotYet>,
-}
-
-fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
-    String::deserialize(from)?.parse().map_err(|_| D::Error::custom("must be an address and a port, as 127.0.0.1:8080 or [::1]:8080"))
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            header_timeout_seconds: 15,
-            body_timeout_seconds: 60,
-            admin_listen: None,
-        }
-    }
-}
-
-impl Server {
-    /// [`Server::header_timeout_seconds`] as a duration.
-    pub fn header_timeout(&self) -> Duration {
-        Duration::from_secs(self.header_timeout_seconds)
-    }
-
-    /// [`Server::body_timeout_seconds`] as a duration.
-    pub fn body_timeout(&self) -> Duration {
-        Duration::from_secs(self.body_timeout_seconds)
-    }
-}
 
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -243,13 +201,32 @@ pub struct App {
     pub fcm: Option<fcm::Settings>,
     /// Its way to browsers.
     pub webpush: Option<webpush::Settings>,
+    /// Origins of pages that may call what a client token may.
+    #[serde(deserialize_with = "origins")]
+    pub allowed_origins: Vec<String>,
     min_app_version: Option<NotYet>,
     upgrade_url: Option<NotYet>,
-    allowed_origins: Option<NotYet>,
 }
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {
     String::deserialize(from)?.parse().map_err(|_| D::Error::custom("is not the IANA name of a timezone, as Europe/Paris is"))
+}
+
+/// As browsers write them (RFC 6454, 6.2): in small letters, without a path, and without the port that the scheme has anyway.
+fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let is_origin = |text: &String| {
+        let uri = text.parse::<http::Uri>().ok().filter(|_| !text.ends_with('/') && !text.contains(['@', '?', '#']));
+        let usual = if text.starts_with("https") { ":443" } else { ":80" };
+        let is_plain =
+            |uri: &http::Uri| uri.authority().is_some() && matches!(uri.scheme_str(), Some("https" | "http")) && uri.path() == "/";
+        uri.is_some_and(|uri| is_plain(&uri)) && !text.ends_with(usual) && *text == text.to_ascii_lowercase()
+    };
+    let named = Vec::<String>::deserialize(from)?;
+    if named.iter().all(is_origin) {
+        Ok(named)
+    } else {
+        Err(D::Error::custom("must be origins as browsers send them, as https://app.example.com"))
+    }
 }
 
 /// `[fallback]`: e-mail and SMS.

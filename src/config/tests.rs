@@ -251,7 +251,46 @@ fn a_queue_is_embedded_or_in_redis() {
 }
 
 const LATER: &[Case] =
-    &[("[apps.a]\nallowed_origins = ['x']", &[], "herald.toml:2: apps.a.allowed_origins is not available in this version")];
+    &[("[apps.a]\nupgrade_url = { ios = 'x' }", &[], "herald.toml:2: apps.a.upgrade_url is not available in this version")];
+
+#[test]
+fn origins_are_written_as_browsers_send_them() {
+    for origin in ["https://app.example.com", "http://localhost:3000", "https://app.example.com:8443"] {
+        let settings = read(&format!("[apps.a]\nallowed_origins = ['{origin}']"), &[]).unwrap();
+        assert_eq!(settings.apps["a"].allowed_origins, [origin]);
+    }
+    let expected = "herald.toml:2: apps.a.allowed_origins must be origins as browsers send them, as https://app.example.com";
+    for wrong in [
+        "*",
+        "null",
+        "app.example.com",
+        "https://app.example.com/",
+        "https://App.example.com",
+        "https://a.example:443",
+        "ftp://a",
+        "https://u@a",
+    ] {
+        assert_eq!(problems(&format!("[apps.a]\nallowed_origins = ['{wrong}']"), &[]), [expected], "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_before_the_api_is_named_with_its_line() {
+    let settings = read("[server]\ntrusted_proxies = ['10.0.0.0/8', '::1']\nadmin_listen = '127.0.0.1:9090'", &[]).unwrap();
+    assert_eq!(settings.server.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(settings.server.admin_listen.map(|address| address.port()), Some(9090));
+    for (text, expected) in [
+        ("trusted_proxies = ['10.0.0.0/33']", "server.trusted_proxies must be networks or addresses, as 10.0.0.0/8 or ::1"),
+        ("admin_listen = 'here'", "server.admin_listen must be an address and a port, as 127.0.0.1:9090 or [::1]:9090"),
+        ("admin_listen = '127.0.0.1:8080'", "server.admin_listen must be another address than server.listen"),
+        ("max_connections = 5", "server.max_connections must be 10 to 1000000"),
+        ("max_connections_per_address = 10001", "server.max_connections_per_address must be 1 to server.max_connections (10000)"),
+        ("max_requests = 0", "server.max_requests must be 10 to 100000"),
+        ("tls = { cert_file = '/dev/null' }", "server.tls.key_file is missing"),
+    ] {
+        assert_eq!(problems(&format!("[server]\n{text}"), &[]), [format!("herald.toml:2: {expected}")], "{text}");
+    }
+}
 
 #[test]
 fn a_server_is_named_with_its_user_and_database() {
@@ -523,7 +562,8 @@ fn the_example_of_the_documented_file_is_valid() {
 fn the_documented_file_is_the_default_in_full() {
     let text = include_str!("../../config/herald.toml");
     assert_eq!(shown(&read(text, &[]).unwrap()), shown(&Settings::default()));
-    for key in ["header_timeout_seconds", "window", "lease_seconds", "grace_seconds", "provider_floors", "per_client_token"] {
+    for key in ["header_timeout_seconds", "window", "lease_seconds", "grace_seconds", "provider_floors", "per_client_token", "max_requests"]
+    {
         assert!(text.contains(&format!("\n{key} = ")), "{key} is not documented");
     }
 }

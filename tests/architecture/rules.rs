@@ -18,9 +18,9 @@ const REFUSED: [(&str, &str); 2] = [("api", "providers"), ("console", "providers
 const FENCES: &[(&str, &[&str])] = &[
     ("sqlx", &["store/"]),
     ("redis", &["queue/"]),
-    ("hyper", &["providers/", "simulator/", "bench/", "cli/", "api/serve.rs"]),
-    ("hyper_util", &["providers/", "simulator/", "bench/", "cli/", "api/serve.rs"]),
-    ("h2", &["providers/", "simulator/", "bench/", "cli/", "api/serve.rs"]),
+    ("hyper", &["providers/", "simulator/", "bench/", "cli/", "api/serve"]),
+    ("hyper_util", &["providers/", "simulator/", "bench/", "cli/", "api/serve"]),
+    ("h2", &["providers/", "simulator/", "bench/", "cli/", "api/serve"]),
     ("reqwest", &["cli/", "bench/"]),
     ("axum", &["api/", "console/", "app.rs", "simulator/"]),
     ("minijinja", &["dispatch/template/"]),
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(broken("cli/dev.rs", "use std::{env, fs};"), 1);
         assert_eq!(broken("cli/dev.rs", "use axum::Router;"), 1);
         assert_eq!(broken("api/limits.rs", "use hyper_util::rt::TokioIo;"), 1);
-        assert_eq!(broken("api/serve.rs", "use hyper_util::rt::TokioIo;"), 0);
+        assert_eq!(broken("api/serve", "use hyper_util::rt::TokioIo;"), 0);
         assert_eq!(broken("cli/client.rs", "const VERSION: &str = env!(\"CARGO_PKG_VERSION\");"), 0);
         assert_eq!(broken("store/sqlite/row.rs", "use sqlx::Row;"), 0);
     }

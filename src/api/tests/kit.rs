@@ -19,7 +19,9 @@ use tower::ServiceExt;
 use super::path::FakePath;
 use crate::api::idempotency::UnderWay;
 use crate::api::key_ring::{BuiltInKey, KeyRing};
-use crate::api::{Settings, Shared, assemble};
+use crate::api::limits::Limits;
+use crate::api::load::Load;
+use crate::api::{Origins, Settings, Shared, assemble};
 use crate::dispatch::tests::store::TestStore;
 use crate::domain::Timestamp;
 use crate::domain::clock::Clock;
@@ -104,6 +106,11 @@ impl World {
 
     /// One whose daemon listens here.
     pub(super) async fn listening(address: &str) -> Self {
+        Self::serving(Settings { listen: address.to_owned(), ..Settings::default() }).await
+    }
+
+    /// One whose daemon serves so.
+    pub(super) async fn serving(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(start.timestamp_micros())));
@@ -117,15 +124,18 @@ impl World {
         let hasher = KeyHasher::open(&*store).await.unwrap();
         let built_in = vec![BuiltInKey::new(KEY, apps[0]), BuiltInKey::new("other-key", apps[1])];
         let shared = Shared {
+            limits: Limits::new(&settings.rates, &shared_clock),
+            load: Arc::new(Load::new(settings.max_requests, settings.max_bytes())),
             path: Arc::clone(&path) as _,
             store: Arc::clone(&store),
             queue: Arc::new(InProcessQueue::new(100)),
             clock: shared_clock,
-            settings: Settings { listen: address.to_owned(), ..Settings::default() },
+            settings,
             analytics: Retention::default(),
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
             under_way: UnderWay::default(),
             stopping: stopping.clone(),
+            origins: Origins::default(),
             keys: Arc::new(KeyRing::new(hasher, built_in)),
         };
         let shared = Arc::new(shared);

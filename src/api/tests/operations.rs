@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::kit::{KEY, World};
+use crate::api::admission::Admitted;
 use crate::api::{dress, openapi};
 use crate::domain::id::NotificationId;
 use crate::store::Engine;
@@ -76,7 +77,7 @@ async fn what_is_away_is_named() {
 async fn a_node_without_the_api_can_be_watched_over() {
     let world = World::new().await;
     let api = Arc::clone(&world.shared);
-    let router = dress(openapi::probes(), &api).with_state(api);
+    let router = dress(openapi::probes(), &api, Admitted::default()).with_state(api);
     for (path, status) in [("/health", 200), ("/ready", 200), ("/metrics", 200), ("/v1/lanes", 404), ("/docs", 404), ("/openapi.json", 404)]
     {
         let request = Request::get(path).header("authorization", format!("Bearer {KEY}")).body(Body::empty()).unwrap();

@@ -7,21 +7,21 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::api::body::{too_slow, unreadable};
+use crate::api::body::{Patience, unreadable};
 use crate::api::problem::Problem;
 use crate::domain::records::{Record, Records, Shape};
 
 /// A body under way.
 pub(super) struct Source {
     body: Pin<Box<dyn Stream<Item = Result<Bytes, axum::Error>> + Send>>,
-    patience: Duration,
+    patience: Patience,
     records: Records,
 }
 
 impl Source {
-    /// Each piece of the body may take as long as `patience`.
+    /// A body that comes slowly is waited for with so much patience.
     pub(super) fn new(body: Body, shape: Shape, patience: Duration) -> Self {
-        Self { body: Box::pin(body.into_data_stream()), patience, records: Records::new(shape) }
+        Self { body: Box::pin(body.into_data_stream()), patience: Patience::new(patience), records: Records::new(shape) }
     }
 
     /// The next record that is not blank; `None` at the end.
@@ -36,17 +36,20 @@ impl Source {
             if ended {
                 return Ok(None);
             }
-            match tokio::time::timeout(self.patience, self.body.next()).await {
-                Err(_) => return Err(too_slow()),
-                Ok(Some(Err(_))) => return Err(unreadable()),
-                Ok(Some(Ok(piece))) => self.records.push(&piece),
-                Ok(None) => {
+            match self.patience.wait(self.body.next(), length).await? {
+                Some(Err(_)) => return Err(unreadable()),
+                Some(Ok(piece)) => self.records.push(&piece),
+                None => {
                     self.records.end();
                     ended = true;
                 }
             }
         }
     }
+}
+
+fn length(piece: &Option<Result<Bytes, axum::Error>>) -> usize {
+    piece.as_ref().and_then(|piece| piece.as_ref().ok()).map_or(0, Bytes::len)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use futures_util::{Stream, future, stream};
 
@@ -11,6 +12,7 @@ use super::line::registration;
 use super::source::Source;
 use crate::api::Api;
 use crate::api::devices::change::{names_user, token_of_other_provider};
+use crate::api::load::Held;
 use crate::api::problem::Problem;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, ProviderKind};
@@ -21,6 +23,10 @@ use crate::store::device::Registered;
 /// Records that are written in one transaction: enough to make its cost small, few enough that others do not wait long for SQLite's
 /// writer, for which it is the length of its longest statement.
 const PART: usize = 256;
+/// A part has no more bytes than this and one record, so that memory is bounded whatever the records are.
+const PART_BYTES: usize = 1024 * 1024;
+/// What an import holds at most: the part that is read, the one that is written, and the piece of the body that is cut.
+const ROOM: usize = 3 * PART_BYTES;
 /// After so many records others get their turn.
 const TURN: usize = 50;
 /// Devices that a dry run reads at one time.
@@ -59,10 +65,12 @@ pub(super) enum Step {
 
 /// The steps of an import. An error is of the whole body, and nothing was written.
 pub(super) async fn steps(import: Import, source: Source, decoder: Decoder) -> Result<impl Stream<Item = Step> + Send, Problem> {
+    let room = import.api.load.hold(ROOM)?;
     let mut reader = Reader { import: import.clone(), source, decoder };
     reader.header().await?;
     let first = reader.part().await;
-    let under_way = UnderWay { writer: Writer { import, progress: Progress::default() }, reader, next: Next::Part(first) };
+    let writer = Writer { import, progress: Progress::default() };
+    let under_way = UnderWay { writer, reader, next: Next::Part(first), _room: room };
     Ok(stream::unfold(under_way, UnderWay::step))
 }
 
@@ -70,6 +78,7 @@ struct UnderWay {
     reader: Reader,
     writer: Writer,
     next: Next,
+    _room: Held,
 }
 
 enum Next {
@@ -142,13 +151,17 @@ impl Reader {
 
     async fn part(&mut self) -> Part {
         let mut part = Part::default();
+        let mut bytes = 0;
         for number in 1..=PART {
             match self.source.next().await {
-                Ok(Some(record)) => self.judge(record, &mut part),
+                Ok(Some(record)) => {
+                    bytes += record.text.as_ref().map_or(0, Bytes::len);
+                    self.judge(record, &mut part);
+                }
                 Ok(None) => part.end = Some(End::Whole),
                 Err(problem) => part.end = Some(End::Broken(problem)),
             }
-            if part.end.is_some() {
+            if part.end.is_some() || bytes >= PART_BYTES {
                 break;
             }
             if number % TURN == 0 {

@@ -1,0 +1,125 @@
+//! The layer before the routes: whether a request is taken on at all.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
+use utoipa::openapi::OpenApi;
+
+use super::cors::Callable;
+use super::health::{METRICS, is_probe};
+use super::limits::{Attempt, Standing, noting};
+use super::problem::Problem;
+use super::{Api, openapi, peer, request_id};
+
+/// The methods of each route that need a credential: what the document says they do.
+#[derive(Debug, Default)]
+struct Keyed(HashMap<String, Vec<Method>>);
+
+impl Keyed {
+    fn of(document: &OpenApi) -> Self {
+        let mut keyed = HashMap::<String, Vec<Method>>::new();
+        for (route, method) in openapi::keyed(document) {
+            keyed.entry(route.to_owned()).or_default().push(method);
+        }
+        Self(keyed)
+    }
+
+    fn has(&self, route: &str, method: &Method) -> bool {
+        // axum answers HEAD as GET
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.0.get(route).is_some_and(|methods| methods.contains(method))
+    }
+}
+
+/// What the document says of whom routes let in.
+#[derive(Debug, Default)]
+pub(super) struct Admitted {
+    keyed: Keyed,
+    callable: Callable,
+}
+
+impl Admitted {
+    pub(super) fn of(document: &OpenApi) -> Self {
+        Self { keyed: Keyed::of(document), callable: Callable::of(document) }
+    }
+}
+
+/// What is needed to decide.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) api: Api,
+    pub(super) admitted: Arc<Admitted>,
+}
+
+/// Takes a request on, or tells its caller to come again. Those who watch over the daemon are answered whatever the load.
+pub(super) async fn around(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let route = request_id::route_of(&request);
+    let is_probe = is_probe(route);
+    let needs_credential = gate.admitted.keyed.has(route, request.method()) || (route == METRICS && gate.api.settings.guards_metrics());
+    if is_probe && !needs_credential {
+        return next.run(request).await;
+    }
+    let permit = match gate.api.load.begin() {
+        Ok(permit) => Some(permit),
+        Err(_) if is_probe => None,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = gate.count(request, next, needs_credential).await;
+    if let Some(permit) = permit {
+        // until the answer is sent
+        response.extensions_mut().insert(permit);
+    }
+    response
+}
+
+impl Gate {
+    /// Counts the request, and a credential that is new where it comes from.
+    async fn count(&self, request: Request, next: Next, needs_credential: bool) -> Response {
+        let limits = &self.api.limits;
+        let asked = self.admitted.callable.asked(&self.api.origins, request_id::route_of(&request), request.method(), request.headers());
+        let handled = async {
+            let attempt = match self.attempt(&request, needs_credential) {
+                Ok(attempt) => attempt,
+                Err(problem) => return (problem.into_response(), None),
+            };
+            let response = match asked.permission() {
+                Some(permission) => permission,
+                None => next.run(request).await,
+            };
+            (response, attempt)
+        };
+        let ((mut response, attempt), standing) = noting(handled).await;
+        match attempt {
+            Some(attempt) if standing.is_some_and(Standing::is_of_caller) => limits.remember(attempt),
+            Some(attempt) if response.status() == StatusCode::UNAUTHORIZED => limits.forget(attempt),
+            _ => {}
+        }
+        asked.write(response.headers_mut(), standing.is_some_and(Standing::is_of_key));
+        if let Some(standing) = standing {
+            standing.write(response.headers_mut());
+        }
+        response
+    }
+
+    fn attempt(&self, request: &Request, needs_credential: bool) -> Result<Option<Attempt>, Problem> {
+        let limits = &self.api.limits;
+        let address = self.address_of(request);
+        if !needs_credential {
+            return limits.take_address(address).map(|()| None);
+        }
+        let credential = request.headers().get(AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
+        limits.attempt(address, credential).map(Some)
+    }
+
+    /// Whose request it is.
+    fn address_of(&self, request: &Request) -> IpAddr {
+        let peer = request.extensions().get::<peer::Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address);
+        peer::caller(peer, request.headers(), &self.api.settings.trusted_proxies)
+    }
+}

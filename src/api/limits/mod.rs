@@ -1,0 +1,129 @@
+//! How often callers may call: each API key, each phone, and each address for what needs no credential.
+//!
+//! A request counts as one, whatever it brings: a batch, an import. What it brings is bounded by its body and by [`super::load`].
+//!
+//! Addresses also bound guessing. A credential that was not taken from the same address lately costs the address a request before it is
+//! looked at, whether it turns out good or not. One that was taken is remembered with its address and goes on while others at that address
+//! guess, so that nobody locks out a neighbour behind the same router.
+
+mod buckets;
+mod limiter;
+mod standing;
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use self::limiter::Limiter;
+use super::peer::network;
+use super::problem::{Code, Problem};
+use super::settings::Rates;
+use crate::domain::clock::Clock;
+use crate::domain::id::AppId;
+
+pub(super) use self::standing::{Standing, noting};
+
+/// Pairs of address and credential that are remembered, at most, and for how long without being used.
+const KNOWN: u64 = 100_000;
+const KNOWN_FOR: Duration = Duration::from_hours(1);
+
+/// Who calls, once their credential was found good.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Caller<'a> {
+    /// An API key, by its id.
+    Key(Uuid),
+    /// The key of an app that is not in the store.
+    BuiltIn(AppId),
+    /// A client token that is bound to a device, by the device: signing in again gives no new burst.
+    #[cfg_attr(not(test), expect(dead_code, reason = "client tokens come with the routes of phones"))]
+    Device(AppId, &'a str),
+    /// Another client token, by its family.
+    #[cfg_attr(not(test), expect(dead_code, reason = "client tokens come with the routes of phones"))]
+    Family(Uuid),
+}
+
+/// A credential as it came from an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attempt(u64);
+
+/// All limits of a node.
+pub(super) struct Limits {
+    keys: Limiter,
+    clients: Limiter,
+    addresses: Limiter,
+    known: Cache<u64, ()>,
+    /// With keys of this process's own, so that nobody outside can look for two callers that count as one.
+    hashers: [RandomState; 2],
+}
+
+impl Limits {
+    pub(super) fn new(rates: &Rates, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Limiter::new(standing::PER_KEY, rates.per_key, clock),
+            clients: Limiter::new("per_client_token", rates.per_client_token, clock),
+            addresses: Limiter::new(standing::PER_ADDRESS, rates.per_address, clock),
+            known: Cache::builder().max_capacity(KNOWN).time_to_idle(KNOWN_FOR).build(),
+            hashers: [RandomState::new(), RandomState::new()],
+        }
+    }
+
+    /// Counts one request of someone whose credential is good; 429 where it is one too many.
+    pub(super) fn take(&self, caller: Caller<'_>) -> Result<(), Problem> {
+        let standing = match caller {
+            Caller::Key(id) => self.keys.take(id.as_u128()),
+            Caller::BuiltIn(app) => self.keys.take(self.number(app)),
+            Caller::Device(app, device) => self.clients.take(self.number((app.0, device))),
+            Caller::Family(id) => self.clients.take(id.as_u128()),
+        };
+        judge(standing)
+    }
+
+    /// Counts one request without a credential.
+    pub(super) fn take_address(&self, address: IpAddr) -> Result<(), Problem> {
+        judge(self.addresses.take(self.number(network(address))))
+    }
+
+    /// Counts a credential that was not taken from there lately; to be asked before it is looked at.
+    pub(super) fn attempt(&self, address: IpAddr, credential: &[u8]) -> Result<Attempt, Problem> {
+        let [hasher, _] = &self.hashers;
+        let attempt = Attempt(hasher.hash_one((network(address), credential)));
+        if self.known.get(&attempt.0).is_none() {
+            self.take_address(address)?;
+        }
+        Ok(attempt)
+    }
+
+    /// Remembers that a credential is good from there.
+    pub(super) fn remember(&self, attempt: Attempt) {
+        if !self.known.contains_key(&attempt.0) {
+            self.known.insert(attempt.0, ());
+        }
+    }
+
+    /// Forgets that it was.
+    pub(super) fn forget(&self, attempt: Attempt) {
+        self.known.invalidate(&attempt.0);
+    }
+
+    fn number(&self, caller: impl std::hash::Hash) -> u128 {
+        let [high, low] = self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(&caller)));
+        high << 64 | low
+    }
+}
+
+fn judge(standing: Standing) -> Result<(), Problem> {
+    standing::note(standing);
+    if !standing.is_refused {
+        return Ok(());
+    }
+    metrics::counter!("herald_requests_limited_total", "limit" => standing.name).increment(1);
+    Err(Problem::new(Code::RateLimited, "more requests than the limit allows; the header fields say when to try again"))
+}
+
+#[cfg(test)]
+mod tests;

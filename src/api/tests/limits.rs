@@ -1,0 +1,129 @@
+//! How much and how often: what is refused before the routes.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+
+use super::kit::{KEY, Reply, World};
+use crate::api::peer::Peer;
+use crate::api::{Rate, Rates, Settings};
+
+fn rate(count: u32) -> Rate {
+    Rate { count: NonZeroU32::new(count).unwrap(), per: Duration::from_secs(1) }
+}
+
+async fn world(listen: &str) -> World {
+    let rates = Rates { per_key: rate(3), per_client_token: rate(1), per_address: rate(2) };
+    let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    World::serving(Settings { listen: listen.to_owned(), rates, trusted_proxies, ..Settings::default() }).await
+}
+
+/// Asks from an address with a credential.
+async fn ask(world: &World, path: &str, address: [u8; 4], credential: Option<&str>) -> Reply {
+    let mut request = Request::builder().method(Method::GET).uri(path);
+    if let Some(credential) = credential {
+        request = request.header("authorization", format!("Bearer {credential}"));
+    }
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(Peer { address: address.into(), is_secure: false });
+    world.send(request).await
+}
+
+const HERE: [u8; 4] = [192, 0, 2, 1];
+const THERE: [u8; 4] = [192, 0, 2, 2];
+
+#[tokio::test]
+async fn a_key_has_a_rate_and_is_told_how_it_stands() {
+    let world = world("127.0.0.1:8080").await;
+    for left in (0..6).rev() {
+        let reply = ask(&world, "/v1/devices", HERE, Some(KEY)).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        assert_eq!(reply.header("ratelimit-policy"), "\"per_key\";q=6;w=2");
+        assert!(reply.header("ratelimit").starts_with(&format!("\"per_key\";r={left};t=")), "{reply:?}");
+    }
+    let refused = ask(&world, "/v1/devices", HERE, Some(KEY)).await;
+    assert_eq!(refused.problem(), (429, "rate_limited".to_owned()));
+    assert_eq!((refused.header("retry-after"), refused.header("ratelimit")), ("1", "\"per_key\";r=0;t=1"));
+    assert_eq!(ask(&world, "/v1/devices", HERE, Some("other-key")).await.status, StatusCode::OK, "another key");
+    world.clock.pass(Duration::from_secs(1));
+    assert_eq!(ask(&world, "/v1/devices", HERE, Some(KEY)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_needs_no_key_is_counted_by_address() {
+    let world = world("127.0.0.1:8080").await;
+    for path in ["/openapi.json", "/nowhere", "/docs/", "/v1/nothing"] {
+        assert_ne!(ask(&world, path, HERE, Some(KEY)).await.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
+    }
+    let refused = ask(&world, "/openapi.json", HERE, None).await;
+    assert_eq!((refused.problem(), refused.header("retry-after")), ((429, "rate_limited".to_owned()), "1"));
+    assert_eq!(ask(&world, "/openapi.json", THERE, None).await.status, StatusCode::OK);
+    for path in ["/health", "/ready", "/metrics"] {
+        assert_eq!(ask(&world, path, HERE, None).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn keys_cannot_be_guessed_at_speed_and_nobody_is_locked_out_by_it() {
+    let world = world("0.0.0.0:8080").await;
+    assert_eq!(ask(&world, "/v1/devices", HERE, Some(KEY)).await.status, StatusCode::OK);
+    for guess in 0..3 {
+        assert_eq!(ask(&world, "/metrics", HERE, Some(&format!("guess-{guess}"))).await.problem().0, 401);
+    }
+    for path in ["/v1/devices", "/metrics"] {
+        for credential in [None, Some("guess"), Some("other-key")] {
+            assert_eq!(ask(&world, path, HERE, credential).await.problem().0, 429, "{path} {credential:?}");
+        }
+    }
+    assert_eq!(ask(&world, "/v1/devices", HERE, Some(KEY)).await.status, StatusCode::OK, "it was good from there before");
+    assert_eq!(ask(&world, "/v1/devices", THERE, Some("other-key")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_callers_are_told_apart() {
+    let world = world("127.0.0.1:8080").await;
+    let through = async |peer: [u8; 4], forwarded: &'static str| {
+        let request = Request::builder().uri("/openapi.json").header("x-forwarded-for", forwarded);
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer { address: peer.into(), is_secure: false });
+        world.send(request).await.status
+    };
+    for _ in 0..4 {
+        assert_eq!(through([10, 0, 0, 1], "198.51.100.1").await, StatusCode::OK);
+    }
+    assert_eq!(through([10, 0, 0, 1], "198.51.100.1").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(through([10, 0, 0, 1], "198.51.100.1, 198.51.100.2").await, StatusCode::OK);
+    for number in 0..4 {
+        assert_eq!(through(HERE, ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"][number]).await, StatusCode::OK);
+    }
+    assert_eq!(through(HERE, "5.5.5.5").await, StatusCode::TOO_MANY_REQUESTS, "who is no proxy is not believed");
+}
+
+#[tokio::test]
+async fn load_is_shed_and_probes_are_answered() {
+    let settings = Settings { max_requests: 2, ..Settings::default() };
+    let world = World::serving(settings).await;
+    let (first, _second) = (world.shared.load.begin().unwrap(), world.shared.load.begin().unwrap());
+    let shed = world.get("/v1/devices").await;
+    assert_eq!((shed.problem(), shed.header("retry-after")), ((503, "overloaded".to_owned()), "1"));
+    for path in ["/health", "/ready", "/metrics"] {
+        assert_eq!(world.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    drop(first);
+    assert_eq!(world.get("/v1/devices").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn bodies_are_shed_before_memory_grows() {
+    let settings = Settings { max_in_flight_mib: 1, ..Settings::default() };
+    let world = World::serving(settings).await;
+    let held = world.shared.load.hold(1024 * 1024 - 10).unwrap();
+    let body = r#"{"receipts": []}"#;
+    assert_eq!(world.post("/v1/receipts", body).await.problem(), (503, "overloaded".to_owned()));
+    let lines = [("content-type", "application/x-ndjson")];
+    assert_eq!(world.ask(Method::POST, "/v1/devices/import", &lines, "{}").await.problem(), (503, "overloaded".to_owned()));
+    drop(held);
+    assert_eq!(world.post("/v1/receipts", body).await.status, StatusCode::ACCEPTED);
+}
