@@ -42,11 +42,12 @@ impl State {
         Swept { deactivated, to }
     }
 
-    fn forget(&mut self, app: AppId, name: &str) -> bool {
+    fn forget(&mut self, app: AppId, name: &str, now: Timestamp) -> bool {
         let Some(device) = self.find(app, name) else { return false };
         self.devices.remove(&device.pk);
         self.forget_tokens(device.pk);
         self.unsubscribe(device.pk);
+        self.revoke_families(now, |row| row.device == Some(device.pk));
         self.device_names.remove(&(app, name.to_owned()));
         true
     }
@@ -96,6 +97,6 @@ impl Devices for MemoryStore {
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        Ok(self.commit(|state, _| state.forget(app, name)))
+        Ok(self.commit(|state, now| state.forget(app, name, now)))
     }
 }

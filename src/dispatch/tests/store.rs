@@ -21,6 +21,7 @@ use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use crate::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
+use crate::store::client_token::{Family, Refreshed, Standing};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::device_token::{Addressed, TokenChange};
@@ -37,8 +38,8 @@ use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics,
+    Analytics, Apps, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications,
+    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics,
 };
 
 /// How a call fails.
@@ -168,6 +169,13 @@ around! {
         category(app: AppId, name: &str) -> Option<Declared>;
         put_category(app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Declaration;
         delete_category(app: AppId, name: &str) -> bool;
+    }
+    ClientTokens {
+        begin_family(family: &Family, refresh: [u8; 32]) -> ();
+        refresh(family: Uuid, generation: i64, presented: [u8; 32], next: [u8; 32], expires_at: Timestamp) -> Refreshed;
+        seen(app: AppId, family: Uuid, generation: i64) -> Standing;
+        revoke_family(family: Uuid) -> bool;
+        revoke_user(app: AppId, user: &str) -> u64;
     }
     DeadLetters {
         dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;

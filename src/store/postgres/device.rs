@@ -9,6 +9,7 @@ use super::super::rules::words::status_text;
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{count, execute, fetch, fetch_one};
+use super::client_token;
 use super::device_row::{self, device_columns};
 use super::device_token;
 use super::enroll::enroll;
@@ -97,6 +98,7 @@ impl Devices for PostgresStore {
             let Some(device) = locked_device(&mut tx, app, name).await? else { return Ok(false) };
             device_token::forget_all(&mut tx, device.pk).await?;
             topic::forget_device(&mut tx, device.pk).await?;
+            client_token::revoke_device(&mut tx, device.pk).await?;
             let deleted = execute(&mut tx, DELETE, |binds| {
                 binds.push(device.pk.0);
             });

@@ -17,6 +17,7 @@ mod cancel;
 mod cap;
 mod category;
 mod claim;
+mod client_token;
 mod corrections;
 mod counts;
 mod dead_letter;

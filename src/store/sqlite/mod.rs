@@ -16,6 +16,7 @@ mod cap;
 mod category;
 mod checkpoint;
 mod claim;
+mod client_token;
 mod corrections;
 mod counts;
 mod dead_letter;
