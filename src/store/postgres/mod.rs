@@ -57,6 +57,7 @@ mod retention;
 mod row;
 mod schedule;
 mod select;
+mod sighting;
 mod stale;
 mod tally;
 mod targets;

@@ -58,6 +58,7 @@ mod release;
 mod row;
 mod schedule;
 mod select;
+mod sighting;
 mod stale;
 mod tally;
 mod targets;
