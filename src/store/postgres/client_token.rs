@@ -29,9 +29,12 @@ pub(super) const CROWD_OF_DEVICE: &str = "DELETE FROM token_family WHERE id = AN
 pub(super) const CROWD_OF_PERSON: &str = "DELETE FROM token_family WHERE id = ANY (ARRAY (SELECT id FROM token_family WHERE person_pk = $1 \
                                           ORDER BY id = $2 DESC, (revoked_at IS NULL AND expires_at > $3) DESC, created_at DESC, id DESC \
                                           OFFSET $4))";
-/// Read outside a transaction: the clock is the statement's, or the one that stands for it.
+/// Read outside a transaction: the clock is the statement's, or the one that stands for it. A family whose person or device is gone is none,
+/// though nobody revoked it.
 pub(super) const STAND: &str = "SELECT id, generation, refresh_hash, renewed_at, seen, revoked_at, expires_at, coalesce($3, now()) \
-                                FROM token_family WHERE id = $1 AND app = $2";
+                                FROM token_family family WHERE id = $1 AND app = $2 AND (revoked_at IS NOT NULL OR \
+                                (person_pk IS NULL OR (SELECT p.pk FROM person p WHERE p.pk = family.person_pk) IS NOT NULL) AND \
+                                (device_pk IS NULL OR (SELECT d.pk FROM device d WHERE d.pk = family.device_pk) IS NOT NULL))";
 pub(super) const LOCKED: &str = "SELECT t.id, t.generation, t.refresh_hash, t.renewed_at, t.seen, t.revoked_at, t.expires_at, t.app, t.created_at, \
                                  t.person_pk, (SELECT p.name FROM person p WHERE p.pk = t.person_pk), \
                                  t.device_pk, (SELECT d.name FROM device d WHERE d.pk = t.device_pk) \

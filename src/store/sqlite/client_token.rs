@@ -25,8 +25,11 @@ pub(super) const CROWD_OF_DEVICE: &str = "DELETE FROM token_family WHERE id IN (
 pub(super) const CROWD_OF_PERSON: &str = "DELETE FROM token_family WHERE id IN (SELECT id FROM token_family WHERE person_pk = ?1 \
                                           ORDER BY id = ?2 DESC, (revoked_at IS NULL AND expires_at > ?3) DESC, created_at DESC, id DESC \
                                           LIMIT -1 OFFSET ?4)";
-pub(super) const STAND: &str = "SELECT id, generation, refresh_hash, renewed_at, seen, revoked_at, expires_at FROM token_family \
-                                WHERE id = ?1 AND app = ?2";
+/// A family whose person or device is gone is none, though nobody revoked it.
+pub(super) const STAND: &str = "SELECT id, generation, refresh_hash, renewed_at, seen, revoked_at, expires_at FROM token_family family \
+                                WHERE id = ?1 AND app = ?2 AND (revoked_at IS NOT NULL OR \
+                                (person_pk IS NULL OR EXISTS (SELECT 1 FROM person p WHERE p.pk = family.person_pk)) AND \
+                                (device_pk IS NULL OR EXISTS (SELECT 1 FROM device d WHERE d.pk = family.device_pk)))";
 pub(super) const ONE: &str = "SELECT family.id, family.generation, family.refresh_hash, family.renewed_at, family.seen, family.revoked_at, \
                               family.expires_at, family.app, family.created_at, family.person_pk, p.name, family.device_pk, d.name \
                               FROM token_family family LEFT JOIN person p ON p.pk = family.person_pk \
