@@ -61,6 +61,7 @@ codes! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The first request with this idempotency key is being handled";
+    DeviceOfAnotherUser = CONFLICT, "device_of_another_user", "The device is another user's";
     CampaignStarted = CONFLICT, "campaign_started", "The campaign was started";
     InvalidTransition = CONFLICT, "invalid_transition", "From where it is there is no such step";
     KeyRotated = CONFLICT, "key_rotated", "Another key took its place";

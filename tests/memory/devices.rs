@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::device::{Device, DeviceChange, DeviceStatus, InactiveReason};
 use herald::domain::id::{AppId, DevicePk};
-use herald::store::device::{DeviceFilter, Devices, Registered, Swept};
+use herald::domain::principal::Principal;
+use herald::store::device::{DeviceFilter, Devices, Registered, SEEN_EVERY, Swept};
 use herald::store::{Page, PageRequest, Result};
 
 use super::MemoryStore;
@@ -42,13 +43,41 @@ impl State {
         Swept { deactivated, to }
     }
 
-    pub fn forget(&mut self, app: AppId, name: &str) -> bool {
-        let Some(device) = self.find(app, name) else { return false };
+    fn saw(&mut self, app: AppId, name: &str, at: Timestamp) {
+        let pk = self.device_names.get(&(app, name.to_owned()));
+        let device = pk.and_then(|pk| self.devices.get_mut(pk)).and_then(|row| row.device.as_mut());
+        if let Some(device) = device.filter(|device| at - device.last_seen_at >= SEEN_EVERY) {
+            device.last_seen_at = at;
+        }
+    }
+
+    pub fn forget(&mut self, app: AppId, name: &str, by: &Principal, now: Timestamp) -> bool {
+        let Some(device) = self.find(app, name).filter(|device| deletes(by, device)) else { return false };
         self.devices.remove(&device.pk);
         self.forget_tokens(device.pk);
         self.unsubscribe(device.pk);
+        self.revoke_families(now, |row| row.device == Some(device.pk));
         self.device_names.remove(&(app, name.to_owned()));
         true
+    }
+}
+
+/// A mere installation may delete itself, whoever is signed in on it.
+fn deletes(by: &Principal, device: &Device) -> bool {
+    match by {
+        Principal::Installation { device: bound } => *bound == device.name,
+        _ => owns(by, device),
+    }
+}
+
+/// Whose device it is, and by which token.
+pub fn owns(by: &Principal, device: &Device) -> bool {
+    match by {
+        Principal::Backend => true,
+        Principal::User { user, device: bound } => {
+            device.user.as_ref() == Some(user) && bound.as_ref().is_none_or(|bound| *bound == device.name)
+        }
+        Principal::Installation { device: bound } => device.user.is_none() && *bound == device.name,
     }
 }
 
@@ -95,7 +124,12 @@ impl Devices for MemoryStore {
         Ok(self.commit(|state, now| state.deactivate_stale(app, until, (after, limit, now))))
     }
 
-    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        Ok(self.commit(|state, _| state.forget(app, name)))
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        self.commit(|state, now| state.saw(app, name, at.min(now)));
+        Ok(())
+    }
+
+    async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool> {
+        Ok(self.commit(|state, now| state.forget(app, name, by, now)))
     }
 }

@@ -36,6 +36,7 @@ impl State {
         let shown_life = TimeDelta::seconds(i64::from(MAX_TTL_SECONDS));
         self.shown.retain(|_, (_, at)| *at + shown_life > now);
         self.forget_early(now);
+        self.forget_families(now);
         self.caps.retain(|_, (_, over_at)| *over_at > now);
     }
 }

@@ -12,6 +12,7 @@ use herald::domain::clock::Clock;
 use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
@@ -21,6 +22,7 @@ use herald::store::audit::{Act, AuditFilter, NewAct};
 use herald::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
+use herald::store::client_token::{Family, Refreshed, Standing};
 use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered, Swept};
 use herald::store::device_token::{Addressed, TokenChange};
@@ -39,8 +41,8 @@ use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
 use herald::store::{
-    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
+    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
+    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -280,6 +282,13 @@ plainly!(Campaigns {
     fn campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
     fn campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;
 });
+plainly!(ClientTokens {
+    fn begin_family(family: &Family, refresh: [u8; 32]) -> ();
+    fn refresh(family: Uuid, generation: i64, presented: [u8; 32], next: [u8; 32], expires_at: Timestamp) -> Refreshed;
+    fn seen(app: AppId, family: Uuid, generation: i64) -> Standing;
+    fn revoke_family(family: Uuid) -> bool;
+    fn revoke_user(app: AppId, user: &str) -> u64;
+});
 plainly!(DeadLetters {
     fn dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;
     fn dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> Option<DeadLetter>;
@@ -292,11 +301,12 @@ plainly!(Devices {
     fn device(app: AppId, name: &str) -> Option<Device>;
     fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
     fn deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
-    fn delete_device(app: AppId, name: &str) -> bool;
+    fn saw_device(app: AppId, name: &str, at: Timestamp) -> ();
+    fn delete_device(app: AppId, name: &str, by: &Principal) -> bool;
 });
 plainly!(DeviceTokens {
     fn put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
-    fn delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
+    fn delete_token(app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> bool;
     fn tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
 });
 plainly!(Analytics {

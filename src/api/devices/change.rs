@@ -4,10 +4,11 @@ use super::dto::DeviceRequest;
 use super::token::Allows;
 use crate::api::checks::Checks;
 use crate::api::json::{Given, Reading};
-use crate::api::problem::Problem;
+use crate::api::problem::{Code, Problem};
 use crate::api::tags::{self, Tags};
 use crate::domain::device::{Change, Device, DeviceChange, Environment, Platform, ProviderKind};
 use crate::domain::name::check_user_id;
+use crate::domain::principal::Principal;
 
 const MAX_VERSION: usize = 64;
 const MAX_MODEL: usize = 128;
@@ -61,6 +62,7 @@ pub(super) fn change(
         (Given::Absent | Given::Null, _) => None,
     };
     let change = DeviceChange {
+        by: Principal::Backend,
         user: request.user_id.into_change(),
         platform,
         provider: if request.provider == Given::Absent { None } else { provider },
@@ -128,4 +130,9 @@ pub(super) fn token_of_other_provider() -> Problem {
 /// Whether a change says whose the device is.
 pub(super) fn names_user(change: &DeviceChange) -> bool {
     !matches!(change.user, Change::Keep)
+}
+
+/// 409 for a device that is another's, asked for without the token that it has.
+pub(super) fn device_of_another_user() -> Problem {
+    Problem::new(Code::DeviceOfAnotherUser, "this device is another user's, and the request does not carry its token: take a new id")
 }

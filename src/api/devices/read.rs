@@ -9,6 +9,7 @@ use crate::api::auth::{Caller, ToManage, ToRead};
 use crate::api::path::DeviceId;
 use crate::api::problem::Problem;
 use crate::api::{Api, etag, query};
+use crate::domain::principal::Principal;
 
 /// Read a device
 ///
@@ -62,5 +63,9 @@ pub(super) async fn delete(
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if api.store.delete_device(caller.app, &name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("device")) }
+    if api.store.delete_device(caller.app, &name, &Principal::Backend).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("device"))
+    }
 }

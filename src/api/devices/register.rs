@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::change::{self, change, guesses_provider, needs_stored, token_of_other_provider};
+use super::change::{self, change, device_of_another_user, guesses_provider, needs_stored, token_of_other_provider};
 use super::dto::DeviceRequest;
 use super::token::Allows;
 use super::view::{DeviceResponse, tag_of};
@@ -128,6 +128,8 @@ fn answer(registered: Registered) -> Result<Response, Problem> {
         Registered::Missing(field) => return Err(Problem::invalid_field(field, "required", "is required when the device is new")),
         Registered::TokenOfOtherProvider => return Err(token_of_other_provider()),
         Registered::Stale => return Err(Problem::stale()),
+        Registered::OfAnotherUser => return Err(device_of_another_user()),
+        Registered::OfAnotherDevice => return Err(Problem::not_found("device")),
     };
     let tag = tag_of(&device);
     Ok(etag::tagged((status, axum::Json(DeviceResponse::from(*device))).into_response(), &tag))

@@ -17,6 +17,7 @@ use crate::api::path::DeviceTokenPath;
 use crate::api::problem::Problem;
 use crate::api::{Api, etag, query, schema};
 use crate::domain::device::{Environment, ProviderKind};
+use crate::domain::principal::Principal;
 use crate::domain::token_kind::DeviceToken;
 use crate::store::device_token::{Addressed, TokenChange};
 
@@ -123,7 +124,7 @@ fn change(reading: Reading<DeviceTokenRequest>) -> Result<TokenChange, Problem> 
     }
     // nobody but Apple has addresses of these kinds, and its are no endpoints
     let token = token.and_then(|token| token.for_provider(ProviderKind::Apns, &|_| false, &mut checks));
-    let change = token.map(|token| TokenChange { token, environment });
+    let change = token.map(|token| TokenChange { by: Principal::Backend, token, environment });
     checks.done(())?;
     change.ok_or_else(|| Problem::invalid_field("token", "required", "is required"))
 }
@@ -150,5 +151,9 @@ pub(super) async fn delete(
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if api.store.delete_token(caller.app, &name, &kind).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("token")) }
+    if api.store.delete_token(caller.app, &name, &kind, &Principal::Backend).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("token"))
+    }
 }

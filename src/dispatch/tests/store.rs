@@ -13,6 +13,7 @@ use crate::domain::category::Category;
 use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::principal::Principal;
 use crate::domain::profile::Profile;
 use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
@@ -22,6 +23,7 @@ use crate::store::audit::{Act, AuditFilter, NewAct};
 use crate::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
+use crate::store::client_token::{Family, Refreshed, Standing};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::device_token::{Addressed, TokenChange};
@@ -40,8 +42,8 @@ use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
 use crate::store::{
-    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
+    Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
+    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
 };
 
 /// How a call fails.
@@ -178,6 +180,13 @@ around! {
         put_category(app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Declaration;
         delete_category(app: AppId, name: &str) -> bool;
     }
+    ClientTokens {
+        begin_family(family: &Family, refresh: [u8; 32]) -> ();
+        refresh(family: Uuid, generation: i64, presented: [u8; 32], next: [u8; 32], expires_at: Timestamp) -> Refreshed;
+        seen(app: AppId, family: Uuid, generation: i64) -> Standing;
+        revoke_family(family: Uuid) -> bool;
+        revoke_user(app: AppId, user: &str) -> u64;
+    }
     DeadLetters {
         dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;
         dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> Option<DeadLetter>;
@@ -190,11 +199,12 @@ around! {
         device(app: AppId, name: &str) -> Option<Device>;
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
         deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
-        delete_device(app: AppId, name: &str) -> bool;
+        saw_device(app: AppId, name: &str, at: Timestamp) -> ();
+        delete_device(app: AppId, name: &str, by: &Principal) -> bool;
     }
     DeviceTokens {
         put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
-        delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
+        delete_token(app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> bool;
         tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
     }
     Engine {
