@@ -31,6 +31,7 @@ use crate::queue::redis::RedisQueue;
 use crate::queue::{self, Queue};
 use crate::store::Store;
 use crate::store::postgres::{self, PostgresStore};
+use crate::store::seal::Seal;
 use crate::store::sqlite::{self, SqliteStore};
 use crate::system::{SystemClock, SystemIds, SystemRng};
 use crate::telemetry::Metrics;
@@ -183,7 +184,7 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<i64> {
 async fn open(settings: &Settings, clock: &Arc<dyn Clock>, tasks: &TaskTracker) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match &settings.database.url {
         DatabaseUrl::Sqlite(path) => {
-            SqliteStore::open(&sqlite::Options::new(path), Arc::clone(clock), tasks).await.with_context(|| at(path))?
+            SqliteStore::open(&sqlite(settings, path)?, Arc::clone(clock), tasks).await.with_context(|| at(path))?
         }
         DatabaseUrl::Postgres(url) => PostgresStore::open(&postgres(settings, url)?, tasks).await.context("database.url")?,
     })
@@ -193,10 +194,19 @@ fn at(path: &Path) -> String {
     format!("database.url {}", path.display())
 }
 
+fn sqlite(settings: &Settings, path: &Path) -> anyhow::Result<sqlite::Options> {
+    Ok(sqlite::Options { seal: seal(settings)?, ..sqlite::Options::new(path) })
+}
+
+fn seal(settings: &Settings) -> anyhow::Result<Seal> {
+    settings.database.seal().context("database.encryption_key_file")
+}
+
 fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options> {
     let mut options = postgres::Options::parse(url).context("database.url")?;
     options.connections = settings.database.connections;
     options.retention = settings.database.retention_days.map(|days| DAY * days);
+    options.seal = seal(settings)?;
     Ok(options)
 }
 

@@ -55,7 +55,9 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
 /// Only looks: the daemon may be running on it, and what it will do to it when it starts is its own affair.
 async fn check_store(settings: &Settings) -> anyhow::Result<Option<String>> {
     match &settings.database.url {
-        DatabaseUrl::Sqlite(path) => SqliteStore::inspect(path).await.with_context(|| at(path)).map(note_of_file),
+        DatabaseUrl::Sqlite(path) => {
+            SqliteStore::inspect(&super::sqlite(settings, path)?).await.with_context(|| at(path)).map(note_of_file)
+        }
         DatabaseUrl::Postgres(url) => check_server(settings, url).await,
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         report("retry.max_seconds", format!("must be at least retry.first_seconds ({})", retry.first_seconds));
     }
     check_retention(&settings.database, report);
+    check_encryption(&settings.database, report);
     check_analytics(settings.analytics, report);
     for (name, app) in &settings.apps {
         check_app(name, app, report);
@@ -40,6 +41,18 @@ fn check_retention(database: &Database, report: &mut dyn FnMut(&str, String)) {
         report("database.retention_days", "goes with a database.url of PostgreSQL only".to_owned());
     } else if !(29..=3650).contains(&days) {
         report("database.retention_days", "must be 29 to 3650".to_owned());
+    }
+}
+
+fn check_encryption(database: &Database, report: &mut dyn FnMut(&str, String)) {
+    let (key, file) = ("database.encryption_key", database.encryption_key_file.as_ref());
+    if database.encryption_key.is_some() && file.is_some() {
+        report(key, "goes without database.encryption_key_file".to_owned());
+    }
+    match (database.seal(), file) {
+        (Ok(_), _) => {}
+        (Err(error), Some(path)) => report("database.encryption_key_file", format!("names {}, which {error}", path.display())),
+        (Err(error), None) => report(key, error.to_string()),
     }
 }
 

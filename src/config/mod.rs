@@ -37,6 +37,10 @@ use tree::{Node, Origin, Way};
 /// The file that is read where none is named, if it is there.
 pub const DEFAULT_FILE: &str = "config/herald.toml";
 
+/// Settings that are taken from the environment only, and what to do instead.
+const SECRETS: [(&str, &str); 1] =
+    [("database.encryption_key", "name its file with encryption_key_file, or set the variable HERALD__DATABASE__ENCRYPTION_KEY")];
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -92,7 +96,8 @@ impl Source<'_> {
     fn settings(self) -> Result<Settings, Error> {
         let mut tree = self.parse()?;
         let mut found = Vec::new();
-        let mut problems = self.lay_environment(&mut tree);
+        let mut problems = self.refuse_secrets(&mut tree);
+        problems.extend(self.lay_environment(&mut tree));
         let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         tree.resolve_files(folder, &mut |way, path| {
             if let Err(error) = File::open(path) {
@@ -132,6 +137,16 @@ impl Source<'_> {
             }
         });
         Err(Error::Invalid(problems.collect()))
+    }
+
+    /// Takes out what a file must not hold: it is copied, checked in and shown around.
+    fn refuse_secrets(&self, tree: &mut Node) -> Vec<Problem> {
+        let refused = SECRETS.iter().filter_map(|(key, advice)| {
+            let taken = tree.remove(&Way::of(key))?;
+            let place = Place::new(self.file.as_deref(), &taken.origin);
+            Some(Problem { place, key: (*key).to_owned(), message: format!("is a secret, which does not belong here: {advice}") })
+        });
+        refused.collect()
     }
 
     fn lay_environment(&self, tree: &mut Node) -> Vec<Problem> {

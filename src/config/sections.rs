@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::domain::quiet_hours::QuietInterval;
-use crate::providers::{apns, fcm, webpush};
+use crate::providers::{Secret, apns, fcm, webpush};
+use crate::store::seal::{KeysError, Seal};
 
 /// `[server]`: the HTTP side.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -79,12 +80,26 @@ pub struct Database {
     pub connections: u32,
     /// Notifications and deliveries are forgotten so many days after theirs, 29 to 3650; without it they are kept. PostgreSQL only.
     pub retention_days: Option<u32>,
-    encryption_key_file: Option<NotYet>,
+    /// A file with the keys that seal Herald's own secrets at rest, as [`Seal::parse`] takes them.
+    pub encryption_key_file: Option<PathBuf>,
+    /// The same text in the place of a file; from the environment only.
+    pub encryption_key: Option<Secret>,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: DatabaseUrl::default(), connections: 16, retention_days: None, encryption_key_file: None }
+        Self { url: DatabaseUrl::default(), connections: 16, retention_days: None, encryption_key_file: None, encryption_key: None }
+    }
+}
+
+impl Database {
+    /// The keys for what is sealed at rest; none where none is named.
+    pub fn seal(&self) -> Result<Seal, KeysError> {
+        match (&self.encryption_key, &self.encryption_key_file) {
+            (Some(keys), _) => Seal::parse(keys.expose()),
+            (None, Some(path)) => Seal::load(path),
+            (None, None) => Ok(Seal::default()),
+        }
     }
 }
 

@@ -439,11 +439,47 @@ fn a_file_that_is_not_there_is_an_error_where_it_was_named() {
 #[test]
 fn relative_files_are_found_beside_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("some.key"), "x").unwrap();
+    std::fs::write(folder.path().join("some.key"), "hush").unwrap();
     let file = Some(folder.path().join("herald.toml"));
     let text = "[database]\nencryption_key_file = 'some.key'\n";
-    let error = Source { file, text, variables: Vec::new() }.settings().unwrap_err();
-    assert!(error.to_string().ends_with("database.encryption_key_file is not available in this version"), "{error}");
+    let error = Source { file, text, variables: Vec::new() }.settings().unwrap_err().to_string();
+    let path = folder.path().join("some.key");
+    let expected = format!("herald.toml:2: database.encryption_key_file names {}, which must have 32 bytes in base64", path.display());
+    assert!(error.contains(&expected) && !error.contains("hush"), "{error}");
+}
+
+/// 32 bytes.
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+#[test]
+fn an_encryption_key_comes_from_a_file_or_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    std::fs::write(&path, format!("# of today\n{KEY}\n")).unwrap();
+    let from_file = read(&format!("[database]\nencryption_key_file = '{}'\n", path.display()), &[]).unwrap();
+    let from_variable = read("", &[("HERALD__DATABASE__ENCRYPTION_KEY", KEY)]).unwrap();
+    for settings in [from_file, from_variable] {
+        assert!(!settings.database.seal().unwrap().is_empty());
+        assert!(!shown(&settings).contains(KEY));
+    }
+    assert!(read("", &[]).unwrap().database.seal().unwrap().is_empty());
+}
+
+#[test]
+fn an_encryption_key_is_refused_in_the_file_and_beside_one() {
+    let text = format!("[database]\nencryption_key = '{KEY}'\n");
+    let expected = "herald.toml:2: database.encryption_key is a secret, which does not belong here: \
+                    name its file with encryption_key_file, or set the variable HERALD__DATABASE__ENCRYPTION_KEY";
+    assert_eq!(problems(&text, &[]), [expected]);
+    assert_eq!(problems(&text, &[("HERALD__DATABASE__ENCRYPTION_KEY", KEY)]), [expected], "also where the variable goes over it");
+    let both = [("HERALD__DATABASE__ENCRYPTION_KEY", KEY), ("HERALD__DATABASE__ENCRYPTION_KEY_FILE", "/dev/null")];
+    let expected = "HERALD__DATABASE__ENCRYPTION_KEY: database.encryption_key goes without database.encryption_key_file";
+    assert_eq!(problems("", &both), [expected]);
+    let expected = "HERALD__DATABASE__ENCRYPTION_KEY: database.encryption_key must have 32 bytes in base64 on each line, \
+                    as `openssl rand -base64 32` makes them: line 1 is no such key";
+    assert_eq!(problems("", &[("HERALD__DATABASE__ENCRYPTION_KEY", "hush")]), [expected]);
+    let expected = "HERALD__DATABASE__ENCRYPTION_KEY_FILE: database.encryption_key_file names /dev/null, which holds no key";
+    assert_eq!(problems("", &[("HERALD__DATABASE__ENCRYPTION_KEY_FILE", "/dev/null")]), [expected]);
 }
 
 #[test]

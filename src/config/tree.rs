@@ -144,17 +144,18 @@ impl Node {
     }
 
     /// Takes the node at the end of a way out of the tree; an item of a list becomes blank, so that the others keep their places.
-    pub(super) fn remove(&mut self, way: &Way) {
-        let Some((last, parents)) = way.0.split_last() else { return };
-        let Some(parent) = parents.iter().try_fold(self, |node, step| node.child_mut(step)) else { return };
+    pub(super) fn remove(&mut self, way: &Way) -> Option<Self> {
+        let (last, parents) = way.0.split_last()?;
+        let parent = parents.iter().try_fold(self, |node, step| node.child_mut(step))?;
         match (&mut parent.value, last) {
-            (Value::Table(entries), Step::Key(key)) => drop(entries.remove(key)),
+            (Value::Table(entries), Step::Key(key)) => entries.remove(key),
             (Value::List(items), Step::Index(index)) => {
-                if let Some(item) = items.get_mut(*index) {
-                    item.value = Value::Blank;
-                }
+                let item = items.get_mut(*index)?;
+                let taken = item.clone();
+                item.value = Value::Blank;
+                Some(taken)
             }
-            _ => {}
+            _ => None,
         }
     }
 

@@ -21,9 +21,11 @@ pub mod person;
 pub mod postgres;
 pub mod receipt;
 mod rules;
+pub mod seal;
 pub mod sqlite;
 pub mod template;
 pub mod topic;
+pub mod vault;
 
 use async_trait::async_trait;
 
@@ -46,6 +48,7 @@ pub use person::People;
 pub use receipt::Receipts;
 pub use template::Templates;
 pub use topic::Topics;
+pub use vault::Vault;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +105,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Campaigns Caps Categories ClientTokens DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics
+    Analytics Apps Campaigns Caps Categories ClientTokens DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Templates Topics Vault
 }
 
 /// The apps and the store's own health.

@@ -58,6 +58,7 @@ mod twin_record;
 mod twin_steps;
 mod twins;
 mod user_deliveries;
+mod vault;
 mod views;
 mod world;
 
@@ -216,6 +217,10 @@ every_store! {
         the_last_to_die_is_listed_first,
         a_dead_letter_that_is_retried_lives,
         what_ended_is_no_dead_letter;
+    vault:
+        a_secret_is_kept_once_and_forgotten_once,
+        secrets_are_listed_by_how_their_names_begin,
+        of_those_who_keep_a_name_at_the_same_time_all_are_answered_one_value;
     pauses:
         what_is_paused_is_known_until_it_is_resumed,
         a_pause_keeps_its_first_reason_and_each_credential_its_own;

@@ -30,6 +30,7 @@ mod targets;
 mod templates;
 pub mod tokens;
 pub mod topics;
+mod vault;
 mod views;
 mod waiting;
 

@@ -20,6 +20,7 @@ use herald::store::engine::{Cursor, NewNotification, RunStatus};
 use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
+use herald::store::vault::Secret;
 use uuid::Uuid;
 
 use super::analytics::RollupKey;
@@ -52,6 +53,7 @@ pub struct State {
     pub shown: BTreeMap<(DevicePk, [u8; 32]), (NotificationId, Timestamp)>,
     pub early: BTreeMap<(NotificationId, DevicePk, ReceiptKind), Early>,
     pub pauses: Vec<LanePause>,
+    pub secrets: Vec<Secret>,
     pub templates: Definitions<Template>,
     /// Notifications admitted under caps, each when, and from when on none of them counts.
     pub caps: BTreeMap<(Target, String), (BTreeMap<NotificationId, Timestamp>, Timestamp)>,

@@ -36,9 +36,10 @@ use herald::store::person::Versioned;
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
+use herald::store::vault::Secret;
 use herald::store::{
     Analytics, Apps, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications,
-    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Templates, Topics,
+    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -353,4 +354,9 @@ plainly!(Templates {
     fn template(app: AppId, name: &str) -> Option<StoredTemplate>;
     fn put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
     fn delete_template(app: AppId, name: &str) -> bool;
+});
+plainly!(Vault {
+    fn keep_secret(name: &str, value: &[u8]) -> Secret;
+    fn secrets(prefix: &str) -> Vec<Secret>;
+    fn forget_secret(name: &str) -> bool;
 });

@@ -37,9 +37,10 @@ use crate::store::person::Versioned;
 use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
+use crate::store::vault::Secret;
 use crate::store::{
     Analytics, Apps, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications,
-    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics,
+    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Store, Templates, Topics, Vault,
 };
 
 /// How a call fails.
@@ -256,6 +257,11 @@ around! {
     }
     Replays {
         before(keys: &[IdempotencyKey]) -> Vec<Before>;
+    }
+    Vault {
+        keep_secret(name: &str, value: &[u8]) -> Secret;
+        secrets(prefix: &str) -> Vec<Secret>;
+        forget_secret(name: &str) -> bool;
     }
     Templates {
         templates(app: AppId) -> Vec<StoredTemplate>;

@@ -56,6 +56,7 @@ mod release;
 mod retention;
 mod row;
 mod schedule;
+mod sealing;
 mod select;
 mod stale;
 mod tally;
@@ -65,6 +66,7 @@ mod topic;
 mod tx;
 mod upkeep;
 mod user_deliveries;
+mod vault;
 mod version_keys;
 mod waiting;
 mod work;
@@ -81,6 +83,7 @@ use self::open::SHARDS;
 use self::partitions::{Partition, Partitions};
 use self::tx::transaction;
 use super::Result;
+use super::seal::Seal;
 use crate::domain::clock::Clock;
 
 pub use self::migrations::Condition;
@@ -95,6 +98,7 @@ pub struct PostgresStore {
     shard: i32,
     /// For how long days are kept after their end.
     retention: Option<Duration>,
+    seal: Seal,
     _ended: DropGuard,
 }
 

@@ -8,10 +8,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::super::seal::{Locked, SEALING_SINCE, Seal};
 use super::door::{ACQUIRE, Door};
 use super::migrations::{self, Condition};
 use super::partitions::Partitions;
-use super::{PostgresStore, upkeep};
+use super::{PostgresStore, sealing, upkeep};
 use crate::domain::clock::Clock;
 
 /// Statement texts that stay prepared on each connection.
@@ -49,6 +50,8 @@ pub struct Options {
     pub connections: u32,
     /// For how long notifications and deliveries are kept after their day; `None`: for ever.
     pub retention: Option<Duration>,
+    /// The keys with which values are sealed at rest.
+    pub seal: Seal,
 }
 
 impl Options {
@@ -63,7 +66,7 @@ impl Options {
 
     /// The database that these options of the library name.
     pub(super) fn new(connect: PgConnectOptions) -> Self {
-        Self { connect, connections: 16, retention: None }
+        Self { connect, connections: 16, retention: None, seal: Seal::default() }
     }
 
     /// Where it is, without anything secret.
@@ -106,11 +109,18 @@ pub enum OpenError {
     /// A step of the schema failed, or was changed after it was applied.
     #[error("the schema of the database cannot be brought up to date")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its values are sealed, and none of the keys given opens them.
+    #[error("the database cannot be used")]
+    Locked(#[from] Locked),
 }
 
 /// See [`PostgresStore::open`].
 pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks: &TaskTracker) -> Result<Arc<PostgresStore>, OpenError> {
     migrate(options).await?;
+    let mut conn = connect(options).await?;
+    let admitted = sealing::admit(&mut conn, &options.seal).await;
+    admitted.map_err(|error| OpenError::Unreachable { place: options.place(), source: Box::new(error) })??;
+    conn.close().await.map_err(|error| unreachable(options, error))?;
     let connect = options.plain().options(SESSION);
     let connections = options.connections.max(2);
     let pool = PgPoolOptions::new()
@@ -125,8 +135,8 @@ pub(super) async fn open(options: &Options, clock: Option<Arc<dyn Clock>>, tasks
     tasks.spawn(upkeep::run(pool.clone(), ended.clone()));
     let shard = rand::random_range(0..SHARDS);
     let (engine, callers) = (Door::engine(pool.clone(), clock.clone()), Door::callers(pool, connections, clock));
-    let (partitions, retention) = (Partitions::default(), options.retention);
-    Ok(Arc::new(PostgresStore { engine, callers, partitions, shard, retention, _ended: ended.drop_guard() }))
+    let (partitions, retention, seal) = (Partitions::default(), options.retention, options.seal.clone());
+    Ok(Arc::new(PostgresStore { engine, callers, partitions, shard, retention, seal, _ended: ended.drop_guard() }))
 }
 
 /// See [`PostgresStore::migrate`].
@@ -141,6 +151,10 @@ pub(super) async fn migrate(options: &Options) -> Result<i64, OpenError> {
 pub(super) async fn inspect(options: &Options) -> Result<Condition, OpenError> {
     let mut conn = connect(options).await?;
     let condition = migrations::condition(&mut conn).await?;
+    if !matches!(condition, Condition::Older { version: ..SEALING_SINCE, .. }) {
+        let refused = |error| OpenError::Unreachable { place: options.place(), source: Box::new(error) };
+        sealing::check(&mut conn, &options.seal).await.map_err(refused)??;
+    }
     conn.close().await.map_err(|error| unreachable(options, error))?;
     Ok(condition)
 }

@@ -19,6 +19,7 @@ pub(super) mod place;
 pub(super) mod predicate;
 pub(super) mod registration;
 pub(super) mod resolve;
+pub(super) mod secret;
 pub(super) mod suspects;
 pub(super) mod tally;
 pub(super) mod version_key;

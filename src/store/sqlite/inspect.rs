@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::{OpenError, migrations};
+use super::super::seal::SEALING_SINCE;
+use super::{OpenError, Options, migrations, sealing};
 
 /// How a database stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub enum Condition {
 }
 
 /// See [`super::SqliteStore::inspect`].
-pub(super) async fn inspect(path: &Path) -> Result<Condition, OpenError> {
+pub(super) async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+    let path = options.path.as_path();
     let not_writable = |source| OpenError::Folder { path: path.to_owned(), source };
     if !path.exists() {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -36,16 +38,25 @@ pub(super) async fn inspect(path: &Path) -> Result<Condition, OpenError> {
     drop(OpenOptions::new().append(true).open(path).map_err(not_writable)?);
     let database = |error| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
     // the lock is left alone: it would be in the way of a daemon that starts just now, and readers are in nobody's way
-    let options = SqliteConnectOptions::new()
+    let reading = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
         .immutable(!has_log(path))
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging();
-    let mut conn = options.connect().await.map_err(database)?;
-    let condition = migrations::condition(&mut conn).await;
+    let mut conn = reading.connect().await.map_err(database)?;
+    let condition = look(&mut conn, options).await;
     conn.close().await.map_err(database)?;
     condition
+}
+
+async fn look(conn: &mut SqliteConnection, options: &Options) -> Result<Condition, OpenError> {
+    let condition = migrations::condition(conn).await?;
+    if matches!(condition, Condition::Current | Condition::Older { version: SEALING_SINCE.., .. }) {
+        let refused = |error| OpenError::Database { path: options.path.clone(), source: Box::new(error) };
+        sealing::check(conn, &options.seal).await.map_err(refused)??;
+    }
+    Ok(condition)
 }
 
 /// Whether someone has the database open, or was killed while they had it. Otherwise a reader would be the one who makes the log, and
@@ -71,7 +82,7 @@ mod tests {
         if let Some(text) = text {
             std::fs::write(&path, text).unwrap();
         }
-        let condition = inspect(&path).await;
+        let condition = inspect(&Options::new(&path)).await;
         (folder, path, condition)
     }
 
@@ -80,10 +91,10 @@ mod tests {
         let (folder, path, condition) = inspected(None).await;
         assert_eq!(condition.unwrap(), Condition::Absent);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let missing = inspect(&folder.path().join("nowhere").join("herald.db")).await;
+        let missing = inspect(&Options::new(folder.path().join("nowhere").join("herald.db"))).await;
         assert!(matches!(missing, Err(OpenError::Folder { .. })), "{missing:?}");
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(inspect(&path).await.unwrap(), Condition::Older { version: 0, known: 1.. }));
+        assert!(matches!(inspect(&Options::new(&path)).await.unwrap(), Condition::Older { version: 0, known: 1.. }));
         assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 
@@ -99,7 +110,7 @@ mod tests {
         SqliteStore::migrate(&path).await.unwrap();
         let files = || std::fs::read_dir(path.parent().unwrap()).unwrap().count();
         let before = files();
-        assert_eq!(inspect(&path).await.unwrap(), Condition::Current);
+        assert_eq!(inspect(&Options::new(&path)).await.unwrap(), Condition::Current);
         assert_eq!(files(), before, "a look leaves nothing behind");
         let change = async |text: &'static str| {
             let mut conn = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
@@ -107,8 +118,8 @@ mod tests {
             conn.close().await.unwrap();
         };
         change("UPDATE _sqlx_migrations SET checksum = x'00'").await;
-        assert!(matches!(inspect(&path).await, Err(OpenError::Migration(_))));
+        assert!(matches!(inspect(&Options::new(&path)).await, Err(OpenError::Migration(_))));
         change("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").await;
-        assert!(matches!(inspect(&path).await, Err(OpenError::Newer { version: 9999, .. })));
+        assert!(matches!(inspect(&Options::new(&path)).await, Err(OpenError::Newer { version: 9999, .. })));
     }
 }

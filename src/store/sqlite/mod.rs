@@ -57,6 +57,7 @@ mod register;
 mod release;
 mod row;
 mod schedule;
+mod sealing;
 mod select;
 mod stale;
 mod tally;
@@ -64,6 +65,7 @@ mod targets;
 mod template;
 mod topic;
 mod user_deliveries;
+mod vault;
 mod version_keys;
 mod waiting;
 mod work;
@@ -82,23 +84,26 @@ use self::lock::Lock;
 use self::row::micros;
 use self::writer::{Tx, Writer};
 use super::Result;
+use super::seal::{Locked, Seal};
 use crate::domain::clock::Clock;
 
 pub use self::inspect::Condition;
 
 /// How the store is opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The database's file; made where there is none.
     pub path: PathBuf,
     /// Connections that read at the same time.
     pub readers: u32,
+    /// The keys with which values are sealed at rest.
+    pub seal: Seal,
 }
 
 impl Options {
     /// The file at `path`, with as many readers as suit a small machine.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 4 }
+        Self { path: path.into(), readers: 4, seal: Seal::default() }
     }
 }
 
@@ -131,6 +136,9 @@ pub enum OpenError {
     /// A step of the schema failed, or was changed after it was applied.
     #[error("the schema of the database cannot be brought up to date")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its values are sealed, and none of the keys given opens them.
+    #[error("the database cannot be used")]
+    Locked(#[from] Locked),
     /// It cannot be opened, or is no database.
     #[error("the database {} cannot be opened", path.display())]
     Database {
@@ -148,6 +156,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     hot: Hot,
     clock: Arc<dyn Clock>,
+    seal: Seal,
     _lock: Arc<Lock>,
 }
 
@@ -165,8 +174,8 @@ impl SqliteStore {
     }
 
     /// Looks whether the store could be opened, without changing anything; a daemon may have it open.
-    pub async fn inspect(path: &Path) -> Result<Condition, OpenError> {
-        inspect::inspect(path).await
+    pub async fn inspect(options: &Options) -> Result<Condition, OpenError> {
+        inspect::inspect(options).await
     }
 
     /// Hands a write to the writer and waits for its commit.

@@ -15,7 +15,7 @@ use super::hot::Hot;
 use super::lock::Lock;
 use super::row::micros;
 use super::writer::{Writer, WriterParts};
-use super::{OpenError, Options, SqliteStore, checkpoint, migrations};
+use super::{OpenError, Options, SqliteStore, checkpoint, migrations, sealing};
 use crate::domain::clock::Clock;
 
 /// Statement texts that stay prepared on each connection.
@@ -54,11 +54,13 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
     let writing = writer_options(path);
     let mut conn = connect(&writing, path).await?;
     migrations::migrate(&mut conn).await?;
+    let refused = |error| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
+    sealing::admit(&mut conn, &options.seal).await.map_err(refused)??;
     let now = micros(clock.now());
     let voided = execute(&mut conn, VOID_LEASES, |binds| {
         binds.push(now);
     });
-    voided.await.map_err(|error| OpenError::Database { path: path.to_owned(), source: Box::new(error) })?;
+    voided.await.map_err(refused)?;
     let checkpoints = connect(&writing.clone().busy_timeout(Duration::from_millis(50)), path).await?;
     let reading = connect_options(path).read_only(true).pragma("cache_size", "-16384");
     let hot = Hot::new(reading.clone(), options.readers);
@@ -86,7 +88,7 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
         checkpoint::run(checkpoints, committed, ended).await;
         drop(held);
     });
-    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, _lock: lock }))
+    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, seal: options.seal.clone(), _lock: lock }))
 }
 
 /// See [`SqliteStore::migrate`].
