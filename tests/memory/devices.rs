@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::device::{Device, DeviceChange, DeviceStatus, InactiveReason};
 use herald::domain::id::{AppId, DevicePk};
-use herald::store::device::{DeviceFilter, Devices, Registered, Swept};
+use herald::store::device::{DeviceFilter, Devices, Registered, SEEN_EVERY, Swept};
 use herald::store::{Page, PageRequest, Result};
 
 use super::MemoryStore;
@@ -40,6 +40,14 @@ impl State {
             }
         }
         Swept { deactivated, to }
+    }
+
+    fn saw(&mut self, app: AppId, name: &str, at: Timestamp) {
+        let pk = self.device_names.get(&(app, name.to_owned()));
+        let device = pk.and_then(|pk| self.devices.get_mut(pk)).and_then(|row| row.device.as_mut());
+        if let Some(device) = device.filter(|device| at - device.last_seen_at >= SEEN_EVERY) {
+            device.last_seen_at = at;
+        }
     }
 
     fn forget(&mut self, app: AppId, name: &str, now: Timestamp) -> bool {
@@ -94,6 +102,11 @@ impl Devices for MemoryStore {
 
     async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
         Ok(self.commit(|state, now| state.deactivate_stale(app, until, (after, limit, now))))
+    }
+
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        self.commit(|state, now| state.saw(app, name, at.min(now)));
+        Ok(())
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {

@@ -298,6 +298,7 @@ plainly!(Devices {
     fn device(app: AppId, name: &str) -> Option<Device>;
     fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
     fn deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
+    fn saw_device(app: AppId, name: &str, at: Timestamp) -> ();
     fn delete_device(app: AppId, name: &str) -> bool;
 });
 plainly!(DeviceTokens {

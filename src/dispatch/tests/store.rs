@@ -190,6 +190,7 @@ around! {
         device(app: AppId, name: &str) -> Option<Device>;
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
         deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
+        saw_device(app: AppId, name: &str, at: Timestamp) -> ();
         delete_device(app: AppId, name: &str) -> bool;
     }
     DeviceTokens {

@@ -15,6 +15,7 @@ use super::device_token;
 use super::enroll::enroll;
 use super::register::{locked_device, register};
 use super::row::listed_at;
+use super::sighting;
 use super::stale;
 use super::topic;
 use super::tx::{reading, transaction};
@@ -91,6 +92,10 @@ impl Devices for PostgresStore {
 
     async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
         transaction!(self.engine, tx => stale::deactivate(&mut tx, app, until, (after, limit)))
+    }
+
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        sighting::note(self, app, name, at).await
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {

@@ -58,6 +58,7 @@ mod row;
 mod schedule;
 mod sealing;
 mod select;
+mod sighting;
 mod stale;
 mod tally;
 mod targets;

@@ -8,8 +8,8 @@ use super::open::{Options, SESSION};
 use super::{
     accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
     dead_letter, deaths, delivery_list, device, device_token, engine, enroll, expand, fact_reading, facts, history, idempotency,
-    notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, select, stale, tally, targets,
-    topic, user_deliveries, version_keys, waiting, work,
+    notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally,
+    targets, topic, user_deliveries, version_keys, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -162,6 +162,8 @@ const TEXTS: &[&str] = &[
     retention::WORK_OF_DAY,
     retention::WORK_OF_IDS,
     schedule::DUE,
+    sighting::LAST,
+    sighting::NOTE,
     stale::DEACTIVATE,
     stale::END,
     tally::DIRECT,

@@ -15,6 +15,7 @@ use super::device_token;
 use super::enroll::enroll;
 use super::register::register;
 use super::row::micros;
+use super::sighting;
 use super::stale;
 use super::topic;
 use super::writer::Tx;
@@ -94,6 +95,10 @@ impl Devices for SqliteStore {
 
     async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
         self.write(move |tx| Box::pin(stale::deactivate(tx, app, micros(until), (after, limit)))).await
+    }
+
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        sighting::note(self, app, name, at).await
     }
 
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {

@@ -7,7 +7,7 @@ use super::batch::Tuples;
 use super::{
     accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune,
-    receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
+    receipt, recipients, record, register, release, schedule, select, sighting, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -115,6 +115,7 @@ const TEXTS: &[&str] = &[
     select::END,
     select::FOLLOWERS,
     select::FOLLOWING,
+    sighting::LAST,
     stale::DEACTIVATE,
     stale::END,
     tally::DIRECT,
