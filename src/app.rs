@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, BuiltInKey};
+use crate::api::{self, BuiltInKey, SignIns};
 use crate::config::{DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
@@ -85,7 +85,10 @@ impl Daemon {
         let store = open(&settings, &clock, &keeping).await?;
         let (queue, signers) = open_queue(&settings).await?;
         let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
-        let apps = loader.load(&settings.apps).await?.apps;
+        let loaded = loader.load(&settings.apps).await?;
+        let apps = loaded.apps;
+        let sign_ins = Arc::new(SignIns::default());
+        sign_ins.replace(loaded.sign_ins);
         let built_in_keys = built_in_keys(&extras, &apps)?;
         let directory = Arc::new(Directory::new(apps, Arc::clone(&store), Arc::clone(&clock)));
         let parts = Parts {
@@ -104,7 +107,8 @@ impl Daemon {
         };
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {
-            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch) };
+            let (dispatch, sign_ins) = (Arc::clone(&dispatch), Arc::clone(&sign_ins));
+            let reloader = Reloader { loader, settings: settings.clone(), dispatch, sign_ins };
             drop(life.tasks().spawn(reloader.run(reload, life.soft().clone())));
         }
         let server = api::Settings {
@@ -121,6 +125,8 @@ impl Daemon {
             analytics: settings.analytics,
             metrics: metrics.render(),
             built_in_keys,
+            client_tokens: settings.client_tokens.clone(),
+            sign_ins,
             stopping: life.soft().clone(),
         };
         let router = if roles.api { api::router(state) } else { api::probes(state) }.merge(extras.routes.unwrap_or_default());

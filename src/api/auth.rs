@@ -1,4 +1,8 @@
-//! Who calls, and what they may do: one extractor, before the body is looked at.
+//! Who calls, and what they may do: one extractor, before the body is looked at. What is needed of a caller is a type, so that no handler can
+//! forget to ask: [`Caller`] has an API key, [`Phone`] a client token, [`KeyOrPhone`] either.
+
+mod phone;
+mod report;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,6 +18,9 @@ use super::Api;
 use super::problem::Problem;
 use crate::domain::id::AppId;
 use crate::store::key::{ApiKey, Scope};
+
+pub(super) use phone::{KeyOrPhone, Phone, SeenPhones};
+pub(super) use report::MayReport;
 
 /// How long a key that was looked up is believed: a key deleted at another node works here for as long.
 const KEY_AGE: Duration = Duration::from_secs(1);
@@ -116,9 +123,12 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Some(text) = parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) else {
+        let Some(text) = bearer_of(parts) else {
             return Err(Problem::key_invalid("an API key is needed: Authorization: Bearer <key>"));
         };
+        if is_token(text) {
+            return Err(phone::refuse(api, text, N::SCOPE).await);
+        }
         let hash = hash_of(text);
         if let Some(key) = api.keys.built_in.iter().find(|key| key.hash == hash) {
             return Ok(Self { app: key.app, may_be_critical: true, need: PhantomData });
@@ -148,6 +158,15 @@ async fn look_up(api: &Api, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, Probl
     let key = Arc::new(key);
     api.keys.seen.insert(hash, (now, Arc::clone(&key)));
     Ok(Some(key))
+}
+
+fn bearer_of(parts: &Parts) -> Option<&str> {
+    parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()))
+}
+
+/// Whether it is a JWT, which has two dots; an API key has none.
+fn is_token(text: &str) -> bool {
+    text.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 fn bearer(value: &[u8]) -> Option<&str> {

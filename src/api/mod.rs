@@ -10,6 +10,7 @@ mod body;
 mod campaigns;
 mod categories;
 mod checks;
+mod client_tokens;
 mod contacts;
 mod dead_letters;
 mod devices;
@@ -33,6 +34,7 @@ mod request_id;
 mod schema;
 mod segments;
 mod serve;
+mod sign_in;
 mod tags;
 mod templates;
 mod topics;
@@ -53,10 +55,12 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::decompression::RequestDecompressionLayer;
 
-use self::auth::KeyRing;
+use self::auth::{KeyRing, SeenPhones};
+use self::client_tokens::Issuer;
 use self::problem::{Code, Problem};
 use self::way_in::{Path, WayIn};
 use crate::dispatch::handle::Dispatch;
+use crate::domain::client_token::ClientTokenSettings;
 use crate::domain::clock::Clock;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -64,6 +68,7 @@ use crate::store::analytics::Retention;
 
 pub use self::auth::BuiltInKey;
 pub use self::serve::serve;
+pub use self::sign_in::{KeySetError, SignIn, SignIns};
 
 /// Answers smaller than this are not compressed, in bytes: it would cost more than it saves.
 const COMPRESS_ABOVE: u64 = 860;
@@ -126,6 +131,10 @@ pub struct State {
     pub metrics: Metrics,
     /// Keys beside those in the store.
     pub built_in_keys: Vec<BuiltInKey>,
+    /// What the tokens of phones are like.
+    pub client_tokens: ClientTokenSettings,
+    /// Whose tokens are taken beside them.
+    pub sign_ins: Arc<SignIns>,
     /// Cancelled once the process is to stop.
     pub stopping: CancellationToken,
 }
@@ -140,6 +149,9 @@ struct Shared {
     analytics: Retention,
     metrics: Metrics,
     keys: KeyRing,
+    issuer: Issuer,
+    sign_ins: Arc<SignIns>,
+    seen: SeenPhones,
     stopping: CancellationToken,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
@@ -165,6 +177,7 @@ pub fn probes(state: State) -> Router {
 
 impl State {
     fn shared(self) -> Api {
+        let issuer = Issuer::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.client_tokens);
         Arc::new(Shared {
             path: Arc::new(Path(self.dispatch)),
             store: self.store,
@@ -174,6 +187,9 @@ impl State {
             analytics: self.analytics,
             metrics: self.metrics,
             keys: KeyRing::new(self.built_in_keys),
+            issuer,
+            sign_ins: self.sign_ins,
+            seen: SeenPhones::default(),
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),
         })

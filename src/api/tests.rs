@@ -12,5 +12,6 @@ mod keys;
 mod operations;
 mod path;
 mod people;
+mod phones;
 mod reads;
 mod sends;

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::apps::Loader;
+use crate::api::SignIns;
 use crate::config::{self, Settings};
 use crate::dispatch::handle::Dispatch;
 
@@ -23,6 +24,7 @@ pub(super) struct Reloader {
     /// As it was started.
     pub(super) settings: Settings,
     pub(super) dispatch: Arc<Dispatch>,
+    pub(super) sign_ins: Arc<SignIns>,
 }
 
 impl Reloader {
@@ -47,6 +49,7 @@ impl Reloader {
     async fn take_over(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let loaded = self.loader.load(&settings.apps).await?;
         let (apps, renewed) = (loaded.apps.len(), loaded.renewed.len());
+        self.sign_ins.replace(loaded.sign_ins);
         self.dispatch.replace_apps(loaded.apps, &loaded.renewed);
         tracing::info!(apps, renewed, "the configuration was read again: its apps and credentials hold from now on");
         for section in changed(&self.settings, settings) {
@@ -66,6 +69,7 @@ fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("dispatch", old.dispatch == new.dispatch),
         ("retry", old.retry == new.retry),
         ("limits", old.limits == new.limits),
+        ("client_tokens", old.client_tokens == new.client_tokens),
         ("fallback", old.fallback == new.fallback),
     ];
     sections.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()

@@ -25,6 +25,7 @@ mod problem;
 mod send;
 mod serve;
 mod simulate;
+mod user;
 mod watch;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ enum Command {
     Notification(notification::Arguments),
     Campaign(campaign::Arguments),
     Device(device::Arguments),
+    User(user::Arguments),
     Key(key::Arguments),
     Lane(lane::Arguments),
     DeadLetter(dead_letter::Arguments),
@@ -95,6 +97,7 @@ impl Command {
             Self::Notification(arguments) => Box::pin(notification::run(arguments, output)).await,
             Self::Campaign(arguments) => Box::pin(campaign::run(arguments, output)).await,
             Self::Device(arguments) => Box::pin(device::run(arguments, output)).await,
+            Self::User(arguments) => Box::pin(user::run(arguments, output)).await,
             Self::Key(arguments) => Box::pin(key::run(arguments, output)).await,
             Self::Lane(arguments) => Box::pin(lane::run(arguments, output)).await,
             Self::DeadLetter(arguments) => Box::pin(dead_letter::run(arguments, output)).await,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::domain::quiet_hours::QuietInterval;
+use crate::domain::sign_in::SignInSettings;
 use crate::providers::{Secret, apns, fcm, webpush};
 use crate::store::seal::{KeysError, Seal};
 
@@ -222,6 +223,8 @@ pub struct App {
     pub fcm: Option<fcm::Settings>,
     /// Its way to browsers.
     pub webpush: Option<webpush::Settings>,
+    /// Whose tokens are taken in the place of client tokens; without it nobody else's.
+    pub sign_in: Option<SignInSettings>,
     min_app_version: Option<NotYet>,
     upgrade_url: Option<NotYet>,
     allowed_origins: Option<NotYet>,

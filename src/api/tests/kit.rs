@@ -17,11 +17,13 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::path::FakePath;
-use crate::api::auth::{BuiltInKey, KeyRing};
+use crate::api::auth::{BuiltInKey, KeyRing, SeenPhones};
+use crate::api::client_tokens::Issuer;
 use crate::api::idempotency::UnderWay;
-use crate::api::{Settings, Shared, assemble};
+use crate::api::{Settings, Shared, SignIns, assemble};
 use crate::dispatch::tests::store::TestStore;
 use crate::domain::Timestamp;
+use crate::domain::client_token::ClientTokenSettings;
 use crate::domain::clock::Clock;
 use crate::domain::id::AppId;
 use crate::queue::in_process::InProcessQueue;
@@ -114,6 +116,9 @@ impl World {
         let path = Arc::new(FakePath::new(Arc::clone(&store), Arc::clone(&clock), apps.clone()));
         let stopping = CancellationToken::new();
         let shared = Shared {
+            issuer: Issuer::new(Arc::clone(&store), Arc::clone(&shared_clock), ClientTokenSettings::default()),
+            sign_ins: Arc::new(SignIns::default()),
+            seen: SeenPhones::default(),
             path: Arc::clone(&path) as _,
             store: Arc::clone(&store),
             queue: Arc::new(InProcessQueue::new(100)),

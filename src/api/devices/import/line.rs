@@ -4,7 +4,7 @@ use crate::api::checks::Checks;
 use crate::api::devices::change;
 use crate::api::devices::dto::ImportLine;
 use crate::api::devices::token::Allows;
-use crate::api::json::Reading;
+use crate::api::json::{Reading, Unknown};
 use crate::api::problem::Problem;
 use crate::api::tags::Tags;
 use crate::domain::Timestamp;
@@ -31,6 +31,6 @@ pub(super) fn registration(reading: Reading<ImportLine>, now: Timestamp, allows:
         inactive: line.status == Some(DeviceStatus::Inactive),
     };
     let request = Reading { value: line.into_request(), errors: checks.into_errors() };
-    let change = change::change(request, Tags::Replace, None, allows)?;
+    let change = change::change(request, Unknown::Refused, Tags::Replace, None, allows)?;
     Ok((name.unwrap_or_default(), DeviceChange { imported: Some(imported), ..change }))
 }
