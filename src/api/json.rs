@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::dispatch::draft::FieldError;
+use crate::domain::principal::Principal;
 
 pub(crate) use given::Given;
 pub(crate) use object::{FromMembers, from_object, objects};
@@ -42,6 +43,16 @@ pub(crate) enum Unknown {
     Refused,
     /// It is passed over: an app in the field cannot be recalled.
     Ignored,
+}
+
+impl Unknown {
+    /// What becomes of it where this one asks.
+    pub(crate) fn of(asks: &Principal) -> Self {
+        match asks {
+            Principal::Backend => Self::Refused,
+            Principal::User { .. } | Principal::Installation { .. } => Self::Ignored,
+        }
+    }
 }
 
 /// Reads a body.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 use super::id::{DevicePk, PersonPk};
+use super::principal::Principal;
 
 /// What the installation runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -253,6 +254,8 @@ impl TagChange {
 /// `platform` and `token` are needed where the device is new; for an existing device absent means unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceChange {
+    /// Who asks. A phone's device is its user's afterwards, whatever `user` says.
+    pub by: Principal,
     /// `Clear`: nobody is signed in any more.
     pub user: Change<String>,
     /// What it runs on.

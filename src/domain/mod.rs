@@ -23,6 +23,7 @@ pub mod notification;
 pub mod outcome;
 pub mod pace;
 pub mod preferences;
+pub mod principal;
 pub mod profile;
 pub mod push_type;
 pub mod quiet_hours;

@@ -7,6 +7,7 @@ use super::{Page, PageRequest, Result};
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, DeviceStatus, Platform};
 use crate::domain::id::AppId;
+use crate::domain::principal::Principal;
 
 /// How often at most it is written when a phone was last seen, beside its registrations.
 pub const SEEN_EVERY: TimeDelta = TimeDelta::hours(1);
@@ -24,6 +25,10 @@ pub enum Registered {
     TokenOfOtherProvider,
     /// `If-Match` named another version.
     Stale,
+    /// A phone asked for a device that is another's, without proof that it is on it. Nothing is changed.
+    OfAnotherUser,
+    /// A phone asked with a token that is bound to another device. Nothing is changed.
+    OfAnotherDevice,
 }
 
 /// Which devices a list holds.
@@ -57,13 +62,18 @@ pub trait Devices: Send + Sync {
     ///   are bound to it are revoked.
     /// * A user's 51st active device deactivates the longest unseen (`too_many_devices`).
     /// * The user's row is made where it is new.
+    /// * A phone ([`DeviceChange::by`]) takes a device that is not its own only where the change carries the token that the device has, which
+    ///   is the proof of possession. Two things need no such proof: a registration by the installation that the phone's token is for alone
+    ///   signs out whoever is signed in on it, and one by a user whose token is bound to a device takes it from nobody. A mere name is
+    ///   nobody's, and a device of the phone's own needs no proof.
     /// * An import ([`crate::domain::device::Imported`]) never re-activates, and takes over its instants.
     async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered>;
 
     /// The same for many, in one transaction, answered in order.
     async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>>;
 
-    /// RFC 7396 on an existing device: as [`Devices::put_device`], but `None` where there is none, and a request without a token neither activates nor refreshes it.
+    /// RFC 7396 on an existing device: as [`Devices::put_device`], but `None` where there is none, and a request without a token neither
+    /// activates nor refreshes it, and signs nobody out.
     async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>>;
 
     /// One device.
@@ -80,6 +90,7 @@ pub trait Devices: Send + Sync {
     /// stays, and what is inactive stays so.
     async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()>;
 
-    /// Forgets a device, and revokes the client tokens that are bound to it; whether there was one. Its number is never used again.
-    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool>;
+    /// Forgets a device, and revokes the client tokens that are bound to it; whether there was one that `by` may delete
+    /// ([`Principal::may_delete`]). Its number is never used again.
+    async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool>;
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use herald::domain::Timestamp;
+use herald::domain::principal::Principal;
 use herald::store::client_token::{Family, MAX_DEVICE_FAMILIES, Refreshed, Standing};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -188,7 +189,7 @@ async fn run(world: &World, model: &mut Model, step: Step) {
             model.registered(device, user, now);
         }
         Step::Delete { device } => {
-            let deleted = store.delete_device(app, &device_name(device)).await.unwrap();
+            let deleted = store.delete_device(app, &device_name(device), &Principal::Backend).await.unwrap();
             assert_eq!(deleted, model.deleted(&device_name(device), now));
         }
         Step::Prune => {

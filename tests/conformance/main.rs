@@ -15,12 +15,14 @@ mod caps;
 mod claim;
 mod client_token_model;
 mod client_tokens;
+mod client_tokens_together;
 mod dead_letters;
 mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod model;
 mod numbers;
+mod ownership;
 mod paced;
 mod path;
 mod pauses;
@@ -50,6 +52,7 @@ mod services;
 mod speed;
 mod sqlite_file;
 mod stale;
+mod takeover;
 mod targets;
 mod templates;
 mod together;
@@ -177,7 +180,8 @@ every_store! {
         families_go_with_their_device,
         families_go_with_the_user_of_their_device,
         a_device_keeps_a_few_families,
-        a_user_keeps_some_families,
+        a_user_keeps_some_families;
+    client_tokens_together:
         of_many_who_exchange_a_token_one_renews,
         a_use_beside_exchanges_ends_the_grace_for_those_after_it,
         a_theft_beside_exchanges_revokes_once,
@@ -271,6 +275,19 @@ every_store! {
         many_are_registered_in_one_go,
         many_at_once_are_as_one_after_the_other,
         devices_are_listed_newest_first;
+    takeover:
+        a_device_is_taken_with_its_token_only;
+    ownership:
+        a_backend_may_do_all_with_a_device,
+        what_a_phone_says_of_the_user_is_of_no_account,
+        a_version_is_no_way_to_find_out_of_anothers_device,
+        many_at_once_are_asked_for_as_each_alone,
+        who_signs_out_leaves_nothing_behind,
+        who_takes_a_device_ends_the_tokens_of_the_last_on_it,
+        a_device_is_deleted_by_its_own,
+        addresses_are_given_to_a_device_by_its_own,
+        of_two_who_register_a_name_one_has_it,
+        a_token_that_was_renewed_is_no_proof;
     batches:
         a_batch_is_as_one_after_the_other_whatever_it_holds;
     together:

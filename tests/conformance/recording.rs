@@ -5,6 +5,7 @@ use std::time::Duration;
 use herald::domain::delivery::{Delivery, Ending, State};
 use herald::domain::device::{Device, DeviceStatus, Environment, InactiveReason, TokenHash};
 use herald::domain::id::Target;
+use herald::domain::principal::Principal;
 use herald::domain::reason::{FailReason, WaitReason};
 use herald::domain::work::TakenWork;
 use herald::store::engine::{Correction, Death, Finished, Record, Recorded};
@@ -178,7 +179,7 @@ pub async fn a_device_is_moved_to_the_service_that_knows_its_token(world: &mut W
     write(world, Record { corrections: away, ..Record::default() }).await;
     let kept = world.store().device(world.app, "phone").await.unwrap();
     assert_eq!(kept, Some(present), "it has another token by now");
-    world.store().delete_device(world.app, "phone").await.unwrap();
+    world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap();
     write(world, Record { corrections, ..Record::default() }).await;
 }
 
@@ -206,7 +207,7 @@ pub async fn a_device_that_is_gone_can_die(world: &mut World) {
     world.accept(world.direct(users(&["ann"]))).await;
     let work = world.only_taken().await;
     let verdict = death(world, &work, &device, device.token_hash);
-    world.store().delete_device(world.app, "phone").await.unwrap();
+    world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap();
     let recorded = write(world, Record { deaths: vec![verdict], ..Record::default() }).await;
     assert_eq!((recorded.inserted, recorded.deactivated), (1, 0));
 }

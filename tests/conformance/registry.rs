@@ -9,6 +9,7 @@ use herald::domain::device::{
     Change, Device, DeviceChange, DeviceStatus, Environment, Imported, InactiveReason, MAX_ACTIVE_DEVICES, Permission, Platform,
     ProviderKind, PushToken, TagChange,
 };
+use herald::domain::principal::Principal;
 use herald::store::PageRequest;
 use herald::store::device::{DeviceFilter, Registered};
 use serde_json::json;
@@ -140,7 +141,7 @@ pub async fn a_device_whose_user_changes_starts_clean(world: &mut World) {
 pub async fn a_patch_without_a_token_wakes_nothing(world: &mut World) {
     let first = world.device("old", Some("ann")).await;
     put(world, "new", iphone(Some("ann"), "token-old")).await;
-    world.store().delete_device(world.app, "new").await.unwrap();
+    world.store().delete_device(world.app, "new", &Principal::Backend).await.unwrap();
     world.pass(SECOND);
     let zone = DeviceChange { timezone: Change::Set("UTC".to_owned()), ..DeviceChange::default() };
     let patched = patch(world, "old", zone).await;
@@ -197,13 +198,13 @@ pub async fn a_phone_that_calls_is_seen_once_an_hour(world: &mut World) {
     assert_eq!(get(world, "phone").await, seen, "it does not go back");
     saw(world.now() + hour * 10).await;
     assert_eq!(get(world, "phone").await, seen, "that is not yet");
-    world.pass(Duration::from_secs(7_200));
+    world.pass(Duration::from_hours(2));
     saw(world.now() + hour * 10).await;
     assert_eq!(get(world, "phone").await, Device { last_seen_at: world.now(), ..seen });
 
     world.store().deactivate_stale(world.app, world.now(), 0, 10).await.unwrap();
     let asleep = get(world, "phone").await;
-    world.pass(Duration::from_secs(3_600));
+    world.pass(Duration::from_hours(1));
     saw(world.now()).await;
     assert_eq!(get(world, "phone").await, Device { last_seen_at: world.now(), ..asleep });
     world.store().saw_device(world.app, "none", world.now()).await.unwrap();
@@ -212,8 +213,8 @@ pub async fn a_phone_that_calls_is_seen_once_an_hour(world: &mut World) {
 
 pub async fn a_number_is_never_used_again(world: &mut World) {
     let device = world.device("phone", Some("ann")).await;
-    assert!(world.store().delete_device(world.app, "phone").await.unwrap());
-    assert!(!world.store().delete_device(world.app, "phone").await.unwrap());
+    assert!(world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap());
+    assert!(!world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap());
     assert!(world.device("phone", Some("ann")).await.pk > device.pk);
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use herald::domain::principal::Principal;
 use herald::store::notification::NotificationStatus;
 
 use crate::kit::{GUARD, LEASE, SECOND, record, users};
@@ -69,7 +70,7 @@ pub async fn what_was_committed_is_there_after_a_restart(world: &mut World) {
     assert_eq!(world.store().device(world.app, "phone").await.unwrap(), Some(device.clone()));
     assert_eq!(world.view(id).await.counts.waiting, 1);
     assert_eq!(world.store().ensure_apps(&["demo".to_owned()]).await.unwrap(), [world.app]);
-    world.store().delete_device(world.app, "phone").await.unwrap();
+    world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap();
     world.restart().await;
     assert!(world.device("phone", Some("ann")).await.pk > device.pk);
 }

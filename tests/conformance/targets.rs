@@ -7,6 +7,7 @@ use herald::domain::device::Change;
 use herald::domain::device::DeviceChange;
 use herald::domain::id::{DevicePk, NotificationId, Target};
 use herald::domain::preferences::Preferences;
+use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::domain::reason::SuppressReason;
 use herald::domain::work::{Pair, Targets};
@@ -91,7 +92,7 @@ pub async fn an_unknown_device_gets_a_row_that_readers_do_not_see(world: &mut Wo
     let store = world.store();
     assert!(store.device(world.app, "later").await.unwrap().is_none());
     assert!(store.patch_device(world.app, "later", iphone(Some("ann"), "t"), None).await.unwrap().is_none());
-    assert!(!store.delete_device(world.app, "later").await.unwrap());
+    assert!(!store.delete_device(world.app, "later", &Principal::Backend).await.unwrap());
     let page = PageRequest { limit: 10, after: None };
     assert!(store.devices(world.app, &DeviceFilter::default(), &page).await.unwrap().items.is_empty());
     let registered = store.put_device(world.app, "later", iphone(Some("ann"), "t"), None).await.unwrap();
@@ -114,7 +115,7 @@ pub async fn a_pair_keeps_its_person_and_shows_the_present_owner(world: &mut Wor
     let inactive = world.device("old", Some("ann")).await;
     world.store().put_device(world.app, "new", iphone(None, "token-old"), None).await.unwrap();
     let deleted = world.device("deleted", Some("ann")).await;
-    world.store().delete_device(world.app, "deleted").await.unwrap();
+    world.store().delete_device(world.app, "deleted", &Principal::Backend).await.unwrap();
     let next = world.device("phone", Some("bob")).await;
     let answer = read(world, pairs(&[&device, &inactive, &deleted])).await;
     let found: Vec<_> = answer.candidates.iter().map(|one| (one.target.as_device().unwrap(), one.person)).collect();
@@ -207,7 +208,7 @@ pub async fn a_user_is_not_reached_again_under_another_device(world: &mut World)
     assert_eq!(targeted(world, id).await, 3);
     // without any device the name stands for the user, who got it
     for name in ["first", "second"] {
-        world.store().delete_device(world.app, name).await.unwrap();
+        world.store().delete_device(world.app, name, &Principal::Backend).await.unwrap();
     }
     assert_eq!(open(world.answer(again.clone()).await), ["bobs"]);
     assert_eq!(targeted(world, id).await, 3);

@@ -3,6 +3,7 @@
 use herald::domain::delivery::Ending;
 use herald::domain::device::{Change, Device, DeviceChange, DeviceStatus, Environment, InactiveReason, Platform, PushToken, TokenHash};
 use herald::domain::id::Target;
+use herald::domain::principal::Principal;
 use herald::domain::reason::FailReason;
 use herald::domain::token_kind::{DeviceToken, MAX_ACTIVITY_TOKENS, TokenKind};
 use herald::domain::work::TakenWork;
@@ -17,7 +18,7 @@ fn activity(id: &str) -> TokenKind {
 }
 
 fn change(token: &str) -> TokenChange {
-    TokenChange { token: PushToken::Apns(token.to_owned()), environment: None }
+    TokenChange { by: Principal::Backend, token: PushToken::Apns(token.to_owned()), environment: None }
 }
 
 fn hash(token: &str) -> TokenHash {
@@ -59,15 +60,15 @@ pub async fn a_device_has_one_address_of_a_kind(world: &mut World) {
     assert_eq!(kinds(world, "phone").await, ["live_activity.a1", "live_activity_start.Ride", "location", "voip"]);
     assert_eq!(tokens(world, "phone").await[3], second);
     let version = get(world, "phone").await.version;
-    assert!(world.store().delete_token(world.app, "phone", &TokenKind::Voip).await.unwrap());
-    assert!(!world.store().delete_token(world.app, "phone", &TokenKind::Voip).await.unwrap());
+    assert!(world.store().delete_token(world.app, "phone", &TokenKind::Voip, &Principal::Backend).await.unwrap());
+    assert!(!world.store().delete_token(world.app, "phone", &TokenKind::Voip, &Principal::Backend).await.unwrap());
     assert_eq!(kinds(world, "phone").await, ["live_activity.a1", "live_activity_start.Ride", "location"]);
     assert_eq!(get(world, "phone").await.version, version + 1);
 }
 
 pub async fn an_address_needs_its_device(world: &mut World) {
     assert_eq!(put(world, "phone", &TokenKind::Voip, "aa").await, Addressed::NoDevice);
-    assert!(!world.store().delete_token(world.app, "phone", &TokenKind::Voip).await.unwrap());
+    assert!(!world.store().delete_token(world.app, "phone", &TokenKind::Voip, &Principal::Backend).await.unwrap());
     assert!(tokens(world, "phone").await.is_empty());
     let android = DeviceChange {
         user: Change::Clear,
@@ -138,7 +139,7 @@ pub async fn addresses_go_with_their_device_and_its_user(world: &mut World) {
     world.store().put_devices(world.app, lines).await.unwrap();
     assert!(kinds(world, "phone").await.is_empty(), "many at once");
     addressed().await;
-    world.store().delete_device(world.app, "phone").await.unwrap();
+    world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap();
     world.device("phone", Some("ann")).await;
     assert!(kinds(world, "phone").await.is_empty(), "made anew");
 }

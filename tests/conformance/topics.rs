@@ -1,5 +1,6 @@
 //! Topics: who follows them, and who is taken.
 
+use herald::domain::principal::Principal;
 use herald::store::PageRequest;
 use herald::store::device::DeviceFilter;
 use herald::store::engine::Selection;
@@ -137,6 +138,6 @@ pub async fn a_device_whose_user_changes_follows_nothing_of_its_own(world: &mut 
     assert_eq!(taken(world, "news", 10).await, ["phone", "tablet", "old"], "it follows what its new user follows");
     world.device("phone", None).await;
     assert_eq!(taken(world, "news", 10).await, ["tablet", "old"]);
-    assert!(world.store().delete_device(world.app, "tablet").await.unwrap());
+    assert!(world.store().delete_device(world.app, "tablet", &Principal::Backend).await.unwrap());
     assert_eq!(counts(world, "news").await, Some((1, 2)));
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use herald::domain::cap::FrequencyCap;
 use herald::domain::delivery::Cohort;
-use herald::domain::device::{Change, DeviceChange, Imported, PushToken};
+use herald::domain::device::{Change, DeviceChange, Imported, Platform, PushToken};
 use herald::domain::id::{CampaignId, NotificationId, Target};
 use herald::domain::pace::Pace;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::principal::Principal;
 use herald::domain::token_kind::TokenKind;
 use herald::domain::work::{Pair, TakenWork, Targets, WorkKind};
 use herald::store::PageRequest;
@@ -30,6 +31,7 @@ use crate::twins::Twin;
 #[derive(Clone, Debug)]
 pub enum Step {
     Put { device: u8, user: Option<u8>, token: u8 },
+    Phone { device: u8, user: Option<u8>, bound: bool, token: Option<u8>, patches: bool },
     Patch { device: u8, zone: u8, signs_out: bool },
     Import { device: u8, user: u8, inactive: bool },
     Delete { device: u8 },
@@ -68,6 +70,8 @@ pub fn step() -> impl Strategy<Value = Step> {
     let seconds = prop_oneof![4 => 0..5_u32, 3 => Just(31), 2 => Just(100), 1 => Just(90_000)];
     prop_oneof![
         4 => (0..5_u8, proptest::option::of(0..4_u8), 0..5_u8).prop_map(|(device, user, token)| Step::Put { device, user, token }),
+        3 => (0..5_u8, proptest::option::of(0..4_u8), any::<bool>(), proptest::option::of(0..5_u8), any::<bool>())
+            .prop_map(|(device, user, bound, token, patches)| Step::Phone { device, user, bound, token, patches }),
         1 => (0..5_u8, 0..3_u8, any::<bool>()).prop_map(|(device, zone, signs_out)| Step::Patch { device, zone, signs_out }),
         1 => (0..5_u8, 0..4_u8, any::<bool>()).prop_map(|(device, user, inactive)| Step::Import { device, user, inactive }),
         1 => (0..5_u8).prop_map(|device| Step::Delete { device }),
@@ -143,13 +147,13 @@ impl Step {
                 let change = DeviceChange { imported, ..iphone(Some(&format!("u{user}")), &format!("token {device}")) };
                 twin.told(&store.put_devices(app, vec![(format!("d{device}"), change)]).await.unwrap())
             }
-            Self::Delete { device } => twin.told(&store.delete_device(app, &format!("d{device}")).await.unwrap()),
+            Self::Delete { device } => twin.told(&store.delete_device(app, &format!("d{device}"), &Principal::Backend).await.unwrap()),
             Self::Address { device, kind, token } => {
-                let change = TokenChange { token: PushToken::Apns(format!("other {token}")), environment: None };
+                let change = TokenChange { by: Principal::Backend, token: PushToken::Apns(format!("other {token}")), environment: None };
                 twin.told(&store.put_token(app, &format!("d{device}"), &token_kind(*kind), change, None).await.unwrap())
             }
             Self::Unaddress { device, kind } => {
-                twin.told(&store.delete_token(app, &format!("d{device}"), &token_kind(*kind)).await.unwrap())
+                twin.told(&store.delete_token(app, &format!("d{device}"), &token_kind(*kind), &Principal::Backend).await.unwrap())
             }
             Self::Prefer { user, zone: n } => {
                 let preferences = Preferences { timezone: zone(*n), ..Preferences::default() };
@@ -205,6 +209,22 @@ impl Step {
         }
     }
 
+    /// What a phone asks for, with a client token.
+    async fn phone(&self, twin: &mut Twin) -> String {
+        let Self::Phone { device, user, bound, token, patches } = self else { return String::new() };
+        let (app, store, name) = (twin.world.app, twin.world.shared(), format!("d{device}"));
+        let by = match user {
+            Some(user) => Principal::User { user: format!("u{user}"), device: bound.then(|| name.clone()) },
+            None => Principal::Installation { device: name.clone() },
+        };
+        let token = token.map(|token| PushToken::Apns(format!("token {token}")));
+        let change = DeviceChange { by, token, platform: Some(Platform::Ios), ..DeviceChange::default() };
+        if *patches {
+            return twin.told(&store.patch_device(app, &name, change, None).await.unwrap());
+        }
+        twin.told(&store.put_device(app, &name, change, None).await.unwrap())
+    }
+
     async fn accept(&self, twin: &mut Twin) -> String {
         let world = &twin.world;
         let (mut new, ahead) = match self {
@@ -249,6 +269,7 @@ impl Step {
         let (app, store) = (twin.world.app, twin.world.shared());
         let id = |which: usize| pick(&twin.notifications, which);
         match self {
+            Self::Phone { .. } => self.phone(twin).await,
             Self::Renew => {
                 let asked: Vec<_> = twin.held.iter().map(|work| (work.key, work.epoch)).collect();
                 twin.told(&sorted(store.renew(&asked, LEASE).await.unwrap().into_iter()))

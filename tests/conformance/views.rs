@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use herald::domain::delivery::{Ending, State};
 use herald::domain::id::{NotificationId, Target};
+use herald::domain::principal::Principal;
 use herald::domain::reason::{SuppressReason, WaitReason};
 use herald::domain::work::NewWork;
 use herald::store::PageRequest;
@@ -184,7 +185,7 @@ pub async fn a_deleted_device_is_listed_without_its_name(world: &mut World) {
     let mut sent = world.delivery(id, Target::device(phone.pk), Ending::Sent);
     sent.person = phone.person;
     world.store().record(&record(&work, vec![sent], Vec::new())).await.unwrap();
-    world.store().delete_device(world.app, "phone").await.unwrap();
+    world.store().delete_device(world.app, "phone", &Principal::Backend).await.unwrap();
     assert_eq!(names(&list(world, id, &DeliveryFilter::default(), 10).await), [(None, Some("ann"), State::Sent)]);
 }
 

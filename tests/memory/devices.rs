@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::device::{Device, DeviceChange, DeviceStatus, InactiveReason};
 use herald::domain::id::{AppId, DevicePk};
+use herald::domain::principal::Principal;
 use herald::store::device::{DeviceFilter, Devices, Registered, SEEN_EVERY, Swept};
 use herald::store::{Page, PageRequest, Result};
 
@@ -50,14 +51,33 @@ impl State {
         }
     }
 
-    fn forget(&mut self, app: AppId, name: &str, now: Timestamp) -> bool {
-        let Some(device) = self.find(app, name) else { return false };
+    fn forget(&mut self, app: AppId, name: &str, by: &Principal, now: Timestamp) -> bool {
+        let Some(device) = self.find(app, name).filter(|device| deletes(by, device)) else { return false };
         self.devices.remove(&device.pk);
         self.forget_tokens(device.pk);
         self.unsubscribe(device.pk);
         self.revoke_families(now, |row| row.device == Some(device.pk));
         self.device_names.remove(&(app, name.to_owned()));
         true
+    }
+}
+
+/// A mere installation may delete itself, whoever is signed in on it.
+fn deletes(by: &Principal, device: &Device) -> bool {
+    match by {
+        Principal::Installation { device: bound } => *bound == device.name,
+        _ => owns(by, device),
+    }
+}
+
+/// Whose device it is, and by which token.
+pub fn owns(by: &Principal, device: &Device) -> bool {
+    match by {
+        Principal::Backend => true,
+        Principal::User { user, device: bound } => {
+            device.user.as_ref() == Some(user) && bound.as_ref().is_none_or(|bound| *bound == device.name)
+        }
+        Principal::Installation { device: bound } => device.user.is_none() && *bound == device.name,
     }
 }
 
@@ -109,7 +129,7 @@ impl Devices for MemoryStore {
         Ok(())
     }
 
-    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        Ok(self.commit(|state, now| state.forget(app, name, now)))
+    async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool> {
+        Ok(self.commit(|state, now| state.forget(app, name, by, now)))
     }
 }

@@ -8,6 +8,7 @@ use herald::domain::device::{
     ProviderKind, TagChange, TokenHash,
 };
 use herald::domain::id::{AppId, DevicePk, PersonPk};
+use herald::domain::principal::Principal;
 use herald::store::device::Registered;
 
 use super::state::{DeviceRow, Person, State};
@@ -53,7 +54,12 @@ impl State {
         change: DeviceChange,
         (verb, if_match, now): (Verb, Option<i64>, Timestamp),
     ) -> Registered {
-        let old = self.device_names.get(&(app, name.to_owned())).and_then(|pk| self.device(*pk)).cloned();
+        let known = self.device_names.get(&(app, name.to_owned())).filter(|pk| self.device(**pk).is_some());
+        let old = known.map(|pk| self.told(*pk));
+        if let Some(refusal) = refused(old.as_ref(), name, &change, verb) {
+            return refusal;
+        }
+        let change = claimed(change);
         if if_match.is_some() && if_match != old.as_ref().map(|device| device.version) {
             return Registered::Stale;
         }
@@ -80,6 +86,7 @@ impl State {
         let (wanted, until) = (wanted_status(old.as_ref(), &change, verb), takes_until(&change));
         let pk = self.ensure_device(app, name);
         let mut device = old.clone().unwrap_or_else(|| blank(pk, name, (platform, provider), (&change, now)));
+        device.user = None;
         let owner_changes = device.person != person;
         let last = std::mem::replace(&mut device.person, person);
         if owner_changes {
@@ -144,6 +151,37 @@ impl State {
             }
         }
     }
+}
+
+/// Why a phone may not register a device, if it may not.
+fn refused(old: Option<&Device>, name: &str, change: &DeviceChange, verb: Verb) -> Option<Registered> {
+    let bound = match &change.by {
+        Principal::Backend => return None,
+        Principal::User { device, .. } => device.as_deref(),
+        Principal::Installation { device } => Some(device.as_str()),
+    };
+    if bound.is_some_and(|bound| bound != name) {
+        return Some(Registered::OfAnotherDevice);
+    }
+    let old = old?;
+    let knows_token = change.token.as_ref().is_some_and(|token| TokenHash::of(token) == old.token_hash && token.provider() == old.provider);
+    let may = match (&change.by, &old.user) {
+        (Principal::User { user, .. }, Some(owner)) => user == owner || knows_token,
+        (Principal::User { device, .. }, None) => device.is_some() || knows_token,
+        (_, Some(_)) => verb == Verb::Put || knows_token,
+        (_, None) => true,
+    };
+    (!may).then_some(Registered::OfAnotherUser)
+}
+
+/// A phone's device is its user's, or nobody's.
+fn claimed(change: DeviceChange) -> DeviceChange {
+    let user = match &change.by {
+        Principal::Backend => return change,
+        Principal::User { user, .. } => Change::Set(user.clone()),
+        Principal::Installation { .. } => Change::Clear,
+    };
+    DeviceChange { user, ..change }
 }
 
 /// A list from before the phone was last seen here tells when the device was made, and nothing else.

@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::device::{Device, Environment, ProviderKind, PushToken, TokenHash};
 use herald::domain::id::{AppId, DevicePk};
+use herald::domain::principal::Principal;
 use herald::domain::token_kind::{DeviceToken, MAX_ACTIVITY_TOKENS, TokenKind};
 use herald::store::Result;
 use herald::store::device_token::{Addressed, DeviceTokens, TokenChange};
 use herald::store::engine::{Ask, Candidate};
 
 use super::MemoryStore;
+use super::devices::owns;
 use super::state::State;
 
 /// An address.
@@ -32,6 +34,11 @@ impl State {
         self.devices.get_mut(pk)?.device.as_mut()
     }
 
+    fn is_own(&self, app: AppId, name: &str, by: &Principal) -> bool {
+        let pk = self.device_names.get(&(app, name.to_owned())).filter(|pk| self.device(**pk).is_some());
+        pk.is_some_and(|pk| owns(by, &self.told(*pk)))
+    }
+
     fn put_token(
         &mut self,
         (app, name): (AppId, &str),
@@ -40,6 +47,9 @@ impl State {
         if_match: Option<i64>,
         now: Timestamp,
     ) -> Addressed {
+        if !self.is_own(app, name, &change.by) {
+            return Addressed::NoDevice;
+        }
         let Some(device) = self.registered(app, name) else { return Addressed::NoDevice };
         if if_match.is_some() && if_match != Some(device.version) {
             return Addressed::Stale;
@@ -95,8 +105,9 @@ impl State {
         }
     }
 
-    fn drop_token(&mut self, (app, name): (AppId, &str), kind: &TokenKind, now: Timestamp) -> bool {
-        let Some(pk) = self.registered(app, name).map(|device| device.pk) else { return false };
+    fn drop_token(&mut self, (app, name): (AppId, &str), kind: &TokenKind, by: &Principal, now: Timestamp) -> bool {
+        let pk = if self.is_own(app, name, by) { self.registered(app, name).map(|device| device.pk) } else { None };
+        let Some(pk) = pk else { return false };
         let dropped = self.tokens.remove(&(pk, kind.clone())).is_some();
         if dropped {
             self.change(pk, now);
@@ -158,8 +169,8 @@ impl DeviceTokens for MemoryStore {
         Ok(self.commit(|state, now| state.put_token((app, device), kind, change, if_match, now)))
     }
 
-    async fn delete_token(&self, app: AppId, device: &str, kind: &TokenKind) -> Result<bool> {
-        Ok(self.commit(|state, now| state.drop_token((app, device), kind, now)))
+    async fn delete_token(&self, app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> Result<bool> {
+        Ok(self.commit(|state, now| state.drop_token((app, device), kind, by, now)))
     }
 
     async fn tokens(&self, app: AppId, device: &str) -> Result<Vec<DeviceToken>> {

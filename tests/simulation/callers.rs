@@ -16,6 +16,7 @@ use herald::domain::id::NotificationId;
 use herald::domain::notification::{InQuietHours, Lifetime, Overrides, Priority, When};
 use herald::domain::pace::Pace;
 use herald::domain::preferences::Preferences;
+use herald::domain::principal::Principal;
 use herald::domain::push_type::PushType;
 use herald::domain::quiet_hours::QuietInterval;
 use herald::domain::token_kind::TokenKind;
@@ -154,7 +155,7 @@ impl Callers {
         self.store.put_device(APP, &format!("d{device}"), change, None).await.unwrap();
         if platform == Platform::Ios && chance.one_in(2) {
             let text = format!("{CALLS}{device}-{}", if chance.one_in(3) { 0 } else { self.tokens });
-            let change = TokenChange { token: PushToken::Apns(text), environment: None };
+            let change = TokenChange { by: Principal::Backend, token: PushToken::Apns(text), environment: None };
             self.store.put_token(APP, &format!("d{device}"), &TokenKind::Voip, change, None).await.unwrap();
         }
         self.sim.book().observe(self.sim.elapsed(), &self.sim.rows.lock());

@@ -12,6 +12,7 @@ use herald::domain::clock::Clock;
 use herald::domain::device::{Device, DeviceChange, ProviderKind};
 use herald::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
@@ -299,11 +300,11 @@ plainly!(Devices {
     fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
     fn deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
     fn saw_device(app: AppId, name: &str, at: Timestamp) -> ();
-    fn delete_device(app: AppId, name: &str) -> bool;
+    fn delete_device(app: AppId, name: &str, by: &Principal) -> bool;
 });
 plainly!(DeviceTokens {
     fn put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
-    fn delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
+    fn delete_token(app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> bool;
     fn tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
 });
 plainly!(Analytics {

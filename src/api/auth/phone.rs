@@ -14,6 +14,7 @@ use crate::api::json::{Given, Unknown};
 use crate::api::problem::{Code, Problem};
 use crate::domain::device::Device;
 use crate::domain::id::AppId;
+use crate::domain::principal::Principal;
 use crate::store::device::SEEN_EVERY;
 
 /// How often a device is looked up to note that its phone called.
@@ -26,8 +27,7 @@ const PHONES: u64 = 10_000;
 pub(in crate::api) struct Phone {
     /// The app.
     pub(in crate::api) app: AppId,
-    user: Option<String>,
-    device: Option<String>,
+    principal: Principal,
 }
 
 /// The devices whose phones called lately, and when.
@@ -54,14 +54,27 @@ pub(in crate::api) enum KeyOrPhone<N> {
 }
 
 impl Phone {
+    /// Of what a token says; `None`: it says neither who nor what it is.
+    fn new(app: AppId, user: Option<String>, device: Option<String>) -> Option<Self> {
+        let principal = match (user, device) {
+            (Some(user), device) => Principal::User { user, device },
+            (None, Some(device)) => Principal::Installation { device },
+            (None, None) => return None,
+        };
+        Some(Self { app, principal })
+    }
+
     /// Who is signed in; `None`: nobody, it acts for a device alone.
     pub(in crate::api) fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        match &self.principal {
+            Principal::User { user, .. } => Some(user),
+            Principal::Installation { .. } | Principal::Backend => None,
+        }
     }
 
     /// The one device that it is bound to.
     pub(in crate::api) fn device(&self) -> Option<&str> {
-        self.device.as_deref()
+        self.principal.bound_to()
     }
 
     /// The user whose preferences and inbox it has.
@@ -71,12 +84,12 @@ impl Phone {
 
     /// Whether a device of this name may be its own: a token that is bound to one knows of no other.
     pub(in crate::api) fn may_have(&self, device: &str) -> bool {
-        self.device.as_deref().is_none_or(|own| own == device)
+        !self.principal.is_bound_elsewhere(device)
     }
 
-    /// The one place that says whose a device is: that of whoever is signed in on it, and to a token that is bound to one, that one alone.
+    /// Whether a device is its own.
     pub(in crate::api) fn owns(&self, device: &Device) -> bool {
-        self.may_have(&device.name) && device.user == self.user
+        self.principal.owns(device)
     }
 
     /// Refuses a name that cannot be its own device's.
@@ -86,7 +99,7 @@ impl Phone {
 
     /// Whose a device is that it registers: its own user's, whether the request says so or nothing.
     pub(in crate::api) fn check_user(&self, given: Given<String>) -> Result<Given<String>, Problem> {
-        let own = self.user.clone().map_or(Given::Null, Given::Value);
+        let own = self.user().map_or(Given::Null, |user| Given::Value(user.to_owned()));
         match given {
             Given::Absent => Ok(own),
             given if given == own => Ok(own),
@@ -149,12 +162,17 @@ impl<N> KeyOrPhone<N> {
         }
     }
 
+    /// Who asks, as the store takes it: there it is decided whose a device is, in one transaction with what is done to it.
+    pub(in crate::api) fn principal(&self) -> Principal {
+        match self {
+            Self::Key(_) => Principal::Backend,
+            Self::Phone(phone) => phone.principal.clone(),
+        }
+    }
+
     /// What becomes of what it says that is not known here.
     pub(in crate::api) fn unknown(&self) -> Unknown {
-        match self {
-            Self::Key(_) => Unknown::Refused,
-            Self::Phone(_) => Unknown::Ignored,
-        }
+        Unknown::of(&self.principal())
     }
 
     /// A device that it may read.
@@ -213,15 +231,15 @@ pub(super) async fn refuse(api: &Api, token: &str, needed: Option<crate::store::
 pub(super) async fn read(api: &Api, token: &str) -> Result<Bearer, Problem> {
     if let Some(signed_in) = api.sign_ins.read(token, api.clock.now()) {
         let signed_in = signed_in?;
-        let phone = Phone { app: signed_in.app, user: signed_in.user, device: signed_in.device };
-        return if api.path.has_app(phone.app) { phone.admitted(api).await } else { Err(not_ours()) };
+        let phone = Phone::new(signed_in.app, signed_in.user, signed_in.device).filter(|phone| api.path.has_app(phone.app));
+        return phone.ok_or_else(not_ours)?.admitted(api).await;
     }
     let says = api.issuer.read(token).await?;
     let app = api.path.app_named(&says.app).ok_or_else(not_ours)?;
     match says.lets {
         Lets::Act { family, generation, device } => {
             api.issuer.check_standing(app, family, generation).await?;
-            Phone { app, user: says.user, device }.admitted(api).await
+            Phone::new(app, says.user, device).ok_or_else(not_ours)?.admitted(api).await
         }
         Lets::Report { device } => Ok(Bearer::Reporter(Reporter { app, device, user: says.user })),
     }

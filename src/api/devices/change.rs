@@ -4,10 +4,11 @@ use super::dto::DeviceRequest;
 use super::token::Allows;
 use crate::api::checks::Checks;
 use crate::api::json::{Given, Reading, Unknown};
-use crate::api::problem::Problem;
+use crate::api::problem::{Code, Problem};
 use crate::api::tags::{self, Tags};
 use crate::domain::device::{Change, Device, DeviceChange, Environment, Platform, ProviderKind};
 use crate::domain::name::check_user_id;
+use crate::domain::principal::Principal;
 
 const MAX_VERSION: usize = 64;
 const MAX_MODEL: usize = 128;
@@ -28,7 +29,7 @@ pub(super) fn guesses_provider(request: &DeviceRequest) -> bool {
 /// The change that a request asks for; `stored` where the device is known and matters.
 pub(super) fn change(
     reading: Reading<DeviceRequest>,
-    unknown: Unknown,
+    by: Principal,
     how: Tags,
     stored: Option<&Device>,
     allows: Allows<'_>,
@@ -41,7 +42,7 @@ pub(super) fn change(
     if request.token == Given::Null {
         checks.invalid("token", "cannot be cleared");
     }
-    check_texts(&request, unknown, &mut checks);
+    check_texts(&request, Unknown::of(&by), &mut checks);
     let platform = request.platform.as_value().copied();
     let provider = provider_of(&request, stored);
     let known_platform = platform.or(stored.map(|device| device.platform));
@@ -62,6 +63,7 @@ pub(super) fn change(
         (Given::Absent | Given::Null, _) => None,
     };
     let change = DeviceChange {
+        by,
         user: request.user_id.into_change(),
         platform,
         provider: if request.provider == Given::Absent { None } else { provider },
@@ -129,4 +131,9 @@ pub(super) fn token_of_other_provider() -> Problem {
 /// Whether a change says whose the device is.
 pub(super) fn names_user(change: &DeviceChange) -> bool {
     !matches!(change.user, Change::Keep)
+}
+
+/// 409 for a device that is another's, asked for without the token that it has.
+pub(super) fn device_of_another_user() -> Problem {
+    Problem::new(Code::DeviceOfAnotherUser, "this device is another user's, and the request does not carry its token: take a new id")
 }

@@ -67,8 +67,9 @@ pub(super) async fn delete(
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if let Some(phone) = caller.phone() {
-        phone.own(&api, &name).await?;
+    if api.store.delete_device(caller.app(), &name, &caller.principal()).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("device"))
     }
-    if api.store.delete_device(caller.app(), &name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("device")) }
 }

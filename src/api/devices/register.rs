@@ -4,19 +4,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::change::{self, change, guesses_provider, needs_stored, token_of_other_provider};
+use super::change::{self, change, device_of_another_user, guesses_provider, needs_stored, token_of_other_provider};
 use super::dto::DeviceRequest;
 use super::own;
 use super::token::Allows;
 use super::view::{DeviceResponse, tag_of};
-use crate::api::auth::{KeyOrPhone, Phone, ToManage};
+use crate::api::auth::{KeyOrPhone, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::json::{self, Reading};
 use crate::api::path::DeviceId;
-use crate::api::problem::{Code, Problem};
+use crate::api::problem::Problem;
 use crate::api::tags::Tags;
 use crate::api::{Api, etag, query};
-use crate::domain::device::{Device, DeviceChange, TokenHash};
+use crate::domain::device::{Device, DeviceChange};
 use crate::store::device::Registered;
 
 /// Register a device
@@ -65,9 +65,6 @@ pub(super) async fn put(
     }
     let if_match = stored.as_ref().filter(|_| etag::has_condition(&headers)).map(|device| device.version);
     let change = resolved(&api, &caller, &name, reading, stored).await?;
-    if let Some(phone) = caller.phone() {
-        check_possession(&api, phone, &name, &change).await?;
-    }
     answer(&api, &caller, api.store.put_device(app, &name, change, if_match).await?).await
 }
 
@@ -106,20 +103,10 @@ pub(super) async fn patch(
     }
     etag::check(&headers, Some(&tag_of(&stored)))?;
     let app = caller.app();
-    let change = change(reading, caller.unknown(), Tags::Merge, Some(&stored), &|endpoint| api.path.allows(app, endpoint))?;
+    let change = change(reading, caller.principal(), Tags::Merge, Some(&stored), &|endpoint| api.path.allows(app, endpoint))?;
     let if_match = etag::has_condition(&headers).then_some(stored.version);
     let registered = api.store.patch_device(app, &name, change, if_match).await?;
     answer(&api, &caller, registered.ok_or_else(|| Problem::not_found("device"))?).await
-}
-
-/// Knowing the push token is the proof of possession: without it a phone takes nobody's device.
-async fn check_possession(api: &Api, phone: &Phone, name: &str, change: &DeviceChange) -> Result<(), Problem> {
-    let Some(stored) = api.store.device(phone.app, name).await?.filter(|stored| !phone.owns(stored)) else { return Ok(()) };
-    let proves = change.token.as_ref().is_some_and(|token| TokenHash::of(token) == stored.token_hash);
-    let problem = || {
-        Problem::new(Code::DeviceOfAnotherUser, "this device is another user's, and the request does not carry its token: take a new id")
-    };
-    if proves { Ok(()) } else { Err(problem()) }
 }
 
 /// The change, judged by the provider that the device has. Most phones name none and have the usual one, so the device is read only where
@@ -131,19 +118,19 @@ async fn resolved(
     reading: Reading<DeviceRequest>,
     stored: Option<Device>,
 ) -> Result<DeviceChange, Problem> {
-    let (app, unknown) = (caller.app(), caller.unknown());
+    let app = caller.app();
     let allows: Allows<'_> = &|endpoint| api.path.allows(app, endpoint);
     if stored.is_some() || !guesses_provider(&reading.value) {
-        return change(reading, unknown, Tags::Replace, stored.as_ref(), allows);
+        return change(reading, caller.principal(), Tags::Replace, stored.as_ref(), allows);
     }
     let again = Reading { value: reading.value.clone(), errors: reading.errors.clone() };
-    let guessed = change(reading, unknown, Tags::Replace, None, allows);
+    let guessed = change(reading, caller.principal(), Tags::Replace, None, allows);
     // an FCM token of an iOS device is never hexadecimal, so a wrong guess shows in the form
     if guessed.is_ok() {
         return guessed;
     }
     match api.store.device(app, name).await? {
-        Some(stored) if change::turns_guess(&guessed, &stored) => change(again, unknown, Tags::Replace, Some(&stored), allows),
+        Some(stored) if change::turns_guess(&guessed, &stored) => change(again, caller.principal(), Tags::Replace, Some(&stored), allows),
         _ => guessed,
     }
 }
@@ -155,6 +142,8 @@ async fn answer(api: &Api, caller: &KeyOrPhone<ToManage>, registered: Registered
         Registered::Missing(field) => return Err(Problem::invalid_field(field, "required", "is required when the device is new")),
         Registered::TokenOfOtherProvider => return Err(token_of_other_provider()),
         Registered::Stale => return Err(Problem::stale()),
+        Registered::OfAnotherUser => return Err(device_of_another_user()),
+        Registered::OfAnotherDevice => return Err(Problem::not_found("device")),
     };
     let tag = tag_of(&device);
     let app = api.path.app_name(caller.app()).ok_or_else(|| Problem::not_found("app"))?;

@@ -17,6 +17,7 @@ use crate::api::path::DeviceTokenPath;
 use crate::api::problem::Problem;
 use crate::api::{Api, etag, query, schema};
 use crate::domain::device::{Environment, ProviderKind};
+use crate::domain::principal::Principal;
 use crate::domain::token_kind::DeviceToken;
 use crate::store::device_token::{Addressed, TokenChange};
 
@@ -95,12 +96,12 @@ pub(super) async fn put(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let change = change(json::read_with::<DeviceTokenRequest>(&body, caller.unknown())?)?;
+    let change = change(json::read_with::<DeviceTokenRequest>(&body, caller.unknown())?, caller.principal())?;
     let mut if_match = None;
-    if caller.phone().is_some() || etag::has_condition(&headers) {
+    if etag::has_condition(&headers) {
         let device = caller.device(&api, &name).await?;
         etag::check(&headers, Some(&tag_of(&device)))?;
-        if_match = etag::has_condition(&headers).then_some(device.version);
+        if_match = Some(device.version);
     }
     let (status, device, token) = match api.store.put_token(caller.app(), &name, &kind, change, if_match).await? {
         Addressed::Created(device, token) => (StatusCode::CREATED, device, token),
@@ -115,7 +116,7 @@ pub(super) async fn put(
 }
 
 /// The registration that a request asks for.
-fn change(reading: Reading<DeviceTokenRequest>) -> Result<TokenChange, Problem> {
+fn change(reading: Reading<DeviceTokenRequest>, by: Principal) -> Result<TokenChange, Problem> {
     let mut checks = Checks::with(reading.errors);
     let DeviceTokenRequest { token, environment } = reading.value;
     if token.is_none() {
@@ -123,7 +124,7 @@ fn change(reading: Reading<DeviceTokenRequest>) -> Result<TokenChange, Problem> 
     }
     // nobody but Apple has addresses of these kinds, and its are no endpoints
     let token = token.and_then(|token| token.for_provider(ProviderKind::Apns, &|_| false, &mut checks));
-    let change = token.map(|token| TokenChange { token, environment });
+    let change = token.map(|token| TokenChange { by, token, environment });
     checks.done(())?;
     change.ok_or_else(|| Problem::invalid_field("token", "required", "is required"))
 }
@@ -150,8 +151,9 @@ pub(super) async fn delete(
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if let Some(phone) = caller.phone() {
-        phone.own(&api, &name).await?;
+    if api.store.delete_token(caller.app(), &name, &kind, &caller.principal()).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("token"))
     }
-    if api.store.delete_token(caller.app(), &name, &kind).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("token")) }
 }

@@ -13,6 +13,7 @@ use crate::domain::category::Category;
 use crate::domain::device::{Device, DeviceChange, ProviderKind};
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
+use crate::domain::principal::Principal;
 use crate::domain::profile::Profile;
 use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
@@ -191,11 +192,11 @@ around! {
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
         deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
         saw_device(app: AppId, name: &str, at: Timestamp) -> ();
-        delete_device(app: AppId, name: &str) -> bool;
+        delete_device(app: AppId, name: &str, by: &Principal) -> bool;
     }
     DeviceTokens {
         put_token(app: AppId, device: &str, kind: &TokenKind, change: TokenChange, if_match: Option<i64>) -> Addressed;
-        delete_token(app: AppId, device: &str, kind: &TokenKind) -> bool;
+        delete_token(app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> bool;
         tokens(app: AppId, device: &str) -> Vec<DeviceToken>;
     }
     Engine {

@@ -22,6 +22,7 @@ use super::tx::{reading, transaction};
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, Platform};
 use crate::domain::id::AppId;
+use crate::domain::principal::Principal;
 
 /// One by name.
 pub(super) const BY_NAME: &str = concat!("SELECT ", device_columns!(), " FROM device d WHERE d.app = $1 AND d.name = $2");
@@ -98,9 +99,9 @@ impl Devices for PostgresStore {
         sighting::note(self, app, name, at).await
     }
 
-    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
+    async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool> {
         transaction!(self.callers, tx => async {
-            let Some(device) = locked_device(&mut tx, app, name).await? else { return Ok(false) };
+            let Some(device) = locked_device(&mut tx, app, name).await?.filter(|device| by.may_delete(device)) else { return Ok(false) };
             device_token::forget_all(&mut tx, device.pk).await?;
             topic::forget_device(&mut tx, device.pk).await?;
             client_token::revoke_device(&mut tx, device.pk).await?;

@@ -20,6 +20,7 @@ use super::tx::{Tx, reading, transaction};
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, TokenHash};
 use crate::domain::id::{AppId, DevicePk};
+use crate::domain::principal::Principal;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 
 pub(super) const OF_DEVICE: &str =
@@ -58,8 +59,8 @@ impl DeviceTokens for PostgresStore {
         transaction!(self.callers, tx => put(&mut tx, (app, device), (kind, &change), if_match))
     }
 
-    async fn delete_token(&self, app: AppId, device: &str, kind: &TokenKind) -> Result<bool> {
-        transaction!(self.callers, tx => delete(&mut tx, (app, device), kind))
+    async fn delete_token(&self, app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> Result<bool> {
+        transaction!(self.callers, tx => delete(&mut tx, (app, device), kind, by))
     }
 
     async fn tokens(&self, app: AppId, device: &str) -> Result<Vec<DeviceToken>> {
@@ -86,7 +87,8 @@ async fn put(
     (kind, change): (&TokenKind, &TokenChange),
     if_match: Option<i64>,
 ) -> Result<Addressed> {
-    let Some(device) = locked_device(tx, app, name).await? else { return Ok(Addressed::NoDevice) };
+    let device = locked_device(tx, app, name).await?.filter(|device| change.by.owns(device));
+    let Some(device) = device else { return Ok(Addressed::NoDevice) };
     if if_match.is_some_and(|version| version != device.version) {
         return Ok(Addressed::Stale);
     }
@@ -121,8 +123,8 @@ async fn put(
     Ok(if known { Addressed::Updated(Box::new(device), new) } else { Addressed::Created(Box::new(device), new) })
 }
 
-async fn delete(tx: &mut Tx, (app, name): (AppId, &str), kind: &TokenKind) -> Result<bool> {
-    let Some(device) = locked_device(tx, app, name).await? else { return Ok(false) };
+async fn delete(tx: &mut Tx, (app, name): (AppId, &str), kind: &TokenKind, by: &Principal) -> Result<bool> {
+    let Some(device) = locked_device(tx, app, name).await?.filter(|device| by.owns(device)) else { return Ok(false) };
     if !forget(tx, device.pk, kind).await? {
         return Ok(false);
     }

@@ -6,7 +6,7 @@
 use sqlx::PgConnection;
 
 use super::super::device::Registered;
-use super::super::rules::registration::{Address, Verb, changed, check, outdated, takes_until, wants};
+use super::super::rules::registration::{Address, Verb, changed, check, claim, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
@@ -68,6 +68,10 @@ pub(super) async fn register(
     for _ in 0..ROUNDS {
         let row = locked(tx, app, name).await?;
         let old = row.as_ref().and_then(|row| row.device.as_ref());
+        change.user = match claim(old, name, &change, verb) {
+            Ok(user) => user,
+            Err(refused) => return Ok(refused),
+        };
         if if_match.is_some_and(|version| old.is_none_or(|device| device.version != version)) {
             return Ok(Registered::Stale);
         }

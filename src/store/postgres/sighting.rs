@@ -9,7 +9,8 @@ use super::tx::{reading, transaction};
 use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 
-pub(super) const LAST: &str = "SELECT pk FROM device WHERE app = $1 AND name = $2 AND token IS NOT NULL AND last_seen_at <= $3";
+/// A mere name has no token; said otherwise, the planner takes the index of those that have one.
+pub(super) const LAST: &str = "SELECT pk FROM device WHERE app = $1 AND name = $2 AND coalesce(token, '') <> '' AND last_seen_at <= $3";
 pub(super) const NOTE: &str = "UPDATE device SET last_seen_at = $2 WHERE pk = $1 AND last_seen_at <= $3";
 
 /// Notes that a device was seen, unless that was noted lately.

@@ -8,6 +8,7 @@ use super::words::hash;
 use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, MAX_ACTIVE_DEVICES, TokenHash};
 use crate::domain::id::PersonPk;
+use crate::domain::principal::Principal;
 
 /// What becomes of one registration.
 pub(in crate::store) enum Fate {
@@ -91,7 +92,7 @@ impl<'c> Crowd<'c> {
         let fate = |((name, change), brought): (&(String, DeviceChange), &Option<TokenHash>)| {
             let is_alone = self.named.get(name.as_str()) == Some(&1);
             let made = match self.there.get(name) {
-                _ if !is_alone => None,
+                _ if !is_alone || change.by != Principal::Backend => None,
                 None => brought.and_then(|brought| self.new_one(name, change, brought, around, now)).map(Fate::New),
                 Some(None) => None,
                 Some(Some(old)) => self.known_one(old, change, *brought, around, now).map(Fate::Known),

@@ -5,6 +5,7 @@ use super::words::{hash, provider_of};
 use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken};
 use crate::domain::id::{DevicePk, PersonPk};
+use crate::domain::principal::Principal;
 
 /// How the change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,35 @@ pub(in crate::store) fn outdated(old: Option<&Device>, change: &DeviceChange) ->
 pub(in crate::store) fn takes_until(change: &DeviceChange) -> Option<Timestamp> {
     change.token.as_ref()?;
     change.imported.as_ref().map_or(Some(Timestamp::MAX_UTC), told)
+}
+
+/// What the change says of the user, as far as the one who asks decides that; refused where the device is not theirs to register. What may
+/// have been found out of it by being refused is that there is a device of this name.
+pub(in crate::store) fn claim(old: Option<&Device>, name: &str, change: &DeviceChange, verb: Verb) -> Result<Change<String>, Registered> {
+    let user = match &change.by {
+        Principal::Backend => change.user.clone(),
+        Principal::User { user, .. } => Change::Set(user.clone()),
+        Principal::Installation { .. } => Change::Clear,
+    };
+    if change.by.is_bound_elsewhere(name) {
+        return Err(Registered::OfAnotherDevice);
+    }
+    let is_theirs = old.is_none_or(|old| change.by.owns(old) || knows_token(old, change) || needs_no_proof(old, &change.by, verb));
+    if is_theirs { Ok(user) } else { Err(Registered::OfAnotherUser) }
+}
+
+/// Whether the change carries the token that the device has: who knows it is on the device.
+fn knows_token(old: &Device, change: &DeviceChange) -> bool {
+    change.token.as_ref().is_some_and(|token| provider_of(token) == old.provider && hash(token) == old.token_hash)
+}
+
+/// Whether the backend's word for this very device is enough: to sign out on it, and to sign in where nobody is.
+fn needs_no_proof(old: &Device, by: &Principal, verb: Verb) -> bool {
+    match by {
+        Principal::Backend => true,
+        Principal::User { device, .. } => device.is_some() && old.person.is_none(),
+        Principal::Installation { .. } => verb == Verb::Put,
+    }
 }
 
 /// Checks what can be refused, before anything is written.

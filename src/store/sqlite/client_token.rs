@@ -27,9 +27,10 @@ pub(super) const CROWD_OF_PERSON: &str = "DELETE FROM token_family WHERE id IN (
                                           LIMIT -1 OFFSET ?4)";
 pub(super) const STAND: &str = "SELECT id, generation, refresh_hash, renewed_at, seen, revoked_at, expires_at FROM token_family \
                                 WHERE id = ?1 AND app = ?2";
-pub(super) const ONE: &str = "SELECT t.id, t.generation, t.refresh_hash, t.renewed_at, t.seen, t.revoked_at, t.expires_at, t.app, t.created_at, \
-                              t.person_pk, p.name, t.device_pk, d.name FROM token_family t LEFT JOIN person p ON p.pk = t.person_pk \
-                              LEFT JOIN device d ON d.pk = t.device_pk WHERE t.id = ?1";
+pub(super) const ONE: &str = "SELECT family.id, family.generation, family.refresh_hash, family.renewed_at, family.seen, family.revoked_at, \
+                              family.expires_at, family.app, family.created_at, family.person_pk, p.name, family.device_pk, d.name \
+                              FROM token_family family LEFT JOIN person p ON p.pk = family.person_pk \
+                              LEFT JOIN device d ON d.pk = family.device_pk WHERE family.id = ?1";
 const RENEW: &str = "UPDATE token_family SET generation = ?2, refresh_hash = ?3, renewed_at = ?4, seen = 0, expires_at = ?5 WHERE id = ?1";
 const SEEN: &str = "UPDATE token_family SET seen = 1 WHERE id = ?1 AND generation = ?2";
 const REVOKE: &str = "UPDATE token_family SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL AND expires_at > ?2";

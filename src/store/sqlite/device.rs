@@ -22,6 +22,7 @@ use super::writer::Tx;
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange};
 use crate::domain::id::AppId;
+use crate::domain::principal::Principal;
 
 /// One by name.
 pub(super) const BY_NAME: &str =
@@ -101,10 +102,10 @@ impl Devices for SqliteStore {
         sighting::note(self, app, name, at).await
     }
 
-    async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        let name = name.to_owned();
+    async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool> {
+        let (name, by) = (name.to_owned(), by.clone());
         let delete = async move |mut tx: Tx<'_>| {
-            let Some(device) = one(tx.conn, app, &name).await? else { return Ok(false) };
+            let Some(device) = one(tx.conn, app, &name).await?.filter(|device| by.may_delete(device)) else { return Ok(false) };
             device_token::forget_all(&mut tx, device.pk).await?;
             topic::forget_device(&mut tx, device.pk).await?;
             client_token::revoke_device(&mut tx, device.pk).await?;

@@ -20,6 +20,7 @@ use super::row::{Cells, instant, micros};
 use super::writer::Tx;
 use crate::domain::device::{Device, Environment, TokenHash};
 use crate::domain::id::{AppId, DevicePk};
+use crate::domain::principal::Principal;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 
 pub(super) const OF_DEVICE: &str =
@@ -52,9 +53,9 @@ impl DeviceTokens for SqliteStore {
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
 
-    async fn delete_token(&self, app: AppId, device: &str, kind: &TokenKind) -> Result<bool> {
-        let (device, kind) = (device.to_owned(), kind.clone());
-        let delete = async move |mut tx: Tx<'_>| delete(&mut tx, (app, &device), &kind).await;
+    async fn delete_token(&self, app: AppId, device: &str, kind: &TokenKind, by: &Principal) -> Result<bool> {
+        let (device, kind, by) = (device.to_owned(), kind.clone(), by.clone());
+        let delete = async move |mut tx: Tx<'_>| delete(&mut tx, (app, &device), &kind, &by).await;
         self.write(move |tx| Box::pin(async move { delete(tx).await })).await
     }
 
@@ -90,7 +91,8 @@ async fn put(
     (kind, change): (&TokenKind, &TokenChange),
     if_match: Option<i64>,
 ) -> Result<Addressed> {
-    let Some(device) = one(tx.conn, app, name).await? else { return Ok(Addressed::NoDevice) };
+    let device = one(tx.conn, app, name).await?.filter(|device| change.by.owns(device));
+    let Some(device) = device else { return Ok(Addressed::NoDevice) };
     if if_match.is_some_and(|version| version != device.version) {
         return Ok(Addressed::Stale);
     }
@@ -121,8 +123,8 @@ async fn put(
     Ok(if known { Addressed::Updated(Box::new(device), new) } else { Addressed::Created(Box::new(device), new) })
 }
 
-async fn delete(tx: &mut Tx<'_>, (app, name): (AppId, &str), kind: &TokenKind) -> Result<bool> {
-    let Some(device) = one(tx.conn, app, name).await? else { return Ok(false) };
+async fn delete(tx: &mut Tx<'_>, (app, name): (AppId, &str), kind: &TokenKind, by: &Principal) -> Result<bool> {
+    let Some(device) = one(tx.conn, app, name).await?.filter(|device| by.owns(device)) else { return Ok(false) };
     if !forget(tx, device.pk, kind).await? {
         return Ok(false);
     }

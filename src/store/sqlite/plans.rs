@@ -161,7 +161,7 @@ const LARGE: [&str; 26] = [
     "topic_person",
     "f",
     "token_family",
-    "t",
+    "family",
 ];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! A registration as a write: the device, and what it does to others.
 
 use super::super::device::Registered;
-use super::super::rules::registration::{Verb, changed, check, outdated, takes_until, wants};
+use super::super::rules::registration::{Verb, changed, check, claim, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text, token_text};
 use super::super::{Error, Result};
@@ -44,6 +44,10 @@ pub(super) async fn register(
     let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
     let named = row.as_ref().map(|row| Cells::new(row, "device", 0).get(0, "pk").map(DevicePk)).transpose()?;
     let old = row.as_ref().map_or(Ok(None), device_row::read)?;
+    change.user = match claim(old.as_ref(), name, &change, verb) {
+        Ok(user) => user,
+        Err(refused) => return Ok(refused),
+    };
     if if_match.is_some_and(|version| old.as_ref().is_none_or(|device| device.version != version)) {
         return Ok(Registered::Stale);
     }

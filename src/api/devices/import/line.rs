@@ -4,12 +4,13 @@ use crate::api::checks::Checks;
 use crate::api::devices::change;
 use crate::api::devices::dto::ImportLine;
 use crate::api::devices::token::Allows;
-use crate::api::json::{Reading, Unknown};
+use crate::api::json::Reading;
 use crate::api::problem::Problem;
 use crate::api::tags::Tags;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, DeviceStatus, Imported};
 use crate::domain::name::check_device_id;
+use crate::domain::principal::Principal;
 
 /// The device's name, and the change.
 pub(super) fn registration(reading: Reading<ImportLine>, now: Timestamp, allows: Allows<'_>) -> Result<(String, DeviceChange), Problem> {
@@ -31,6 +32,6 @@ pub(super) fn registration(reading: Reading<ImportLine>, now: Timestamp, allows:
         inactive: line.status == Some(DeviceStatus::Inactive),
     };
     let request = Reading { value: line.into_request(), errors: checks.into_errors() };
-    let change = change::change(request, Unknown::Refused, Tags::Replace, None, allows)?;
+    let change = change::change(request, Principal::Backend, Tags::Replace, None, allows)?;
     Ok((name.unwrap_or_default(), DeviceChange { imported: Some(imported), ..change }))
 }

@@ -10,7 +10,7 @@ use super::decode::{Decoder, Format};
 use super::line::registration;
 use super::source::Source;
 use crate::api::Api;
-use crate::api::devices::change::{names_user, token_of_other_provider};
+use crate::api::devices::change::{device_of_another_user, names_user, token_of_other_provider};
 use crate::api::problem::Problem;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, ProviderKind};
@@ -222,6 +222,8 @@ impl Writer {
             Registered::Missing(field) => Err(missing(field)),
             Registered::TokenOfOtherProvider => Err(token_of_other_provider()),
             Registered::Stale => Err(Problem::stale()),
+            Registered::OfAnotherUser => Err(device_of_another_user()),
+            Registered::OfAnotherDevice => Err(Problem::not_found("device")),
         };
         Ok(registered.into_iter().map(became).collect())
     }
