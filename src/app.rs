@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, BuiltInKey, Door, KeyRing};
+use crate::api::{self, BuiltInKey, Door, KeyRing, SignIns};
 use crate::config::{DatabaseUrl, QueueUrl, Settings};
 use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
@@ -97,7 +97,10 @@ impl Daemon {
         }
         let (queue, signers) = open_queue(&settings).await?;
         let mut loader = Loader::new(Arc::clone(&store), signers, context(&settings, life));
-        let apps = loader.load(&settings.apps).await?.apps;
+        let loaded = loader.load(&settings.apps).await?;
+        let apps = loaded.apps;
+        let sign_ins = Arc::new(SignIns::default());
+        sign_ins.replace(loaded.sign_ins);
         let origins = api::Origins::default();
         origins.replace(server::origins(&settings.apps));
         let hasher = KeyHasher::open(&*store).await.context("the hashes of API keys")?;
@@ -121,7 +124,8 @@ impl Daemon {
         let dispatch = Dispatch::start(parts, roles);
         if let Some(reload) = extras.reload {
             let (tls, origins) = (door.tls.clone(), origins.clone());
-            let reloader = Reloader { loader, settings: settings.clone(), dispatch: Arc::clone(&dispatch), tls, origins };
+            let (dispatch, sign_ins) = (Arc::clone(&dispatch), Arc::clone(&sign_ins));
+            let reloader = Reloader { loader, settings: settings.clone(), dispatch, tls, origins, sign_ins };
             drop(life.tasks().spawn(reloader.run(reload, life.soft().clone())));
         }
         if roles.api {
@@ -138,6 +142,8 @@ impl Daemon {
             analytics: settings.analytics,
             metrics: metrics.render(),
             keys,
+            client_tokens: settings.client_tokens.clone(),
+            sign_ins,
             origins,
             stopping: life.soft().clone(),
         };

@@ -1,4 +1,8 @@
-//! Who calls, and what they may do: one extractor, before the body is looked at.
+//! Who calls, and what they may do: one extractor, before the body is looked at. What is needed of a caller is a type, so that no handler can
+//! forget to ask: [`Caller`] has an API key, [`Phone`] a client token, [`KeyOrPhone`] either.
+
+mod phone;
+mod report;
 
 use std::marker::PhantomData;
 
@@ -12,6 +16,9 @@ use super::problem::Problem;
 use super::{Api, limits};
 use crate::domain::id::AppId;
 use crate::store::key::Scope;
+
+pub(super) use phone::{KeyOrPhone, Phone, SeenPhones};
+pub(super) use report::MayReport;
 
 /// What a route needs of its caller.
 pub(super) trait Need: Send + Sync {
@@ -70,9 +77,12 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Some(text) = parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) else {
+        let Some(text) = bearer_of(parts) else {
             return Err(Problem::key_invalid("an API key is needed: Authorization: Bearer <key>"));
         };
+        if is_token(text) {
+            return Err(phone::refuse(api, text, N::SCOPE).await);
+        }
         let known = api.keys.find(&*api.store, &*api.clock, text).await?;
         let Some(key) = known.filter(|key| api.path.has_app(key.app())) else {
             return Err(Problem::key_invalid("this API key is not known"));
@@ -93,6 +103,15 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
             None => Ok(caller),
         }
     }
+}
+
+fn bearer_of(parts: &Parts) -> Option<&str> {
+    parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()))
+}
+
+/// Whether it is a JWT, which has two dots; an API key has none.
+fn is_token(text: &str) -> bool {
+    text.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 fn bearer(value: &[u8]) -> Option<&str> {

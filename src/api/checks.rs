@@ -2,11 +2,14 @@
 
 use std::fmt::Display;
 
+use super::json::Unknown;
 use super::problem::Problem;
 use crate::dispatch::draft::FieldError;
 use crate::domain::name::NameError;
 use crate::domain::zone::parse_zone;
 
+/// The name of a zone, at most, in characters; IANA's longest has 32.
+const MAX_ZONE: usize = 64;
 /// Errors beyond this are not looked for.
 const ENOUGH: usize = 100;
 
@@ -83,6 +86,14 @@ impl Checks {
     pub(super) fn zone(&mut self, field: &str, name: &str) {
         if parse_zone(name).is_none() {
             self.refuse(field, "unknown_timezone", "must be an IANA timezone, such as Europe/Paris");
+        }
+    }
+
+    /// The same, but a name that a phone gives may be unknown: its system may know zones that are younger than our tables.
+    pub(super) fn zone_of(&mut self, field: &str, name: &str, unknown: Unknown) {
+        match unknown {
+            Unknown::Refused => self.zone(field, name),
+            Unknown::Ignored => self.line(field, Some(name).filter(|name| !name.is_empty()), MAX_ZONE),
         }
     }
 

@@ -4,6 +4,7 @@ mod change;
 mod dto;
 mod import;
 mod list;
+mod own;
 mod read;
 mod register;
 mod token;
@@ -23,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(read::read, register::put, register::patch, read::delete))
         .routes(routes!(tokens::put, tokens::delete))
         .routes(routes!(list::of_user))
+        .routes(routes!(own::list))
 }
 
 #[cfg(feature = "fuzzing")]

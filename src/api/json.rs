@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::dispatch::draft::FieldError;
+use crate::domain::principal::Principal;
 
 pub(crate) use given::Given;
 pub(crate) use object::{FromMembers, from_object, objects};
@@ -35,20 +36,44 @@ impl<T> Reading<T> {
     }
 }
 
+/// What becomes of a member that has no field here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// It is an error, so that a typo is never a silent default.
+    Refused,
+    /// It is passed over: an app in the field cannot be recalled.
+    Ignored,
+}
+
+impl Unknown {
+    /// What becomes of it where this one asks.
+    pub(crate) fn of(asks: &Principal) -> Self {
+        match asks {
+            Principal::Backend => Self::Refused,
+            Principal::User { .. } | Principal::Installation { .. } => Self::Ignored,
+        }
+    }
+}
+
 /// Reads a body.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Problem> {
+    read_with(bytes, Unknown::Refused)
+}
+
+/// The same, with what becomes of unknown members; of those that are passed over, a body may have 30 different ones.
+pub(crate) fn read_with<T: DeserializeOwned>(bytes: &[u8], unknown: Unknown) -> Result<Reading<T>, Problem> {
     // a string can hold a NUL only as this escape; whether it is one, and where, the slow look tells
     if !may_hold_nul(bytes)
         && let Ok(value) = serde_json::from_slice(bytes)
     {
         return Ok(Reading { value, errors: Vec::new() });
     }
-    salvage::read(bytes)
+    salvage::read(bytes, unknown)
 }
 
 /// Reads a body whose items stay raw and are each read for themselves: a NUL in one of them is wrong with that one only.
 pub(crate) fn read_envelope<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).or_else(|_| salvage::read(bytes)?.whole())
+    serde_json::from_slice(bytes).or_else(|_| salvage::read(bytes, Unknown::Refused)?.whole())
 }
 
 fn may_hold_nul(bytes: &[u8]) -> bool {

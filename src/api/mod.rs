@@ -12,6 +12,7 @@ mod body;
 mod campaigns;
 mod categories;
 mod checks;
+mod client_tokens;
 mod contacts;
 mod cors;
 mod dead_letters;
@@ -45,6 +46,7 @@ mod schema;
 mod segments;
 mod serve;
 mod settings;
+mod sign_in;
 mod tags;
 mod templates;
 mod topics;
@@ -64,11 +66,14 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::decompression::RequestDecompressionLayer;
 
 use self::admission::{Admitted, Gate};
+use self::auth::SeenPhones;
+use self::client_tokens::Issuer;
 use self::limits::Limits;
 use self::load::Load;
 use self::problem::{Code, Problem};
 use self::way_in::{Path, WayIn};
 use crate::dispatch::handle::Dispatch;
+use crate::domain::client_token::ClientTokenSettings;
 use crate::domain::clock::Clock;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -78,6 +83,7 @@ pub use self::cors::Origins;
 pub use self::key_ring::{BuiltInKey, KeyRing};
 pub use self::serve::{Door, Tls, TlsError, serve};
 pub use self::settings::{Rate, Rates, Settings};
+pub use self::sign_in::{KeySetError, SignIn, SignIns};
 
 /// Answers smaller than this are not compressed, in bytes: it would cost more than it saves.
 const COMPRESS_ABOVE: u64 = 860;
@@ -105,6 +111,10 @@ pub struct State {
     pub metrics: Metrics,
     /// The keys.
     pub keys: Arc<KeyRing>,
+    /// What the tokens of phones are like.
+    pub client_tokens: ClientTokenSettings,
+    /// Whose tokens are taken beside them.
+    pub sign_ins: Arc<SignIns>,
     /// Where pages may call from.
     pub origins: Origins,
     /// Cancelled once the process is to stop.
@@ -121,6 +131,9 @@ struct Shared {
     analytics: Retention,
     metrics: Metrics,
     keys: Arc<KeyRing>,
+    issuer: Issuer,
+    sign_ins: Arc<SignIns>,
+    seen: SeenPhones,
     stopping: CancellationToken,
     origins: Origins,
     /// What is under way.
@@ -156,6 +169,7 @@ pub fn admin(metrics: Metrics) -> Router {
 
 impl State {
     fn shared(self) -> Api {
+        let issuer = Issuer::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.client_tokens);
         Arc::new(Shared {
             load: Arc::new(Load::new(self.settings.max_requests, self.settings.max_bytes())),
             limits: Limits::new(&self.settings.rates, &self.clock),
@@ -167,6 +181,9 @@ impl State {
             analytics: self.analytics,
             metrics: self.metrics,
             keys: self.keys,
+            issuer,
+            sign_ins: self.sign_ins,
+            seen: SeenPhones::default(),
             origins: self.origins,
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),

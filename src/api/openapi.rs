@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
-    Api, analytics, app, audit, campaigns, categories, contacts, dead_letters, devices, explain, health, keys, lanes, notifications,
-    preferences, receipts, segments, templates, topics, users,
+    Api, analytics, app, audit, campaigns, categories, client_tokens, contacts, dead_letters, devices, explain, health, keys, lanes,
+    notifications, preferences, receipts, segments, templates, topics, users,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
@@ -37,6 +37,9 @@ const NAMES_ONE: [&str; 2] = ["preview_campaign", "explain"];
 /// Operations on a campaign that it may be too late for, or that there is no way to from where it is.
 const STEPS: [&str; 4] = ["start_campaign", "pause_campaign", "resume_campaign", "cancel_campaign"];
 
+/// Operations that need neither a key nor a client token, and read or write.
+const WITHOUT_CALLER: [&str; 3] = ["refresh_client_token", "revoke_client_token", "get_client_token_keys"];
+
 /// All routes, and the document of them.
 pub(super) fn routes() -> (Router<Api>, OpenApi) {
     let router = OpenApiRouter::with_openapi(document())
@@ -45,6 +48,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(explain::routes())
         .merge(receipts::routes())
         .merge(devices::routes())
+        .merge(client_tokens::routes())
         .merge(preferences::routes())
         .merge(contacts::routes())
         .merge(users::routes())
@@ -89,11 +93,19 @@ fn document() -> OpenApi {
     let info =
         InfoBuilder::new().title("Herald").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION)).license(Some(license)).build();
     let mut document = OpenApiBuilder::new().info(info).build();
+    let components = document.components.get_or_insert_default();
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("An API key. It belongs to one app and names it; its scopes are `send`, `manage`, `read` and `critical`."))
         .build();
-    document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(key));
+    components.add_security_scheme("api_key", SecurityScheme::Http(key));
+    for (name, description) in [
+        ("client_token", "The access token of a phone, from `POST /v1/client-tokens`, or a token of the app's own sign-in."),
+        ("receipt_token", "What a device was answered when it registered: it only reports receipts of it, while it keeps its user."),
+    ] {
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(description)).build();
+        components.add_security_scheme(name, SecurityScheme::Http(token));
+    }
     document
 }
 
@@ -132,14 +144,17 @@ fn needs_credential(operation: &Operation) -> bool {
 
 /// Adds what the operation has in common with others like it.
 fn complete(operation: &mut Operation, is_limited: bool) {
-    let needs_key = needs_credential(operation);
+    let id = operation.operation_id.as_deref().unwrap_or_default().to_owned();
+    let needs_caller = needs_credential(operation);
+    let takes = |scheme: &str| needs_caller && operation.security.iter().flatten().any(|way| names_scheme(way, scheme));
+    let (takes_key, takes_token) = (takes("api_key"), takes("client_token"));
     let has_body = operation.request_body.is_some();
     let parameters = operation.parameters.get_or_insert_default();
     let own = |parameter: &RefOr<Parameter>, matches: fn(&Parameter) -> bool| matches!(parameter, RefOr::T(own) if matches(own));
     let names_one = parameters.iter().any(|one| own(one, |one| one.parameter_in == ParameterIn::Path));
     let has_condition = parameters.iter().any(|one| own(one, |one| one.name == "If-Match"));
     let has_key = parameters.iter().any(|one| own(one, |one| one.name == "Idempotency-Key"));
-    let takes_notification = has_key || operation.operation_id.as_deref().is_some_and(|id| TAKES_NOTIFICATION.contains(&id));
+    let takes_notification = has_key || TAKES_NOTIFICATION.contains(&id.as_str());
     let is_list = operation.responses.responses.get("200").is_some_and(answers_list);
     if is_list {
         parameters.push(parameter("limit", Type::Integer, "1 to 500; 50 where absent"));
@@ -150,8 +165,17 @@ fn complete(operation: &mut Operation, is_limited: bool) {
     if is_limited {
         codes.extend([Code::RateLimited, Code::Overloaded]);
     }
-    if needs_key {
-        codes.extend([Code::KeyInvalid, Code::ScopeMissing, Code::Invalid, Code::Internal, Code::StoreUnavailable]);
+    if takes_key {
+        codes.push(Code::KeyInvalid);
+    }
+    if takes_token || takes_key {
+        codes.extend([Code::TokenExpired, Code::TokenInvalid, Code::TokenRevoked]);
+    }
+    if needs_caller {
+        codes.push(Code::ScopeMissing);
+    }
+    if needs_caller || WITHOUT_CALLER.contains(&id.as_str()) {
+        codes.extend([Code::Invalid, Code::Internal, Code::StoreUnavailable]);
     }
     if names_one || operation.operation_id.as_deref().is_some_and(|id| NAMES_ONE.contains(&id)) {
         codes.push(Code::NotFound);
@@ -168,10 +192,14 @@ fn complete(operation: &mut Operation, is_limited: bool) {
     if takes_notification {
         codes.push(Code::PayloadTooLarge);
     }
-    match operation.operation_id.as_deref() {
-        Some("put_campaign" | "delete_campaign") => codes.push(Code::CampaignStarted),
-        Some("rotate_key") => codes.extend([Code::KeyRotated, Code::KeyExpired]),
-        Some(id) if STEPS.contains(&id) => codes.push(Code::InvalidTransition),
+    match id.as_str() {
+        "put_campaign" | "delete_campaign" => codes.push(Code::CampaignStarted),
+        "rotate_key" => codes.extend([Code::KeyRotated, Code::KeyExpired]),
+        "put_device" => codes.extend([Code::UserMismatch, Code::DeviceOfAnotherUser]),
+        "patch_device" => codes.push(Code::UserMismatch),
+        "get_own_preferences" | "put_own_preferences" | "patch_own_preferences" => codes.push(Code::NobodySignedIn),
+        "refresh_client_token" => codes.extend([Code::TokenInvalid, Code::TokenRevoked, Code::RefreshTokenReused]),
+        id if STEPS.contains(&id) => codes.push(Code::InvalidTransition),
         _ => {}
     }
     if has_key {
@@ -190,6 +218,10 @@ fn complete(operation: &mut Operation, is_limited: bool) {
             response.headers.insert("X-Request-Id".to_owned(), id.into());
         }
     }
+}
+
+fn names_scheme(way: &SecurityRequirement, scheme: &str) -> bool {
+    serde_json::to_value(way).is_ok_and(|way| way.get(scheme).is_some())
 }
 
 fn answers_list(response: &RefOr<utoipa::openapi::Response>) -> bool {

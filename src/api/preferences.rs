@@ -1,7 +1,8 @@
-//! `/v1/users/{user_id}/preferences`
+//! `/v1/users/{user_id}/preferences`, and a phone's own at `/v1/me/preferences`.
 
 mod apply;
 mod dto;
+mod own;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +14,7 @@ use self::dto::PreferencesRequest;
 use super::auth::{Caller, ToManage, ToRead};
 use super::body::JsonBody;
 use super::etag::{self, Tag};
-use super::json::{self, Reading};
+use super::json::{self, Reading, Unknown};
 use super::path::UserId;
 use super::problem::Problem;
 use super::{Api, query};
@@ -28,7 +29,7 @@ const TRIES: usize = 5;
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(read, put, patch))
+    OpenApiRouter::new().routes(routes!(read, put, patch)).routes(routes!(own::read, own::put, own::patch))
 }
 
 /// Read a user's preferences
@@ -57,8 +58,7 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let stored = api.store.preferences(caller.app, &user).await?;
-    Ok(etag::answer(&headers, &Tag::new(stored.version), &PreferencesResponse::from(stored.value)))
+    Whose::of_key(caller.app, &user).show(&api, &headers).await
 }
 
 /// Replace a user's preferences
@@ -86,11 +86,7 @@ async fn put(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let reading = json::read::<PreferencesRequest>(&body)?;
-    let (stored, fixed) = present(&api, caller.app, &user, &headers).await?;
-    let changed = checked(&api, caller.app, reading, &stored.value, Preferences::default()).await?;
-    let written = api.store.put_preferences(caller.app, &user, &changed, fixed.then_some(stored.version)).await?;
-    written.map(answer).ok_or_else(Problem::stale)
+    Whose::of_key(caller.app, &user).replace(&api, &headers, &body).await
 }
 
 /// Change a user's preferences
@@ -121,39 +117,79 @@ async fn patch(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    for _ in 0..TRIES {
-        let reading = json::read::<PreferencesRequest>(&body)?;
-        let (stored, fixed) = present(&api, caller.app, &user, &headers).await?;
-        let changed = checked(&api, caller.app, reading, &stored.value, stored.value.clone()).await?;
-        if let Some(written) = api.store.put_preferences(caller.app, &user, &changed, Some(stored.version)).await? {
-            return Ok(answer(written));
+    Whose::of_key(caller.app, &user).merge(&api, &headers, &body).await
+}
+
+/// Whose preferences are asked for, and by whom.
+#[derive(Clone, Copy)]
+struct Whose<'a> {
+    app: AppId,
+    user: &'a str,
+    /// What becomes of what the caller says that is not known here.
+    unknown: Unknown,
+}
+
+impl<'a> Whose<'a> {
+    fn of_key(app: AppId, user: &'a str) -> Self {
+        Self { app, user, unknown: Unknown::Refused }
+    }
+
+    async fn show(self, api: &Api, headers: &HeaderMap) -> Result<Response, Problem> {
+        let stored = api.store.preferences(self.app, self.user).await?;
+        Ok(etag::answer(headers, &Tag::new(stored.version), &self.view(api, stored.value)))
+    }
+
+    async fn replace(self, api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+        let reading = json::read_with::<PreferencesRequest>(body, self.unknown)?;
+        let (stored, fixed) = self.present(api, headers).await?;
+        let changed = self.checked(api, reading, &stored.value, Preferences::default()).await?;
+        let written = api.store.put_preferences(self.app, self.user, &changed, fixed.then_some(stored.version)).await?;
+        written.map(|written| self.answer(api, written)).ok_or_else(Problem::stale)
+    }
+
+    async fn merge(self, api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+        for _ in 0..TRIES {
+            let reading = json::read_with::<PreferencesRequest>(body, self.unknown)?;
+            let (stored, fixed) = self.present(api, headers).await?;
+            let changed = self.checked(api, reading, &stored.value, stored.value.clone()).await?;
+            if let Some(written) = api.store.put_preferences(self.app, self.user, &changed, Some(stored.version)).await? {
+                return Ok(self.answer(api, written));
+            }
+            if fixed {
+                break;
+            }
         }
-        if fixed {
-            break;
+        Err(Problem::stale())
+    }
+
+    /// What is stored, and whether the caller asked that it be still that when it is written.
+    async fn present(self, api: &Api, headers: &HeaderMap) -> Result<(Versioned<Preferences>, bool), Problem> {
+        let stored = api.store.preferences(self.app, self.user).await?;
+        etag::check(headers, Some(&Tag::new(stored.version)))?;
+        Ok((stored, etag::has_condition(headers)))
+    }
+
+    async fn checked(
+        self,
+        api: &Api,
+        reading: Reading<PreferencesRequest>,
+        stored: &Preferences,
+        base: Preferences,
+    ) -> Result<Preferences, Problem> {
+        let declared = api.path.categories(self.app).await?;
+        apply::apply(reading, self.unknown, &declared, stored, base)
+    }
+
+    fn answer(self, api: &Api, written: Versioned<Preferences>) -> Response {
+        let tag = Tag::new(written.version);
+        etag::tagged(axum::Json(self.view(api, written.value)).into_response(), &tag)
+    }
+
+    /// Phones are told which zone counts, since theirs need not be known here.
+    fn view(self, api: &Api, preferences: Preferences) -> PreferencesResponse {
+        match self.unknown {
+            Unknown::Refused => preferences.into(),
+            Unknown::Ignored => PreferencesResponse::from(preferences).for_phone(api.path.default_zone(self.app)),
         }
     }
-    Err(Problem::stale())
-}
-
-/// What is stored, and whether the caller asked that it be still that when it is written.
-async fn present(api: &Api, app: AppId, user: &str, headers: &HeaderMap) -> Result<(Versioned<Preferences>, bool), Problem> {
-    let stored = api.store.preferences(app, user).await?;
-    etag::check(headers, Some(&Tag::new(stored.version)))?;
-    Ok((stored, etag::has_condition(headers)))
-}
-
-async fn checked(
-    api: &Api,
-    app: AppId,
-    reading: Reading<PreferencesRequest>,
-    stored: &Preferences,
-    base: Preferences,
-) -> Result<Preferences, Problem> {
-    let declared = api.path.categories(app).await?;
-    apply::apply(reading, &declared, stored, base)
-}
-
-fn answer(written: Versioned<Preferences>) -> Response {
-    let tag = Tag::new(written.version);
-    etag::tagged(axum::Json(PreferencesResponse::from(written.value)).into_response(), &tag)
 }

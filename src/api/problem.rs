@@ -56,12 +56,18 @@ codes! {
     BadJson = BAD_REQUEST, "bad_json", "The body is not JSON";
     BadRequest = BAD_REQUEST, "bad_request", "The request cannot be read";
     KeyInvalid = UNAUTHORIZED, "key_invalid", "The API key is missing, unknown or expired";
-    ScopeMissing = FORBIDDEN, "scope_missing", "The API key lacks a scope";
+    TokenExpired = UNAUTHORIZED, "token_expired", "The access token has expired: refresh it";
+    TokenInvalid = UNAUTHORIZED, "token_invalid", "The token is none of ours: sign in again";
+    TokenRevoked = UNAUTHORIZED, "token_revoked", "The token was revoked: sign in again";
+    RefreshTokenReused = UNAUTHORIZED, "refresh_token_reused", "The refresh token was spent: sign in again";
+    ScopeMissing = FORBIDDEN, "scope_missing", "The credential lacks a scope";
+    UserMismatch = FORBIDDEN, "user_mismatch", "The client token is another user's";
     NotFound = NOT_FOUND, "not_found", "There is no such thing";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here";
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The first request with this idempotency key is being handled";
     DeviceOfAnotherUser = CONFLICT, "device_of_another_user", "The device is another user's";
+    NobodySignedIn = CONFLICT, "nobody_signed_in", "Nobody is signed in on the device";
     CampaignStarted = CONFLICT, "campaign_started", "The campaign was started";
     InvalidTransition = CONFLICT, "invalid_transition", "From where it is there is no such step";
     KeyRotated = CONFLICT, "key_rotated", "Another key took its place";
@@ -211,6 +217,11 @@ impl Problem {
         Self::new(Code::ScopeMissing, format!("this needs an API key with the scope {name}"))
     }
 
+    /// 403: whoever calls is known, and has no key.
+    pub(crate) fn key_needed(scope: Option<Scope>) -> Self {
+        scope.map_or_else(|| Self::new(Code::ScopeMissing, "this needs an API key"), Self::scope_missing)
+    }
+
     /// 404.
     pub(crate) fn not_found(what: &'static str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {what}"))
@@ -325,6 +336,11 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match code {
             Code::KeyInvalid => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"herald\""))),
+            // RFC 6750, 3.1
+            Code::TokenExpired | Code::TokenInvalid | Code::TokenRevoked | Code::RefreshTokenReused => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"herald\", error=\"invalid_token\"");
+                drop(headers.insert(WWW_AUTHENTICATE, challenge));
+            }
             Code::Overloaded | Code::StoreUnavailable | Code::NotReady | Code::IdempotencyInProgress => {
                 drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1")));
             }

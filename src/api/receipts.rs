@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Caller, ToSend};
+use super::auth::MayReport;
 use super::body::JsonBody;
 use super::checks::Checks;
 use super::instant::Instant;
@@ -83,7 +83,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// Report receipts
 ///
-/// Repeats do not count twice. Scope `send`.
+/// Repeats do not count twice. Scope `send`; a phone reports those of its own devices (of 50 in one request), with a receipt token those of the one
+/// device. Others are `unknown_delivery`.
 #[utoipa::path(
     post,
     path = "/v1/receipts",
@@ -91,34 +92,35 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     tag = "receipts",
     request_body = ReceiptsRequest,
     responses((status = 202, body = ReceiptsResponse)),
-    security(("api_key" = ["send"]))
+    security(("api_key" = ["send"]), ("client_token" = []), ("receipt_token" = []))
 )]
 async fn receive(
     State(api): State<Api>,
-    caller: Caller<ToSend>,
+    caller: MayReport,
     uri: Uri,
     JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<ReceiptsResponse>), Problem> {
     query::none(&uri)?;
-    let reports = json::read::<ReceiptsRequest>(&body)?.whole()?.receipts;
+    let reports = json::read_with::<ReceiptsRequest>(&body, caller.unknown())?.whole()?.receipts;
     if reports.len() > MAX_RECEIPTS {
         return Err(Problem::invalid_field("receipts", "invalid", format!("must have at most {MAX_RECEIPTS} items")));
     }
     check_actions(&reports)?;
+    let devices = caller.devices(&api, reports.iter().map(|report| report.device_id.as_str())).await?;
     let mut rejected = Vec::new();
     let mut places = Vec::with_capacity(reports.len());
     let mut receipts = Vec::with_capacity(reports.len());
     for (index, report) in reports.into_iter().enumerate() {
         // an id that none of ours can have is a delivery that is not known, like any other
         match report.notification_id.parse::<NotificationId>() {
-            Ok(notification) if check_device_id(&report.device_id).is_ok() => {
+            Ok(notification) if check_device_id(&report.device_id).is_ok() && devices.have(&report.device_id) => {
                 places.push(index);
                 receipts.push(Receipt { notification, device: report.device_id, kind: report.kind, at: report.at.map(|at| at.0) });
             }
             _ => rejected.push(RejectedReceipt { index, code: "unknown_delivery" }),
         }
     }
-    let verdicts = if receipts.is_empty() { Vec::new() } else { api.store.receive(caller.app, &receipts).await? };
+    let verdicts = if receipts.is_empty() { Vec::new() } else { api.store.receive(caller.app(), &receipts).await? };
     let mut accepted = 0;
     for (index, verdict) in places.into_iter().zip(verdicts) {
         match verdict {

@@ -14,5 +14,6 @@ mod limits;
 mod operations;
 mod path;
 mod people;
+mod phones;
 mod reads;
 mod sends;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono_tz::Tz;
 
 use crate::dispatch::accept::Prepared;
 use crate::dispatch::directory::CategoryMap;
@@ -24,6 +25,12 @@ pub(super) trait WayIn: Send + Sync {
 
     /// An app's name in the configuration.
     fn app_name(&self, app: AppId) -> Option<String>;
+
+    /// The app of a name.
+    fn app_named(&self, name: &str) -> Option<AppId>;
+
+    /// The zone of an app's devices and people that have none.
+    fn default_zone(&self, app: AppId) -> Tz;
 
     /// An app's categories, at most a second old.
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error>;
@@ -68,6 +75,14 @@ impl WayIn for Path {
 
     fn app_name(&self, app: AppId) -> Option<String> {
         self.0.directory().app(app).map(|app| app.name.clone())
+    }
+
+    fn app_named(&self, name: &str) -> Option<AppId> {
+        self.0.directory().named(name)
+    }
+
+    fn default_zone(&self, app: AppId) -> Tz {
+        self.0.directory().app(app).map(|app| app.defaults.timezone).unwrap_or_default()
     }
 
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::source::{Section, Source};
+use crate::api::SignIn;
 use crate::config;
 use crate::dispatch::directory;
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
+use crate::domain::sign_in::SignInSettings;
 use crate::domain::staleness::Staleness;
 use crate::providers::apns::Signers;
 use crate::providers::{self, Provider};
@@ -38,6 +40,8 @@ struct Kept {
 /// What came of a configuration.
 pub(super) struct Loaded {
     pub(super) apps: Vec<directory::App>,
+    /// Whose tokens are taken in the place of client tokens.
+    pub(super) sign_ins: Vec<(AppId, SignIn)>,
     /// The providers that were made anew.
     pub(super) renewed: Vec<(AppId, ProviderKind)>,
 }
@@ -60,8 +64,11 @@ impl Loader {
         }
         let names: Vec<String> = configured.keys().cloned().collect();
         let ids = self.store.ensure_apps(&names).await?;
-        let mut loaded = Loaded { apps: Vec::with_capacity(names.len()), renewed: Vec::new() };
+        let mut loaded = Loaded { apps: Vec::with_capacity(names.len()), sign_ins: Vec::new(), renewed: Vec::new() };
         for ((name, app), id) in configured.iter().zip(ids) {
+            if let Some(settings) = &app.sign_in {
+                loaded.sign_ins.push((id, sign_in(name, settings)?));
+            }
             let of_app = kept.iter().filter(|((of, _), _)| of == name);
             let renewed = of_app.clone().filter(|(_, made)| made.generation == generation);
             loaded.renewed.extend(renewed.map(|((_, kind), _)| (id, *kind)));
@@ -85,6 +92,14 @@ impl Loader {
             None => Ok(Kept { provider: source.section().provider(&self.signers, &self.context)?, source, generation }),
         }
     }
+}
+
+/// An app's sign-in, with the keys that are in its file now.
+pub(super) fn sign_in(app: &str, settings: &SignInSettings) -> anyhow::Result<SignIn> {
+    let file = &settings.jwks_file;
+    let at = || format!("apps.{app}.sign_in.jwks_file {}", file.display());
+    let key_set = std::fs::read(file).with_context(at)?;
+    SignIn::new(settings.clone(), &key_set).with_context(at)
 }
 
 #[cfg(test)]

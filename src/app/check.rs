@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 
+use super::apps::sign_in;
 use super::{at, context, redis_options, server};
 use crate::config::{DatabaseUrl, Settings};
 use crate::lifecycle::Lifecycle;
@@ -50,6 +51,9 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
         }
         if let Some(settings) = &app.webpush {
             findings.push(Finding::of(format!("apps.{name}.webpush"), check_webpush(settings, &context)));
+        }
+        if let Some(settings) = &app.sign_in {
+            findings.push(Finding::of(format!("apps.{name}.sign_in"), sign_in(name, settings).map(|_| None)));
         }
     }
     life.abort();

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apps::Loader;
 use super::server;
-use crate::api::{Origins, Tls};
+use crate::api::{Origins, SignIns, Tls};
 use crate::config::{self, Settings};
 use crate::dispatch::handle::Dispatch;
 
@@ -27,6 +27,7 @@ pub(super) struct Reloader {
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) origins: Origins,
+    pub(super) sign_ins: Arc<SignIns>,
 }
 
 impl Reloader {
@@ -52,6 +53,7 @@ impl Reloader {
         let loaded = self.loader.load(&settings.apps).await?;
         server::renew(self.tls.as_ref(), &settings.server)?;
         let (apps, renewed) = (loaded.apps.len(), loaded.renewed.len());
+        self.sign_ins.replace(loaded.sign_ins);
         self.dispatch.replace_apps(loaded.apps, &loaded.renewed);
         self.origins.replace(server::origins(&settings.apps));
         tracing::info!(apps, renewed, "the configuration was read again: its apps and credentials hold from now on");
@@ -73,6 +75,7 @@ fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("retry", old.retry == new.retry),
         ("audit", old.audit == new.audit),
         ("limits", old.limits == new.limits),
+        ("client_tokens", old.client_tokens == new.client_tokens),
         ("fallback", old.fallback == new.fallback),
     ];
     sections.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()

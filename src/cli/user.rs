@@ -1,4 +1,4 @@
-//! `herald user`: what is held of a person.
+//! `herald user`: what is held of a person, and their sign-ins.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::client::Daemon;
 use super::ending::Ending;
 use super::output::{Column, Output};
 
-/// Show, export or erase what is held of a user.
+/// Show, export or erase what is held of a user, or sign them out everywhere.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -33,6 +33,11 @@ enum Action {
         /// The user, as the app calls them.
         user: String,
     },
+    /// Revoke all client tokens of a user, on all devices.
+    RevokeTokens {
+        /// The user, as the app calls them.
+        user: String,
+    },
 }
 
 const FIELDS: &[Column] = &[("tags", "/tags"), ("locale", "/locale")];
@@ -45,6 +50,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
         Action::Erase { user } => {
             drop(client.delete(&["v1", "users", user]).await?);
             output.say(&format!("erased {user}"), &json!({ "user_id": user }));
+        }
+        Action::RevokeTokens { user } => {
+            drop(client.delete(&["v1", "users", user, "client-tokens"]).await?);
+            output.say(&format!("revoked all client tokens of {user}"), &json!({ "user_id": user }));
         }
     }
     Ok(Ending::Done)

@@ -1,5 +1,7 @@
 //! What types cannot say: ranges, and settings that must fit each other.
 
+use std::collections::BTreeMap;
+
 use super::Settings;
 use super::queue::QueueUrl;
 use super::sections::{App, Database, DatabaseUrl};
@@ -9,6 +11,8 @@ use crate::store::analytics::Retention;
 
 /// A person's or an app's intervals, at most.
 const MAX_INTERVALS: usize = 14;
+/// The names in tokens, at most, in characters.
+const MAX_NAME: usize = 256;
 /// The longest time in days that a setting may name.
 const MAX_DAYS: u32 = 3650;
 
@@ -34,10 +38,38 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         report("retry.max_seconds", format!("must be at least retry.first_seconds ({})", retry.first_seconds));
     }
     check_retention(&settings.database, report);
+    check_sign_ins(settings, report);
     check_encryption(&settings.database, report);
     check_analytics(settings.analytics, report);
     for (name, app) in &settings.apps {
         check_app(name, app, report);
+    }
+}
+
+/// Whose a token is must be told by its issuer and audience.
+fn check_sign_ins(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
+    let own = &settings.client_tokens.issuer;
+    check_name("client_tokens.issuer", own, report);
+    let mut taken = BTreeMap::new();
+    for (name, app) in &settings.apps {
+        let Some(sign_in) = &app.sign_in else { continue };
+        let key = |last: &str| format!("apps.{name}.sign_in.{last}");
+        let names = [("issuer", &sign_in.issuer), ("audience", &sign_in.audience), ("user_claim", &sign_in.user_claim)];
+        for (last, text) in names.into_iter().chain(sign_in.device_claim.as_ref().map(|claim| ("device_claim", claim))) {
+            check_name(&key(last), text, report);
+        }
+        if sign_in.issuer == *own {
+            report(&key("issuer"), "is that of client tokens, see client_tokens.issuer".to_owned());
+        }
+        if let Some(other) = taken.insert((&sign_in.issuer, &sign_in.audience), name) {
+            report(&key("audience"), format!("is that of apps.{other}.sign_in with the same issuer: a token would be for both"));
+        }
+    }
+}
+
+fn check_name(key: &str, text: &str, report: &mut dyn FnMut(&str, String)) {
+    if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
+        report(key, format!("must have 1 to {MAX_NAME} characters, none of them a control character"));
     }
 }
 
@@ -118,6 +150,9 @@ fn check_numbers(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         ("dispatch.permits", as_u64(settings.dispatch.permits), 1, 100_000),
         ("dispatch.send_timeout_seconds", settings.dispatch.send_timeout_seconds, 1, 60),
         ("dispatch.grace_seconds", settings.dispatch.grace_seconds, 0, 300),
+        ("client_tokens.access_seconds", settings.client_tokens.access_seconds.into(), 1, 86_400),
+        ("client_tokens.refresh_days", settings.client_tokens.refresh_days.into(), 1, 365),
+        ("client_tokens.key_days", settings.client_tokens.key_days.into(), 1, 365),
         ("retry.first_seconds", settings.retry.first_seconds, 1, 3600),
         ("retry.max_seconds", settings.retry.max_seconds, 1, 86_400),
     ];

@@ -25,6 +25,7 @@ use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::dispatch;
+use crate::domain::client_token::ClientTokenSettings;
 use crate::store::analytics::Retention;
 
 pub use environment::Remote;
@@ -65,6 +66,8 @@ pub struct Settings {
     pub audit: Audit,
     /// How often callers may call.
     pub limits: Limits,
+    /// What the tokens of phones are like.
+    pub client_tokens: ClientTokenSettings,
     /// The apps, by name.
     pub apps: Apps,
     /// E-mail and SMS.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::domain::quiet_hours::QuietInterval;
+use crate::domain::sign_in::SignInSettings;
 use crate::providers::{Secret, apns, fcm, webpush};
 use crate::store::seal::{KeysError, Seal};
 
@@ -204,6 +205,8 @@ pub struct App {
     /// Origins of pages that may call what a client token may.
     #[serde(deserialize_with = "origins")]
     pub allowed_origins: Vec<String>,
+    /// Whose tokens are taken in the place of client tokens; without it nobody else's.
+    pub sign_in: Option<SignInSettings>,
     min_app_version: Option<NotYet>,
     upgrade_url: Option<NotYet>,
 }

@@ -161,7 +161,7 @@ const UNKNOWN: &[Case] = &[
     (
         "[dispach]\npermits = 4",
         &[],
-        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, apps, fallback",
+        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, apps, fallback",
     ),
 ];
 
@@ -224,6 +224,45 @@ fn the_environment_can_give_a_provider_whole() {
     let settings = read("", &variables).unwrap();
     let apns = settings.apps["demo"].apns.as_ref().unwrap();
     assert_eq!((apns.key_id.as_str(), apns.team_id.as_str()), ("1234567890", "0123456789"), "digits stay text");
+}
+
+const SIGN_IN: &str = "[apps.a.sign_in]\nissuer = 'https://id.example.com'\naudience = 'demo'\njwks_file = '/dev/null'\n";
+
+#[test]
+fn whose_a_token_is_must_be_told() {
+    let sign_in = read(SIGN_IN, &[]).unwrap().apps["a"].sign_in.clone().unwrap();
+    assert_eq!((sign_in.user_claim.as_str(), sign_in.device_claim), ("sub", None));
+    let same = SIGN_IN.replace("apps.a", "apps.b");
+    for (text, expected) in [
+        (
+            SIGN_IN.replace("https://id.example.com", ""),
+            "herald.toml:2: apps.a.sign_in.issuer must have 1 to 256 characters, none of them a control character",
+        ),
+        (
+            SIGN_IN.replace("https://id.example.com", "herald"),
+            "herald.toml:2: apps.a.sign_in.issuer is that of client tokens, see client_tokens.issuer",
+        ),
+        (
+            SIGN_IN.replace("issuer", "isuer"),
+            "herald.toml:2: apps.a.sign_in.isuer is not a setting; here are issuer, audience, jwks_file, user_claim, device_claim",
+        ),
+        (
+            SIGN_IN.to_owned() + "user_claim = ''",
+            "herald.toml:5: apps.a.sign_in.user_claim must have 1 to 256 characters, none of them a control character",
+        ),
+        (
+            SIGN_IN.to_owned() + &same,
+            "herald.toml:7: apps.b.sign_in.audience is that of apps.a.sign_in with the same issuer: a token would be for both",
+        ),
+        ("[client_tokens]\naccess_seconds = 86401".to_owned(), "herald.toml:2: client_tokens.access_seconds must be 1 to 86400"),
+        ("[client_tokens]\nrefresh_days = 0".to_owned(), "herald.toml:2: client_tokens.refresh_days must be 1 to 365"),
+        (
+            "[client_tokens]\nissuer = ''".to_owned(),
+            "herald.toml:2: client_tokens.issuer must have 1 to 256 characters, none of them a control character",
+        ),
+    ] {
+        assert!(problems(&text, &[]).contains(&expected.to_owned()), "{text}: {:?}", problems(&text, &[]));
+    }
 }
 
 const SHARED: &str = "queue.url names Redis, which does not go with SQLite: nodes share PostgreSQL, see database.url";
@@ -394,7 +433,7 @@ const VARIABLES: &[Case] = &[
     (
         "",
         &[("HERALD__SERVR__LISTEN", "[::1]:80")],
-        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, apps, fallback",
+        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, apps, fallback",
     ),
     ("", &[("HERALD__SERVER", "x")], "HERALD__SERVER: server must be a table as TOML writes it: { key = \"value\" }"),
     (
@@ -540,7 +579,7 @@ fn an_empty_file_name_is_none() {
 #[test]
 fn the_example_of_the_documented_file_is_valid() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["AuthKey_ABC123DEFG.p8", "service-account.json", "vapid.pem"] {
+    for name in ["AuthKey_ABC123DEFG.p8", "service-account.json", "vapid.pem", "jwks.json"] {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
     let text: String = include_str!("../../config/herald.toml")
@@ -555,6 +594,7 @@ fn the_example_of_the_documented_file_is_valid() {
     let least = "[apps.demo.webpush]\nvapid_key_file = '/dev/null'\nsubject = 'mailto:ops@example.com'";
     let (shown, usual) = (demo.webpush.as_ref().unwrap(), read(least, &[]).unwrap().apps["demo"].webpush.clone().unwrap());
     assert_eq!((&shown.allowed_hosts, shown.allow_private_addresses), (&usual.allowed_hosts, usual.allow_private_addresses));
+    assert_eq!(demo.sign_in.as_ref().unwrap().user_claim, "sub");
     assert_eq!(demo.apns.as_ref().unwrap().key_file, folder.path().join("AuthKey_ABC123DEFG.p8"));
 }
 
@@ -562,8 +602,16 @@ fn the_example_of_the_documented_file_is_valid() {
 fn the_documented_file_is_the_default_in_full() {
     let text = include_str!("../../config/herald.toml");
     assert_eq!(shown(&read(text, &[]).unwrap()), shown(&Settings::default()));
-    for key in ["header_timeout_seconds", "window", "lease_seconds", "grace_seconds", "provider_floors", "per_client_token", "max_requests"]
-    {
+    for key in [
+        "header_timeout_seconds",
+        "window",
+        "lease_seconds",
+        "grace_seconds",
+        "provider_floors",
+        "per_client_token",
+        "max_requests",
+        "access_seconds",
+    ] {
         assert!(text.contains(&format!("\n{key} = ")), "{key} is not documented");
     }
 }

@@ -57,6 +57,11 @@ impl Directory {
         self.apps.read().get(&id).cloned()
     }
 
+    /// The app of a name in the configuration.
+    pub fn named(&self, name: &str) -> Option<AppId> {
+        self.apps.read().values().find(|app| app.name == name).map(|app| app.id)
+    }
+
     /// All of them.
     pub fn apps(&self) -> Vec<Arc<App>> {
         self.apps.read().values().cloned().collect()

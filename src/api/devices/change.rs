@@ -3,7 +3,7 @@
 use super::dto::DeviceRequest;
 use super::token::Allows;
 use crate::api::checks::Checks;
-use crate::api::json::{Given, Reading};
+use crate::api::json::{Given, Reading, Unknown};
 use crate::api::problem::{Code, Problem};
 use crate::api::tags::{self, Tags};
 use crate::domain::device::{Change, Device, DeviceChange, Environment, Platform, ProviderKind};
@@ -29,6 +29,7 @@ pub(super) fn guesses_provider(request: &DeviceRequest) -> bool {
 /// The change that a request asks for; `stored` where the device is known and matters.
 pub(super) fn change(
     reading: Reading<DeviceRequest>,
+    by: Principal,
     how: Tags,
     stored: Option<&Device>,
     allows: Allows<'_>,
@@ -41,7 +42,7 @@ pub(super) fn change(
     if request.token == Given::Null {
         checks.invalid("token", "cannot be cleared");
     }
-    check_texts(&request, &mut checks);
+    check_texts(&request, Unknown::of(&by), &mut checks);
     let platform = request.platform.as_value().copied();
     let provider = provider_of(&request, stored);
     let known_platform = platform.or(stored.map(|device| device.platform));
@@ -62,7 +63,7 @@ pub(super) fn change(
         (Given::Absent | Given::Null, _) => None,
     };
     let change = DeviceChange {
-        by: Principal::Backend,
+        by,
         user: request.user_id.into_change(),
         platform,
         provider: if request.provider == Given::Absent { None } else { provider },
@@ -101,12 +102,12 @@ fn carries(provider: ProviderKind, platform: Platform) -> bool {
     }
 }
 
-fn check_texts(request: &DeviceRequest, checks: &mut Checks) {
+fn check_texts(request: &DeviceRequest, unknown: Unknown, checks: &mut Checks) {
     if let Some(user) = request.user_id.as_value() {
         checks.name("user_id", user, check_user_id);
     }
     if let Some(zone) = request.timezone.as_value() {
-        checks.zone("timezone", zone);
+        checks.zone_of("timezone", zone, unknown);
     }
     if let Some(locale) = request.locale.as_value() {
         checks.locale("locale", locale);

@@ -4,16 +4,16 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 
+use super::own;
 use super::view::{DeviceResponse, tag_of};
-use crate::api::auth::{Caller, ToManage, ToRead};
+use crate::api::auth::{KeyOrPhone, ToManage, ToRead};
 use crate::api::path::DeviceId;
 use crate::api::problem::Problem;
 use crate::api::{Api, etag, query};
-use crate::domain::principal::Principal;
 
 /// Read a device
 ///
-/// Scope `read`.
+/// Scope `read`, or its own phone.
 #[utoipa::path(
     get,
     path = "/v1/devices/{device_id}",
@@ -27,26 +27,30 @@ use crate::domain::principal::Principal;
         (status = 200, body = DeviceResponse, headers(("ETag" = String, description = "The present version"))),
         (status = 304, description = "The caller has the present version"),
     ),
-    security(("api_key" = ["read"]))
+    security(("api_key" = ["read"]), ("client_token" = []))
 )]
 pub(super) async fn read(
     State(api): State<Api>,
-    caller: Caller<ToRead>,
+    caller: KeyOrPhone<ToRead>,
     DeviceId(name): DeviceId,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let device = api.store.device(caller.app, &name).await?.ok_or_else(|| Problem::not_found("device"))?;
+    let device = caller.device(&api, &name).await?;
     // read after the version: what is newer than that is read again
-    let tokens = api.store.tokens(caller.app, &name).await?;
+    let tokens = api.store.tokens(caller.app(), &name).await?;
     let tag = tag_of(&device);
-    Ok(etag::answer(&headers, &tag, &DeviceResponse::with_tokens(device, tokens)))
+    let view = match caller.phone() {
+        Some(phone) => own::view(&api, phone, device).await?,
+        None => DeviceResponse::from(device),
+    };
+    Ok(etag::answer(&headers, &tag, &view.with_tokens(tokens)))
 }
 
 /// Delete a device
 ///
-/// Nothing is sent to it any more. Scope `manage`.
+/// Nothing is sent to it any more, and the client tokens that are bound to it are revoked. Scope `manage`, or its own phone, to sign out.
 #[utoipa::path(
     delete,
     path = "/v1/devices/{device_id}",
@@ -54,16 +58,16 @@ pub(super) async fn read(
     tag = "devices",
     params(("device_id" = String, Path, description = "The app's own installation id")),
     responses((status = 204, description = "It is gone")),
-    security(("api_key" = ["manage"]))
+    security(("api_key" = ["manage"]), ("client_token" = []))
 )]
 pub(super) async fn delete(
     State(api): State<Api>,
-    caller: Caller<ToManage>,
+    caller: KeyOrPhone<ToManage>,
     DeviceId(name): DeviceId,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if api.store.delete_device(caller.app, &name, &Principal::Backend).await? {
+    if api.store.delete_device(caller.app(), &name, &caller.principal()).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("device"))

@@ -9,13 +9,14 @@ use crate::api::problem::Problem;
 use crate::api::tags::Tags;
 use crate::domain::device::{Change, DeviceChange, Environment, Permission, Platform, ProviderKind, PushToken, TagChange};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::principal::Principal;
 
 const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const P256DH: &str = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM";
 const AUTH: &str = "tBHItJI5svbpez7KI4CCXg";
 
 fn check(body: &Value, tags: Tags) -> Result<DeviceChange, Problem> {
-    change(read::<DeviceRequest>(body.to_string().as_bytes())?, tags, None, &Endpoint::is_ordinary)
+    change(read::<DeviceRequest>(body.to_string().as_bytes())?, Principal::Backend, tags, None, &Endpoint::is_ordinary)
 }
 
 fn errors(body: &Value) -> Vec<(String, &'static str)> {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::token::TokenRequest;
 use super::view::tag_of;
-use crate::api::auth::{Caller, ToManage};
+use crate::api::auth::{KeyOrPhone, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::checks::Checks;
 use crate::api::instant::Instant;
@@ -69,7 +69,7 @@ impl From<DeviceToken> for DeviceTokenResponse {
 /// (`live_activity_start.<attributes type>`) and one that runs (`live_activity.<activity id>`); the names after the dot are 1–64 of
 /// `A-Za-z0-9._:-`. Only devices that APNs carries pushes to have such addresses. A device has one of each kind, and at most 20 of either
 /// kind of Live Activities: the longest unseen goes. An address belongs to one device: registering it here moves it. All of them go when the
-/// device's user changes. Scope `manage`.
+/// device's user changes. Scope `manage`, or the device's own phone.
 #[utoipa::path(
     put,
     path = "/v1/devices/{device_id}/tokens/{kind}",
@@ -85,25 +85,25 @@ impl From<DeviceToken> for DeviceTokenResponse {
         (status = 200, body = DeviceTokenResponse, description = "The device had one of this kind", headers(("ETag" = String, description = "The device's new version"))),
         (status = 201, body = DeviceTokenResponse, description = "The device had none", headers(("ETag" = String, description = "The device's new version"))),
     ),
-    security(("api_key" = ["manage"]))
+    security(("api_key" = ["manage"]), ("client_token" = []))
 )]
 pub(super) async fn put(
     State(api): State<Api>,
-    caller: Caller<ToManage>,
+    caller: KeyOrPhone<ToManage>,
     DeviceTokenPath(name, kind): DeviceTokenPath,
     uri: Uri,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let change = change(json::read::<DeviceTokenRequest>(&body)?)?;
+    let change = change(json::read_with::<DeviceTokenRequest>(&body, caller.unknown())?, caller.principal())?;
     let mut if_match = None;
     if etag::has_condition(&headers) {
-        let device = api.store.device(caller.app, &name).await?.ok_or_else(|| Problem::not_found("device"))?;
+        let device = caller.device(&api, &name).await?;
         etag::check(&headers, Some(&tag_of(&device)))?;
         if_match = Some(device.version);
     }
-    let (status, device, token) = match api.store.put_token(caller.app, &name, &kind, change, if_match).await? {
+    let (status, device, token) = match api.store.put_token(caller.app(), &name, &kind, change, if_match).await? {
         Addressed::Created(device, token) => (StatusCode::CREATED, device, token),
         Addressed::Updated(device, token) => (StatusCode::OK, device, token),
         Addressed::NoDevice => return Err(Problem::not_found("device")),
@@ -116,7 +116,7 @@ pub(super) async fn put(
 }
 
 /// The registration that a request asks for.
-fn change(reading: Reading<DeviceTokenRequest>) -> Result<TokenChange, Problem> {
+fn change(reading: Reading<DeviceTokenRequest>, by: Principal) -> Result<TokenChange, Problem> {
     let mut checks = Checks::with(reading.errors);
     let DeviceTokenRequest { token, environment } = reading.value;
     if token.is_none() {
@@ -124,14 +124,14 @@ fn change(reading: Reading<DeviceTokenRequest>) -> Result<TokenChange, Problem> 
     }
     // nobody but Apple has addresses of these kinds, and its are no endpoints
     let token = token.and_then(|token| token.for_provider(ProviderKind::Apns, &|_| false, &mut checks));
-    let change = token.map(|token| TokenChange { by: Principal::Backend, token, environment });
+    let change = token.map(|token| TokenChange { by, token, environment });
     checks.done(())?;
     change.ok_or_else(|| Problem::invalid_field("token", "required", "is required"))
 }
 
 /// Forget another address of a device
 ///
-/// Scope `manage`.
+/// Scope `manage`, or the device's own phone.
 #[utoipa::path(
     delete,
     path = "/v1/devices/{device_id}/tokens/{kind}",
@@ -142,16 +142,16 @@ fn change(reading: Reading<DeviceTokenRequest>) -> Result<TokenChange, Problem> 
         ("kind" = String, Path, description = "What the address is for"),
     ),
     responses((status = 204, description = "It is gone")),
-    security(("api_key" = ["manage"]))
+    security(("api_key" = ["manage"]), ("client_token" = []))
 )]
 pub(super) async fn delete(
     State(api): State<Api>,
-    caller: Caller<ToManage>,
+    caller: KeyOrPhone<ToManage>,
     DeviceTokenPath(name, kind): DeviceTokenPath,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if api.store.delete_token(caller.app, &name, &kind, &Principal::Backend).await? {
+    if api.store.delete_token(caller.app(), &name, &kind, &caller.principal()).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("token"))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +12,7 @@ use crate::api::instant::Instant;
 use crate::api::schema;
 use crate::domain::device::{Device, DeviceStatus, Environment, InactiveReason, Permission, Platform, ProviderKind};
 use crate::domain::token_kind::DeviceToken;
+use crate::domain::zone::effective_zone;
 
 /// A device.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +36,10 @@ pub(in crate::api) struct DeviceResponse {
     permission: Permission,
     /// IANA name.
     timezone: Option<String>,
+    /// For phones: the zone that counts, since `timezone` need not be known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    timezone_effective: Option<String>,
     /// BCP 47.
     locale: Option<String>,
     /// The app's version.
@@ -66,13 +72,31 @@ pub(in crate::api) struct DeviceResponse {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     tokens: Vec<DeviceTokenResponse>,
+    /// Only reports receipts of this device, while it keeps its user; answered when it registers. For a notification service extension or a service
+    /// worker, which must not share the refresh token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    receipt_token: Option<String>,
 }
 
 impl DeviceResponse {
+    /// As its own phone reads it; `person` is the zone of whoever is signed in, `app` that of all others.
+    #[must_use]
+    pub(super) fn for_phone(mut self, person: Option<&str>, app: Tz) -> Self {
+        self.timezone_effective = Some(effective_zone(self.timezone.as_deref(), person, app).name().to_owned());
+        self
+    }
+
+    /// As it is answered to a registration.
+    #[must_use]
+    pub(super) fn with_receipt_token(self, token: String) -> Self {
+        Self { receipt_token: Some(token), ..self }
+    }
+
     /// With its other addresses.
-    pub(in crate::api) fn with_tokens(device: Device, tokens: Vec<DeviceToken>) -> Self {
-        let tokens = tokens.into_iter().map(DeviceTokenResponse::from).collect();
-        Self { tokens, ..Self::from(device) }
+    #[must_use]
+    pub(in crate::api) fn with_tokens(self, tokens: Vec<DeviceToken>) -> Self {
+        Self { tokens: tokens.into_iter().map(DeviceTokenResponse::from).collect(), ..self }
     }
 }
 
@@ -91,6 +115,7 @@ impl From<Device> for DeviceResponse {
             environment: device.environment,
             permission: device.permission,
             timezone: device.timezone,
+            timezone_effective: None,
             locale: device.locale,
             app_version: device.app_version,
             os_version: device.os_version,
@@ -103,6 +128,7 @@ impl From<Device> for DeviceResponse {
             last_seen_at: Instant(device.last_seen_at),
             token_hint: device.token_hash.hint(),
             tokens: Vec::new(),
+            receipt_token: None,
         }
     }
 }

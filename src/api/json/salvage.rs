@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use super::Reading;
 use super::message::field_error;
 use super::strict::AnyValue;
+use super::{Reading, Unknown};
 use crate::api::problem::Problem;
 use crate::dispatch::draft::FieldError;
 
@@ -14,7 +14,7 @@ use crate::dispatch::draft::FieldError;
 const MAX_PASSES: usize = 30;
 
 /// Reads what can be read, and says what is wrong with the rest. `Err` where it is not JSON, or where nothing is left to read.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Problem> {
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], unknown: Unknown) -> Result<Reading<T>, Problem> {
     let AnyValue(mut tree) = serde_json::from_slice(bytes).map_err(|error| Problem::bad_json(error.to_string()))?;
     let mut errors = Vec::new();
     find_nul(&tree, &mut String::new(), &mut errors);
@@ -26,6 +26,9 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Prob
         let path = error.path();
         let field = if path.iter().len() == 0 { String::new() } else { path.to_string() };
         let found = field_error(field, &error.inner().to_string());
+        if unknown == Unknown::Ignored && found.code == "unknown_field" && leave_out(&mut tree, &path.iter().collect::<Vec<_>>()) {
+            continue;
+        }
         // what was taken out is absent, and what held it may be odd without it; that is not for want of the caller
         if !errors.iter().any(|error| is_within(&error.field, &found.field)) {
             errors.push(found);
@@ -33,6 +36,13 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Reading<T>, Prob
         if !take_out(&mut tree, path) {
             break;
         }
+    }
+    if errors.is_empty() {
+        errors.push(FieldError {
+            field: String::new(),
+            code: "unknown_field",
+            message: "has too many members that are not known".to_owned(),
+        });
     }
     Err(Problem::invalid(errors))
 }
@@ -48,6 +58,18 @@ fn take_out(tree: &mut Value, path: &Path) -> bool {
     let Some((last, parents)) = names.split_last() else { return false };
     let parent = parents.iter().try_fold(tree, |at, name| at.get_mut(*name));
     parent.and_then(Value::as_object_mut).is_some_and(|members| members.remove(*last).is_some())
+}
+
+/// Removes the member at `path` wherever it is: of a list, from all its items at once, since they are alike. Whether it was there.
+fn leave_out(tree: &mut Value, path: &[&Segment]) -> bool {
+    match (path, tree) {
+        ([Segment::Map { key }], Value::Object(members)) => members.remove(key).is_some(),
+        ([Segment::Map { key }, below @ ..], Value::Object(members)) => members.get_mut(key).is_some_and(|member| leave_out(member, below)),
+        ([Segment::Seq { .. }, below @ ..], Value::Array(items)) => {
+            items.iter_mut().filter_map(|item| leave_out(item, below).then_some(())).count() > 0
+        }
+        _ => false,
+    }
 }
 
 fn find_nul(value: &Value, path: &mut String, errors: &mut Vec<FieldError>) {

@@ -149,3 +149,29 @@ fn a_message_never_repeats_the_value() {
     assert_eq!(found.len(), 4);
     assert!(!format!("{found:?}").contains("s3cret"), "{found:?}");
 }
+
+/// What a phone sends that is newer than this daemon.
+#[test]
+fn unknown_members_can_be_passed_over() {
+    #[derive(Debug, Deserialize)]
+    #[serde(remote = "Self", deny_unknown_fields)]
+    struct Items {
+        items: Vec<Inner>,
+    }
+
+    objects!(Items);
+
+    let json = r#"{"new": {"a": [1]}, "text": "x", "inner": {"id": "a", "newer": null}, "number": "wrong", "map": {"own": "1"}}"#;
+    let reading = read_with::<Sample>(json.as_bytes(), Unknown::Ignored).unwrap();
+    assert_eq!((reading.value.text.as_deref(), reading.value.inner.unwrap().id.as_str()), (Some("x"), "a"));
+    let wrong: Vec<_> = reading.errors.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(wrong, ["number"], "what is known is still checked");
+
+    // of a list as long as there may be, all items at once
+    let many: Vec<_> = (0..500).map(|n| format!(r#"{{"id": "{n}", "battery": {n}}}"#)).collect();
+    let json = format!(r#"{{"items": [{}]}}"#, many.join(","));
+    assert_eq!(read_with::<Items>(json.as_bytes(), Unknown::Ignored).unwrap().value.items.len(), 500);
+    let fields: Vec<_> = (0..40).map(|n| format!(r#""new{n}": 1"#)).collect();
+    let problem = read_with::<Sample>(format!("{{{}}}", fields.join(",")).as_bytes(), Unknown::Ignored).unwrap_err();
+    assert_eq!((problem.code(), problem.errors()[0].code), (Code::Invalid, "unknown_field"));
+}

@@ -40,11 +40,11 @@ pub(super) enum Caller<'a> {
     /// The key of an app that is not in the store.
     BuiltIn(AppId),
     /// A client token that is bound to a device, by the device: signing in again gives no new burst.
-    #[cfg_attr(not(test), expect(dead_code, reason = "client tokens come with the routes of phones"))]
     Device(AppId, &'a str),
     /// Another client token, by its family.
-    #[cfg_attr(not(test), expect(dead_code, reason = "client tokens come with the routes of phones"))]
     Family(Uuid),
+    /// A token of the app's own sign-in that is bound to no device, by its user.
+    User(AppId, &'a str),
 }
 
 /// A credential as it came from an address.
@@ -79,6 +79,7 @@ impl Limits {
             Caller::BuiltIn(app) => self.keys.take(self.number(app)),
             Caller::Device(app, device) => self.clients.take(self.number((app.0, device))),
             Caller::Family(id) => self.clients.take(id.as_u128()),
+            Caller::User(app, user) => self.clients.take(self.number(("user", app.0, user))),
         };
         judge(standing)
     }

@@ -7,7 +7,7 @@ use chrono::NaiveTime;
 use super::dto::{ChoiceRequest, IntervalRequest, PreferencesRequest};
 use crate::api::checks::Checks;
 use crate::api::instant::Instant;
-use crate::api::json::{Given, Reading, UniqueMap};
+use crate::api::json::{Given, Reading, UniqueMap, Unknown};
 use crate::api::problem::Problem;
 use crate::domain::category::Category;
 use crate::domain::name::check_category_id;
@@ -20,6 +20,7 @@ const MAX_CATEGORIES: usize = 500;
 /// The request over `base`. `stored` is what the person has: a category that was taken back meanwhile may stay in it.
 pub(super) fn apply(
     reading: Reading<PreferencesRequest>,
+    unknown: Unknown,
     declared: &BTreeMap<String, Category>,
     stored: &Preferences,
     base: Preferences,
@@ -27,7 +28,7 @@ pub(super) fn apply(
     let mut checks = Checks::with(reading.errors);
     let request = reading.value;
     if let Some(zone) = request.timezone.as_value() {
-        checks.zone("timezone", zone);
+        checks.zone_of("timezone", zone, unknown);
     }
     let categories = match request.categories {
         Given::Absent => base.categories,

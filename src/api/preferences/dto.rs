@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +11,7 @@ use crate::api::json::{Given, UniqueMap, objects};
 use crate::api::schema;
 use crate::domain::preferences::{CategoryChoice, Preferences, Switches};
 use crate::domain::quiet_hours::{Day, QuietInterval};
+use crate::domain::zone::effective_zone;
 
 /// A person's preferences; null is the default.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -123,6 +125,10 @@ impl Serialize for IntervalRequest {
 pub(in crate::api) struct PreferencesResponse {
     /// IANA name.
     timezone: Option<String>,
+    /// For phones: the zone that counts where a device has none of its own, since `timezone` need not be known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    timezone_effective: Option<String>,
     /// Whole channels.
     channels: ChannelsResponse,
     /// What was chosen, by category; the rest is at the category's default.
@@ -150,6 +156,15 @@ struct ChannelsResponse {
     inbox: bool,
 }
 
+impl PreferencesResponse {
+    /// As a phone reads them; `app` is the zone of people that have none.
+    #[must_use]
+    pub(super) fn for_phone(mut self, app: Tz) -> Self {
+        self.timezone_effective = Some(effective_zone(None, self.timezone.as_deref(), app).name().to_owned());
+        self
+    }
+}
+
 impl From<Preferences> for PreferencesResponse {
     fn from(preferences: Preferences) -> Self {
         let Switches { push, email, sms, inbox } = preferences.channels;
@@ -161,6 +176,7 @@ impl From<Preferences> for PreferencesResponse {
         };
         Self {
             timezone: preferences.timezone,
+            timezone_effective: None,
             channels: ChannelsResponse { push: on(push), email: on(email), sms: on(sms), inbox: on(inbox) },
             categories: preferences.categories,
             quiet_hours: preferences.quiet_hours.map(|intervals| intervals.into_iter().map(interval).collect()),

@@ -17,13 +17,16 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::path::FakePath;
+use crate::api::auth::SeenPhones;
+use crate::api::client_tokens::Issuer;
 use crate::api::idempotency::UnderWay;
 use crate::api::key_ring::{BuiltInKey, KeyRing};
 use crate::api::limits::Limits;
 use crate::api::load::Load;
-use crate::api::{Origins, Settings, Shared, assemble};
+use crate::api::{Origins, Settings, Shared, SignIns, assemble};
 use crate::dispatch::tests::store::TestStore;
 use crate::domain::Timestamp;
+use crate::domain::client_token::ClientTokenSettings;
 use crate::domain::clock::Clock;
 use crate::domain::id::AppId;
 use crate::queue::in_process::InProcessQueue;
@@ -126,6 +129,9 @@ impl World {
         let shared = Shared {
             limits: Limits::new(&settings.rates, &shared_clock),
             load: Arc::new(Load::new(settings.max_requests, settings.max_bytes())),
+            issuer: Issuer::new(Arc::clone(&store), Arc::clone(&shared_clock), ClientTokenSettings::default()),
+            sign_ins: Arc::new(SignIns::default()),
+            seen: SeenPhones::default(),
             path: Arc::clone(&path) as _,
             store: Arc::clone(&store),
             queue: Arc::new(InProcessQueue::new(100)),

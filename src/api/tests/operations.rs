@@ -102,6 +102,7 @@ fn body_of(operation: &str) -> Value {
         "post /v1/campaigns" => {
             json!({"name": "n", "notification": {"category": "news", "content": {"title": "x"}}, "segment": {"everyone": true}})
         }
+        "post /v1/client-tokens" => json!({"user_id": "ann"}),
         "post /v1/campaigns/preview" => json!({"id": "01890a5d-ac96-774b-bcce-b302099a8057"}),
         "post /v1/segments/preview" => json!({"segment": {"everyone": true}}),
         "put /v1/templates/{id}" => json!({"content": {"title": "x"}}),
@@ -118,6 +119,7 @@ const WITHOUT_THE_STORE: [&str; 5] =
 #[tokio::test]
 async fn without_the_store_every_operation_asks_for_patience() {
     let world = World::new().await;
+    let tokens = world.post("/v1/client-tokens", json!({"user_id": "ann"})).await.json();
     world.store.goes(true);
     let document = serde_json::to_value(crate::api::document()).unwrap();
     let mut asked = 0;
@@ -137,9 +139,13 @@ async fn without_the_store_every_operation_asks_for_patience() {
                 .replace("{topic}", "news");
             let kind = if path.ends_with("import") { "application/x-ndjson" } else { "application/json" };
             let has_body = matches!(method.as_str(), "put" | "patch") || (method == "post" && !path.ends_with("/retry"));
-            let (headers, body) =
-                if has_body { (vec![("content-type", kind)], body_of(&operation).to_string()) } else { (vec![], String::new()) };
-            let reply = world.ask(method.to_uppercase().parse().unwrap(), &path, &headers, body).await;
+            let body = if operation.contains("/client-tokens/") { tokens.clone() } else { body_of(&operation) };
+            let credential = if path.starts_with("/v1/me/") { tokens["access_token"].as_str().unwrap() } else { KEY };
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(&path);
+            let request = request.header("authorization", format!("Bearer {credential}"));
+            let request = if has_body { request.header("content-type", kind) } else { request };
+            let body = if has_body { body.to_string() } else { String::new() };
+            let reply = world.send(request.body(Body::from(body)).unwrap()).await;
             assert_eq!(reply.problem(), (503, "store_unavailable".to_owned()), "{operation}");
             assert_eq!(reply.header("retry-after"), "1", "{operation}");
             asked += 1;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono_tz::Tz;
 use uuid::{Builder, Uuid};
 
 use super::kit::ManualClock;
@@ -28,6 +29,9 @@ use crate::store::campaign::{CampaignRun, NewRun, StoredCampaign};
 use crate::store::engine::{Narrowed, NewNotification, Submission, Terms, Verdict};
 use crate::store::notification::LeftOut;
 use crate::store::{self, Store};
+
+/// The apps' names, in the order of their numbers.
+pub(super) const NAMES: [&str; 2] = ["demo", "other"];
 
 /// A path that writes what it is given, and remembers the drafts.
 pub(super) struct FakePath {
@@ -57,7 +61,15 @@ impl WayIn for FakePath {
     }
 
     fn app_name(&self, app: AppId) -> Option<String> {
-        self.has_app(app).then(|| "demo".to_owned())
+        self.apps.iter().zip(NAMES).find(|(id, _)| **id == app).map(|(_, name)| name.to_owned())
+    }
+
+    fn app_named(&self, name: &str) -> Option<AppId> {
+        self.apps.iter().zip(NAMES).find(|(_, own)| *own == name).map(|(id, _)| *id)
+    }
+
+    fn default_zone(&self, _: AppId) -> Tz {
+        Tz::America__Lima
     }
 
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {

@@ -175,7 +175,7 @@ impl Export {
         let (store, name) = (&self.api.store, device.name.clone());
         let tokens = store.tokens(self.app, &name).await?;
         let topics = store.followed_by(self.app, &Follower::Device(name)).await?;
-        Ok(ExportedDevice { device: DeviceResponse::with_tokens(device, tokens), topics })
+        Ok(ExportedDevice { device: DeviceResponse::from(device).with_tokens(tokens), topics })
     }
 
     async fn deliveries(&self, request: &PageRequest) -> Result<(Vec<u8>, Option<String>), Problem> {

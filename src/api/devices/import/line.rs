@@ -10,6 +10,7 @@ use crate::api::tags::Tags;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, DeviceStatus, Imported};
 use crate::domain::name::check_device_id;
+use crate::domain::principal::Principal;
 
 /// The device's name, and the change.
 pub(super) fn registration(reading: Reading<ImportLine>, now: Timestamp, allows: Allows<'_>) -> Result<(String, DeviceChange), Problem> {
@@ -31,6 +32,6 @@ pub(super) fn registration(reading: Reading<ImportLine>, now: Timestamp, allows:
         inactive: line.status == Some(DeviceStatus::Inactive),
     };
     let request = Reading { value: line.into_request(), errors: checks.into_errors() };
-    let change = change::change(request, Tags::Replace, None, allows)?;
+    let change = change::change(request, Principal::Backend, Tags::Replace, None, allows)?;
     Ok((name.unwrap_or_default(), DeviceChange { imported: Some(imported), ..change }))
 }

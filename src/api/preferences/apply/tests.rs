@@ -11,7 +11,9 @@ fn declared() -> BTreeMap<String, Category> {
 fn errors(body: &Value) -> Vec<(String, &'static str)> {
     let reading = read::<PreferencesRequest>(body.to_string().as_bytes()).unwrap();
     let stored = Preferences::default();
-    let problem = apply(reading, &declared(), &stored, Preferences::default()).map(|taken| panic!("{body}: {taken:?}")).unwrap_err();
+    let problem = apply(reading, Unknown::Refused, &declared(), &stored, Preferences::default())
+        .map(|taken| panic!("{body}: {taken:?}"))
+        .unwrap_err();
     problem.errors().iter().map(|error| (error.field.clone(), error.code)).collect()
 }
 
@@ -54,14 +56,14 @@ fn a_category_that_was_taken_back_may_stay() {
     let old = CategoryChoice { push: Some(false), ..CategoryChoice::default() };
     let stored = Preferences { categories: BTreeMap::from([("gone".to_owned(), old)]), ..Preferences::default() };
     let body = json!({"categories": {"gone": {"push": false}, "marketing": {"in_quiet_hours": true}}}).to_string();
-    let taken = apply(read(body.as_bytes()).unwrap(), &declared(), &stored, Preferences::default()).unwrap();
+    let taken = apply(read(body.as_bytes()).unwrap(), Unknown::Refused, &declared(), &stored, Preferences::default()).unwrap();
     assert_eq!(taken.categories.len(), 2);
     let none = read(json!({"categories": {"gone": null, "never": null}}).to_string().as_bytes()).unwrap();
-    assert_eq!(apply(none, &declared(), &stored, stored.clone()).unwrap().categories, BTreeMap::new());
+    assert_eq!(apply(none, Unknown::Refused, &declared(), &stored, stored.clone()).unwrap().categories, BTreeMap::new());
 }
 
 #[test]
 fn a_person_may_keep_a_required_category_on() {
     let body = json!({"categories": {"legal": {"push": true, "email": null, "in_quiet_hours": false}}}).to_string();
-    assert!(apply(read(body.as_bytes()).unwrap(), &declared(), &Preferences::default(), Preferences::default()).is_ok());
+    assert!(apply(read(body.as_bytes()).unwrap(), Unknown::Refused, &declared(), &Preferences::default(), Preferences::default()).is_ok());
 }

@@ -1,0 +1,407 @@
+//! Phones with client tokens, and what time does to them.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+use super::kit::{Reply, World};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// What a phone has.
+struct Phone {
+    access: String,
+    refresh: String,
+}
+
+impl Phone {
+    fn of(pair: &Value) -> Self {
+        let text = |name: &str| pair[name].as_str().unwrap().to_owned();
+        Self { access: text("access_token"), refresh: text("refresh_token") }
+    }
+
+    async fn signed_in(world: &World, body: Value) -> Self {
+        let made = world.post("/v1/client-tokens", body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        Self::of(&made.json())
+    }
+
+    async fn ask(&self, world: &World, method: Method, path: &str, body: Value) -> Reply {
+        with(world, &self.access, method, path, body).await
+    }
+
+    async fn get(&self, world: &World, path: &str) -> Reply {
+        self.ask(world, Method::GET, path, Value::Null).await
+    }
+
+    async fn register(&self, world: &World, name: &str, token: &str) -> Reply {
+        self.ask(world, Method::PUT, &format!("/v1/devices/{name}"), json!({"platform": "android", "token": token})).await
+    }
+}
+
+async fn with(world: &World, credential: &str, method: Method, path: &str, body: Value) -> Reply {
+    let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {credential}"));
+    world.send(request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap()).await
+}
+
+async fn refresh(world: &World, token: &str) -> Reply {
+    let request = Request::builder().method(Method::POST).uri("/v1/client-tokens/refresh").header("content-type", "application/json");
+    world.send(request.body(Body::from(json!({ "refresh_token": token }).to_string())).unwrap()).await
+}
+
+async fn key_ids(world: &World) -> Vec<String> {
+    let set = world.get("/.well-known/jwks.json").await.json();
+    set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn part(token: &str, place: usize) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(place).unwrap()).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_pair_says_what_it_is() {
+    let world = World::new().await;
+    let made = world.post("/v1/client-tokens", json!({"user_id": "ann", "device_id": "phone"})).await;
+    assert_eq!((made.status, made.header("cache-control")), (StatusCode::CREATED, "no-store"));
+    let pair = made.json();
+    assert_eq!((pair["expires_in"].as_u64(), pair["refresh_expires_in"].as_u64()), (Some(1800), Some(60 * 24 * 3600)));
+    let phone = Phone::of(&pair);
+    let claims = part(&phone.access, 1);
+    for (name, expected) in [
+        ("sub", json!("ann")),
+        ("device_id", json!("phone")),
+        ("aud", json!("demo")),
+        ("iss", json!("herald")),
+        ("typ", json!("access")),
+        ("gen", json!(1)),
+    ] {
+        assert_eq!(claims[name], expected, "{name}");
+    }
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 1800);
+    assert_eq!(part(&phone.access, 0)["alg"], "EdDSA");
+    assert_eq!(key_ids(&world).await, [part(&phone.access, 0)["kid"].as_str().unwrap()]);
+    let next = refresh(&world, &phone.refresh).await;
+    assert_eq!((next.status, next.header("cache-control")), (StatusCode::OK, "no-store"));
+    assert_eq!(part(&Phone::of(&next.json()).access, 1)["gen"], 2);
+}
+
+#[tokio::test]
+async fn an_access_token_ends_and_the_refresh_token_goes_on() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    world.clock.pass(Duration::from_secs(1799));
+    assert_eq!(phone.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    world.clock.pass(Duration::from_secs(1));
+    let reply = phone.get(&world, "/v1/me/devices").await;
+    assert_eq!(reply.problem(), (401, "token_expired".to_owned()));
+    assert!(reply.header("www-authenticate").contains("invalid_token"), "{reply:?}");
+    // also where a key is needed, so that the app refreshes and is told the truth
+    assert_eq!(phone.get(&world, "/v1/devices").await.problem(), (401, "token_expired".to_owned()));
+    // each refresh counts anew
+    let mut phone = phone;
+    for _ in 0..3 {
+        world.clock.pass(DAY * 59);
+        let next = refresh(&world, &phone.refresh).await;
+        assert_eq!(next.status, StatusCode::OK, "{next:?}");
+        phone = Phone::of(&next.json());
+        assert_eq!(phone.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    }
+    world.clock.pass(DAY * 60);
+    assert_eq!(refresh(&world, &phone.refresh).await.problem(), (401, "token_revoked".to_owned()));
+}
+
+/// Keys are rotated without logging anyone out: the new one is known before it signs, the old one while what it signed holds.
+#[tokio::test]
+async fn keys_change_and_nobody_notices() {
+    let world = World::new().await;
+    let first = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let device = first.register(&world, "phone", "token-1").await.json();
+    let receipt_token = device["receipt_token"].as_str().unwrap().to_owned();
+    let old = key_ids(&world).await;
+    world.clock.pass(DAY * 50);
+    let before = Phone::of(&refresh(&world, &first.refresh).await.json());
+    world.clock.pass(DAY * 40);
+    let both = key_ids(&world).await;
+    assert_eq!((both.len(), &both[..1]), (2, &old[..]), "the new one is published");
+    let signer = |phone: &Phone| part(&phone.access, 0)["kid"].as_str().unwrap().to_owned();
+    let during = Phone::of(&refresh(&world, &before.refresh).await.json());
+    assert_eq!(signer(&during), both[0], "and does not sign yet");
+    world.clock.pass(Duration::from_mins(11));
+    let after = Phone::of(&refresh(&world, &during.refresh).await.json());
+    assert_eq!(signer(&after), both[1]);
+    for phone in [&during, &after] {
+        assert_eq!(phone.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    }
+    let report = with(&world, &receipt_token, Method::POST, "/v1/receipts", json!({"receipts": []})).await;
+    assert_eq!(report.status, StatusCode::ACCEPTED, "a receipt token of the first key, {report:?}");
+    // a year after it signed last it is forgotten
+    world.clock.pass(DAY * 366);
+    world.get("/.well-known/jwks.json").await;
+    assert!(!key_ids(&world).await.contains(&both[0]));
+    let report = with(&world, &receipt_token, Method::POST, "/v1/receipts", json!({"receipts": []})).await;
+    assert_eq!(report.problem(), (401, "token_invalid".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_refused() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let parts: Vec<&str> = phone.access.split('.').collect();
+    let none = URL_SAFE_NO_PAD.encode(json!({"alg": "none", "kid": part(&phone.access, 0)["kid"]}).to_string());
+    let other_user = {
+        let mut claims = part(&phone.access, 1);
+        claims["sub"] = json!("bob");
+        format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2])
+    };
+    for token in ["..", "a.b.c", &format!("{none}.{}.", parts[1]), &other_user, &format!("{}.{}.", parts[0], parts[1])] {
+        for path in ["/v1/me/devices", "/v1/devices", "/v1/devices/phone"] {
+            assert_eq!(
+                with(&world, token, Method::GET, path, Value::Null).await.problem(),
+                (401, "token_invalid".to_owned()),
+                "{token} {path}"
+            );
+        }
+    }
+    for token in ["", "x", &phone.access, &phone.refresh[1..]] {
+        assert_eq!(refresh(&world, token).await.problem(), (401, "token_invalid".to_owned()), "{token}");
+    }
+    assert_eq!(refresh(&world, &phone.refresh).await.status, StatusCode::OK, "and nobody was logged out by it");
+    let bare = Request::builder().uri("/v1/me/devices").body(Body::empty()).unwrap();
+    assert_eq!(world.send(bare).await.problem(), (401, "token_invalid".to_owned()));
+    assert_eq!(world.get("/v1/me/devices").await.problem(), (403, "scope_missing".to_owned()), "a key is not for phones' routes");
+    assert_eq!(with(&world, "wrong", Method::GET, "/v1/me/devices", Value::Null).await.problem(), (401, "key_invalid".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_refused_at_once() {
+    let world = World::new().await;
+    let [one, two, three] = [
+        Phone::signed_in(&world, json!({"user_id": "ann"})).await,
+        Phone::signed_in(&world, json!({"user_id": "ann"})).await,
+        Phone::signed_in(&world, json!({"user_id": "bob"})).await,
+    ];
+    for phone in [&one, &two, &three] {
+        assert_eq!(phone.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    }
+    let revoke = |token: String| {
+        let request = Request::builder().method(Method::POST).uri("/v1/client-tokens/revoke").header("content-type", "application/json");
+        world.send(request.body(Body::from(json!({ "refresh_token": token }).to_string())).unwrap())
+    };
+    for token in [one.refresh.clone(), one.refresh.clone(), "nonsense".to_owned(), two.access.clone()] {
+        assert_eq!(revoke(token).await.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(one.get(&world, "/v1/me/devices").await.problem(), (401, "token_revoked".to_owned()));
+    assert_eq!(refresh(&world, &one.refresh).await.problem(), (401, "token_revoked".to_owned()));
+    assert_eq!(two.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    assert_eq!(world.delete("/v1/users/ann/client-tokens").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(two.get(&world, "/v1/me/devices").await.problem(), (401, "token_revoked".to_owned()));
+    assert_eq!(three.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    assert_eq!(world.delete("/v1/users/nobody/client-tokens").await.status, StatusCode::NO_CONTENT);
+}
+
+/// What was revoked at another node works here for a second at most.
+#[tokio::test]
+async fn what_is_revoked_elsewhere_is_refused_a_second_later() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    assert_eq!(phone.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+    world.shared.store.revoke_user(world.app, "ann").await.unwrap();
+    world.clock.pass(Duration::from_secs(1));
+    assert_eq!(phone.get(&world, "/v1/me/devices").await.problem(), (401, "token_revoked".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_is_for_its_own_app() {
+    let world = World::new().await;
+    let made = with(&world, "other-key", Method::POST, "/v1/client-tokens", json!({"user_id": "ann"})).await;
+    let theirs = Phone::of(&made.json());
+    let ours = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    assert_eq!(ours.register(&world, "phone", "token-1").await.status, StatusCode::CREATED);
+    assert_eq!(theirs.get(&world, "/v1/devices/phone").await.problem(), (404, "not_found".to_owned()));
+    assert_eq!(theirs.get(&world, "/v1/me/devices").await.json()["items"], json!([]));
+    assert_eq!(theirs.register(&world, "phone", "token-1").await.status, StatusCode::CREATED, "their own of the same name");
+    assert_eq!(ours.get(&world, "/v1/devices/phone").await.json()["status"], "active");
+    // revoking the users of one app leaves those of another alone
+    world.delete("/v1/users/ann/client-tokens").await;
+    assert_eq!(theirs.get(&world, "/v1/me/devices").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_phone_registers_for_its_own_user() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    for user in [json!("bob"), Value::Null] {
+        let body = json!({"user_id": user, "platform": "android", "token": "token-1"});
+        let reply = phone.ask(&world, Method::PUT, "/v1/devices/phone", body.clone()).await;
+        assert_eq!(reply.problem(), (403, "user_mismatch".to_owned()), "{body}");
+    }
+    let body = json!({
+        "user_id": "ann", "platform": "android", "token": "token-1", "timezone": "Mars/Olympus",
+        "locale": "fr", "newer_than_herald": {"a": 1}, "tags": {"plan": "pro"},
+    });
+    let device = phone.ask(&world, Method::PUT, "/v1/devices/phone", body).await;
+    assert_eq!(device.status, StatusCode::CREATED, "{device:?}");
+    let device = device.json();
+    assert_eq!((&device["user_id"], &device["timezone"]), (&json!("ann"), &json!("Mars/Olympus")));
+    assert_eq!(device["timezone_effective"], "America/Lima", "the app's");
+    assert!(device["receipt_token"].is_string());
+    world.put("/v1/users/ann/preferences", json!({"timezone": "Asia/Tokyo"})).await;
+    let read = phone.get(&world, "/v1/devices/phone").await.json();
+    assert_eq!((&read["timezone_effective"], read.get("receipt_token")), (&json!("Asia/Tokyo"), None));
+    let patched = phone.ask(&world, Method::PATCH, "/v1/devices/phone", json!({"timezone": "Europe/Paris", "later": 1})).await.json();
+    assert_eq!(patched["timezone_effective"], "Europe/Paris");
+    assert_eq!(phone.get(&world, "/v1/me/devices").await.json()["items"][0]["timezone_effective"], "Europe/Paris");
+    let mismatch = phone.ask(&world, Method::PATCH, "/v1/devices/phone", json!({"user_id": "bob"})).await;
+    assert_eq!(mismatch.problem(), (403, "user_mismatch".to_owned()));
+    // of a backend both are still errors
+    assert_eq!(world.patch("/v1/devices/phone", json!({"later": 1})).await.field().1, "unknown_field");
+    assert_eq!(world.patch("/v1/devices/phone", json!({"timezone": "Mars/Olympus"})).await.field().1, "unknown_timezone");
+    assert_eq!(world.get("/v1/devices/phone").await.json().get("timezone_effective"), None);
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_knows_one_device() {
+    let world = World::new().await;
+    let free = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let bound = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    for name in ["phone", "tablet"] {
+        assert_eq!(free.register(&world, name, &format!("token-{name}")).await.status, StatusCode::CREATED);
+    }
+    let names = async |phone: &Phone| {
+        let list = phone.get(&world, "/v1/me/devices").await.json();
+        list["items"].as_array().unwrap().iter().map(|item| item["device_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((names(&free).await, names(&bound).await), (vec!["tablet".to_owned(), "phone".into()], vec!["phone".to_owned()]));
+    let body = json!({"platform": "android", "token": "token-9"});
+    for (method, path) in [
+        (Method::GET, "/v1/devices/tablet"),
+        (Method::PUT, "/v1/devices/tablet"),
+        (Method::PUT, "/v1/devices/new"),
+        (Method::PATCH, "/v1/devices/tablet"),
+        (Method::DELETE, "/v1/devices/tablet"),
+        (Method::PUT, "/v1/devices/tablet/tokens/voip"),
+        (Method::DELETE, "/v1/devices/tablet/tokens/voip"),
+    ] {
+        let reply = bound.ask(&world, method.clone(), path, body.clone()).await;
+        let expected = if path.ends_with("voip") && method == Method::PUT { (422, "invalid") } else { (404, "not_found") };
+        assert_eq!(reply.problem(), (expected.0, expected.1.to_owned()), "{method} {path}");
+    }
+    assert_eq!(names(&free).await.len(), 2);
+    assert_eq!(bound.get(&world, "/v1/devices/phone").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn preferences_are_those_of_whoever_is_signed_in() {
+    let world = World::new().await;
+    world.put("/v1/categories/news", json!({})).await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let path = "/v1/me/preferences";
+    let body = json!({"timezone": "Mars/Olympus", "categories": {"news": {"push": false, "haptics": true}}, "theme": "dark"});
+    let put = phone.ask(&world, Method::PUT, path, body).await;
+    assert_eq!(put.status, StatusCode::OK, "{put:?}");
+    assert_eq!((put.json()["timezone"].clone(), put.json()["timezone_effective"].clone()), (json!("Mars/Olympus"), json!("America/Lima")));
+    let theirs = world.get("/v1/users/ann/preferences").await;
+    assert_eq!(theirs.json()["categories"]["news"]["push"], false);
+    assert_eq!(theirs.header("etag"), put.header("etag"));
+    phone.ask(&world, Method::PATCH, path, json!({"channels": {"push": false}})).await;
+    let read = phone.get(&world, path).await;
+    assert_eq!((&read.json()["channels"]["push"], &read.json()["categories"]["news"]["push"]), (&json!(false), &json!(false)));
+    let unknown = phone.ask(&world, Method::PATCH, path, json!({"categories": {"weather": {"push": false}}})).await;
+    assert_eq!(unknown.field().1, "unknown_category");
+    let other = Phone::signed_in(&world, json!({"user_id": "bob"})).await;
+    assert_eq!(other.get(&world, path).await.json()["channels"]["push"], true);
+    let nobody = Phone::signed_in(&world, json!({"device_id": "phone"})).await;
+    for method in [Method::GET, Method::PUT, Method::PATCH] {
+        assert_eq!(nobody.ask(&world, method, path, json!({})).await.problem(), (409, "nobody_signed_in".to_owned()));
+    }
+}
+
+/// A receipt token is good for one thing, of one device, while it keeps its user.
+#[tokio::test]
+async fn a_receipt_token_only_reports() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let token = phone.register(&world, "phone", "token-1").await.json()["receipt_token"].as_str().unwrap().to_owned();
+    let receipt = |device: &str| json!({"notification_id": "019aa0c4-0000-7000-8000-000000000000", "device_id": device, "type": "opened"});
+    let body = json!({"receipts": [receipt("phone"), receipt("tablet")], "later": true});
+    let report = with(&world, &token, Method::POST, "/v1/receipts", body.clone()).await;
+    assert_eq!(report.status, StatusCode::ACCEPTED, "{report:?}");
+    assert_eq!(report.json()["rejected"].as_array().unwrap().len(), 2, "both are unknown: one was never sent, one is another's");
+    for (method, path) in [
+        (Method::GET, "/v1/devices/phone"),
+        (Method::GET, "/v1/me/devices"),
+        (Method::GET, "/v1/devices"),
+        (Method::DELETE, "/v1/devices/phone"),
+    ] {
+        assert_eq!(with(&world, &token, method, path, json!({})).await.problem(), (403, "scope_missing".to_owned()), "{path}");
+    }
+    world.put("/v1/devices/phone", json!({"user_id": "bob"})).await;
+    let report = with(&world, &token, Method::POST, "/v1/receipts", body.clone()).await;
+    assert_eq!(report.problem(), (401, "token_revoked".to_owned()));
+    world.put("/v1/devices/phone", json!({"user_id": null})).await;
+    assert_eq!(with(&world, &token, Method::POST, "/v1/receipts", body.clone()).await.problem().0, 401);
+    world.delete("/v1/devices/phone").await;
+    assert_eq!(with(&world, &token, Method::POST, "/v1/receipts", body).await.problem().0, 401);
+}
+
+/// Made-up key ids do not have the vault read each time.
+#[tokio::test]
+async fn garbage_does_not_reach_the_store() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    world.clock.pass(Duration::from_secs(11));
+    let before = world.store.calls("secrets");
+    let parts: Vec<&str> = phone.access.split('.').collect();
+    for n in 0..20 {
+        let header = URL_SAFE_NO_PAD.encode(json!({"alg": "EdDSA", "kid": format!("k{n}")}).to_string());
+        let token = format!("{header}.{}.{}", parts[1], parts[2]);
+        assert_eq!(with(&world, &token, Method::GET, "/v1/me/devices", Value::Null).await.problem(), (401, "token_invalid".to_owned()));
+    }
+    assert_eq!(world.store.calls("secrets"), before + 1);
+}
+
+/// What a phone needs is in memory for a while; what is not is an outage like any other.
+#[tokio::test]
+async fn keys_outlive_an_outage_of_the_store() {
+    let world = World::new().await;
+    world.store.goes(true);
+    assert_eq!(world.get("/.well-known/jwks.json").await.problem(), (503, "store_unavailable".to_owned()));
+    world.store.goes(false);
+    let keys = key_ids(&world).await;
+    world.store.goes(true);
+    world.clock.pass(Duration::from_mins(5));
+    assert_eq!(key_ids(&world).await, keys);
+}
+
+/// Any call of the phone for its device says that it is alive, within an hour.
+#[tokio::test]
+async fn a_phone_that_calls_is_seen() {
+    let world = World::new().await;
+    let free = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let first = free.register(&world, "phone", "token-1").await.json();
+    let seen = async || world.get("/v1/devices/phone").await.json();
+    world.clock.pass(DAY);
+    assert_eq!(seen().await["last_seen_at"], first["last_seen_at"], "a backend that reads it says nothing of the phone");
+    let free = Phone::of(&refresh(&world, &free.refresh).await.json());
+    free.get(&world, "/v1/devices/phone").await;
+    let second = seen().await;
+    assert_ne!(second["last_seen_at"], first["last_seen_at"]);
+    assert_eq!(second["updated_at"], first["updated_at"], "that is no change of the device");
+    // with a token that is bound to the device any call is
+    let bound = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    world.clock.pass(DAY);
+    let bound = Phone::of(&refresh(&world, &bound.refresh).await.json());
+    bound.get(&world, "/v1/me/preferences").await;
+    let third = seen().await;
+    assert_ne!(third["last_seen_at"], second["last_seen_at"]);
+    // one that is bound to a device of another user's says nothing of it
+    let stranger = Phone::signed_in(&world, json!({"user_id": "bob", "device_id": "phone"})).await;
+    world.clock.pass(DAY);
+    let stranger = Phone::of(&refresh(&world, &stranger.refresh).await.json());
+    assert_eq!(stranger.get(&world, "/v1/me/preferences").await.status, StatusCode::OK);
+    assert_eq!(seen().await["last_seen_at"], third["last_seen_at"]);
+}
