@@ -106,7 +106,7 @@ impl Devices for SqliteStore {
     async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool> {
         let (name, by) = (name.to_owned(), by.clone());
         let delete = async move |mut tx: Tx<'_>| {
-            let Some(device) = one(tx.conn, app, &name).await?.filter(|device| by.may_delete(device)) else { return Ok(false) };
+            let Some(device) = one(tx.conn, tx.seal, app, &name).await?.filter(|device| by.may_delete(device)) else { return Ok(false) };
             device_token::forget_all(&mut tx, device.pk).await?;
             topic::forget_device(&mut tx, device.pk).await?;
             client_token::revoke_device(&mut tx, device.pk).await?;
