@@ -78,8 +78,8 @@ async fn read(body: &mut Body, limit: usize, load: &Arc<Load>) -> Result<Bytes, 
     Ok(held.keep(if joined.is_empty() { whole } else { joined.freeze() }))
 }
 
-fn length(frame: &Option<Result<Frame<Bytes>, axum::Error>>) -> usize {
-    frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
+fn length(frame: &Result<Frame<Bytes>, axum::Error>) -> usize {
+    frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
 }
 
 /// Takes what still comes of a body that is refused, within reason: a caller who is cut off while writing never reads why.

@@ -8,7 +8,7 @@ use crate::api::body::too_slow;
 use crate::api::problem::Problem;
 
 /// So many bytes earn a second of waiting.
-const BYTES_A_SECOND: usize = 500;
+const BYTES_A_SECOND: u32 = 500;
 
 /// What is left of it. Waiting uses it up, what comes renews it; the time that we take ourselves does not count.
 #[derive(Debug)]
@@ -23,12 +23,16 @@ impl Patience {
         Self { left: most, most }
     }
 
-    /// Waits for a piece of this length; 408 once there is no patience left.
-    pub(in crate::api) async fn wait<T>(&mut self, piece: impl Future<Output = T>, length: impl Fn(&T) -> usize) -> Result<T, Problem> {
+    /// Waits for the next piece, of this length, or the end; 408 once there is no patience left.
+    pub(in crate::api) async fn wait<T>(
+        &mut self,
+        piece: impl Future<Output = Option<T>>,
+        length: impl Fn(&T) -> usize,
+    ) -> Result<Option<T>, Problem> {
         let begun = Instant::now();
         let piece = timeout(self.left, piece).await.map_err(|_| too_slow())?;
-        let earned = Duration::from_secs(1).saturating_mul(u32::try_from(length(&piece)).unwrap_or(u32::MAX));
-        let left = self.left.saturating_sub(begun.elapsed()).saturating_add(earned / BYTES_A_SECOND as u32);
+        let earned = Duration::from_secs(1).saturating_mul(u32::try_from(piece.as_ref().map_or(0, length)).unwrap_or(u32::MAX));
+        let left = self.left.saturating_sub(begun.elapsed()).saturating_add(earned / BYTES_A_SECOND);
         self.left = left.min(self.most);
         Ok(piece)
     }
@@ -41,16 +45,16 @@ mod tests {
     use super::*;
     use crate::api::problem::Code;
 
-    async fn after(seconds: u64, bytes: usize) -> usize {
+    async fn after(seconds: u64, bytes: usize) -> Option<usize> {
         sleep(Duration::from_secs(seconds)).await;
-        bytes
+        Some(bytes)
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_sends_steadily_is_waited_for() {
         let mut patience = Patience::new(Duration::from_secs(20));
         for _ in 0..100 {
-            assert_eq!(patience.wait(after(10, 5000), |bytes| *bytes).await.unwrap(), 5000);
+            assert_eq!(patience.wait(after(10, 5000), |bytes| *bytes).await.unwrap(), Some(5000));
         }
         // what came fast earns no more than there was at first
         assert!(patience.wait(after(0, 1_000_000), |bytes| *bytes).await.is_ok());

@@ -11,7 +11,7 @@ mod wire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::daemon::Dev;
 
@@ -23,7 +23,7 @@ struct Target {
     dev: Dev,
     over: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
-    ordinary: JoinHandle<()>,
+    ordinary: JoinSet<()>,
 }
 
 impl Target {
@@ -41,8 +41,9 @@ impl Target {
         let dev = Dev::start_with(&[&impatient, more].concat());
         dev.process.forget_peak();
         let (over, served) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let ordinary = tokio::spawn(ordinary(dev.client.clone(), Arc::clone(&over), Arc::clone(&served)));
-        Self { dev, over, served, ordinary }
+        let mut asking = JoinSet::new();
+        asking.spawn(ordinary(dev.client.clone(), Arc::clone(&over), Arc::clone(&served)));
+        Self { dev, over, served, ordinary: asking }
     }
 
     /// Where it listens.
@@ -52,10 +53,10 @@ impl Target {
 
     /// Ends the attack: others were served through all of it, and are, and memory stayed within its bound.
     #[expect(clippy::print_stdout, reason = "the figures are worth knowing")]
-    async fn unharmed(self) {
+    async fn unharmed(mut self) {
         self.dev.get("/v1/devices").await.expect(200);
         self.over.store(true, Ordering::SeqCst);
-        self.ordinary.await.unwrap();
+        self.ordinary.join_next().await.unwrap().unwrap();
         let (served, peak) = (self.served.load(Ordering::SeqCst), self.dev.process.peak_mib());
         println!("{served} ordinary requests served, at most {peak} MiB resident");
         assert!(served > 0);

@@ -21,7 +21,7 @@ pub(super) async fn say(address: &str, bytes: &[u8]) -> String {
         std::future::pending::<()>().await;
     };
     let read = async {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         while let Ok(length @ 1..) = reader.read(&mut piece).await {
             answer.extend_from_slice(&piece[..length]);
             if is_whole(&answer) {
@@ -76,7 +76,7 @@ fn told(answer: &[u8]) -> String {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     match problem["code"].as_str() {
         Some(code) => {
-            assert!(head.contains("content-type: application/problem+json") && problem["status"].to_string() == status, "{head}");
+            assert!(head.contains("content-type: application/problem+json") && problem["status"].as_u64() == status.parse().ok(), "{head}");
             format!("{status} {code}")
         }
         None => status,

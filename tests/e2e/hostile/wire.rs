@@ -146,7 +146,7 @@ impl Reader {
             if let Some(frame) = self.taken() {
                 return Some(frame);
             }
-            let mut piece = [0; 16 * 1024];
+            let mut piece = vec![0; 16 * 1024];
             match self.half.read(&mut piece).await {
                 Ok(length @ 1..) => self.held.extend_from_slice(&piece[..length]),
                 _ => return None,

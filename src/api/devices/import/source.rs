@@ -48,8 +48,8 @@ impl Source {
     }
 }
 
-fn length(piece: &Option<Result<Bytes, axum::Error>>) -> usize {
-    piece.as_ref().and_then(|piece| piece.as_ref().ok()).map_or(0, Bytes::len)
+fn length(piece: &Result<Bytes, axum::Error>) -> usize {
+    piece.as_ref().map_or(0, Bytes::len)
 }
 
 #[cfg(test)]
