@@ -157,7 +157,8 @@ impl Dev {
         Self { process, client, dir }
     }
 
-    fn spawn(dir: &Path, env: &[(&str, &str)]) -> Process {
+    /// The process alone, on a store in this folder.
+    pub(crate) fn spawn(dir: &Path, env: &[(&str, &str)]) -> Process {
         Process::start(Self::command(dir).envs(env.iter().copied()))
     }
 
