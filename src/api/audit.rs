@@ -58,7 +58,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// List the audit log
 ///
-/// Everything that a key of scope `manage` changes, but what backends do on behalf of phones and people: registrations, preferences, users' tags.
+/// Everything that a key of scope `manage` changes, but what backends do on behalf of phones and people: client tokens, registrations, preferences, users' tags.
 /// Refused attempts are in it with their status. It is written before anything is done, or nothing is done. Latest first. Scope `manage`.
 #[utoipa::path(
     get,

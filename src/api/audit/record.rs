@@ -30,7 +30,8 @@ use crate::store::audit::{Actor, NewAct};
 const MAX_OBJECT: usize = 256;
 
 /// What backends do on behalf of phones and people, and as often as those do something: traffic, which is in the log of requests.
-const TRAFFIC: [&str; 8] = [
+const TRAFFIC: [&str; 9] = [
+    "create_client_token",
     "put_device",
     "patch_device",
     "delete_device",

@@ -11,8 +11,9 @@ use crate::dispatch::tests::store::Fault;
 use crate::store::audit::{Act, Actor, AuditFilter};
 use crate::store::{AuditLog, PageRequest};
 
-/// What is not management, though it needs the scope: registrations, preferences, a user's tags.
-const TRAFFIC: [&str; 8] = [
+/// What is not management, though it needs the scope: sign-ins, registrations, preferences, a user's tags.
+const TRAFFIC: [&str; 9] = [
+    "create_client_token",
     "delete_device",
     "delete_device_token",
     "patch_device",
