@@ -216,6 +216,21 @@ pub async fn families_go_with_their_device(world: &mut World) {
     assert_eq!(world.see(&before, 1).await, Standing::Revoked, "another device of the same name");
 }
 
+pub async fn families_go_with_their_user(world: &mut World) {
+    world.device("phone", Some("ann")).await;
+    let bound = world.begun(Some("ann"), Some("phone")).await;
+    let elsewhere = world.begun(Some("ann"), Some("pad")).await;
+    let anywhere = world.begun(Some("ann"), None).await;
+    let alone = world.begun(None, Some("phone")).await;
+    let bobs = world.begun(Some("bob"), Some("pad")).await;
+    assert!(world.store().erase_user(world.app, "ann").await.unwrap());
+    assert_eq!(world.standings([&bound, &elsewhere, &anywhere, &alone]).await, [Standing::Revoked; 4]);
+    assert_eq!(world.exchange(anywhere.id, 1).await, Refreshed::Gone);
+    assert_eq!(world.see(&bobs, 1).await, Standing::Stands);
+    let anew = world.begun(Some("ann"), None).await;
+    assert_eq!(world.standings([&anew, &anywhere]).await, [Standing::Stands, Standing::Revoked], "another of the same name");
+}
+
 pub async fn families_go_with_the_user_of_their_device(world: &mut World) {
     let anns = world.begun(Some("ann"), Some("phone")).await;
     let bobs = world.begun(Some("bob"), Some("phone")).await;

@@ -8,6 +8,7 @@ use herald::domain::delivery::Ending;
 use herald::domain::device::PushToken;
 use herald::domain::id::Target;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::domain::token_kind::TokenKind;
 use herald::store::PageRequest;
@@ -35,7 +36,7 @@ async fn settle(world: &World, name: &str) {
         world.device(&format!("{name}-{kind}"), Some(name)).await;
     }
     let phone = format!("{name}-phone");
-    let change = TokenChange { token: PushToken::Apns(format!("voip-{name}")), environment: None };
+    let change = TokenChange { by: Principal::Backend, token: PushToken::Apns(format!("voip-{name}")), environment: None };
     store.put_token(app, &phone, &TokenKind::Voip, change, None).await.unwrap();
     let preferences = Preferences { timezone: Some("Europe/Paris".to_owned()), ..Preferences::default() };
     store.put_preferences(app, name, &preferences, None).await.unwrap().unwrap();

@@ -190,6 +190,7 @@ every_store! {
         all_families_of_a_user_are_revoked,
         a_family_is_its_apps,
         families_go_with_their_device,
+        families_go_with_their_user,
         families_go_with_the_user_of_their_device,
         a_device_keeps_a_few_families,
         a_user_keeps_some_families;

@@ -2,6 +2,7 @@
 
 use herald::domain::device::{Change, DeviceChange, Platform, PushToken};
 use herald::domain::preferences::Contacts;
+use herald::domain::principal::Principal;
 use herald::domain::token_kind::TokenKind;
 use herald::store::device_token::TokenChange;
 use herald::store::engine::Ask;
@@ -38,7 +39,7 @@ async fn fill(world: &World) {
     store.put_device(app, "iphone", iphone(Some("ann"), IPHONE), None).await.unwrap();
     let many = vec![("android".to_owned(), android()), ("browser".to_owned(), browser())];
     store.put_devices(app, many).await.unwrap();
-    let change = TokenChange { token: PushToken::Apns(VOIP.to_owned()), environment: None };
+    let change = TokenChange { by: Principal::Backend, token: PushToken::Apns(VOIP.to_owned()), environment: None };
     store.put_token(app, "iphone", &TokenKind::Voip, change, None).await.unwrap();
     store.put_contacts(app, "ann", &contacts(), None).await.unwrap().unwrap();
     store.keep_secret("pepper", SECRET).await.unwrap();

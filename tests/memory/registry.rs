@@ -9,6 +9,7 @@ use herald::domain::category::Category;
 use herald::domain::id::{AppId, DevicePk, Target};
 use herald::domain::notification::MAX_TTL_SECONDS;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::store::category::{Declaration, Declared};
 use herald::store::engine::IdempotencyKey;
@@ -176,13 +177,14 @@ impl People for MemoryStore {
     }
 
     async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
-        Ok(self.commit(|state, _| {
+        Ok(self.commit(|state, now| {
             let Some(person) = state.person_names.remove(&(app, user.to_owned())) else { return false };
             state.people.remove(&person);
+            state.revoke_families(now, |row| row.person == Some(person));
             let devices = state.devices.values().filter_map(|row| row.device.as_ref()).filter(|device| device.person == Some(person));
             let devices: Vec<(DevicePk, String)> = devices.map(|device| (device.pk, device.name.clone())).collect();
             for (pk, name) in devices {
-                state.forget(app, &name);
+                state.forget(app, &name, &Principal::Backend, now);
                 state.shown.retain(|(device, _), _| *device != pk);
                 state.caps.retain(|(holder, _), _| *holder != Target::device(pk));
             }

@@ -1,12 +1,14 @@
 //! A person is forgotten, part by part.
 //!
-//! What is locked, in this order: the devices by number, the person's row. A phone that registers meanwhile waits, and makes a new person.
+//! What is locked, in this order: the devices by number, their and the person's families of client tokens, the person's row. A phone that
+//! registers meanwhile waits, and makes a new person.
 
 use super::super::Result;
 use super::batch::{count, execute, fetch, fetch_one};
+use super::client_token;
 use super::row::Cells;
 use super::tx::Tx;
-use crate::domain::id::AppId;
+use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 /// Devices, and subscriptions, that one transaction forgets.
 const PART: usize = 200;
@@ -40,8 +42,12 @@ pub(super) async fn part(tx: &mut Tx, app: AppId, user: &str) -> Result<Option<b
         binds.push(person).push(count(PART));
     });
     let rows = rows.await?;
+    client_token::revoke_person(tx, PersonPk(person)).await?;
     if !rows.is_empty() {
         let devices: Vec<i64> = rows.iter().map(|row| Cells::new(row, "device", 0).get(0, "pk")).collect::<Result<_>>()?;
+        for device in &devices {
+            client_token::revoke_device(tx, DevicePk(*device)).await?;
+        }
         for text in OF_DEVICES {
             execute(tx, text, |binds| {
                 binds.push(&devices);
@@ -66,6 +72,8 @@ async fn forget(tx: &mut Tx, person: i64) -> Result<bool> {
         }
     };
     fetch(tx, LOCKED, bind(person)).await?;
+    // one that began since, and waited for nobody
+    client_token::revoke_person(tx, PersonPk(person)).await?;
     execute(tx, CAPS, bind(-person)).await?;
     Ok(execute(tx, FORGET, bind(person)).await? > 0)
 }

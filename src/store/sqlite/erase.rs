@@ -2,11 +2,12 @@
 
 use super::super::Result;
 use super::batch::{Binds, execute, fetch, fetch_one};
+use super::client_token;
 use super::json::List;
 use super::row::Cells;
 use super::work::count;
 use super::writer::Tx;
-use crate::domain::id::AppId;
+use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 /// Devices, and subscriptions, that one write forgets.
 const PART: usize = 200;
@@ -27,18 +28,22 @@ pub(super) const PERSON: &str = "SELECT pk FROM person WHERE app = ?1 AND name =
 const FORGET: &str = "DELETE FROM person WHERE pk = ?1";
 
 /// Forgets a part; `None`: there is nobody. Otherwise whether nothing is left.
-pub(super) async fn part(tx: Tx<'_>, app: AppId, user: &str) -> Result<Option<bool>> {
+pub(super) async fn part(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Option<bool>> {
     let row = fetch_one(tx.conn, PERSON, |binds| {
         binds.push(app.0).push(user);
     });
     let Some(row) = row.await? else { return Ok(None) };
     let person: i64 = Cells::new(&row, "person", 0).get(0, "pk")?;
+    client_token::revoke_person(&mut tx, PersonPk(person)).await?;
     let some = |binds: &mut Binds| {
         binds.push(person).push(count(PART));
     };
     let rows = fetch(tx.conn, DEVICES, some).await?;
     if !rows.is_empty() {
         let devices: Vec<i64> = rows.iter().map(|row| Cells::new(row, "device", 0).get(0, "pk")).collect::<Result<_>>()?;
+        for device in &devices {
+            client_token::revoke_device(&mut tx, DevicePk(*device)).await?;
+        }
         let list = List::of(devices);
         for text in OF_DEVICES {
             execute(tx.conn, text, |binds| {
