@@ -1,6 +1,7 @@
 //! A person is forgotten, part by part.
 //!
-//! What is locked, in this order: the devices by number, their and the person's families of client tokens, the person's row. A phone that registers meanwhile waits, and makes a new person.
+//! What is locked, in this order: the devices by number, their and the person's families of client tokens, the person's row. A phone that
+//! registers meanwhile waits, and makes a new person.
 
 use super::super::Result;
 use super::batch::{count, execute, fetch, fetch_one};
