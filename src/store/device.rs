@@ -1,11 +1,15 @@
 //! Devices and their tokens.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
 use super::{Page, PageRequest, Result};
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, DeviceStatus, Platform};
 use crate::domain::id::AppId;
+
+/// How often at most it is written when a phone was last seen, beside its registrations.
+pub const SEEN_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// What a registration came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +53,8 @@ pub trait Devices: Send + Sync {
     ///
     /// * A token that another device of the app and provider has moves here; the other becomes inactive (`token_moved`).
     /// * `token_seen_at` becomes now whenever the request carries a token, also the same one.
-    /// * A device whose user changes loses its tags and other addresses before the change is applied.
+    /// * A device whose user changes loses its tags and other addresses before the change is applied, and the old user's client tokens that
+    ///   are bound to it are revoked.
     /// * A user's 51st active device deactivates the longest unseen (`too_many_devices`).
     /// * The user's row is made where it is new.
     /// * An import ([`crate::domain::device::Imported`]) never re-activates, and takes over its instants.
@@ -71,6 +76,10 @@ pub trait Devices: Send + Sync {
     /// just being written is left for another time. Done twice, by any number of nodes, it is done once.
     async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept>;
 
-    /// Forgets a device; whether there was one. Its number is never used again.
+    /// Notes that the phone called for a device: its `last_seen_at` moves, at most once in [`SEEN_EVERY`] and never beyond now. Its version
+    /// stays, and what is inactive stays so.
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()>;
+
+    /// Forgets a device, and revokes the client tokens that are bound to it; whether there was one. Its number is never used again.
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool>;
 }

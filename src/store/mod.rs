@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod campaign;
 pub mod cap;
 pub mod category;
+pub mod client_token;
 pub mod dead_letter;
 pub mod definition;
 pub mod device;
@@ -35,6 +36,7 @@ pub use analytics::Analytics;
 pub use campaign::Campaigns;
 pub use cap::Caps;
 pub use category::Categories;
+pub use client_token::ClientTokens;
 pub use dead_letter::DeadLetters;
 pub use device::Devices;
 pub use device_token::DeviceTokens;
@@ -105,7 +107,7 @@ macro_rules! store {
 }
 
 store! {
-    Analytics Apps Campaigns Caps Categories DeadLetters Devices DeviceTokens Engine Keys Notifications Pauses People Receipts Replays Sealing Templates Topics Vault
+    Analytics Apps Campaigns Caps Categories ClientTokens DeadLetters DeviceTokens Devices Engine Keys Notifications Pauses People Receipts Replays Sealing Templates Topics Vault
 }
 
 /// The apps and the store's own health.
@@ -118,7 +120,7 @@ pub trait Apps: Send + Sync {
     async fn ping(&self) -> Result<()>;
 
     /// Forgets what has had its time: idempotency keys, what was shown under collapse keys, receipts that never found their send,
-    /// places under caps that are free again.
+    /// places under caps that are free again, families of client tokens that are over.
     /// The daemon calls it now and then.
     async fn prune(&self) -> Result<()>;
 }

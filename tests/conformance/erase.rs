@@ -12,12 +12,14 @@ use herald::domain::profile::Profile;
 use herald::domain::token_kind::TokenKind;
 use herald::store::PageRequest;
 use herald::store::cap::Reservation;
+use herald::store::client_token::{Family, Standing};
 use herald::store::device::DeviceFilter;
 use herald::store::device_token::TokenChange;
 use herald::store::notification::DeliveryFilter;
 use herald::store::topic::Follower;
+use uuid::Uuid;
 
-use crate::kit::{pairs, record};
+use crate::kit::{DAY, pairs, record};
 use crate::world::World;
 
 fn user(name: &str) -> Follower {
@@ -140,4 +142,23 @@ pub async fn places_under_caps_go_with_their_holder(world: &mut World) {
     world.pass(Duration::from_secs(1));
     assert!(world.store().erase_user(world.app, "ann").await.unwrap());
     assert_eq!(world.store().reserve(&[ask(second)]).await.unwrap(), [true]);
+}
+
+pub async fn client_tokens_stand_no_more(world: &mut World) {
+    world.device("phone", Some("ann")).await;
+    let family = |n: u128, user: Option<&str>, device: Option<&str>| Family {
+        id: Uuid::from_u128(n),
+        app: world.app,
+        user: user.map(str::to_owned),
+        device: device.map(str::to_owned),
+        created_at: world.now(),
+        expires_at: world.later(DAY),
+    };
+    for one in [family(1, Some("ann"), None), family(2, Some("ann"), Some("phone")), family(3, Some("bob"), None)] {
+        world.store().begin_family(&one, [1; 32]).await.unwrap();
+    }
+    assert!(world.store().erase_user(world.app, "ann").await.unwrap());
+    for (n, expected) in [(1, Standing::Gone), (2, Standing::Gone), (3, Standing::Stands)] {
+        assert_eq!(world.store().seen(world.app, Uuid::from_u128(n), 1).await.unwrap(), expected, "{n}");
+    }
 }

@@ -13,6 +13,8 @@ mod campaign_stats;
 mod campaigns;
 mod caps;
 mod claim;
+mod client_token_model;
+mod client_tokens;
 mod dead_letters;
 mod erase;
 mod kit;
@@ -91,6 +93,11 @@ macro_rules! one_store {
         fn the_invariants_hold_after_every_step() {
             crate::random::the_invariants_hold_after_every_step($open);
         }
+
+        #[test]
+        fn tokens_are_exchanged_as_the_model_says() {
+            crate::client_token_model::tokens_are_exchanged_as_the_model_says($open);
+        }
     };
 }
 
@@ -165,6 +172,27 @@ every_store! {
         an_address_registered_since_survives_the_verdict,
         an_address_is_moved_to_the_service_that_knows_it,
         ordinary_and_other_addresses_are_judged_together;
+    client_tokens:
+        a_refresh_token_is_exchanged_for_its_successor,
+        a_lost_answer_is_given_again_for_a_minute,
+        a_successor_that_was_seen_ends_the_grace,
+        an_older_token_is_no_lost_answer,
+        a_token_of_another_chain_revokes,
+        a_token_that_the_store_lost_is_exchanged,
+        a_family_ends_and_is_forgotten,
+        a_family_has_the_end_that_it_was_given,
+        a_family_can_be_revoked,
+        all_families_of_a_user_are_revoked,
+        a_family_is_its_apps,
+        families_go_with_their_device,
+        families_go_with_the_user_of_their_device,
+        a_device_keeps_a_few_families,
+        a_user_keeps_some_families,
+        of_many_who_exchange_a_token_one_renews,
+        a_use_beside_exchanges_ends_the_grace_for_those_after_it,
+        a_theft_beside_exchanges_revokes_once,
+        families_that_begin_at_once_are_counted_one_by_one,
+        families_that_begin_beside_the_end_of_their_device_go_with_it;
     targets:
         a_user_is_all_their_active_devices,
         a_locale_is_the_device_s_else_the_person_s,
@@ -232,7 +260,8 @@ every_store! {
         an_erasure_is_the_apps_own,
         many_devices_and_topics_are_forgotten,
         deliveries_stay_counted_and_name_nobody,
-        places_under_caps_go_with_their_holder;
+        places_under_caps_go_with_their_holder,
+        client_tokens_stand_no_more;
     vault:
         a_secret_is_kept_once_and_forgotten_once,
         secrets_are_listed_by_how_their_names_begin,
@@ -251,6 +280,7 @@ every_store! {
         a_user_keeps_fifty_devices,
         a_change_can_name_the_version_it_is_for,
         a_number_is_never_used_again,
+        a_phone_that_calls_is_seen_once_an_hour,
         an_import_takes_over_what_was_known_elsewhere,
         an_import_wakes_only_what_an_import_put_to_sleep,
         an_older_list_does_not_overrule_the_phone,

@@ -1,6 +1,7 @@
 //! Devices: registrations and what they do to others.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use herald::domain::Timestamp;
@@ -179,6 +180,34 @@ pub async fn a_change_can_name_the_version_it_is_for(world: &mut World) {
     assert_eq!(get(world, "phone").await, device);
     let Registered::Updated(next) = store.put_device(world.app, "phone", zone(), Some(device.version)).await.unwrap() else { panic!() };
     assert_eq!(next.version, device.version + 1);
+}
+
+pub async fn a_phone_that_calls_is_seen_once_an_hour(world: &mut World) {
+    let device = world.device("phone", Some("ann")).await;
+    let saw = async |at| world.store().saw_device(world.app, "phone", at).await.unwrap();
+    let hour = TimeDelta::hours(1);
+    world.pass(Duration::from_secs(3_599));
+    saw(world.now()).await;
+    assert_eq!(get(world, "phone").await, device, "that was noted lately");
+    world.pass(SECOND);
+    saw(world.now()).await;
+    let seen = Device { last_seen_at: world.now(), ..device };
+    assert_eq!(get(world, "phone").await, seen, "and nothing else is changed");
+    saw(world.now() - hour).await;
+    assert_eq!(get(world, "phone").await, seen, "it does not go back");
+    saw(world.now() + hour * 10).await;
+    assert_eq!(get(world, "phone").await, seen, "that is not yet");
+    world.pass(Duration::from_secs(7_200));
+    saw(world.now() + hour * 10).await;
+    assert_eq!(get(world, "phone").await, Device { last_seen_at: world.now(), ..seen });
+
+    world.store().deactivate_stale(world.app, world.now(), 0, 10).await.unwrap();
+    let asleep = get(world, "phone").await;
+    world.pass(Duration::from_secs(3_600));
+    saw(world.now()).await;
+    assert_eq!(get(world, "phone").await, Device { last_seen_at: world.now(), ..asleep });
+    world.store().saw_device(world.app, "none", world.now()).await.unwrap();
+    assert!(world.store().device(world.app, "none").await.unwrap().is_none());
 }
 
 pub async fn a_number_is_never_used_again(world: &mut World) {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::device::{Device, DeviceChange, DeviceStatus, InactiveReason};
 use herald::domain::id::{AppId, DevicePk};
-use herald::store::device::{DeviceFilter, Devices, Registered, Swept};
+use herald::store::device::{DeviceFilter, Devices, Registered, SEEN_EVERY, Swept};
 use herald::store::{Page, PageRequest, Result};
 
 use super::MemoryStore;
@@ -42,11 +42,20 @@ impl State {
         Swept { deactivated, to }
     }
 
-    pub fn forget(&mut self, app: AppId, name: &str) -> bool {
+    fn saw(&mut self, app: AppId, name: &str, at: Timestamp) {
+        let pk = self.device_names.get(&(app, name.to_owned()));
+        let device = pk.and_then(|pk| self.devices.get_mut(pk)).and_then(|row| row.device.as_mut());
+        if let Some(device) = device.filter(|device| at - device.last_seen_at >= SEEN_EVERY) {
+            device.last_seen_at = at;
+        }
+    }
+
+    pub fn forget(&mut self, app: AppId, name: &str, now: Timestamp) -> bool {
         let Some(device) = self.find(app, name) else { return false };
         self.devices.remove(&device.pk);
         self.forget_tokens(device.pk);
         self.unsubscribe(device.pk);
+        self.revoke_families(now, |row| row.device == Some(device.pk));
         self.device_names.remove(&(app, name.to_owned()));
         true
     }
@@ -95,7 +104,12 @@ impl Devices for MemoryStore {
         Ok(self.commit(|state, now| state.deactivate_stale(app, until, (after, limit, now))))
     }
 
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        self.commit(|state, now| state.saw(app, name, at.min(now)));
+        Ok(())
+    }
+
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
-        Ok(self.commit(|state, _| state.forget(app, name)))
+        Ok(self.commit(|state, now| state.forget(app, name, now)))
     }
 }

@@ -9,6 +9,7 @@ mod campaign_stats;
 mod campaigns;
 mod caps;
 mod claim;
+pub mod client_tokens;
 mod dead_letters;
 mod definitions;
 mod deliveries;

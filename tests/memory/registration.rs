@@ -81,8 +81,9 @@ impl State {
         let pk = self.ensure_device(app, name);
         let mut device = old.clone().unwrap_or_else(|| blank(pk, name, (platform, provider), (&change, now)));
         let owner_changes = device.person != person;
-        device.person = person;
+        let last = std::mem::replace(&mut device.person, person);
         if owner_changes {
+            self.revoke_families(now, |row| row.device == Some(pk) && row.person.is_some() && row.person == last);
             device.tags = BTreeMap::new();
             self.forget_tokens(pk);
             self.unsubscribe(pk);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use herald::domain::Timestamp;
 use herald::domain::category::Category;
-use herald::domain::id::AppId;
+use herald::domain::id::{AppId, DevicePk, Target};
 use herald::domain::notification::MAX_TTL_SECONDS;
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
@@ -38,6 +38,7 @@ impl State {
         let shown_life = TimeDelta::seconds(i64::from(MAX_TTL_SECONDS));
         self.shown.retain(|_, (_, at)| *at + shown_life > now);
         self.forget_early(now);
+        self.forget_families(now);
         self.caps.retain(|_, (_, over_at)| *over_at > now);
     }
 }
@@ -208,17 +209,19 @@ impl People for MemoryStore {
     }
 
     async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
-        Ok(self.commit(|state, _| {
+        Ok(self.commit(|state, now| {
             let Some(person) = state.person_names.remove(&(app, user.to_owned())) else { return false };
             state.people.remove(&person);
             let devices = state.devices.values().filter_map(|row| row.device.as_ref()).filter(|device| device.person == Some(person));
             let devices: Vec<(DevicePk, String)> = devices.map(|device| (device.pk, device.name.clone())).collect();
             for (pk, name) in devices {
-                state.forget(app, &name);
+                state.forget(app, &name, now);
+                state.families.retain(|_, row| row.device != Some(pk));
                 state.shown.retain(|(device, _), _| *device != pk);
                 state.caps.retain(|(holder, _), _| *holder != Target::device(pk));
             }
             state.caps.retain(|(holder, _), _| *holder != Target::person(person));
+            state.families.retain(|_, row| row.person != Some(person));
             state.forget_follower(person);
             true
         }))

@@ -24,6 +24,7 @@ use herald::store::vault::Secret;
 use uuid::Uuid;
 
 use super::analytics::RollupKey;
+use super::client_tokens::FamilyRow;
 use super::definitions::Definitions;
 use super::tokens::TokenRow;
 use super::topics::Member;
@@ -39,6 +40,7 @@ pub struct State {
     pub devices: BTreeMap<DevicePk, DeviceRow>,
     pub device_names: BTreeMap<(AppId, String), DevicePk>,
     pub tokens: BTreeMap<(DevicePk, TokenKind), TokenRow>,
+    pub families: BTreeMap<Uuid, FamilyRow>,
     pub notifications: BTreeMap<NotificationId, NewNotification>,
     pub runs: BTreeMap<NotificationId, Run>,
     pub work: BTreeMap<(NotificationId, WorkId), Row>,

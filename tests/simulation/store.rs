@@ -20,6 +20,7 @@ use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use herald::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::cap::Reservation;
 use herald::store::category::{Declaration, Declared};
+use herald::store::client_token::{Family, Refreshed, Standing};
 use herald::store::dead_letter::DeadLetter;
 use herald::store::device::{DeviceFilter, Registered, Swept};
 use herald::store::device_token::{Addressed, TokenChange};
@@ -38,8 +39,8 @@ use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
 use herald::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
+    Analytics, Apps, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications,
+    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -279,6 +280,13 @@ plainly!(Campaigns {
     fn campaign_runs(app: AppId, id: CampaignId, page: &PageRequest) -> Option<Page<CampaignRun>>;
     fn campaign_stats(app: AppId, id: CampaignId, run: Option<RunId>) -> Option<CampaignStats>;
 });
+plainly!(ClientTokens {
+    fn begin_family(family: &Family, refresh: [u8; 32]) -> ();
+    fn refresh(family: Uuid, generation: i64, presented: [u8; 32], next: [u8; 32], expires_at: Timestamp) -> Refreshed;
+    fn seen(app: AppId, family: Uuid, generation: i64) -> Standing;
+    fn revoke_family(family: Uuid) -> bool;
+    fn revoke_user(app: AppId, user: &str) -> u64;
+});
 plainly!(DeadLetters {
     fn dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;
     fn dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> Option<DeadLetter>;
@@ -291,6 +299,7 @@ plainly!(Devices {
     fn device(app: AppId, name: &str) -> Option<Device>;
     fn devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
     fn deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
+    fn saw_device(app: AppId, name: &str, at: Timestamp) -> ();
     fn delete_device(app: AppId, name: &str) -> bool;
 });
 plainly!(DeviceTokens {

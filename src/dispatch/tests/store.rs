@@ -21,6 +21,7 @@ use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use crate::store::campaign::{CampaignRun, CampaignStats, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use crate::store::cap::Reservation;
 use crate::store::category::{Declaration, Declared};
+use crate::store::client_token::{Family, Refreshed, Standing};
 use crate::store::dead_letter::DeadLetter;
 use crate::store::device::{DeviceFilter, Registered, Swept};
 use crate::store::device_token::{Addressed, TokenChange};
@@ -39,8 +40,8 @@ use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
 use crate::store::{
-    Analytics, Apps, Campaigns, Caps, Categories, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications, Page,
-    PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
+    Analytics, Apps, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys, Notifications,
+    Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
 };
 
 /// How a call fails.
@@ -171,6 +172,13 @@ around! {
         put_category(app: AppId, name: &str, category: &Category, if_match: Option<i64>) -> Declaration;
         delete_category(app: AppId, name: &str) -> bool;
     }
+    ClientTokens {
+        begin_family(family: &Family, refresh: [u8; 32]) -> ();
+        refresh(family: Uuid, generation: i64, presented: [u8; 32], next: [u8; 32], expires_at: Timestamp) -> Refreshed;
+        seen(app: AppId, family: Uuid, generation: i64) -> Standing;
+        revoke_family(family: Uuid) -> bool;
+        revoke_user(app: AppId, user: &str) -> u64;
+    }
     DeadLetters {
         dead_letters(app: AppId, page: &PageRequest) -> Page<DeadLetter>;
         dead_letter(app: AppId, notification: NotificationId, work: WorkId) -> Option<DeadLetter>;
@@ -183,6 +191,7 @@ around! {
         device(app: AppId, name: &str) -> Option<Device>;
         devices(app: AppId, filter: &DeviceFilter, page: &PageRequest) -> Page<Device>;
         deactivate_stale(app: AppId, until: Timestamp, after: i64, limit: usize) -> Swept;
+        saw_device(app: AppId, name: &str, at: Timestamp) -> ();
         delete_device(app: AppId, name: &str) -> bool;
     }
     DeviceTokens {

@@ -9,11 +9,13 @@ use super::super::rules::words::status_text;
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{count, execute, fetch, fetch_one};
+use super::client_token;
 use super::device_row::{self, device_columns};
 use super::device_token;
 use super::enroll::enroll;
 use super::register::{locked_device, register};
 use super::row::listed_at;
+use super::sighting;
 use super::stale;
 use super::topic;
 use super::tx::{reading, transaction};
@@ -92,11 +94,16 @@ impl Devices for PostgresStore {
         transaction!(self.engine, tx => stale::deactivate(&mut tx, app, until, (after, limit)))
     }
 
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        sighting::note(self, app, name, at).await
+    }
+
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
         transaction!(self.callers, tx => async {
             let Some(device) = locked_device(&mut tx, app, name).await? else { return Ok(false) };
             device_token::forget_all(&mut tx, device.pk).await?;
             topic::forget_device(&mut tx, device.pk).await?;
+            client_token::revoke_device(&mut tx, device.pk).await?;
             let deleted = execute(&mut tx, DELETE, |binds| {
                 binds.push(device.pk.0);
             });

@@ -1,6 +1,6 @@
 //! A person is forgotten, part by part.
 //!
-//! What is locked, in this order: the devices by number, the person's row. A phone that registers meanwhile waits, and makes a new person.
+//! What is locked, in this order: the devices by number, families of client tokens, the person's row. A phone that registers meanwhile waits, and makes a new person.
 
 use super::super::Result;
 use super::batch::{count, execute, fetch, fetch_one};
@@ -14,15 +14,17 @@ const PART: usize = 200;
 pub(super) const DEVICES: &str = "SELECT d.pk FROM (SELECT pk FROM device WHERE person_pk = $1 ORDER BY pk LIMIT $2) theirs \
                                   CROSS JOIN LATERAL (SELECT pk FROM device WHERE pk = theirs.pk AND person_pk = $1 LIMIT 1 FOR UPDATE) d";
 /// What devices leave behind; a place under a cap is held by the device's number.
-pub(super) const OF_DEVICES: [&str; 5] = [
+pub(super) const OF_DEVICES: [&str; 6] = [
     "DELETE FROM device_token t USING unnest($1::bigint[]) AS gone (pk) WHERE t.device_pk = gone.pk",
     "DELETE FROM topic_device t USING unnest($1::bigint[]) AS gone (pk) WHERE t.device_pk = gone.pk",
+    "DELETE FROM token_family f USING unnest($1::bigint[]) AS gone (pk) WHERE f.device_pk = gone.pk",
     "DELETE FROM shown s USING unnest($1::bigint[]) AS gone (pk) WHERE s.device_pk = gone.pk",
     "DELETE FROM cap c USING unnest($1::bigint[]) AS gone (pk) WHERE c.holder = gone.pk",
     "DELETE FROM device d USING unnest($1::bigint[]) AS gone (pk) WHERE d.pk = gone.pk",
 ];
 pub(super) const TOPICS: &str = "DELETE FROM topic_person WHERE person_pk = $1 \
                                  AND topic_pk = ANY (ARRAY (SELECT topic_pk FROM topic_person WHERE person_pk = $1 LIMIT $2))";
+pub(super) const FAMILIES: &str = "DELETE FROM token_family WHERE person_pk = $1";
 pub(super) const CAPS: &str = "DELETE FROM cap WHERE holder = $1";
 pub(super) const PERSON: &str = "SELECT pk FROM person WHERE app = $1 AND name = $2";
 pub(super) const LOCKED: &str = "SELECT pk FROM person WHERE pk = $1 FOR UPDATE";
@@ -65,6 +67,7 @@ async fn forget(tx: &mut Tx, person: i64) -> Result<bool> {
             binds.push(person);
         }
     };
+    execute(tx, FAMILIES, bind(person)).await?;
     fetch(tx, LOCKED, bind(person)).await?;
     execute(tx, CAPS, bind(-person)).await?;
     Ok(execute(tx, FORGET, bind(person)).await? > 0)

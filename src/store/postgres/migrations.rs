@@ -26,6 +26,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (11, "pace", include_str!("../../../migrations/postgres/0011_pace.sql")),
     (12, "campaigns", include_str!("../../../migrations/postgres/0012_campaigns.sql")),
     (13, "vault", include_str!("../../../migrations/postgres/0013_vault.sql")),
+    (14, "client_tokens", include_str!("../../../migrations/postgres/0014_client_tokens.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";
 

@@ -70,11 +70,17 @@ pub(super) async fn add(tx: &mut Tx, people: &[(AppId, String)]) -> Result<()> {
     Ok(())
 }
 
+/// A person's number, where there is a row.
+pub(super) async fn number(conn: &mut PgConnection, app: AppId, name: &str) -> Result<Option<PersonPk>> {
+    let row = fetch_one(conn, NUMBER, named(app, name)).await?;
+    row.map(|row| Cells::new(&row, "person", 0).get(0, "pk").map(PersonPk)).transpose()
+}
+
 /// A person's number; the row is made where there is none.
 pub(super) async fn ensure(tx: &mut Tx, app: AppId, name: &str) -> Result<PersonPk> {
     for _ in 0..ROUNDS {
-        if let Some(row) = fetch_one(tx, NUMBER, named(app, name)).await? {
-            return Ok(PersonPk(Cells::new(&row, "person", 0).get(0, "pk")?));
+        if let Some(person) = number(tx, app, name).await? {
+            return Ok(person);
         }
         add(tx, &[(app, name.to_owned())]).await?;
     }

@@ -6,10 +6,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 
 use super::open::{Options, SESSION};
 use super::{
-    accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, corrections, counts, dead_letter, deaths,
-    delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, notification, open,
-    paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, stale, tally, targets, topic,
-    user_deliveries, version_keys, waiting, work,
+    accept, allot, analytics, app, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
+    dead_letter, deaths, delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency,
+    notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, sighting,
+    stale, tally, targets, topic, user_deliveries, version_keys, waiting, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -63,6 +63,17 @@ const TEXTS: &[&str] = &[
     claim::RENEW,
     claim::SUSPECTS,
     claim::TAKE,
+    client_token::CROWD_OF_DEVICE,
+    client_token::CROWD_OF_PERSON,
+    client_token::DEVICE,
+    client_token::LOCKED,
+    client_token::RENEW,
+    client_token::REVOKE,
+    client_token::REVOKE_DEVICE,
+    client_token::REVOKE_PERSON,
+    client_token::REVOKE_USER_OF_DEVICE,
+    client_token::SEEN,
+    client_token::STAND,
     corrections::CORRECT,
     counts::COUNT,
     counts::LATENCY,
@@ -101,6 +112,7 @@ const TEXTS: &[&str] = &[
     expand::LOCK,
     erase::CAPS,
     erase::DEVICES,
+    erase::FAMILIES,
     erase::FORGET,
     erase::LOCKED,
     erase::OF_DEVICES[0],
@@ -108,6 +120,7 @@ const TEXTS: &[&str] = &[
     erase::OF_DEVICES[2],
     erase::OF_DEVICES[3],
     erase::OF_DEVICES[4],
+    erase::OF_DEVICES[5],
     erase::PERSON,
     erase::TOPICS,
     expand::MOVE,
@@ -162,6 +175,8 @@ const TEXTS: &[&str] = &[
     retention::WORK_OF_DAY,
     retention::WORK_OF_IDS,
     schedule::DUE,
+    sighting::LAST,
+    sighting::NOTE,
     stale::DEACTIVATE,
     stale::END,
     tally::DIRECT,

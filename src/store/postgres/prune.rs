@@ -1,4 +1,5 @@
-//! What has had its time: idempotency keys, what was shown, receipts that never found their send, places under caps.
+//! What has had its time: idempotency keys, what was shown, receipts that never found their send, places under caps, families of client
+//! tokens.
 
 use chrono::TimeDelta;
 
@@ -26,13 +27,15 @@ pub(super) const SHOWN: &str =
     "DELETE FROM shown WHERE ctid = ANY (ARRAY (SELECT ctid FROM shown WHERE at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
 pub(super) const CAPS: &str =
     "DELETE FROM cap WHERE ctid = ANY (ARRAY (SELECT ctid FROM cap WHERE over_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
+const FAMILIES: &str = "DELETE FROM token_family WHERE ctid = ANY (ARRAY (SELECT ctid FROM token_family WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 /// Forgets some of each; whether nothing is left to forget.
 pub(super) async fn prune(tx: &mut Tx) -> Result<bool> {
     execute(tx, WITH_BITMAPS, nothing).await?;
     let now = tx.now;
     let mut over = true;
-    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (FORGET_OLD, EARLY_LIFE), (CAPS, TimeDelta::zero())] {
+    let none = TimeDelta::zero();
+    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (FORGET_OLD, EARLY_LIFE), (CAPS, none), (FAMILIES, none)] {
         let gone = execute(tx, text, |binds| {
             binds.push(now - life).push(AT_ONCE);
         });

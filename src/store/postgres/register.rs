@@ -1,7 +1,7 @@
 //! A registration as a write: the device, and what it does to others.
 //!
-//! What is locked, in this order: the device's row, its token, the token's holder, its person, the person's devices by number. A phone that
-//! registers again with the token it has locks its own row alone.
+//! What is locked, in this order: the device's row, its token, the token's holder, the families of client tokens of its last user, its person,
+//! the person's devices by number. A phone that registers again with the token it has locks its own row alone.
 
 use super::super::device::Registered;
 use super::super::rules::kept::{KeptToken, device_text};
@@ -10,6 +10,7 @@ use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, count, execute, fetch_one};
+use super::client_token;
 use super::device_row::{self, device_columns};
 use super::device_token;
 use super::fault::{Gone, Unsettled};
@@ -22,7 +23,7 @@ use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, Inactive
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 pub(super) const LOCKED: &str = concat!("SELECT ", device_columns!(), " FROM device d WHERE d.app = $1 AND d.name = $2 FOR UPDATE");
-const ADD: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES ($1, $2, 'inactive', $3, $3, $3) \
+pub(super) const ADD: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES ($1, $2, 'inactive', $3, $3, $3) \
                    ON CONFLICT (app, name) DO NOTHING";
 /// Those who bring the same token come one after the other: a row cannot be locked that is not there yet.
 const TOKEN: &str = "SELECT pg_advisory_xact_lock($1)";
@@ -37,7 +38,7 @@ pub(super) const UPDATE: &str = concat!(
      updated_at = $19, last_seen_at = $20, version = $21, app_version_key = $22, os_version_key = $23 WHERE d.pk = $1 RETURNING ",
     device_columns!()
 );
-const PERSON: &str = "SELECT pk FROM person WHERE pk = $1 FOR NO KEY UPDATE";
+pub(super) const PERSON: &str = "SELECT pk FROM person WHERE pk = $1 FOR NO KEY UPDATE";
 pub(super) const ACTIVE: &str =
     "SELECT count(*) FROM (SELECT 1 FROM device WHERE person_pk = $1 AND coalesce(status, '') = 'active' LIMIT $2 + 1) active";
 /// The rows are locked before they are compared, since their phones may be registering as well.
@@ -128,9 +129,8 @@ async fn settle(
     settle_status(tx, app, &mut device, old, (wanted, until)).await?;
     let text = device_text(&tx.seal, app, &device, row.kept.as_ref())?;
     let device = update(tx, &device, &text).await?;
-    if old.is_some_and(|old| old.person != device.person) {
-        device_token::forget_all(tx, device.pk).await?;
-        topic::forget_device(tx, device.pk).await?;
+    if let Some(old) = old.filter(|old| old.person != device.person) {
+        start_clean(tx, old).await?;
     }
     let device = match device.person {
         Some(person) if is_active(&device) && !old.is_some_and(|old| is_active(old) && old.person == device.person) => {
@@ -139,6 +139,16 @@ async fn settle(
         _ => device,
     };
     Ok(if old.is_some() { Registered::Updated(Box::new(device)) } else { Registered::Created(Box::new(device)) })
+}
+
+/// What was its last user's goes.
+async fn start_clean(tx: &mut Tx, old: &Device) -> Result<()> {
+    device_token::forget_all(tx, old.pk).await?;
+    topic::forget_device(tx, old.pk).await?;
+    if let Some(person) = old.person {
+        client_token::revoke_user_of_device(tx, old.pk, person).await?;
+    }
+    Ok(())
 }
 
 fn is_active(device: &Device) -> bool {

@@ -5,6 +5,7 @@ pub(super) mod booking;
 pub(super) mod campaign_parts;
 pub(super) mod campaigns;
 pub(super) mod caps;
+pub(super) mod client_tokens;
 pub(super) mod counted;
 pub(super) mod crowd;
 pub(super) mod cursor;

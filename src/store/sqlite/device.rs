@@ -9,12 +9,16 @@ use super::super::rules::words::status_text;
 use super::super::seal::Seal;
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
-use super::batch::{Binds, execute, fetch, fetch_one};
+use super::batch::{execute, fetch, fetch_one};
+use super::client_token;
 use super::device_row::{self, device_columns};
+use super::device_token;
 use super::enroll::enroll;
 use super::register::register;
 use super::row::micros;
+use super::sighting;
 use super::stale;
+use super::topic;
 use super::writer::Tx;
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange};
@@ -39,11 +43,7 @@ const LIST_OF_USER: &str = concat!(
      AND (d.created_at, d.pk) < (?2, ?3) AND (?4 IS NULL OR d.platform = ?4) AND (?5 IS NULL OR d.status = ?5) \
      ORDER BY d.created_at DESC, d.pk DESC LIMIT ?6"
 );
-const DELETE_TOKENS: &str =
-    "DELETE FROM device_token WHERE device_pk IN (SELECT pk FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL)";
-const DELETE_SUBSCRIPTIONS: &str =
-    "DELETE FROM topic_device WHERE device_pk IN (SELECT pk FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL)";
-const DELETE: &str = "DELETE FROM device WHERE app = ?1 AND name = ?2 AND token IS NOT NULL";
+const DELETE: &str = "DELETE FROM device WHERE pk = ?1";
 
 #[async_trait]
 impl Devices for SqliteStore {
@@ -98,15 +98,21 @@ impl Devices for SqliteStore {
         self.write(move |tx| Box::pin(stale::deactivate(tx, app, micros(until), (after, limit)))).await
     }
 
+    async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
+        sighting::note(self, app, name, at).await
+    }
+
     async fn delete_device(&self, app: AppId, name: &str) -> Result<bool> {
         let name = name.to_owned();
-        let delete = async move |tx: Tx<'_>| {
-            let named = |binds: &mut Binds| {
-                binds.push(app.0).push(&name);
-            };
-            execute(tx.conn, DELETE_TOKENS, named).await?;
-            execute(tx.conn, DELETE_SUBSCRIPTIONS, named).await?;
-            Ok(execute(tx.conn, DELETE, named).await? > 0)
+        let delete = async move |mut tx: Tx<'_>| {
+            let Some(device) = one(tx.conn, tx.seal, app, &name).await? else { return Ok(false) };
+            device_token::forget_all(&mut tx, device.pk).await?;
+            topic::forget_device(&mut tx, device.pk).await?;
+            client_token::revoke_device(&mut tx, device.pk).await?;
+            let deleted = execute(tx.conn, DELETE, |binds| {
+                binds.push(device.pk.0);
+            });
+            Ok(deleted.await? > 0)
         };
         self.write(move |tx| Box::pin(async move { delete(tx).await })).await
     }

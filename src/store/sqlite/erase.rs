@@ -13,15 +13,17 @@ const PART: usize = 200;
 
 pub(super) const DEVICES: &str = "SELECT pk FROM device WHERE person_pk = ?1 LIMIT ?2";
 /// What devices leave behind; a place under a cap is held by the device's number.
-pub(super) const OF_DEVICES: [&str; 5] = [
+pub(super) const OF_DEVICES: [&str; 6] = [
     "DELETE FROM device_token WHERE device_pk IN (SELECT value FROM json_each(?1))",
     "DELETE FROM topic_device WHERE device_pk IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM token_family WHERE device_pk IN (SELECT value FROM json_each(?1))",
     "DELETE FROM shown WHERE device_pk IN (SELECT value FROM json_each(?1))",
     "DELETE FROM cap WHERE holder IN (SELECT value FROM json_each(?1))",
     "DELETE FROM device WHERE pk IN (SELECT value FROM json_each(?1))",
 ];
 pub(super) const TOPICS: &str =
     "DELETE FROM topic_person WHERE person_pk = ?1 AND topic_pk IN (SELECT topic_pk FROM topic_person WHERE person_pk = ?1 LIMIT ?2)";
+pub(super) const FAMILIES: &str = "DELETE FROM token_family WHERE person_pk = ?1";
 pub(super) const CAPS: &str = "DELETE FROM cap WHERE holder = ?1";
 pub(super) const PERSON: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
 const FORGET: &str = "DELETE FROM person WHERE pk = ?1";
@@ -51,13 +53,11 @@ pub(super) async fn part(tx: Tx<'_>, app: AppId, user: &str) -> Result<Option<bo
     if execute(tx.conn, TOPICS, some).await? > 0 {
         return Ok(Some(false));
     }
-    execute(tx.conn, CAPS, |binds| {
-        binds.push(-person);
-    })
-    .await?;
-    execute(tx.conn, FORGET, |binds| {
-        binds.push(person);
-    })
-    .await?;
+    for (text, holder) in [(FAMILIES, person), (CAPS, -person), (FORGET, person)] {
+        execute(tx.conn, text, |binds| {
+            binds.push(holder);
+        })
+        .await?;
+    }
     Ok(Some(true))
 }

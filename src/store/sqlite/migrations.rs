@@ -22,6 +22,7 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (11, "pace", include_str!("../../../migrations/sqlite/0011_pace.sql")),
     (12, "campaigns", include_str!("../../../migrations/sqlite/0012_campaigns.sql")),
     (13, "vault", include_str!("../../../migrations/sqlite/0013_vault.sql")),
+    (14, "client_tokens", include_str!("../../../migrations/sqlite/0014_client_tokens.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -52,14 +52,19 @@ pub(super) async fn add(tx: &mut Tx<'_>, people: &[(AppId, String)]) -> Result<(
     Ok(())
 }
 
+/// A person's number, where there is a row.
+pub(super) async fn number(conn: &mut sqlx::SqliteConnection, app: AppId, name: &str) -> Result<Option<PersonPk>> {
+    let row = fetch_one(conn, NUMBER, |binds| {
+        binds.push(app.0).push(name);
+    });
+    row.await?.map(|row| Cells::new(&row, "person", 0).get(0, "pk").map(PersonPk)).transpose()
+}
+
 /// A person's number; the row is made where there is none.
 pub(super) async fn ensure(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<PersonPk> {
     loop {
-        let row = fetch_one(tx.conn, NUMBER, |binds| {
-            binds.push(app.0).push(name);
-        });
-        if let Some(row) = row.await? {
-            return Ok(PersonPk(Cells::new(&row, "person", 0).get(0, "pk")?));
+        if let Some(person) = number(tx.conn, app, name).await? {
+            return Ok(person);
         }
         add(tx, &[(app, name.to_owned())]).await?;
     }

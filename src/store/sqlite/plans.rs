@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 
 use super::batch::Tuples;
 use super::{
-    accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, counts, dead_letter, deaths, delivery_list,
-    device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause, prune,
-    receipt, recipients, record, register, release, schedule, select, stale, tally, targets, topic, user_deliveries,
+    accept, allot, analytics, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
+    delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
+    prune, receipt, recipients, record, register, release, schedule, select, sighting, stale, tally, targets, topic, user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -60,6 +60,13 @@ const TEXTS: &[&str] = &[
     cancel::DUE,
     cancel::DUE_UNLEASED,
     cancel::FIND,
+    client_token::CROWD_OF_DEVICE,
+    client_token::CROWD_OF_PERSON,
+    client_token::ONE,
+    client_token::REVOKE_DEVICE,
+    client_token::REVOKE_PERSON,
+    client_token::REVOKE_USER_OF_DEVICE,
+    client_token::STAND,
     dead_letter::LIST,
     dead_letter::NAMES,
     dead_letter::ONE,
@@ -78,11 +85,13 @@ const TEXTS: &[&str] = &[
     enroll::THERE,
     erase::CAPS,
     erase::DEVICES,
+    erase::FAMILIES,
     erase::OF_DEVICES[0],
     erase::OF_DEVICES[1],
     erase::OF_DEVICES[2],
     erase::OF_DEVICES[3],
     erase::OF_DEVICES[4],
+    erase::OF_DEVICES[5],
     erase::PERSON,
     erase::TOPICS,
     expand::MOVE,
@@ -100,6 +109,7 @@ const TEXTS: &[&str] = &[
     pause::UNTAKEN,
     prune::CAPS,
     prune::EARLY,
+    prune::FAMILIES,
     prune::KEYS,
     prune::SHOWN,
     receipt::REPORTED,
@@ -116,6 +126,7 @@ const TEXTS: &[&str] = &[
     select::END,
     select::FOLLOWERS,
     select::FOLLOWING,
+    sighting::LAST,
     stale::DEACTIVATE,
     stale::END,
     tally::DIRECT,
@@ -137,7 +148,7 @@ const TEXTS: &[&str] = &[
     user_deliveries::FOUND,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 24] = [
+const LARGE: [&str; 26] = [
     "campaign",
     "campaign_run",
     "notification_count",
@@ -162,6 +173,8 @@ const LARGE: [&str; 24] = [
     "topic_device",
     "topic_person",
     "f",
+    "token_family",
+    "t",
 ];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {

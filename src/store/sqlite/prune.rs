@@ -1,4 +1,5 @@
-//! What has had its time: idempotency keys, what was shown, receipts that never found their send, places under caps.
+//! What has had its time: idempotency keys, what was shown, receipts that never found their send, places under caps, families of client
+//! tokens.
 
 use super::super::Result;
 use super::batch::execute;
@@ -23,11 +24,13 @@ pub(super) const EARLY: &str = "DELETE FROM receipt_early WHERE (notification_id
                      (SELECT notification_id, device_pk, kind FROM receipt_early WHERE seen_at <= ?1 ORDER BY seen_at LIMIT ?2)";
 pub(super) const CAPS: &str = "DELETE FROM cap WHERE (holder, category) IN \
                      (SELECT holder, category FROM cap WHERE over_at <= ?1 ORDER BY over_at LIMIT ?2)";
+pub(super) const FAMILIES: &str = "DELETE FROM token_family WHERE id IN (SELECT id FROM token_family WHERE expires_at <= ?1 \
+                                   ORDER BY expires_at LIMIT ?2)";
 
 /// Forgets some of each; whether nothing is left to forget.
 pub(super) async fn prune(tx: Tx<'_>) -> Result<bool> {
     let mut over = true;
-    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (EARLY, EARLY_LIFE), (CAPS, 0)] {
+    for (text, life) in [(KEYS, KEY_LIFE), (SHOWN, SHOWN_LIFE), (EARLY, EARLY_LIFE), (CAPS, 0), (FAMILIES, 0)] {
         let gone = execute(tx.conn, text, |binds| {
             binds.push(tx.now.saturating_sub(life)).push(AT_ONCE);
         });

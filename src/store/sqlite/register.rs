@@ -7,6 +7,7 @@ use super::super::rules::version_key::version_key;
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch_one};
+use super::client_token;
 use super::device::BY_NAME;
 use super::device_row;
 use super::device_token;
@@ -71,9 +72,8 @@ pub(super) async fn register(
     settle_status(tx, app, &mut device, (wanted, until)).await?;
     let text = device_text(tx.seal, app, &device, before.as_ref())?;
     update(tx, &device, &text).await?;
-    if old.as_ref().is_some_and(|old| old.person != device.person) {
-        device_token::forget_all(tx, device.pk).await?;
-        topic::forget_device(tx, device.pk).await?;
+    if let Some(old) = old.as_ref().filter(|old| old.person != device.person) {
+        start_clean(tx, old).await?;
     }
     if let (Some(person), DeviceStatus::Active) = (device.person, device.status) {
         let crowd = execute(tx.conn, CROWD, |binds| {
@@ -84,6 +84,24 @@ pub(super) async fn register(
     let row = fetch_one(tx.conn, BY_NAME, by_name(app, name)).await?;
     let device = row.as_ref().map_or(Ok(None), |row| device_row::read(row, tx.seal))?.ok_or_else(|| Error::Refused(Box::new(Gone)))?;
     Ok(if old.is_some() { Registered::Updated(Box::new(device)) } else { Registered::Created(Box::new(device)) })
+}
+
+/// A device's number; the row is made where there is none, and is a mere name then.
+pub(super) async fn ensure(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<DevicePk> {
+    match fetch_one(tx.conn, BY_NAME, by_name(app, name)).await? {
+        Some(row) => Cells::new(&row, "device", 0).get(0, "pk").map(DevicePk),
+        None => insert(tx, app, name).await,
+    }
+}
+
+/// What was its last user's goes.
+async fn start_clean(tx: &mut Tx<'_>, old: &Device) -> Result<()> {
+    device_token::forget_all(tx, old.pk).await?;
+    topic::forget_device(tx, old.pk).await?;
+    if let Some(person) = old.person {
+        client_token::revoke_user_of_device(tx, old.pk, person).await?;
+    }
+    Ok(())
 }
 
 fn by_name(app: AppId, name: &str) -> impl Fn(&mut Binds) + Send + '_ {
