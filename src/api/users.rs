@@ -142,8 +142,8 @@ async fn patch(
 
 /// Erase a user
 ///
-/// Their devices with all tokens, preferences, contacts, tags and subscriptions are forgotten. What waits for their devices is suppressed;
-/// deliveries stay and are counted, with null for device and user. 204 once nothing is found any more, also where nobody was known.
+/// Their devices with all tokens, preferences, contacts, tags, subscriptions and client tokens are forgotten. What waits for their devices
+/// is suppressed; deliveries stay and are counted, with null for device and user. 204 once nothing is found any more, also where nobody was known.
 /// Scope `manage`.
 #[utoipa::path(
     delete,

@@ -48,7 +48,7 @@ pub trait People: Send + Sync {
     async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>>;
 
     /// Forgets everything of a person, part by part: their devices, active or not, with the addresses and subscriptions of those, their own
-    /// subscriptions, documents and places under caps, and at last the row that gives them a number. Deliveries keep that number, which
+    /// subscriptions, documents, client tokens and places under caps, and at last the row that gives them a number. Deliveries keep that number, which
     /// then means nobody; what waits for their devices finds none. Whether there was such a person. When it fails in between, the rest is
     /// left and it can be asked for again.
     async fn erase_user(&self, app: AppId, user: &str) -> Result<bool>;

@@ -96,7 +96,7 @@ struct Unsealable;
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.all.iter().map(|key| key.id())).finish()
+        f.debug_list().entries(self.0.all.iter().map(Key::id)).finish()
     }
 }
 

@@ -79,8 +79,12 @@ impl Backing for Sqlite {
     }
 
     async fn copy(&self) -> Vec<u8> {
-        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
-        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
+        // what the library removes meanwhile is nobody's to copy
+        let read = |file: PathBuf| match std::fs::read(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            read => read.unwrap(),
+        };
+        std::fs::read_dir(self.folder.path()).unwrap().flat_map(|file| read(file.unwrap().path())).collect()
     }
 
     async fn run(&self, text: &'static str) {
@@ -93,6 +97,10 @@ impl Backing for Sqlite {
         self.tasks.close();
         self.tasks.wait().await;
         self.tasks.reopen();
+        if !self.seal.lock().unwrap().is_empty() {
+            // readers may still be closing, and keep a log that holds rows as they were
+            self.run("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        }
     }
 
     fn is_embedded(&self) -> bool {

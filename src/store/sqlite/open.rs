@@ -52,7 +52,7 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
     let path = options.path.as_path();
     let lock = Arc::new(Lock::take(path)?);
     // what was kept plain is not to be found in the file any more once it is sealed
-    let overwrite = if options.seal.is_empty() { "fast" } else { "on" };
+    let overwrite = if options.seal.is_empty() { "off" } else { "on" };
     let writing = writer_options(path).pragma("secure_delete", overwrite);
     let mut conn = connect(&writing, path).await?;
     migrations::migrate(&mut conn).await?;
