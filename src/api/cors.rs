@@ -139,7 +139,7 @@ mod tests {
         let (ours, theirs) = ((ORIGIN, "https://app.example.com"), (ORIGIN, "https://evil.example"));
         let wants = |method| (ACCESS_CONTROL_REQUEST_METHOD, method);
         let (get, options) = (Method::GET, Method::OPTIONS);
-        assert!(matches!(ask(ROUTE, &get, &[ours.clone()]), Asked::Call(_)));
+        assert!(matches!(ask(ROUTE, &get, std::slice::from_ref(&ours)), Asked::Call(_)));
         assert!(matches!(ask(ROUTE, &options, &[ours.clone(), wants("PUT")]), Asked::First { .. }));
         for (route, method, fields, expected) in [
             (ROUTE, &get, vec![], Asked::Nothing),

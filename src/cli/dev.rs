@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
         routes: Some(simulator.simulator.control_router()),
         ..Extras::default()
     };
-    let daemon = Daemon::start(settings, Roles::ALL, &life, extras).await?;
+    let daemon = Box::pin(Daemon::start(settings, Roles::ALL, &life, extras)).await?;
     let url = format!("http://{}", reachable(daemon.address()));
     let remote = Remote { url: url.clone(), api_key: Some(api_key.clone()) };
     if is_new {

@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
     let hangup = Hangup::Reloads(Arc::clone(&asked));
     life.listen(Duration::from_secs(settings.dispatch.grace_seconds), hangup).context("signals cannot be listened to")?;
     let reload = Reload { asked, read: Box::new(move || config::load(arguments.config.as_deref())) };
-    let daemon = Daemon::start(settings, roles, &life, Extras { reload: Some(reload), ..Extras::default() }).await?;
+    let daemon = Box::pin(Daemon::start(settings, roles, &life, Extras { reload: Some(reload), ..Extras::default() })).await?;
     output.line(&format!("ready {}", daemon.url()));
     tracing::info!(address = %daemon.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     daemon.stopped().await?;

@@ -49,7 +49,7 @@ async fn a_server_that_hides_its_settings_is_believed() {
 /// What `herald check` says of the queue.
 async fn finding(url: &str) -> app::Finding {
     let queue = config::Queue { url: QueueUrl::Redis(RedisUrl::parse(url).unwrap()), ..config::Queue::default() };
-    let findings = app::check(&Settings { queue, ..Settings::default() }).await;
+    let findings = Box::pin(app::check(&Settings { queue, ..Settings::default() })).await;
     findings.into_iter().find(|finding| finding.what == "queue").unwrap()
 }
 

@@ -3,10 +3,10 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
+use crate::clock::now;
 use crate::daemon::{Client, Process, Simulator, until};
 
 const ISSUER: &str = "https://id.example.com";
@@ -30,7 +30,7 @@ impl Identity {
     }
 
     fn token_of(&self, user: &str) -> String {
-        self.sign(&json!({"iss": ISSUER, "aud": "demo-app", "uid": user, "exp": Utc::now().timestamp() + 600}))
+        self.sign(&json!({"iss": ISSUER, "aud": "demo-app", "uid": user, "exp": now().timestamp() + 600}))
     }
 }
 
@@ -51,7 +51,7 @@ async fn a_token_of_the_apps_own_sign_in_is_a_client_token() {
     let simulator = Simulator::start();
     let identity = Identity::new(1);
     let (_daemon, backend) = daemon(&simulator, &identity);
-    let now = Utc::now().timestamp();
+    let seconds = now().timestamp();
     let ann = backend.with_key(&identity.token_of("ann"));
     let registered = ann.put("/v1/devices/phone", &json!({"platform": "android", "token": "well-1", "future": 1})).await.expect(201);
     assert_eq!(registered["user_id"], "ann");
@@ -60,7 +60,7 @@ async fn a_token_of_the_apps_own_sign_in_is_a_client_token() {
     ann.get("/v1/users/ann/preferences").await.problem(403, "scope_missing");
     backend.with_key(&identity.token_of("bob")).get("/v1/devices/phone").await.problem(404, "not_found");
     let claims = |changes: Value| {
-        let mut claims = json!({"iss": ISSUER, "aud": ["demo-app", "web"], "uid": "ann", "exp": now + 600});
+        let mut claims = json!({"iss": ISSUER, "aud": ["demo-app", "web"], "uid": "ann", "exp": seconds + 600});
         claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         identity.sign(&claims)
     };
@@ -69,9 +69,9 @@ async fn a_token_of_the_apps_own_sign_in_is_a_client_token() {
         (claims(json!({"did": "phone"})), 200, ""),
         (claims(json!({"did": "tablet"})), 404, "not_found"),
         (claims(json!({"uid": null, "did": "phone"})), 404, "not_found"),
-        (claims(json!({"exp": now - 61})), 401, "token_expired"),
-        (claims(json!({"exp": now + 2 * 24 * 3600})), 401, "token_invalid"),
-        (claims(json!({"nbf": now + 300})), 401, "token_invalid"),
+        (claims(json!({"exp": seconds - 61})), 401, "token_expired"),
+        (claims(json!({"exp": seconds + 2 * 24 * 3600})), 401, "token_invalid"),
+        (claims(json!({"nbf": seconds + 300})), 401, "token_invalid"),
         (claims(json!({"iss": "https://elsewhere"})), 401, "token_invalid"),
         (claims(json!({"aud": "other"})), 401, "token_invalid"),
         (claims(json!({"uid": null})), 401, "token_invalid"),
