@@ -26,6 +26,7 @@ mod cli_operations;
 mod client;
 mod clock;
 mod crash;
+mod cross_app;
 mod daemon;
 mod devices;
 mod edge;
