@@ -95,10 +95,8 @@ impl Gate {
             (response, attempt)
         };
         let ((mut response, attempt), standing) = noting(handled).await;
-        match attempt {
-            Some(attempt) if standing.is_some_and(Standing::is_of_caller) => limits.remember(attempt),
-            Some(attempt) if response.status() == StatusCode::UNAUTHORIZED => limits.forget(attempt),
-            _ => {}
+        if let Some(attempt) = attempt.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            limits.forget(attempt);
         }
         asked.write(response.headers_mut(), standing.is_some_and(Standing::is_of_key));
         if let Some(standing) = standing {

@@ -21,7 +21,7 @@ use self::issuer::{Bearer, TokenPair};
 use super::auth::{Caller, ToManage};
 use super::body::JsonBody;
 use super::checks::Checks;
-use super::json::{self, Reading, Unknown, objects};
+use super::json::{self, Reading, objects};
 use super::path::UserId;
 use super::problem::Problem;
 use super::{Api, query};
@@ -47,7 +47,7 @@ struct ClientTokenRequest {
 
 /// A refresh token.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
+#[serde(remote = "Self")]
 struct RefreshRequest {
     /// The newest that was answered.
     #[schema(required = true, nullable = false)]
@@ -209,7 +209,7 @@ fn checked(reading: Reading<ClientTokenRequest>) -> Result<ClientTokenRequest, P
 
 /// Phones ask for this: what they say beside it is passed over.
 fn refresh_token(body: &[u8]) -> Result<String, Problem> {
-    let request = json::read_with::<RefreshRequest>(body, Unknown::Ignored)?.whole()?;
+    let request = json::read::<RefreshRequest>(body)?.whole()?;
     request.refresh_token.ok_or_else(|| Problem::invalid_field("refresh_token", "required", "is required"))
 }
 

@@ -39,7 +39,9 @@ class Contract(unittest.TestCase):
         (cls.folder / "schemathesis.toml").write_text(SETTINGS)
         log = (cls.folder / "log").open("w")
         cls.addClassCleanup(log.close)
-        cls.daemon = Program(case.program, "dev", "--listen", "127.0.0.1:0", stderr=log)
+        # credentials that do not do would soon be too many for one address
+        env = os.environ | {"HERALD__LIMITS__PER_ADDRESS": "100000/s"}
+        cls.daemon = Program(case.program, "dev", "--listen", "127.0.0.1:0", stderr=log, env=env)
         cls.addClassCleanup(cls.daemon.stop)
 
     def key(self, *scopes):

@@ -123,6 +123,11 @@ impl Dev {
         Self::start_with(&[])
     }
 
+    /// Starts it for more calls from here than one address and one phone may make.
+    pub(crate) fn unlimited() -> Self {
+        Self::start_with(&[("HERALD__LIMITS__PER_ADDRESS", "100000/s"), ("HERALD__LIMITS__PER_CLIENT_TOKEN", "100000/s")])
+    }
+
     /// Starts it with settings from the environment.
     pub(crate) fn start_with(env: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();

@@ -77,7 +77,7 @@ async fn each_route_needs_its_scope() {
 
 #[tokio::test]
 async fn without_a_good_key_nothing_is_told() {
-    let dev = Dev::start();
+    let dev = Dev::unlimited();
     for (method, path, _) in ROUTES {
         for key in ["", "wrong", "herald_dev_kez", "herald_dev_key_"] {
             let answer = call(&dev.with_key(key), method, path).await;

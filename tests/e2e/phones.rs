@@ -64,7 +64,7 @@ async fn a_lost_answer_signs_nobody_out() {
 
 #[tokio::test]
 async fn refreshes_at_the_same_time_agree() {
-    let dev = Dev::start();
+    let dev = Dev::unlimited();
     let mut tokens = sign_in(&dev, &json!({"user_id": "ann", "device_id": "phone"})).await;
     for _ in 0..5 {
         let answers = join_all((0..10).map(|_| refresh(&dev, &tokens.refresh))).await;
@@ -208,7 +208,7 @@ async fn a_device_is_taken_over_with_its_push_token_only() {
 /// A client token gets nowhere but where the description says that it may.
 #[tokio::test]
 async fn every_route_that_is_not_for_phones_refuses_them() {
-    let dev = Dev::start();
+    let dev = Dev::unlimited();
     let phone = phone_of(&dev, "ann").await;
     let registered = phone.put("/v1/devices/phone", &json!({"platform": "ios", "token": apns_token("a1", 1)})).await.expect(201);
     let reporter = dev.with_key(registered["receipt_token"].as_str().unwrap());

@@ -2,9 +2,9 @@
 //!
 //! A request counts as one, whatever it brings: a batch, an import. What it brings is bounded by its body and by [`super::load`].
 //!
-//! Addresses also bound guessing. A credential that was not taken from the same address lately costs the address a request before it is
-//! looked at, whether it turns out good or not. One that was taken is remembered with its address and goes on while others at that address
-//! guess, so that nobody locks out a neighbour behind the same router.
+//! Addresses also bound guessing. A credential that did not come from the same address lately costs the address a request before it is
+//! looked at, whether it turns out good or not. It is remembered with its address until it is found not to be good, and goes on while others
+//! at that address guess, so that nobody locks out a neighbour behind the same router.
 
 mod buckets;
 mod limiter;
@@ -89,24 +89,21 @@ impl Limits {
         judge(self.addresses.take(self.number(network(address))))
     }
 
-    /// Counts a credential that was not taken from there lately; to be asked before it is looked at.
+    /// Counts a credential that did not come from there lately, or was not good; to be asked before it is looked at. The same one many times at
+    /// once, as a backend's connections bring it to a node that starts, is one guess at most.
     pub(super) fn attempt(&self, address: IpAddr, credential: &[u8]) -> Result<Attempt, Problem> {
         let [hasher, _] = &self.hashers;
         let attempt = Attempt(hasher.hash_one((network(address), credential)));
-        if self.known.get(&attempt.0).is_none() {
-            self.take_address(address)?;
+        if self.known.entry(attempt.0).or_insert(()).is_fresh()
+            && let Err(problem) = self.take_address(address)
+        {
+            self.forget(attempt);
+            return Err(problem);
         }
         Ok(attempt)
     }
 
-    /// Remembers that a credential is good from there.
-    pub(super) fn remember(&self, attempt: Attempt) {
-        if !self.known.contains_key(&attempt.0) {
-            self.known.insert(attempt.0, ());
-        }
-    }
-
-    /// Forgets that it was.
+    /// Forgets a credential that was not good: it counts again.
     pub(super) fn forget(&self, attempt: Attempt) {
         self.known.invalidate(&attempt.0);
     }

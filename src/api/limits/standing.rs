@@ -36,11 +36,6 @@ pub(in crate::api) struct Standing {
 }
 
 impl Standing {
-    /// Whether it is of someone whose credential was found good.
-    pub(in crate::api) fn is_of_caller(self) -> bool {
-        self.name != PER_ADDRESS
-    }
-
     /// Whether it is of an API key.
     pub(in crate::api) fn is_of_key(self) -> bool {
         self.name == PER_KEY
