@@ -78,6 +78,8 @@ impl Stage {
         let daemon = simulator.serve(&[
             ("HERALD__RETRY__FIRST_SECONDS", FIRST_RETRY_SECONDS),
             ("HERALD__DISPATCH__SEND_TIMEOUT_SECONDS", SEND_TIMEOUT_SECONDS),
+            // so many keys, all of them new, would be too many for one address
+            ("HERALD__LIMITS__PER_ADDRESS", "100000/s"),
         ]);
         let known = Client::new(&daemon.url, &known);
         let own = own.iter().map(|key| known.with_key(key)).collect();
