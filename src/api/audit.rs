@@ -77,7 +77,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn list(State(api): State<Api>, caller: Caller<ToManage>, uri: Uri) -> Result<Response, Problem> {
     let list = Listed { app: caller.app, route: "audit", subject: "", now: api.clock.now() };
     let (mut params, listing) = page::listing::<ActResponse>(&uri, list)?;
-    let filter = AuditFilter { act: act_of(&mut params), key: key_of(&mut params), from: params.instant("from"), to: params.instant("to") };
+    let filter = AuditFilter {
+        act: act_of(&mut params),
+        key: params.id("key_id", "an API key"),
+        from: params.instant("from"),
+        to: params.instant("to"),
+    };
     params.finish()?;
     let page = api.store.acts(caller.app, &filter, &listing.request()).await?;
     listing.answer(page.items.into_iter().map(ActResponse::from).collect(), page.next)
@@ -90,14 +95,6 @@ fn act_of(params: &mut Params) -> Option<String> {
         params.invalid("act", "must be the operationId of an operation, such as create_key");
     }
     Some(act)
-}
-
-fn key_of(params: &mut Params) -> Option<Uuid> {
-    let id = params.text("key_id")?.parse().ok();
-    if id.is_none() {
-        params.invalid("key_id", "must be the id of an API key");
-    }
-    id
 }
 
 impl From<Act> for ActResponse {

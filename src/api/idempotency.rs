@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Api;
 use super::problem::{Code, Problem};
+use crate::domain::hash::sha256;
 use crate::domain::id::AppId;
 use crate::store::engine::IdempotencyKey;
 use crate::store::idempotency::Before as Stored;
@@ -124,9 +124,7 @@ pub(super) fn replayed(mut response: Response) -> Response {
 }
 
 fn new(app: AppId, route: &'static str, key: &str, body: &[u8]) -> IdempotencyKey {
-    let mut body_hash = [0; 32];
-    body_hash.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
-    IdempotencyKey { app, route, key: key.to_owned(), body_hash }
+    IdempotencyKey { app, route, key: key.to_owned(), body_hash: sha256(body) }
 }
 
 fn checked(text: &str) -> Option<&str> {

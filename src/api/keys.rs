@@ -5,17 +5,17 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use chrono::TimeDelta;
 use http::{StatusCode, Uri};
-use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::audit::Object;
 use super::auth::{Caller, ToManage};
 use super::body::JsonBody;
 use super::checks::Checks;
+use super::fresh_id::fresh_id;
 use super::instant::Instant;
 use super::json::{self, Reading, objects};
 use super::page::{self, List, Listed};
@@ -118,7 +118,7 @@ async fn create(
     let now = api.clock.now();
     let (name, scopes, expires_at) = checked(json::read(&body)?, now)?;
     check_scopes(&caller, &scopes)?;
-    let id = new_id(now);
+    let id = fresh_id(now);
     let (key, hash) = api.keys.hasher().new_key(id);
     let stored = ApiKey { id, app: caller.app, name, scopes, expires_at, created_at: now, last_used_at: None, rotated_to: None };
     api.store.create_key(&stored, hash).await?;
@@ -190,7 +190,7 @@ async fn rotate(
     let old = api.store.key_by_id(id).await?.filter(|(old, _)| old.app == caller.app);
     check_scopes(&caller, &old.ok_or_else(unknown)?.0.scopes)?;
     let at = api.clock.now();
-    let new = new_id(at);
+    let new = fresh_id(at);
     let (key, hash) = api.keys.hasher().new_key(new);
     let rotated = api.store.rotate_key(caller.app, id, &Rotation { id: new, hash, at, until: at + overlap }).await?;
     api.keys.forget();
@@ -205,11 +205,6 @@ async fn rotate(
 /// A key that may do less than another must not make, or get hold of, one that may do more.
 fn check_scopes(caller: &Caller<ToManage>, scopes: &[Scope]) -> Result<(), Problem> {
     scopes.iter().find(|scope| !caller.may(**scope)).map_or(Ok(()), |scope| Err(Problem::scope_missing(*scope)))
-}
-
-fn new_id(now: Timestamp) -> Uuid {
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-    Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid()
 }
 
 fn unknown() -> Problem {

@@ -19,6 +19,7 @@ mod dead_letters;
 mod devices;
 mod etag;
 mod explain;
+mod fresh_id;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod header_fields;

@@ -129,7 +129,8 @@ pub(super) fn of_phones(document: &OpenApi) -> impl Iterator<Item = (&str, Metho
     all(document).filter(move |(route, _, operation)| of_phones(route, operation)).map(|(route, method, _)| (route, method))
 }
 
-fn all(document: &OpenApi) -> impl Iterator<Item = (&str, Method, &Operation)> {
+/// All operations, with route and method.
+pub(super) fn all(document: &OpenApi) -> impl Iterator<Item = (&str, Method, &Operation)> {
     document.paths.paths.iter().flat_map(|(route, item)| {
         let PathItem { get, put, post, delete, patch, .. } = item;
         let all = [(get, Method::GET), (put, Method::PUT), (post, Method::POST), (delete, Method::DELETE), (patch, Method::PATCH)];

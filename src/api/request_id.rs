@@ -9,8 +9,8 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng;
 use tracing::{Instrument, Span};
-use uuid::Builder;
 
+use super::fresh_id::fresh_id;
 use super::health::is_probe;
 use super::peer::Peer;
 use super::problem::{Code, Problem};
@@ -89,9 +89,8 @@ fn id_of(api: &Api, headers: &HeaderMap) -> (Arc<str>, HeaderValue) {
     {
         return (text.into(), header.clone());
     }
-    let millis = u64::try_from(api.clock.now().timestamp_millis()).unwrap_or_default();
     let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
-    let text: &str = Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).as_uuid().hyphenated().encode_lower(&mut buffer);
+    let text: &str = fresh_id(api.clock.now()).hyphenated().encode_lower(&mut buffer);
     let header = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"));
     (text.into(), header)
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use super::hash::sha256;
 use super::id::{DevicePk, NotificationId};
 
 /// A caller's collapse key, at most, in bytes (`apns-collapse-id` takes no more).
@@ -67,13 +67,6 @@ pub fn apns_id(notification: NotificationId, device: DevicePk) -> Uuid {
 /// The same id for a broadcast, which goes to no device: the same for every repeat.
 pub fn broadcast_id(notification: NotificationId) -> Uuid {
     apns_id(notification, DevicePk(0))
-}
-
-/// SHA-256.
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    hash
 }
 
 #[cfg(test)]

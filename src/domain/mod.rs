@@ -15,6 +15,7 @@ pub mod due;
 pub mod endpoint;
 pub mod explain;
 pub mod gate;
+pub mod hash;
 pub mod id;
 pub mod key_text;
 pub mod latency;

@@ -7,9 +7,9 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use http::Uri;
 
-use super::collapse::sha256;
 use super::device::{ProviderKind, PushToken, TokenHash};
 use super::endpoint::Endpoint;
+use super::hash::sha256;
 
 /// Why a token is refused. The text is fit for callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

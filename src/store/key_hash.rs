@@ -1,12 +1,12 @@
 //! The keyed hash under which API keys are stored.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{Result, Store};
+use crate::domain::hash::sha256;
 use crate::domain::key_text;
 
 /// The vault's name for the secret.
@@ -39,7 +39,9 @@ impl KeyHasher {
 
     /// The hash of the text that has this SHA-256.
     pub fn of_digest(&self, digest: &[u8; 32]) -> [u8; 32] {
-        bytes(hmac::sign(&self.secret, digest).as_ref())
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(&self.secret, digest).as_ref());
+        hash
     }
 
     /// A new key: its text, to be shown once, and the hash to store.
@@ -53,16 +55,10 @@ impl KeyHasher {
 
 /// The SHA-256 of a text.
 pub fn digest_of(text: &str) -> [u8; 32] {
-    bytes(digest(&SHA256, text.as_bytes()).as_ref())
+    sha256(text.as_bytes())
 }
 
 /// Whether two hashes are one, in a time that does not tell where they differ.
 pub fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     verify_slices_are_equal(one, other).is_ok()
-}
-
-fn bytes(of: &[u8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(of);
-    bytes
 }

@@ -9,20 +9,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::RequestExt;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use rand::Rng;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, SecurityRequirement};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
+use crate::api::fresh_id::fresh_id;
 use crate::api::key_ring::KnownKey;
 use crate::api::problem::Problem;
-use crate::api::{Api, request_id};
+use crate::api::{Api, openapi, request_id};
+use crate::domain::hash::sha256;
 use crate::domain::id::AppId;
 use crate::store::audit::{Actor, NewAct};
 
@@ -49,14 +49,13 @@ pub(in crate::api) struct Operations(HashMap<(Method, String), Arc<str>>);
 impl Operations {
     /// Those of a document.
     pub(in crate::api) fn of(document: &OpenApi) -> Self {
-        let all =
-            document.paths.paths.iter().flat_map(|(path, item)| writing(item).map(move |(method, operation)| (method, path, operation)));
         let manages = |operation: &Operation| {
             operation.security.as_ref().is_some_and(|ways| ways.contains(&SecurityRequirement::new("api_key", ["manage"])))
         };
-        let audited = all.filter(|(_, _, operation)| manages(operation)).filter_map(|(method, path, operation)| {
+        let writing = openapi::all(document).filter(|(_, method, operation)| *method != Method::GET && manages(operation));
+        let audited = writing.filter_map(|(path, method, operation)| {
             let id = operation.operation_id.as_deref().filter(|id| !TRAFFIC.contains(id))?;
-            Some(((method, path.clone()), Arc::from(id)))
+            Some(((method, path.to_owned()), Arc::from(id)))
         });
         Self(audited.collect())
     }
@@ -64,11 +63,6 @@ impl Operations {
     fn find(&self, method: &Method, path: &str) -> Option<Arc<str>> {
         self.0.get(&(method.clone(), path.to_owned())).cloned()
     }
-}
-
-fn writing(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
-    let all = [(Method::PUT, &item.put), (Method::POST, &item.post), (Method::DELETE, &item.delete), (Method::PATCH, &item.patch)];
-    all.into_iter().filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
 }
 
 /// The mark of a request whose act is to be in the log.
@@ -93,8 +87,7 @@ impl Audited {
             KnownKey::Stored(key) => Actor::Key { id: key.id, name: key.name.clone() },
             KnownKey::BuiltIn(_) => Actor::BuiltIn,
         };
-        let millis = u64::try_from(api.clock.now().timestamp_millis()).unwrap_or_default();
-        let id = Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid();
+        let id = fresh_id(api.clock.now());
         let (act, object) = (self.0.act.as_ref().to_owned(), self.0.object.clone());
         api.store.begin_act(key.app(), &NewAct { id, actor, request_id: request_id::current(), act, object }).await?;
         // a caller is asked for once in a request
@@ -138,8 +131,7 @@ fn object_of(params: &RawPathParams) -> Option<String> {
 
 /// A user, so that who knows their id can tell that it is them.
 fn user(id: &str) -> String {
-    let hash = digest(&SHA256, id.as_bytes());
-    format!("user:{}", hex::encode(hash.as_ref().get(..8).unwrap_or_default()))
+    format!("user:{}", hex::encode(sha256(id.as_bytes()).get(..8).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -155,7 +147,8 @@ mod tests {
     #[test]
     fn traffic_is_there() {
         let document = crate::api::document();
-        let all: Vec<&str> = document.paths.paths.values().flat_map(writing).filter_map(|(_, one)| one.operation_id.as_deref()).collect();
+        let writing = openapi::all(&document).filter(|(_, method, _)| *method != Method::GET);
+        let all: Vec<&str> = writing.filter_map(|(_, _, one)| one.operation_id.as_deref()).collect();
         for name in TRAFFIC {
             assert!(all.contains(&name), "{name} is no operation");
         }

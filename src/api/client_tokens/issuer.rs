@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::claims::{Claims, Use, Wrong};
 use super::refresh_token::RefreshToken;
 use super::signing::{self, Keys, SigningKeys};
+use crate::api::fresh_id::fresh_id;
 use crate::api::problem::{Code, Problem};
 use crate::domain::Timestamp;
 use crate::domain::client_token::ClientTokenSettings;
@@ -107,15 +108,12 @@ impl Issuer {
     pub(super) async fn begin(&self, bearer: Bearer) -> Result<TokenPair, Problem> {
         let keys = self.keys().await?;
         let now = self.clock.now();
-        let mut random = Zeroizing::new([0; 42]);
-        rand::fill(&mut *random).map_err(|error| Problem::internal(&error))?;
-        let (id, key) = random.split_first_chunk::<10>().ok_or_else(Problem::internal_logged)?;
-        let key = key.first_chunk().ok_or_else(Problem::internal_logged)?;
-        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        let id = Builder::from_unix_timestamp_millis(millis, id).into_uuid();
+        let mut key = Zeroizing::new([0; 32]);
+        rand::fill(&mut *key).map_err(|error| Problem::internal(&error))?;
+        let id = fresh_id(now);
         let Bearer { app, app_name, user, device } = bearer;
         let family = Family { id, app, user, device, created_at: now, expires_at: now + self.settings.refresh() };
-        let refresh = keys.refresh.first(id, key);
+        let refresh = keys.refresh.first(id, &key);
         self.store.begin_family(&family, refresh.hash()).await?;
         self.pair(&keys, &family, &app_name, &refresh)
     }

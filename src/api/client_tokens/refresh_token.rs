@@ -7,12 +7,13 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+use crate::domain::hash::sha256;
 
 const FAMILY: usize = 16;
 const GENERATION: usize = 4;
@@ -115,7 +116,7 @@ impl RefreshToken {
 
     /// As the store has it: SHA-256.
     pub(super) fn hash(&self) -> [u8; 32] {
-        digest(&SHA256, &*self.bytes).as_ref().first_chunk().copied().unwrap_or_default()
+        sha256(&*self.bytes)
     }
 }
 

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::registration::{Verb, changed, check, outdated, wants};
-use super::words::hash;
 use crate::domain::Timestamp;
 use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, MAX_ACTIVE_DEVICES, TokenHash};
 use crate::domain::id::PersonPk;
@@ -56,7 +55,7 @@ pub(in crate::store) fn news(changes: &[(String, DeviceChange)], there: &HashMap
 impl<'c> Crowd<'c> {
     /// Of all rows that have one of the names.
     pub(in crate::store) fn new(changes: &'c [(String, DeviceChange)], there: HashMap<String, Option<Device>>) -> Self {
-        let brought: Vec<Option<TokenHash>> = changes.iter().map(|(_, change)| change.token.as_ref().map(hash)).collect();
+        let brought: Vec<Option<TokenHash>> = changes.iter().map(|(_, change)| change.token.as_ref().map(TokenHash::of)).collect();
         let mut crowd = Self { changes, there, brought, touching: HashMap::new(), named: HashMap::new(), more: BTreeMap::new() };
         for ((name, change), brought) in changes.iter().zip(&crowd.brought) {
             *crowd.named.entry(name).or_default() += 1;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::super::device_token::TokenChange;
 use super::super::engine::{Answer, Ask};
-use super::words::hash;
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, Environment, ProviderKind, PushToken, TokenHash};
 use crate::domain::id::DevicePk;
@@ -17,7 +16,7 @@ pub(in crate::store) fn changed(
     (kind, change): (&TokenKind, &TokenChange),
     now: Timestamp,
 ) -> DeviceToken {
-    let token_hash = hash(&change.token);
+    let token_hash = TokenHash::of(&change.token);
     // what was found out about this address is not forgotten by repeating it
     let known = held.iter().find(|old| old.kind == *kind && old.token_hash == token_hash).map(|old| old.environment);
     let environment: Environment = change.environment.or(known).unwrap_or(device.environment);

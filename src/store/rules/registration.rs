@@ -1,9 +1,10 @@
 //! What a registration makes of a device: the rules, without the store.
 
 use super::super::device::Registered;
-use super::words::{hash, provider_of};
 use crate::domain::Timestamp;
-use crate::domain::device::{Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken};
+use crate::domain::device::{
+    Change, Device, DeviceChange, DeviceStatus, Environment, Imported, Permission, ProviderKind, PushToken, TokenHash,
+};
 use crate::domain::id::{DevicePk, PersonPk};
 use crate::domain::principal::Principal;
 
@@ -62,7 +63,7 @@ pub(in crate::store) fn claim(old: Option<&Device>, name: &str, change: &DeviceC
 
 /// Whether the change carries the token that the device has: who knows it is on the device.
 fn knows_token(old: &Device, change: &DeviceChange) -> bool {
-    change.token.as_ref().is_some_and(|token| provider_of(token) == old.provider && hash(token) == old.token_hash)
+    change.token.as_ref().is_some_and(|token| token.provider() == old.provider && TokenHash::of(token) == old.token_hash)
 }
 
 /// Whether the backend's word for this very device is enough: to sign out on it, and to sign in where nobody is.
@@ -83,7 +84,7 @@ pub(in crate::store) fn check(old: Option<&Device>, change: &DeviceChange) -> Re
     let token = change.token.clone().or_else(|| old.map(|device| device.token.clone())).ok_or(Registered::Missing("token"))?;
     let kept = old.filter(|device| device.platform == platform).map(|device| device.provider);
     let provider = change.provider.or(kept).unwrap_or_else(|| platform.default_provider());
-    if provider_of(&token) == provider { Ok(Address { provider, token }) } else { Err(Registered::TokenOfOtherProvider) }
+    if token.provider() == provider { Ok(Address { provider, token }) } else { Err(Registered::TokenOfOtherProvider) }
 }
 
 /// The device after the change; whether it is active is decided beside the others.
@@ -110,7 +111,7 @@ fn seen_at(change: &DeviceChange, verb: Verb, now: Timestamp) -> Option<Timestam
 
 fn apply(old: Option<&Device>, change: DeviceChange, address: Address, person: Option<PersonPk>, now: Timestamp) -> Device {
     let imported = change.imported.unwrap_or_default();
-    let token_hash = hash(&address.token);
+    let token_hash = TokenHash::of(&address.token);
     let kept = |field: fn(&Device) -> &Option<String>| old.and_then(|device| field(device).clone());
     let owned = old.filter(|device| device.person == person);
     let environment = match change.environment {
@@ -149,7 +150,7 @@ fn apply(old: Option<&Device>, change: DeviceChange, address: Address, person: O
 
 /// A registration that carries the token was seen now; an import knows only when the phone was last seen elsewhere,
 /// and must not protect a token that died since.
-fn token_seen(old: Option<&Device>, carried: bool, imported: &Imported, this: (crate::domain::device::TokenHash, Timestamp)) -> Timestamp {
+fn token_seen(old: Option<&Device>, carried: bool, imported: &Imported, this: (TokenHash, Timestamp)) -> Timestamp {
     let (token_hash, now) = this;
     let before = old.filter(|device| device.token_hash == token_hash).map(|device| device.token_seen_at);
     if !carried {

@@ -1,24 +1,6 @@
 //! Words and tokens as every store keeps them.
 
-use aws_lc_rs::digest::{SHA256, digest};
-
-use crate::domain::device::{DeviceStatus, Environment, InactiveReason, Permission, Platform, ProviderKind, PushToken, TokenHash};
-
-/// The hash by which tokens are compared.
-pub(in crate::store) fn hash(token: &PushToken) -> TokenHash {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, token.identity().as_bytes()).as_ref());
-    TokenHash(bytes)
-}
-
-/// Who could carry pushes to this address.
-pub(in crate::store) fn provider_of(token: &PushToken) -> ProviderKind {
-    match token {
-        PushToken::Apns(_) => ProviderKind::Apns,
-        PushToken::Fcm(_) | PushToken::FcmFid(_) => ProviderKind::Fcm,
-        PushToken::Webpush { .. } => ProviderKind::Webpush,
-    }
-}
+use crate::domain::device::{DeviceStatus, Environment, InactiveReason, Permission, Platform, ProviderKind, PushToken};
 
 /// A token as the store keeps it: its kind, a colon, its text; lines for the parts of a subscription.
 pub(in crate::store) fn token_text(token: &PushToken) -> String {

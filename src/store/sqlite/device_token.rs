@@ -10,7 +10,7 @@ use super::super::device_token::{Addressed, DeviceTokens, TokenChange};
 use super::super::engine::{Answer, Ask, Correction, Death};
 use super::super::rules::device_tokens::{Address, changed, crowded_out, readdress, to_readdress};
 use super::super::rules::kept::{address_text, address_token};
-use super::super::rules::words::{environment, provider_of};
+use super::super::rules::words::environment;
 use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::SqliteStore;
@@ -98,7 +98,7 @@ async fn put(
     if if_match.is_some_and(|version| version != device.version) {
         return Ok(Addressed::Stale);
     }
-    if provider_of(&change.token) != device.provider {
+    if change.token.provider() != device.provider {
         return Ok(Addressed::TokenOfOtherProvider);
     }
     let rows = fetch(tx.conn, OF_DEVICE, |binds| {
