@@ -13,7 +13,7 @@ import case
 from program import PATIENCE, Program
 
 # Seconds that making up requests, and following one answer with the next request, may take for each credential.
-SECONDS = 45
+SECONDS = 30
 KEY = "herald_dev_key"
 
 # What the description cannot say is refused by its meaning: a category that is not declared is 422, an `If-Match` of another version 412.
@@ -27,6 +27,13 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "412", "413", "422"]
 
 [checks.negative_data_rejection]
 expected-statuses = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "422"]
+
+# A batch is taken as a whole and says of each notification whether it was.
+[[operations]]
+include-name = "POST /v1/notifications/batch"
+
+[operations.checks.negative_data_rejection]
+expected-statuses = ["202", "400", "401", "403", "404", "405", "409", "412", "413", "415", "422"]
 """
 
 
