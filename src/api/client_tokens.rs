@@ -1,6 +1,8 @@
 //! `/v1/client-tokens`: how a phone comes to a token, a newer one, and none any more; and the keys that tokens are signed with.
 
 mod claims;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod issuer;
 mod refresh_token;
 mod signing;

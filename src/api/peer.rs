@@ -1,5 +1,8 @@
 //! Who is at the other end: the peer of the connection, or whom trusted proxies name.
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
+
 use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderMap;

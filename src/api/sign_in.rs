@@ -3,6 +3,8 @@
 //! Nothing of a token decides how it is checked: the key does, by the file (RFC 8725, 3.1). Herald cannot revoke such a token, so it may not
 //! hold for longer than a day.
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod trusted;
 
 use std::collections::BTreeMap;
