@@ -25,6 +25,7 @@ mod clocks;
 mod daemon;
 mod handovers;
 mod kills;
+mod leaks;
 mod load;
 mod nodes;
 mod poison;
@@ -32,6 +33,8 @@ mod pressure;
 mod roles;
 mod rollups;
 mod schedulers;
+#[path = "../e2e/secrets.rs"]
+mod secrets;
 #[path = "../services/mod.rs"]
 #[expect(dead_code, reason = "the tests of the queue need more of it")]
 mod services;
