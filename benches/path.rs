@@ -70,6 +70,7 @@ impl Bench {
             name: "demo".to_owned(),
             defaults: AppDefaults::default(),
             staleness: Staleness::default(),
+            phones: Arc::default(),
             providers: providers(&simulator, &folder, &context),
             generation: 0,
         }];

@@ -21,7 +21,7 @@ const MAY_SEND: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-app-version, x-request-id",
 );
 const MAY_READ: HeaderValue = HeaderValue::from_static(
-    "deprecation, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, sunset, traceparent, x-request-id",
+    "deprecation, etag, idempotency-replayed, link, ratelimit, ratelimit-policy, retry-after, sunset, traceparent, x-request-id",
 );
 /// For how long a browser need not ask again, in seconds: as long as any of them remembers it.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");

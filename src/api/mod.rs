@@ -16,6 +16,7 @@ mod client_tokens;
 mod contacts;
 mod cors;
 mod dead_letters;
+mod deprecation;
 mod devices;
 mod etag;
 mod explain;
@@ -35,6 +36,7 @@ mod limits;
 mod load;
 mod notifications;
 mod openapi;
+mod own_config;
 mod page;
 mod path;
 mod peer;
@@ -69,6 +71,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use self::admission::{Admitted, Gate};
 use self::auth::SeenPhones;
 use self::client_tokens::Issuer;
+use self::deprecation::{DEPARTURES, Departure};
 use self::limits::Limits;
 use self::load::Load;
 use self::problem::{Code, Problem};
@@ -149,12 +152,12 @@ type Api = Arc<Shared>;
 
 /// The OpenAPI document, as `/openapi.json` answers it.
 pub fn document() -> utoipa::openapi::OpenApi {
-    openapi::routes().1
+    openapi::routes(DEPARTURES).1
 }
 
 /// The router of all routes.
 pub fn router(state: State) -> Router {
-    assemble(state.shared())
+    assemble(state.shared(), DEPARTURES)
 }
 
 /// The router of a node that does not serve the API: `/health`, `/ready` and `/metrics` only.
@@ -192,14 +195,15 @@ impl State {
     }
 }
 
-fn assemble(api: Api) -> Router {
-    let (routes, document) = openapi::routes();
+fn assemble(api: Api, departures: &[Departure]) -> Router {
+    let (routes, document) = openapi::routes(departures);
     let pages = openapi::pages(&document).unwrap_or_else(|error| {
         tracing::error!(%error, "the OpenAPI document cannot be written");
         Router::new()
     });
     let audited = (Arc::clone(&api), Arc::new(audit::Operations::of(&document)));
-    let routes = routes.layer(from_fn_with_state(audited, audit::around));
+    let told = Arc::new(deprecation::Told::of(&document, departures));
+    let routes = routes.layer(from_fn_with_state(audited, audit::around)).layer(from_fn_with_state(told, deprecation::around));
     dress(routes.merge(pages), &api, Admitted::of(&document)).with_state(api)
 }
 

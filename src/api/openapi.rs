@@ -19,16 +19,18 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::deprecation::{self, Departure};
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
     Api, analytics, app, audit, campaigns, categories, client_tokens, contacts, dead_letters, devices, explain, health, keys, lanes,
-    notifications, preferences, receipts, segments, templates, topics, users,
+    notifications, own_config, preferences, receipts, segments, templates, topics, users,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
     JSON in and out. Unknown fields and parameters are refused, so that a typo is never a silent default; callers ignore fields and enum values \
     that they do not know. Errors are `application/problem+json` (RFC 9457) with a stable `code`. `X-Request-Id` is taken or made, and answered \
-    with everything. Bodies may be compressed with gzip or brotli, both ways.";
+    with everything. Bodies may be compressed with gzip or brotli, both ways. What is on its way out says so in its \
+    answers, with `Deprecation` (RFC 9745) and, once it is known when it goes, `Sunset` (RFC 8594).";
 
 /// Operations beside those with an idempotency key that take a notification, which may be too large for a provider.
 const TAKES_NOTIFICATION: [&str; 4] = ["preview_notification", "preview_campaign", "put_campaign", "start_campaign"];
@@ -40,8 +42,8 @@ const STEPS: [&str; 4] = ["start_campaign", "pause_campaign", "resume_campaign",
 /// Operations that need neither a key nor a client token, and read or write.
 const WITHOUT_CALLER: [&str; 3] = ["refresh_client_token", "revoke_client_token", "get_client_token_keys"];
 
-/// All routes, and the document of them.
-pub(super) fn routes() -> (Router<Api>, OpenApi) {
+/// All routes, and the document of them, with those that are on their way out.
+pub(super) fn routes(departures: &[Departure]) -> (Router<Api>, OpenApi) {
     let router = OpenApiRouter::with_openapi(document())
         .merge(notifications::routes())
         .merge(analytics::routes())
@@ -50,6 +52,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(devices::routes())
         .merge(client_tokens::routes())
         .merge(preferences::routes())
+        .merge(own_config::routes())
         .merge(contacts::routes())
         .merge(users::routes())
         .merge(campaigns::routes())
@@ -69,7 +72,8 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
     schemas.insert(FieldProblem::name().into_owned(), FieldProblem::schema());
     for (route, item) in &mut document.paths.paths {
         for operation in operations(item) {
-            complete(operation, !health::is_probe(route));
+            complete(operation, route);
+            operation.deprecated = operation.operation_id.as_deref().and_then(|id| deprecation::described(departures, id));
         }
     }
     (router, document)
@@ -144,7 +148,7 @@ fn needs_credential(operation: &Operation) -> bool {
 }
 
 /// Adds what the operation has in common with others like it.
-fn complete(operation: &mut Operation, is_limited: bool) {
+fn complete(operation: &mut Operation, route: &str) {
     let id = operation.operation_id.as_deref().unwrap_or_default().to_owned();
     let needs_caller = needs_credential(operation);
     let takes = |scheme: &str| needs_caller && operation.security.iter().flatten().any(|way| names_scheme(way, scheme));
@@ -158,12 +162,18 @@ fn complete(operation: &mut Operation, is_limited: bool) {
     let takes_notification = has_key || TAKES_NOTIFICATION.contains(&id.as_str());
     let is_list = operation.responses.responses.get("200").is_some_and(answers_list);
     if is_list {
-        parameters.push(parameter("limit", Type::Integer, "1 to 500; 50 where absent"));
-        parameters.push(parameter("cursor", Type::String, "`next_cursor` of the page before; it carries the filters and lives 24 h"));
-        parameters.push(parameter("fields", Type::String, "Top-level fields of the items, separated by commas; all where absent"));
+        parameters.push(in_query("limit", Type::Integer, "1 to 500; 50 where absent"));
+        parameters.push(in_query("cursor", Type::String, "`next_cursor` of the page before; it carries the filters and lives 24 h"));
+        parameters.push(in_query("fields", Type::String, "Top-level fields of the items, separated by commas; all where absent"));
     }
     let mut codes = Vec::new();
-    if is_limited {
+    // what is for phones alone
+    if route.starts_with("/v1/me/") {
+        let version = "The version of the app that calls; below the app's minimum 426. What is no version says nothing";
+        parameters.push(parameter(ParameterIn::Header, "X-App-Version", Type::String, version));
+        codes.push(Code::ClientTooOld);
+    }
+    if !health::is_probe(route) {
         codes.extend([Code::RateLimited, Code::Overloaded]);
     }
     if takes_key {
@@ -231,9 +241,13 @@ fn answers_list(response: &RefOr<utoipa::openapi::Response>) -> bool {
     matches!(&content.schema, Some(RefOr::Ref(to)) if to.ref_location.contains("/List_"))
 }
 
-fn parameter(name: &str, kind: Type, description: &str) -> RefOr<Parameter> {
+fn in_query(name: &str, kind: Type, description: &str) -> RefOr<Parameter> {
+    parameter(ParameterIn::Query, name, kind, description)
+}
+
+fn parameter(place: ParameterIn, name: &str, kind: Type, description: &str) -> RefOr<Parameter> {
     let schema = ObjectBuilder::new().schema_type(SchemaType::new(kind)).build();
-    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).description(Some(description)).schema(Some(schema)).build().into()
+    ParameterBuilder::new().name(name).parameter_in(place).description(Some(description)).schema(Some(schema)).build().into()
 }
 
 fn problem(code: Code, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::request_id;
 use crate::dispatch::draft::{FieldError, Rejected};
 use crate::domain::device::ProviderKind;
+use crate::domain::phone_settings::Required;
 use crate::store;
 use crate::store::key::Scope;
 
@@ -80,6 +81,7 @@ codes! {
     CursorMismatch = UNPROCESSABLE_ENTITY, "cursor_mismatch", "The cursor belongs to another list";
     CursorExpired = UNPROCESSABLE_ENTITY, "cursor_expired", "The cursor is too old";
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The idempotency key came with another body";
+    ClientTooOld = UPGRADE_REQUIRED, "client_too_old", "This version of the app is too old";
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too much is under way";
@@ -95,6 +97,7 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
     size: Option<(ProviderKind, usize, usize)>,
     away: Vec<&'static str>,
+    required: Option<Box<Required>>,
 }
 
 /// The body of an error.
@@ -128,6 +131,14 @@ pub(crate) struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, required = false)]
     limit: Option<usize>,
+    /// With `client_too_old`: the oldest version of the app that is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, required = false)]
+    minimum_app_version: Option<String>,
+    /// With `client_too_old`: where a newer one is had; null where the app names no place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    upgrade_url: Option<serde_json::Value>,
     /// With `not_ready`: what does not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>, required = false)]
@@ -152,7 +163,7 @@ pub(crate) struct FieldProblem {
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: clipped(detail.into()), errors: Vec::new(), size: None, away: Vec::new() }
+        Self { code, detail: clipped(detail.into()), errors: Vec::new(), size: None, away: Vec::new(), required: None }
     }
 
     /// 400: the bytes are not JSON as it must be.
@@ -232,6 +243,15 @@ impl Problem {
         Self::new(Code::Stale, "If-Match names another version than the present one")
     }
 
+    /// 426: what is asked of the app, and where it is had.
+    pub(crate) fn client_too_old(required: Required) -> Self {
+        let detail = match &required.minimum {
+            Some(minimum) => format!("X-App-Version is below {minimum}, the oldest version that is served"),
+            None => "X-App-Version is below the oldest version that is served".to_owned(),
+        };
+        Self { required: Some(Box::new(required)), ..Self::new(Code::ClientTooOld, detail) }
+    }
+
     /// 500, with nothing of the cause, which is logged here.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %Chain(error), "the request failed for a fault of ours");
@@ -275,6 +295,10 @@ impl Problem {
     /// The body, as it also stands in the results of a batch.
     pub(crate) fn into_body(self) -> ProblemBody {
         let code = self.code;
+        let (minimum_app_version, upgrade_url) = match self.required {
+            Some(required) => (required.minimum, Some(required.upgrade_url.into())),
+            None => (None, None),
+        };
         let errors = self.errors.into_iter().map(|error| FieldProblem { field: error.field, code: error.code, message: error.message });
         ProblemBody {
             kind: code.type_uri(),
@@ -286,6 +310,8 @@ impl Problem {
             provider: self.size.map(|(provider, ..)| provider.as_str()),
             size: self.size.map(|(_, size, _)| size),
             limit: self.size.map(|(.., limit)| limit),
+            minimum_app_version,
+            upgrade_url,
             away: self.away,
             request_id: request_id::current(),
         }

@@ -3,6 +3,7 @@
 mod kit;
 
 mod analytics;
+mod app_versions;
 mod audiences;
 mod audit;
 mod campaigns;

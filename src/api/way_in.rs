@@ -12,6 +12,7 @@ use crate::dispatch::handle::{Asked, Dispatch, Explained, LaneView, Meant, Previ
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, CampaignId, NotificationId};
+use crate::domain::phone_settings::PhoneSettings;
 use crate::domain::segment::Segment;
 use crate::store;
 use crate::store::campaign::StoredCampaign;
@@ -31,6 +32,12 @@ pub(super) trait WayIn: Send + Sync {
 
     /// The zone of an app's devices and people that have none.
     fn default_zone(&self, app: AppId) -> Tz;
+
+    /// What an app tells its phones.
+    fn phone_settings(&self, app: AppId) -> Arc<PhoneSettings>;
+
+    /// The public key with which an app's pages subscribe.
+    fn application_server_key(&self, app: AppId) -> Option<String>;
 
     /// An app's categories, at most a second old.
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error>;
@@ -83,6 +90,14 @@ impl WayIn for Path {
 
     fn default_zone(&self, app: AppId) -> Tz {
         self.0.directory().app(app).map(|app| app.defaults.timezone).unwrap_or_default()
+    }
+
+    fn phone_settings(&self, app: AppId) -> Arc<PhoneSettings> {
+        self.0.directory().app(app).map(|app| Arc::clone(&app.phones)).unwrap_or_default()
+    }
+
+    fn application_server_key(&self, app: AppId) -> Option<String> {
+        self.0.application_server_key(app)
     }
 
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {

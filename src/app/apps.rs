@@ -12,6 +12,7 @@ use crate::dispatch::directory;
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
+use crate::domain::phone_settings::PhoneSettings;
 use crate::domain::sign_in::SignInSettings;
 use crate::domain::staleness::Staleness;
 use crate::providers::apns::Signers;
@@ -77,6 +78,7 @@ impl Loader {
                 name: name.clone(),
                 defaults: AppDefaults { timezone: app.default_timezone, quiet_hours: app.default_quiet_hours.clone() },
                 staleness: Staleness { leave_out_after: app.stale_after_days, deactivate_after: app.deactivate_after_days },
+                phones: Arc::new(phones(app)),
                 generation: of_app.clone().map(|(_, made)| made.generation).max().unwrap_or_default(),
                 providers: of_app.map(|((_, kind), made)| (*kind, Arc::clone(&made.provider))).collect(),
             });
@@ -92,6 +94,10 @@ impl Loader {
             None => Ok(Kept { provider: source.section().provider(&self.signers, &self.context)?, source, generation }),
         }
     }
+}
+
+fn phones(app: &config::App) -> PhoneSettings {
+    PhoneSettings { min_app_version: app.min_app_version.clone(), upgrade_url: app.upgrade_url.clone(), poll: app.poll }
 }
 
 /// An app's sign-in, with the keys that are in its file now.

@@ -66,17 +66,20 @@ impl Reloader {
 
 /// The sections beside the apps that are not as they were.
 fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    // taken apart, so that none that is added later can be forgotten
+    let Settings { server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, apps: _, fallback } = old;
     let sections = [
-        ("server", old.server == new.server),
-        ("log", old.log == new.log),
-        ("database", old.database == new.database),
-        ("queue", old.queue == new.queue),
-        ("dispatch", old.dispatch == new.dispatch),
-        ("retry", old.retry == new.retry),
-        ("audit", old.audit == new.audit),
-        ("limits", old.limits == new.limits),
-        ("client_tokens", old.client_tokens == new.client_tokens),
-        ("fallback", old.fallback == new.fallback),
+        ("server", *server == new.server),
+        ("log", *log == new.log),
+        ("database", *database == new.database),
+        ("queue", *queue == new.queue),
+        ("dispatch", *dispatch == new.dispatch),
+        ("retry", *retry == new.retry),
+        ("analytics", *analytics == new.analytics),
+        ("audit", *audit == new.audit),
+        ("limits", *limits == new.limits),
+        ("client_tokens", *client_tokens == new.client_tokens),
+        ("fallback", *fallback == new.fallback),
     ];
     sections.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
 }
@@ -92,6 +95,7 @@ mod tests {
         assert!(changed(&old, &new).is_empty());
         new.dispatch.permits += 1;
         new.log.level = "debug".to_owned();
-        assert_eq!(changed(&old, &new), ["log", "dispatch"]);
+        new.analytics.minute_days += 1;
+        assert_eq!(changed(&old, &new), ["log", "dispatch", "analytics"]);
     }
 }

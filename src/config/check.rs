@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::Settings;
 use super::queue::QueueUrl;
 use super::sections::{App, Database, DatabaseUrl};
+use crate::domain::phone_settings::Poll;
 use crate::domain::quiet_hours::QuietInterval;
+use crate::domain::version::Version;
 use crate::providers::InitError;
 use crate::store::analytics::Retention;
 
@@ -175,6 +177,7 @@ fn check_app(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
         check_interval(&format!("{key}[{index}]"), interval, report);
     }
     check_staleness(name, app, report);
+    check_phones(name, app, report);
     if let Some(apns) = &app.apns {
         for problem in apns.problems() {
             check_provider(&format!("apps.{name}.apns"), Err(problem), report);
@@ -199,6 +202,27 @@ fn check_staleness(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) 
         && stale >= inactive
     {
         report(&format!("apps.{name}.stale_after_days"), format!("must be less than deactivate_after_days ({inactive})"));
+    }
+}
+
+/// What phones are told.
+fn check_phones(name: &str, app: &App, report: &mut dyn FnMut(&str, String)) {
+    for (platform, version) in app.min_app_version.all() {
+        if Version::read(version).is_none() {
+            report(&format!("apps.{name}.min_app_version.{}", platform.as_str()), "must be a version, as 3.10.2".to_owned());
+        }
+    }
+    for (platform, url) in app.upgrade_url.all() {
+        let is_link = url.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https") && uri.authority().is_some());
+        if !is_link {
+            report(&format!("apps.{name}.upgrade_url.{}", platform.as_str()), "must be an https: URL".to_owned());
+        }
+    }
+    let Poll { inbox_seconds, preferences_seconds } = app.poll;
+    for (key, seconds) in [("inbox_seconds", inbox_seconds), ("preferences_seconds", preferences_seconds)] {
+        if !(10..=86_400).contains(&seconds) {
+            report(&format!("apps.{name}.poll.{key}"), "must be 10 to 86400".to_owned());
+        }
     }
 }
 

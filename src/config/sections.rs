@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::domain::phone_settings::{ByPlatform, Poll};
 use crate::domain::quiet_hours::QuietInterval;
 use crate::domain::sign_in::SignInSettings;
 use crate::providers::{Secret, apns, fcm, webpush};
@@ -207,8 +208,12 @@ pub struct App {
     pub allowed_origins: Vec<String>,
     /// Whose tokens are taken in the place of client tokens; without it nobody else's.
     pub sign_in: Option<SignInSettings>,
-    min_app_version: Option<NotYet>,
-    upgrade_url: Option<NotYet>,
+    /// The oldest versions of the app that are served, as `app_version` in segments is compared; older ones are told to upgrade.
+    pub min_app_version: ByPlatform,
+    /// Where newer ones are had: `https:` URLs.
+    pub upgrade_url: ByPlatform,
+    /// How often phones are asked to look for what is new, at most.
+    pub poll: Poll,
 }
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {

@@ -289,8 +289,34 @@ fn a_queue_is_embedded_or_in_redis() {
     assert_eq!(problems("", &variable), [format!("HERALD__QUEUE__URL: {SHARED}")]);
 }
 
-const LATER: &[Case] =
-    &[("[apps.a]\nupgrade_url = { ios = 'x' }", &[], "herald.toml:2: apps.a.upgrade_url is not available in this version")];
+const LATER: &[Case] = &[("[fallback]\nemail = { from = 'x' }", &[], "herald.toml:2: fallback.email is not available in this version")];
+
+#[test]
+fn what_phones_are_told_is_checked_by_platform() {
+    let text = "[apps.a]\nmin_app_version = { ios = '3.10', web = 'v1' }\nupgrade_url = { android = 'https://example.com/app' }\npoll = { inbox_seconds = 10 }";
+    let variables = [("HERALD__APPS__A__MIN_APP_VERSION__ANDROID", "1.10")];
+    let app = read(text, &variables).unwrap().apps["a"].clone();
+    let minima: Vec<_> = app.min_app_version.all().map(|(platform, version)| (platform.as_str(), version)).collect();
+    assert_eq!(minima, [("ios", "3.10"), ("android", "1.10"), ("web", "v1")]);
+    assert_eq!((app.upgrade_url.android.as_deref(), app.upgrade_url.ios), (Some("https://example.com/app"), None));
+    assert_eq!((app.poll.inbox_seconds, app.poll.preferences_seconds), (10, 3600));
+    for (setting, expected) in [
+        ("min_app_version = { ios = 'latest' }", "min_app_version.ios must be a version, as 3.10.2"),
+        ("min_app_version = { android = '' }", "min_app_version.android must be a version, as 3.10.2"),
+        ("min_app_version = { ios = 1.0 }", "min_app_version.ios is a number with a fraction, must be text"),
+        ("min_app_version = { windows = '1' }", "min_app_version.windows is not a setting; here are ios, android, web"),
+        ("min_app_version = '1.0'", "min_app_version is text, must be a table"),
+        ("upgrade_url = { ios = 'http://example.com' }", "upgrade_url.ios must be an https: URL"),
+        ("upgrade_url = { web = 'javascript:alert(1)' }", "upgrade_url.web must be an https: URL"),
+        ("upgrade_url = { android = 'https:///' }", "upgrade_url.android must be an https: URL"),
+        ("poll = { inbox_seconds = 9 }", "poll.inbox_seconds must be 10 to 86400"),
+        ("poll = { preferences_seconds = 86401 }", "poll.preferences_seconds must be 10 to 86400"),
+    ] {
+        assert_eq!(problems(&format!("[apps.a]\n{setting}"), &[]), [format!("herald.toml:2: apps.a.{expected}")], "{setting}");
+    }
+    let both = "[apps.a]\nmin_app_version = { ios = 'x' }\nupgrade_url = { ios = 'x' }";
+    assert_eq!(problems(both, &[]).len(), 2);
+}
 
 #[test]
 fn origins_are_written_as_browsers_send_them() {

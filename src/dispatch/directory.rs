@@ -11,6 +11,7 @@ use crate::domain::clock::Clock;
 use crate::domain::decision::AppDefaults;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
+use crate::domain::phone_settings::PhoneSettings;
 use crate::domain::staleness::Staleness;
 use crate::providers::Provider;
 use crate::store::{self, Store};
@@ -28,6 +29,8 @@ pub struct App {
     pub defaults: AppDefaults,
     /// From when on its devices are stale.
     pub staleness: Staleness,
+    /// What its phones are told.
+    pub phones: Arc<PhoneSettings>,
     /// Its providers, by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
     /// That of its newest provider, which grows whenever one is made anew: what was rendered or decided by those before is told from what is

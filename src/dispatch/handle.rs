@@ -111,6 +111,12 @@ impl Dispatch {
         provider.map_or_else(|| endpoint.is_ordinary(), |provider| provider.allows(endpoint))
     }
 
+    /// The public key with which pages of an app subscribe, where it has a way to browsers; base64url.
+    pub fn application_server_key(&self, app: AppId) -> Option<String> {
+        let app = self.node.directory.app(app)?;
+        app.providers.get(&ProviderKind::Webpush)?.application_server_key().map(str::to_owned)
+    }
+
     /// Takes these apps in the place of all there were. The lanes of `renewed` providers trust their credential again; what those before still
     /// say of theirs counts for nothing.
     pub fn replace_apps(&self, apps: Vec<App>, renewed: &[(AppId, ProviderKind)]) {

@@ -29,6 +29,13 @@ pub struct Category {
     pub frequency_cap: Option<FrequencyCap>,
 }
 
+impl Category {
+    /// Whether a person who switched it so gets it by a channel: their own switch, else its default; what is required cannot be switched off.
+    pub fn is_wanted(&self, switch: Option<bool>) -> bool {
+        self.required || switch.unwrap_or(self.default_on)
+    }
+}
+
 impl Default for Category {
     fn default() -> Self {
         Self {

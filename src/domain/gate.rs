@@ -89,11 +89,11 @@ fn wants_pushes(question: &Question<'_>) -> bool {
 /// Does the person want this category? Their own switch, else the app's default; a required category cannot be switched off.
 /// It holds for silent and for critical pushes too.
 fn wants_this_category(question: &Question<'_>) -> bool {
-    if question.push.category.is_none() || question.push.declared.is_some_and(|category| category.required) {
+    if question.push.category.is_none() {
         return true;
     }
-    let on_by_default = question.push.declared.is_none_or(|category| category.default_on);
-    choice(question).and_then(|choice| choice.push).unwrap_or(on_by_default)
+    let switch = choice(question).and_then(|choice| choice.push);
+    question.push.declared.map_or(switch.unwrap_or(true), |category| category.is_wanted(switch))
 }
 
 /// Would the system show it? Silent pushes need no permission.

@@ -24,6 +24,7 @@ pub mod name;
 pub mod notification;
 pub mod outcome;
 pub mod pace;
+pub mod phone_settings;
 pub mod preferences;
 pub mod principal;
 pub mod profile;

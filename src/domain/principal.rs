@@ -3,7 +3,7 @@
 use super::device::Device;
 
 /// Who asks, as far as it matters whose a device is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The app's backend, with an API key: every device of its app is its own.
     #[default]

@@ -43,6 +43,11 @@ enum Part {
 }
 
 impl Version {
+    /// Reads a text that begins as a version does; `None`: it does not.
+    pub fn read(text: &str) -> Option<Self> {
+        Some(Self::parse(text)).filter(|version| matches!(version.0, Reading::Release(..)))
+    }
+
     /// Reads any text.
     pub fn parse(text: &str) -> Self {
         let text = text.char_indices().nth(MAX_LENGTH).and_then(|(end, _)| text.get(..end)).unwrap_or(text).trim();

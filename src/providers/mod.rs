@@ -178,6 +178,11 @@ pub trait Provider: Send + Sync {
         endpoint.is_ordinary()
     }
 
+    /// The public key with which pages subscribe (Push API, `applicationServerKey`), base64url.
+    fn application_server_key(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether it can be shown a push without delivering it.
     fn validates(&self) -> bool {
         false

@@ -9,6 +9,7 @@
 )]
 
 mod addresses;
+mod app_versions;
 mod audience;
 mod audit;
 mod bad_day;

@@ -99,6 +99,7 @@ impl Process {
             name: "demo".to_owned(),
             defaults: AppDefaults::default(),
             staleness: Staleness::default(),
+            phones: Arc::default(),
             providers: providers(&network),
             generation: 0,
         };

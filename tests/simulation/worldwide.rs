@@ -129,6 +129,7 @@ impl World {
             name: "demo".to_owned(),
             defaults: AppDefaults::default(),
             staleness: Staleness::default(),
+            phones: Arc::default(),
             providers: BTreeMap::from([(ProviderKind::Apns, Arc::new(taker) as Arc<dyn Provider>)]),
             generation: 0,
         };

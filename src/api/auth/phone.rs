@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use moka::sync::Cache;
 use uuid::Uuid;
 
@@ -14,15 +15,19 @@ use crate::api::client_tokens::{Lets, not_ours};
 use crate::api::json::{Given, Unknown};
 use crate::api::limits;
 use crate::api::problem::{Code, Problem};
-use crate::domain::device::Device;
+use crate::domain::device::{Device, Platform};
 use crate::domain::id::AppId;
+use crate::domain::phone_settings::Required;
 use crate::domain::principal::Principal;
+use crate::domain::version::Version;
 use crate::store::device::SEEN_EVERY;
 
 /// How often a device is looked up to note that its phone called.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
 /// Phones that are remembered for that, at most.
 const PHONES: u64 = 10_000;
+/// Which version of the app calls.
+const APP_VERSION: HeaderName = HeaderName::from_static("x-app-version");
 
 /// A phone that may act for a user, or for a device on which nobody is signed in.
 #[derive(Debug)]
@@ -30,10 +35,18 @@ pub(in crate::api) struct Phone {
     /// The app.
     pub(in crate::api) app: AppId,
     principal: Principal,
+    /// What its one device runs on, where the token is bound to one and that is registered.
+    platform: Option<Platform>,
 }
 
-/// The devices whose phones called lately, and when.
-pub(in crate::api) struct SeenPhones(Cache<(AppId, String), Duration>);
+/// The phones that called lately for a device of their own.
+pub(in crate::api) struct SeenPhones(Cache<(AppId, Principal), Sighting>);
+
+#[derive(Clone, Copy)]
+struct Sighting {
+    at: Duration,
+    platform: Platform,
+}
 
 impl Default for SeenPhones {
     fn default() -> Self {
@@ -63,7 +76,7 @@ impl Phone {
             (None, Some(device)) => Principal::Installation { device },
             (None, None) => return None,
         };
-        Some(Self { app, principal })
+        Some(Self { app, principal, platform: None })
     }
 
     /// Who is signed in; `None`: nobody, it acts for a device alone.
@@ -118,10 +131,23 @@ impl Phone {
         Ok(device)
     }
 
+    /// What the app asks of this installation.
+    pub(in crate::api) fn required(&self, api: &Api) -> Required {
+        api.path.phone_settings(self.app).required(self.platform)
+    }
+
+    /// Refuses a version of the app that is too old. One that says nothing that is a version is not judged.
+    fn check_version(&self, api: &Api, headers: &HeaderMap) -> Result<(), Problem> {
+        let said = headers.get(APP_VERSION).and_then(|value| value.to_str().ok());
+        let Some(version) = said.and_then(Version::read) else { return Ok(()) };
+        let required = self.required(api);
+        if required.refuses(&version) { Err(Problem::client_too_old(required)) } else { Ok(()) }
+    }
+
     async fn admitted(self, api: &Api, family: Option<Uuid>) -> Result<Bearer, Problem> {
         api.limits.take(self.counted(family))?;
-        self.seen(api).await?;
-        Ok(Bearer::Phone(self))
+        let platform = self.seen(api).await?;
+        Ok(Bearer::Phone(Self { platform, ..self }))
     }
 
     /// What its requests count for: signing in again on a device gives no new burst.
@@ -142,18 +168,20 @@ impl Phone {
         Ok(())
     }
 
-    /// Any call with a token that is bound to a device is one for that device; it is looked up now and then only.
-    async fn seen(&self, api: &Api) -> Result<(), Problem> {
-        let Some(name) = self.device() else { return Ok(()) };
-        let (key, now) = ((self.app, name.to_owned()), api.clock.monotonic());
-        if api.seen.0.get(&key).is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY) {
-            return Ok(());
+    /// Any call with a token that is bound to a device is one for that device; once it is there, it is looked up now and then only. Answers
+    /// what it runs on.
+    async fn seen(&self, api: &Api) -> Result<Option<Platform>, Problem> {
+        let Some(name) = self.device() else { return Ok(None) };
+        let (key, at) = ((self.app, self.principal.clone()), api.clock.monotonic());
+        if let Some(seen) = api.seen.0.get(&key)
+            && at.saturating_sub(seen.at) < LOOK_EVERY
+        {
+            return Ok(Some(seen.platform));
         }
-        api.seen.0.insert(key, now);
-        match api.store.device(self.app, name).await?.filter(|device| self.owns(device)) {
-            Some(device) => self.seen_on(api, &device).await,
-            None => Ok(()),
-        }
+        let Some(device) = api.store.device(self.app, name).await?.filter(|device| self.owns(device)) else { return Ok(None) };
+        api.seen.0.insert(key, Sighting { at, platform: device.platform });
+        self.seen_on(api, &device).await?;
+        Ok(Some(device.platform))
     }
 }
 
@@ -196,6 +224,8 @@ impl<N> KeyOrPhone<N> {
     }
 }
 
+/// What is for phones alone, `/v1/me/…`, is only for versions of the app that are not too old. All else that a phone may goes on, so that it can register,
+/// sign out and report.
 impl FromRequestParts<Api> for Phone {
     type Rejection = Problem;
 
@@ -204,7 +234,9 @@ impl FromRequestParts<Api> for Phone {
             return Err(Problem::new(Code::TokenInvalid, "a client token is needed: Authorization: Bearer <access token>"));
         };
         if is_token(text) {
-            return read(api, text).await?.phone();
+            let phone = read(api, text).await?.phone()?;
+            phone.check_version(api, &parts.headers)?;
+            return Ok(phone);
         }
         Caller::<ToKnowOneself>::from_request_parts(parts, api).await?;
         Err(Problem::new(Code::ScopeMissing, "this is for phones: it needs a client token"))

@@ -1,16 +1,17 @@
 use serde_json::Value;
 
 use super::*;
+use crate::api::deprecation::DEPARTURES;
 
 fn document() -> Value {
-    serde_json::to_value(routes().1).unwrap()
+    serde_json::to_value(routes(DEPARTURES).1).unwrap()
 }
 
 /// After a change that is meant: `HERALD_WRITE_OPENAPI=1 cargo test openapi` writes the file anew.
 #[test]
 fn the_document_is_the_one_in_the_repository() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/openapi.json");
-    let generated = serde_json::to_string_pretty(&routes().1).unwrap() + "\n";
+    let generated = serde_json::to_string_pretty(&routes(DEPARTURES).1).unwrap() + "\n";
     if option_env!("HERALD_WRITE_OPENAPI").is_some() {
         std::fs::write(path, &generated).unwrap();
     }
@@ -75,5 +76,24 @@ fn every_reference_leads_somewhere() {
     assert!(found.len() > 50);
     for reference in found {
         assert!(document.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn what_is_on_its_way_out_is_described_so() {
+    let departure = Departure { operation: "get_device", deprecated_at: 0, sunset_at: None, page: None };
+    let (_, document) = routes(&[departure]);
+    let marked: Vec<_> = all(&document).filter(|(_, _, one)| one.deprecated.is_some()).map(|(path, method, _)| (path, method)).collect();
+    assert_eq!(marked, [("/v1/devices/{device_id}", Method::GET)]);
+}
+
+#[test]
+fn what_is_for_phones_alone_tells_of_the_version() {
+    for (path, item) in document()["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let takes = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "X-App-Version"));
+            let is_refused = operation["responses"].get("426").is_some();
+            assert_eq!((takes, is_refused), (path.starts_with("/v1/me/"), path.starts_with("/v1/me/")), "{method} {path}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use super::path::FakePath;
 use crate::api::auth::SeenPhones;
 use crate::api::client_tokens::Issuer;
+use crate::api::deprecation::DEPARTURES;
 use crate::api::idempotency::UnderWay;
 use crate::api::key_ring::{BuiltInKey, KeyRing};
 use crate::api::limits::Limits;
@@ -146,7 +147,7 @@ impl World {
         };
         let shared = Arc::new(shared);
         Self {
-            router: assemble(Arc::clone(&shared)),
+            router: assemble(Arc::clone(&shared), DEPARTURES),
             shared,
             clock,
             path,

@@ -23,6 +23,7 @@ use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use crate::domain::notification::When;
+use crate::domain::phone_settings::PhoneSettings;
 use crate::domain::segment::Segment;
 use crate::domain::work::{NewWork, Stream, Targets, WorkKind};
 use crate::store::campaign::{CampaignRun, NewRun, StoredCampaign};
@@ -40,12 +41,14 @@ pub(super) struct FakePath {
     apps: Vec<AppId>,
     made: AtomicU64,
     pub(super) drafts: Mutex<Vec<Draft>>,
+    /// What the phones of all apps are told.
+    pub(super) phones: Mutex<Arc<PhoneSettings>>,
 }
 
 impl FakePath {
     /// One on this store, with these apps.
     pub(super) fn new(store: Arc<dyn Store>, clock: Arc<ManualClock>, apps: Vec<AppId>) -> Self {
-        Self { store, clock, apps, made: AtomicU64::new(0), drafts: Mutex::default() }
+        Self { store, clock, apps, made: AtomicU64::new(0), drafts: Mutex::default(), phones: Mutex::default() }
     }
 
     /// The last draft that came.
@@ -70,6 +73,14 @@ impl WayIn for FakePath {
 
     fn default_zone(&self, _: AppId) -> Tz {
         Tz::America__Lima
+    }
+
+    fn phone_settings(&self, _: AppId) -> Arc<PhoneSettings> {
+        Arc::clone(&self.phones.lock().unwrap())
+    }
+
+    fn application_server_key(&self, app: AppId) -> Option<String> {
+        self.app_name(app).map(|name| format!("key-of-{name}"))
     }
 
     async fn categories(&self, app: AppId) -> Result<CategoryMap, store::Error> {

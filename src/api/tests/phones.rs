@@ -13,8 +13,8 @@ use super::kit::{Reply, World};
 const DAY: Duration = Duration::from_hours(24);
 
 /// What a phone has.
-struct Phone {
-    access: String,
+pub(super) struct Phone {
+    pub(super) access: String,
     refresh: String,
 }
 
@@ -24,21 +24,21 @@ impl Phone {
         Self { access: text("access_token"), refresh: text("refresh_token") }
     }
 
-    async fn signed_in(world: &World, body: Value) -> Self {
+    pub(super) async fn signed_in(world: &World, body: Value) -> Self {
         let made = world.post("/v1/client-tokens", body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         Self::of(&made.json())
     }
 
-    async fn ask(&self, world: &World, method: Method, path: &str, body: Value) -> Reply {
+    pub(super) async fn ask(&self, world: &World, method: Method, path: &str, body: Value) -> Reply {
         with(world, &self.access, method, path, body).await
     }
 
-    async fn get(&self, world: &World, path: &str) -> Reply {
+    pub(super) async fn get(&self, world: &World, path: &str) -> Reply {
         self.ask(world, Method::GET, path, Value::Null).await
     }
 
-    async fn register(&self, world: &World, name: &str, token: &str) -> Reply {
+    pub(super) async fn register(&self, world: &World, name: &str, token: &str) -> Reply {
         self.ask(world, Method::PUT, &format!("/v1/devices/{name}"), json!({"platform": "android", "token": token})).await
     }
 }

@@ -43,9 +43,7 @@ impl Keys {
     }
 
     pub(super) async fn create(&self, name: String, scopes: &[Scope], expires_at: Option<&str>) -> anyhow::Result<Value> {
-        if name.is_empty() || name.chars().count() > MAX_NAME {
-            return Err(WrongUsage(format!("--name must have 1 to {MAX_NAME} characters")).into());
-        }
+        check_name(&name)?;
         let now = SystemClock.now();
         let expires_at = expires_at.map(|text| instant(text, now)).transpose()?;
         let (id, hasher) = (new_id(now), KeyHasher::open(&*self.store).await?);
@@ -115,6 +113,17 @@ impl Keys {
     }
 }
 
+/// As the API takes it.
+fn check_name(name: &str) -> Result<(), WrongUsage> {
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Err(WrongUsage(format!("--name must have 1 to {MAX_NAME} characters")));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(WrongUsage("--name must not have control characters".to_owned()));
+    }
+    Ok(())
+}
+
 fn parsed(id: &str) -> Result<Uuid, WrongUsage> {
     id.parse().map_err(|_| WrongUsage(format!("{id} is not the id of a key")))
 }
@@ -146,6 +155,16 @@ impl From<Scope> for store::key::Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_named_as_the_api_takes_it() {
+        for name in ["b", "the backend's, 2026 ü", &"é".repeat(MAX_NAME)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "a\nb", "\u{1b}[31mred", "a\0", "\u{9b}31m", &"a".repeat(MAX_NAME + 1)] {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+    }
 
     #[test]
     fn a_key_cannot_be_made_expired() {

@@ -16,8 +16,9 @@ const DAY: Duration = Duration::from_hours(24);
 fn strict(world: &World, staleness: Staleness) -> Hand {
     let mut parts = world.parts();
     let known = parts.directory.app(world.app).unwrap();
-    let App { id, name, defaults, providers, .. } = &*known;
-    let app = App { id: *id, name: name.clone(), defaults: defaults.clone(), staleness, providers: providers.clone(), generation: 0 };
+    let App { id, name, defaults, phones, providers, .. } = &*known;
+    let (defaults, phones, providers) = (defaults.clone(), Arc::clone(phones), providers.clone());
+    let app = App { id: *id, name: name.clone(), defaults, staleness, phones, providers, generation: 0 };
     parts.directory = Arc::new(Directory::new(vec![app], Arc::clone(&parts.store), Arc::clone(&parts.clock)));
     World::hand_of(parts)
 }

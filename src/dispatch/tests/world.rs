@@ -83,7 +83,7 @@ impl World {
     /// Its app, with these providers.
     pub(in crate::dispatch) fn app_with(&self, providers: BTreeMap<ProviderKind, Arc<dyn Provider>>) -> App {
         let (defaults, staleness) = (AppDefaults::default(), Staleness::default());
-        App { id: self.app, name: "demo".to_owned(), defaults, staleness, providers, generation: 0 }
+        App { id: self.app, name: "demo".to_owned(), defaults, staleness, phones: Arc::default(), providers, generation: 0 }
     }
 
     /// What a node of this world is made of.

@@ -172,6 +172,10 @@ impl Provider for WebpushProvider {
         self.allowed.allows(endpoint)
     }
 
+    fn application_server_key(&self) -> Option<&str> {
+        Some(self.public_key())
+    }
+
     async fn send(&self, push: Push) -> Outcome {
         match self.addressed(&push) {
             Ok((service, uri, body)) => self.deliver(&push, &service, &uri, body).await,
