@@ -228,7 +228,11 @@ fn at(path: &Path) -> String {
 }
 
 fn sqlite(settings: &Settings, path: &Path) -> anyhow::Result<sqlite::Options> {
-    Ok(sqlite::Options { seal: seal(settings)?, ..sqlite::Options::new(path) })
+    Ok(sqlite::Options { seal: seal(settings)?, retention: retention(settings), ..sqlite::Options::new(path) })
+}
+
+fn retention(settings: &Settings) -> Option<Duration> {
+    settings.database.retention_days.map(|days| DAY * days)
 }
 
 fn seal(settings: &Settings) -> anyhow::Result<Seal> {
@@ -238,7 +242,7 @@ fn seal(settings: &Settings) -> anyhow::Result<Seal> {
 fn postgres(settings: &Settings, url: &str) -> anyhow::Result<postgres::Options> {
     let mut options = postgres::Options::parse(url).context("database.url")?;
     options.connections = settings.database.connections;
-    options.retention = settings.database.retention_days.map(|days| DAY * days);
+    options.retention = retention(settings);
     options.seal = seal(settings)?;
     Ok(options)
 }

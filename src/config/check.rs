@@ -77,11 +77,8 @@ fn check_name(key: &str, text: &str, report: &mut dyn FnMut(&str, String)) {
 
 /// The longest life of a notification is 28 days: what may still be sent is not forgotten.
 fn check_retention(database: &Database, report: &mut dyn FnMut(&str, String)) {
-    let Some(days) = database.retention_days else { return };
-    if let DatabaseUrl::Sqlite(_) = database.url {
-        report("database.retention_days", "goes with a database.url of PostgreSQL only".to_owned());
-    } else if !(29..=3650).contains(&days) {
-        report("database.retention_days", "must be 29 to 3650".to_owned());
+    if database.retention_days.is_some_and(|days| !(29..=MAX_DAYS).contains(&days)) {
+        report("database.retention_days", format!("must be 29 to {MAX_DAYS}"));
     }
 }
 

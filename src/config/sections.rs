@@ -38,7 +38,7 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// Connections of this node to PostgreSQL, at most; 4 to 500.
     pub connections: u32,
-    /// Notifications and deliveries are forgotten so many days after theirs, 29 to 3650; without it they are kept. PostgreSQL only.
+    /// Notifications and deliveries are forgotten so many days after theirs, 29 to 3650; without it they are kept.
     pub retention_days: Option<u32>,
     /// A file with the keys that seal device tokens, contacts and Herald's own secrets at rest, as [`Seal::parse`] takes them.
     pub encryption_key_file: Option<PathBuf>,

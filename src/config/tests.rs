@@ -425,8 +425,8 @@ fn only_a_server_forgets_after_days() {
     let url = "[database]\nurl = 'postgres://herald@db/herald'\nretention_days = ";
     assert_eq!(read(&format!("{url}90"), &[]).unwrap().database.retention_days, Some(90));
     assert_eq!(problems(&format!("{url}28"), &[]), ["herald.toml:3: database.retention_days must be 29 to 3650"]);
-    let embedded = "[database]\nretention_days = 90";
-    assert_eq!(problems(embedded, &[]), ["herald.toml:2: database.retention_days goes with a database.url of PostgreSQL only"]);
+    assert_eq!(read("[database]\nretention_days = 90", &[]).unwrap().database.retention_days, Some(90), "of either store");
+    assert_eq!(problems("[database]\nretention_days = 3651", &[]), ["herald.toml:2: database.retention_days must be 29 to 3650"]);
 }
 
 #[test]

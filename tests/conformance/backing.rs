@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::clock::Clock;
@@ -23,6 +24,9 @@ pub trait Backing: Send + Sync {
 
     /// The keys that whoever opens them from now on seals values with.
     fn seal_with(&self, _: Seal) {}
+
+    /// For how long whoever opens them from now on keeps days.
+    fn keep(&self, retention: Duration);
 
     /// Everything as it lies there, for whoever has a copy.
     async fn copy(&self) -> Vec<u8> {
@@ -55,11 +59,12 @@ pub struct Sqlite {
     folder: TempDir,
     tasks: TaskTracker,
     seal: Mutex<Seal>,
+    retention: Mutex<Option<Duration>>,
 }
 
 impl Sqlite {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), tasks: TaskTracker::new(), seal: Mutex::default() }
+        Self { folder: tempfile::tempdir().unwrap(), tasks: TaskTracker::new(), seal: Mutex::default(), retention: Mutex::default() }
     }
 
     fn path(&self) -> PathBuf {
@@ -70,12 +75,17 @@ impl Sqlite {
 #[async_trait]
 impl Backing for Sqlite {
     async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String> {
-        let options = Options { seal: self.seal.lock().unwrap().clone(), ..Options::new(self.path()) };
+        let (seal, retention) = (self.seal.lock().unwrap().clone(), *self.retention.lock().unwrap());
+        let options = Options { seal, retention, ..Options::new(self.path()) };
         Ok(SqliteStore::open(&options, clock, &self.tasks).await.map_err(|error| told(&error))?)
     }
 
     fn seal_with(&self, seal: Seal) {
         *self.seal.lock().unwrap() = seal;
+    }
+
+    fn keep(&self, retention: Duration) {
+        *self.retention.lock().unwrap() = Some(retention);
     }
 
     async fn copy(&self) -> Vec<u8> {
@@ -114,12 +124,19 @@ impl Backing for Sqlite {
 
 /// The store in memory: rows that any number of processes share.
 #[derive(Default)]
-pub struct Memory(Rows);
+pub struct Memory {
+    rows: Rows,
+    retention: Mutex<Option<Duration>>,
+}
 
 #[async_trait]
 impl Backing for Memory {
     async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String> {
-        Ok(Arc::new(MemoryStore::new(Arc::clone(&self.0), clock)))
+        Ok(Arc::new(MemoryStore::new(Arc::clone(&self.rows), clock, *self.retention.lock().unwrap())))
+    }
+
+    fn keep(&self, retention: Duration) {
+        *self.retention.lock().unwrap() = Some(retention);
     }
 
     async fn close(&self) {}

@@ -46,6 +46,7 @@ mod recording;
 mod registry;
 mod reports;
 mod restart;
+mod retention;
 mod runs;
 mod schedule;
 mod sealing;
@@ -165,6 +166,11 @@ every_store! {
         a_chunk_is_never_dead,
         takes_begin_anew_with_what_follows,
         a_thousand_keys_are_claimed_in_one_go;
+    retention:
+        what_is_over_is_forgotten,
+        without_a_retention_all_is_kept,
+        what_waits_is_not_forgotten,
+        what_was_done_is_known_while_the_rest_waits;
     tokens:
         a_device_has_one_address_of_a_kind,
         an_address_needs_its_device,
@@ -472,6 +478,8 @@ mod embedded {
     restart:
         after_a_restart_nobody_holds_anything,
         a_caller_that_goes_away_does_not_undo_its_write;
+    retention:
+        what_is_over_goes_in_steps;
     sqlite_file:
         one_process_at_a_time,
         a_newer_schema_is_refused,

@@ -24,7 +24,7 @@ const LOCK: &str = "SELECT pg_advisory_lock(4711)";
 /// The distributed store, in a database of its own.
 pub struct Postgres {
     pub database: Database,
-    retention: Option<Duration>,
+    retention: Mutex<Option<Duration>>,
     connections: Option<u32>,
     seal: Mutex<Seal>,
     tasks: TaskTracker,
@@ -117,12 +117,18 @@ impl Postgres {
         let name = format!("herald_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.close().await.unwrap();
         on_server(format!("CREATE DATABASE {name} TEMPLATE {template}")).await.close().await.unwrap();
-        Self { database: Database { name }, retention: None, connections: None, seal: Mutex::default(), tasks: TaskTracker::new() }
+        Self {
+            database: Database { name },
+            retention: Mutex::default(),
+            connections: None,
+            seal: Mutex::default(),
+            tasks: TaskTracker::new(),
+        }
     }
 
     /// Days are dropped so long after their end.
-    pub fn keeping(mut self, retention: Duration) -> Self {
-        self.retention = Some(retention);
+    pub fn keeping(self, retention: Duration) -> Self {
+        self.keep(retention);
         self
     }
 
@@ -149,7 +155,7 @@ impl Drop for Postgres {
 impl Backing for Postgres {
     async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, String> {
         let mut options = self.database.options();
-        options.retention = self.retention;
+        options.retention = *self.retention.lock().unwrap();
         options.connections = self.connections.unwrap_or(options.connections);
         options.seal = self.seal.lock().unwrap().clone();
         Ok(PostgresStore::open_with_clock(&options, clock, &self.tasks).await.map_err(|error| told(&error))?)
@@ -157,6 +163,10 @@ impl Backing for Postgres {
 
     fn seal_with(&self, seal: Seal) {
         *self.seal.lock().unwrap() = seal;
+    }
+
+    fn keep(&self, retention: Duration) {
+        *self.retention.lock().unwrap() = Some(retention);
     }
 
     async fn copy(&self) -> Vec<u8> {

@@ -116,6 +116,12 @@ impl World {
         self.open().await;
     }
 
+    /// Days are kept for so long from now on.
+    pub async fn keep(&mut self, retention: Duration) {
+        self.backing.keep(retention);
+        self.restart().await;
+    }
+
     /// The keys that a process has which opens the store from now on.
     pub fn give_keys(&self, keys: &str) {
         self.backing.seal_with(if keys.is_empty() { Seal::default() } else { Seal::parse(keys).unwrap() });

@@ -26,6 +26,7 @@ pub mod receipts;
 mod record;
 mod registration;
 mod registry;
+mod retention;
 mod runs;
 pub mod state;
 mod targets;
@@ -37,6 +38,7 @@ mod views;
 mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use herald::domain::Timestamp;
 use herald::domain::clock::Clock;
@@ -52,11 +54,12 @@ pub type Rows = Arc<Mutex<State>>;
 pub struct MemoryStore {
     rows: Rows,
     clock: Arc<dyn Clock>,
+    retention: Option<Duration>,
 }
 
 impl MemoryStore {
-    pub fn new(rows: Rows, clock: Arc<dyn Clock>) -> Self {
-        Self { rows, clock }
+    pub fn new(rows: Rows, clock: Arc<dyn Clock>, retention: Option<Duration>) -> Self {
+        Self { rows, clock, retention }
     }
 
     /// One transaction. What may be refused looks before it writes, since nothing is rolled back.

@@ -59,7 +59,12 @@ impl Apps for MemoryStore {
     }
 
     async fn prune(&self) -> Result<()> {
-        self.commit(State::prune);
+        self.commit(|state, now| {
+            state.prune(now);
+            if let Some(retention) = self.retention {
+                state.forget_days(retention, now);
+            }
+        });
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ pub struct Callers {
 impl Callers {
     pub fn new(sim: Arc<Sim>) -> Self {
         let clock: Arc<dyn Clock> = Arc::<crate::clock::WallClock>::clone(&sim.wall);
-        let store = MemoryStore::new(Arc::clone(&sim.rows), clock);
+        let store = MemoryStore::new(Arc::clone(&sim.rows), clock, None);
         Self { sim, store, tokens: 0 }
     }
 

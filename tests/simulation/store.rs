@@ -70,7 +70,7 @@ pub fn away(_: NoAnswer) -> Error {
 impl SimStore {
     pub fn of(network: Network) -> Self {
         let clock: Arc<dyn Clock> = Arc::<WallClock>::clone(&network.sim.wall);
-        let inner = MemoryStore::new(Arc::clone(&network.sim.rows), clock);
+        let inner = MemoryStore::new(Arc::clone(&network.sim.rows), clock, None);
         Self { network, inner }
     }
 

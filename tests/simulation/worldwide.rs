@@ -115,7 +115,7 @@ impl World {
     }
 
     fn store(&self) -> MemoryStore {
-        MemoryStore::new(Arc::clone(&self.rows), Arc::<WallClock>::clone(&self.wall))
+        MemoryStore::new(Arc::clone(&self.rows), Arc::<WallClock>::clone(&self.wall), None)
     }
 
     /// Starts a node with these roles.

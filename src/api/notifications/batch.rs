@@ -55,7 +55,7 @@ pub(super) enum BatchResult {
     /// It was refused.
     Refused {
         /// Why.
-        error: ProblemBody,
+        error: Box<ProblemBody>,
     },
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
-use uuid::Uuid;
 
 use super::super::Result;
+use super::super::rules::days::first_id;
 use super::batch::{answered, fetch_one};
 use super::row::Cells;
 use super::tx::Tx;
@@ -89,12 +89,6 @@ impl Partition {
     }
 }
 
-/// The smallest id of a day.
-pub(super) fn first_id(day: i64) -> Uuid {
-    let millis = u128::from(u64::try_from(day).unwrap_or_default().saturating_mul(MILLIS_OF_DAY));
-    Uuid::from_u128(millis << 80)
-}
-
 impl Partitions {
     /// Those of `wanted` that are not known to be there.
     pub(super) fn missing(&self, wanted: BTreeSet<Partition>) -> BTreeSet<Partition> {
@@ -143,6 +137,8 @@ async fn exists(conn: &mut PgConnection, partition: Partition) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

@@ -6,18 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
 use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
 use super::super::Result;
+use super::super::rules::days::{first_id, last_over, midnight};
 use super::PostgresStore;
 use super::batch::{Binds, answered, execute, fetch, fetch_one, nothing};
 use super::fault::is_busy;
-use super::partitions::{Partition, first_id, lock};
+use super::partitions::{Partition, lock};
 use super::row::Cells;
 use super::tx::{Tx, transaction};
-use crate::domain::Timestamp;
 
 const THERE: &str = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
                      WHERE i.inhparent IN ('notification'::regclass, 'delivery'::regclass)";
@@ -62,23 +61,14 @@ pub(super) async fn drop_over(store: &PostgresStore) -> Result<()> {
 /// The partitions, and whether the retention of each is over.
 async fn list(tx: &mut Tx, retention: Duration) -> Result<BTreeMap<Partition, bool>> {
     let rows = fetch(tx, THERE, nothing).await?;
+    let last = last_over(tx.now, retention);
     let mut there = BTreeMap::new();
     for row in &rows {
         if let Some(partition) = Partition::parse(Cells::new(row, "pg_class", 0).get(0, "relname")?) {
-            there.insert(partition, is_over(partition, retention, tx.now));
+            there.insert(partition, last.is_some_and(|last| partition.day() <= last));
         }
     }
     Ok(there)
-}
-
-fn is_over(partition: Partition, retention: Duration, now: Timestamp) -> bool {
-    let retention = TimeDelta::from_std(retention).unwrap_or(TimeDelta::MAX);
-    midnight(partition.day() + 1).and_then(|end| end.checked_add_signed(retention)).is_some_and(|over| over <= now)
-}
-
-/// The first instant of a day.
-fn midnight(day: i64) -> Option<Timestamp> {
-    DateTime::from_timestamp(day.checked_mul(86_400)?, 0)
 }
 
 /// Whether it is gone.
@@ -157,20 +147,4 @@ async fn forget_before(tx: &mut Tx, id: Uuid) -> Result<bool> {
         over &= gone.await? < AT_ONCE.unsigned_abs();
     }
     Ok(over)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_over_when_its_retention_after_its_end_is() {
-        let week = Duration::from_hours(7 * 24);
-        let end = midnight(20_001).unwrap() + TimeDelta::days(7);
-        for partition in [Partition::Notifications(20_000), Partition::Deliveries(20_000)] {
-            assert!(!is_over(partition, week, end - TimeDelta::microseconds(1)));
-            assert!(is_over(partition, week, end));
-            assert!(!is_over(partition, Duration::MAX, end), "for ever");
-        }
-    }
 }

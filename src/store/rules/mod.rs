@@ -9,6 +9,7 @@ pub(super) mod client_tokens;
 pub(super) mod counted;
 pub(super) mod crowd;
 pub(super) mod cursor;
+pub(super) mod days;
 pub(super) mod delivery_view;
 pub(super) mod device_tokens;
 pub(super) mod facts;

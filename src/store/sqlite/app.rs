@@ -3,11 +3,10 @@
 use async_trait::async_trait;
 
 use super::super::{Apps, Result};
-use super::SqliteStore;
 use super::batch::{Binds, Tuples, fetch, no_lead};
-use super::prune;
 use super::row::Cells;
 use super::writer::Tx;
+use super::{SqliteStore, prune, retention};
 use crate::domain::id::AppId;
 
 const ADD: Tuples = Tuples { head: "INSERT INTO app (name) VALUES ", width: 1, tail: " ON CONFLICT (name) DO NOTHING" };
@@ -29,7 +28,7 @@ impl Apps for SqliteStore {
 
     async fn prune(&self) -> Result<()> {
         while !self.write(|tx| Box::pin(prune::prune(tx))).await? {}
-        Ok(())
+        retention::forget_over(self).await
     }
 }
 

@@ -57,6 +57,7 @@ mod recipients;
 mod record;
 mod register;
 mod release;
+mod retention;
 mod row;
 mod schedule;
 mod sealing;
@@ -76,6 +77,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Sqlite, SqlitePool};
@@ -84,6 +86,7 @@ use tokio_util::task::TaskTracker;
 use self::fault::fault;
 use self::hot::Hot;
 use self::lock::Lock;
+use self::retention::Retention;
 use self::row::micros;
 use self::writer::{Tx, Writer};
 use super::Result;
@@ -102,12 +105,14 @@ pub struct Options {
     pub readers: u32,
     /// The keys with which values are sealed at rest.
     pub seal: Seal,
+    /// For how long deliveries and notifications are kept after the end of their day; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 impl Options {
     /// The file at `path`, with as many readers as suit a small machine.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 4, seal: Seal::default() }
+        Self { path: path.into(), readers: 4, seal: Seal::default(), retention: None }
     }
 }
 
@@ -161,6 +166,7 @@ pub struct SqliteStore {
     hot: Hot,
     clock: Arc<dyn Clock>,
     seal: Seal,
+    retention: Retention,
     _lock: Arc<Lock>,
 }
 

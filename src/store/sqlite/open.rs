@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::batch::execute;
 use super::hot::Hot;
 use super::lock::Lock;
+use super::retention::Retention;
 use super::row::micros;
 use super::writer::{Writer, WriterParts};
 use super::{OpenError, Options, SqliteStore, checkpoint, migrations, sealing};
@@ -96,7 +97,8 @@ pub(super) async fn open(options: &Options, clock: Arc<dyn Clock>, tasks: &TaskT
         checkpoint::run(checkpoints, committed, ended).await;
         drop(held);
     });
-    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, seal: options.seal.clone(), _lock: lock }))
+    let (seal, retention) = (options.seal.clone(), Retention::new(options.retention));
+    Ok(Arc::new(SqliteStore { writer, readers, hot, clock, seal, retention, _lock: lock }))
 }
 
 /// See [`SqliteStore::migrate`].

@@ -7,7 +7,8 @@ use super::batch::Tuples;
 use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
-    prune, receipt, recipients, record, register, release, schedule, select, sighting, stale, tally, targets, topic, user_deliveries,
+    prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally, targets, topic,
+    user_deliveries,
 };
 
 const LISTS: &[Tuples] = &[
@@ -122,6 +123,13 @@ const TEXTS: &[&str] = &[
     register::MOVE,
     release::DUE,
     release::TURN,
+    retention::DELIVERIES,
+    retention::FORGET_DELIVERIES,
+    retention::FORGET_NOTIFICATIONS[0],
+    retention::FORGET_NOTIFICATIONS[1],
+    retention::FORGET_NOTIFICATIONS[2],
+    retention::FORGET_NOTIFICATIONS[3],
+    retention::NOTIFICATIONS,
     schedule::DUE,
     select::END,
     select::FOLLOWERS,
