@@ -1,5 +1,9 @@
 //! Outgoing webhooks: what an app's backend is told, by the Standard Webhooks specification.
 
+pub mod address;
+pub mod attempt;
+pub mod signature;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
