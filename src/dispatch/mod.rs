@@ -48,6 +48,7 @@ pub mod store_clock;
 pub mod template;
 mod trial;
 pub mod validate;
+pub mod webhook;
 mod words;
 pub mod worker;
 

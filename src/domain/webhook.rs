@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod attempt;
+pub mod message_type;
 pub mod signature;
 
 use std::collections::BTreeSet;
