@@ -113,7 +113,7 @@ macro_rules! store {
 
 store! {
     Analytics Apps AuditLog Campaigns Caps Categories ClientTokens DeadLetters DeviceTokens Devices Engine Keys Notifications Pauses People Receipts Replays Sealing
-    Templates Topics Vault
+    Templates Topics Vault Webhooks
 }
 
 /// The apps and the store's own health.

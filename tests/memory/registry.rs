@@ -183,6 +183,8 @@ impl People for MemoryStore {
             state.revoke_families(now, |row| row.person == Some(person));
             let devices = state.devices.values().filter_map(|row| row.device.as_ref()).filter(|device| device.person == Some(person));
             let devices: Vec<(DevicePk, String)> = devices.map(|device| (device.pk, device.name.clone())).collect();
+            let names: Vec<String> = devices.iter().map(|(_, name)| name.clone()).collect();
+            state.erase_from_webhooks(app, user, &names);
             for (pk, name) in devices {
                 state.forget(app, &name, &Principal::Backend, now);
                 state.shown.retain(|(device, _), _| *device != pk);

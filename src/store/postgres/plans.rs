@@ -9,7 +9,7 @@ use super::{
     accept, allot, analytics, app, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
     dead_letter, deaths, delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency,
     notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, sighting,
-    stale, tally, targets, topic, user_deliveries, version_keys, waiting, work,
+    stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_message, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -216,6 +216,27 @@ const TEXTS: &[&str] = &[
     version_keys::WITHOUT,
     waiting::DEVICES,
     waiting::USERS,
+    webhook::ADD,
+    webhook::ATTEMPTS,
+    webhook::FORGET[0],
+    webhook::FORGET[1],
+    webhook::LIST,
+    webhook::LOCKED,
+    webhook::OF_WEBHOOK[0],
+    webhook::OF_WEBHOOK[1],
+    webhook::OF_WEBHOOK[2],
+    webhook::ONE,
+    webhook::REPLAY,
+    webhook_erase::ITEMS,
+    webhook_erase::MESSAGES,
+    webhook_erase::WEBHOOKS,
+    webhook_message::CLAIM,
+    webhook_message::CLAIM_TESTS,
+    webhook_message::HELD,
+    webhook_message::ITEMS,
+    webhook_message::ORPHANS,
+    webhook_message::READY,
+    webhook_message::USED,
     work::INSERT,
 ];
 

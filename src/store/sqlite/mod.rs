@@ -71,6 +71,9 @@ mod user_deliveries;
 mod vault;
 mod version_keys;
 mod waiting;
+mod webhook;
+mod webhook_erase;
+mod webhook_message;
 mod work;
 mod writer;
 

@@ -8,6 +8,7 @@ use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
     prune, receipt, recipients, record, register, release, schedule, select, sighting, stale, tally, targets, topic, user_deliveries,
+    webhook, webhook_message,
 };
 
 const LISTS: &[Tuples] = &[
@@ -146,9 +147,22 @@ const TEXTS: &[&str] = &[
     topic::ONE,
     topic::PERSON,
     user_deliveries::FOUND,
+    webhook::ATTEMPTS,
+    webhook::FORGET[0],
+    webhook::FORGET[1],
+    webhook::LIST,
+    webhook::OF_WEBHOOK[0],
+    webhook::OF_WEBHOOK[1],
+    webhook::OF_WEBHOOK[2],
+    webhook::REPLAY,
+    webhook_message::CLAIM,
+    webhook_message::CLAIM_TESTS,
+    webhook_message::DUE,
+    webhook_message::ITEMS,
+    webhook_message::READY,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 26] = [
+const LARGE: [&str; 34] = [
     "campaign",
     "campaign_run",
     "notification_count",
@@ -175,6 +189,14 @@ const LARGE: [&str; 26] = [
     "f",
     "token_family",
     "family",
+    "webhook_item",
+    "i",
+    "webhook_message",
+    "m",
+    "h",
+    "webhook_attempt",
+    "a",
+    "webhook",
 ];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {
