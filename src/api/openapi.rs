@@ -22,7 +22,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
     Api, analytics, app, audit, campaigns, categories, client_tokens, contacts, dead_letters, devices, explain, health, keys, lanes,
-    notifications, preferences, receipts, segments, templates, topics, users,
+    notifications, preferences, receipts, segments, templates, topics, users, webhooks,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
@@ -60,6 +60,7 @@ pub(super) fn routes() -> (Router<Api>, OpenApi) {
         .merge(lanes::routes())
         .merge(dead_letters::routes())
         .merge(keys::routes())
+        .merge(webhooks::routes())
         .merge(audit::routes())
         .merge(app::routes())
         .merge(health::routes());
@@ -196,6 +197,7 @@ fn complete(operation: &mut Operation, is_limited: bool) {
     match id.as_str() {
         "put_campaign" | "delete_campaign" => codes.push(Code::CampaignStarted),
         "rotate_key" => codes.extend([Code::KeyRotated, Code::KeyExpired]),
+        "create_webhook" => codes.push(Code::TooManyWebhooks),
         "put_device" => codes.extend([Code::UserMismatch, Code::DeviceOfAnotherUser]),
         "patch_device" => codes.push(Code::UserMismatch),
         "get_own_preferences" | "put_own_preferences" | "patch_own_preferences" => codes.push(Code::NobodySignedIn),
