@@ -194,7 +194,7 @@ impl Daemon {
         let handed_back = dispatch.hand_back().await;
         life.hard().cancel();
         let has_failed = dispatch.has_failed();
-        drop(dispatch);
+        drop((dispatch, webhooks));
         anyhow::ensure!(life.finished().await, "some tasks did not end in time");
         keeping.close();
         keeping.wait().await;
