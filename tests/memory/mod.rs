@@ -35,6 +35,7 @@ pub mod topics;
 mod vault;
 mod views;
 mod waiting;
+mod webhook_items;
 pub mod webhooks;
 
 use std::sync::Arc;

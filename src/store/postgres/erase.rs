@@ -1,7 +1,7 @@
 //! A person is forgotten, part by part.
 //!
-//! What is locked, in this order: the devices by number, their and the person's families of client tokens, the person's row, the app's
-//! webhooks. A phone that registers meanwhile waits, and makes a new person.
+//! What is locked, in this order: the devices by number, their and the person's families of client tokens, the app's webhooks, the
+//! person's row. A phone that registers meanwhile waits, and makes a new person.
 
 use super::super::Result;
 use super::super::rules::webhook_erasure::Erased;
@@ -66,6 +66,8 @@ pub(super) async fn part(tx: &mut Tx, app: AppId, user: &str) -> Result<Option<b
     if topics.await? > 0 {
         return Ok(Some(false));
     }
+    // looking through all that is kept may take long, and nobody who sends to them is to wait for it
+    webhook_erase::erase(tx, app, &Erased { user, devices: &[] }).await?;
     forget(tx, (app, user), person).await.map(Some)
 }
 
@@ -79,7 +81,7 @@ async fn forget(tx: &mut Tx, (app, user): (AppId, &str), person: i64) -> Result<
     // one that began since, and waited for nobody
     client_token::revoke_person(tx, PersonPk(person)).await?;
     // whoever writes items about somebody has locked the person's row
-    webhook_erase::erase(tx, app, &Erased { user, devices: &[] }).await?;
+    webhook_erase::erase_again(tx, app, &Erased { user, devices: &[] }).await?;
     execute(tx, CAPS, bind(-person)).await?;
     Ok(execute(tx, FORGET, bind(person)).await? > 0)
 }

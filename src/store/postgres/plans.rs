@@ -9,7 +9,7 @@ use super::{
     accept, allot, analytics, app, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
     dead_letter, deaths, delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency,
     notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, sighting,
-    stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_message, work,
+    stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items, webhook_message, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -230,6 +230,9 @@ const TEXTS: &[&str] = &[
     webhook_erase::ITEMS,
     webhook_erase::MESSAGES,
     webhook_erase::WEBHOOKS,
+    webhook_items::DEVICES,
+    webhook_items::LISTENERS,
+    webhook_items::PEOPLE,
     webhook_message::CLAIM,
     webhook_message::CLAIM_TESTS,
     webhook_message::HELD,

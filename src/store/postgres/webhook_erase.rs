@@ -29,19 +29,31 @@ pub(super) const MESSAGES: &str = "WITH page AS MATERIALIZED (SELECT id, created
                                    WHERE strpos(p.data, ask.text) > 0) THEN p.data END FROM page p ORDER BY p.created_at, p.id";
 const MESSAGE: &str = "UPDATE webhook_message SET data = $2 WHERE id = $1";
 
-/// Takes them out of all lists of an app's webhooks.
+/// Takes them out of all lists of an app's webhooks, which are locked from then on: no messages are made of items any more.
 pub(super) async fn erase(tx: &mut Tx, app: AppId, erased: &Erased<'_>) -> Result<()> {
-    let rows = fetch(tx, WEBHOOKS, |binds| {
-        binds.push(app.0);
-    });
-    let id = |row: &PgRow| Cells::new(row, "webhook", 0).get::<Uuid>(0, "id");
-    let webhooks: Vec<Uuid> = rows.await?.iter().map(id).collect::<Result<_>>()?;
     let texts = erased.texts();
-    for webhook in webhooks {
+    for webhook in webhooks(tx, app).await? {
         items(tx, webhook, (erased, &texts)).await?;
         messages(tx, webhook, (erased, &texts)).await?;
     }
     Ok(())
+}
+
+/// Takes them out of what was written since.
+pub(super) async fn erase_again(tx: &mut Tx, app: AppId, erased: &Erased<'_>) -> Result<()> {
+    let texts = erased.texts();
+    for webhook in webhooks(tx, app).await? {
+        items(tx, webhook, (erased, &texts)).await?;
+    }
+    Ok(())
+}
+
+async fn webhooks(tx: &mut Tx, app: AppId) -> Result<Vec<Uuid>> {
+    let rows = fetch(tx, WEBHOOKS, |binds| {
+        binds.push(app.0);
+    });
+    let id = |row: &PgRow| Cells::new(row, "webhook", 0).get::<Uuid>(0, "id");
+    rows.await?.iter().map(id).collect()
 }
 
 async fn items(tx: &mut Tx, webhook: Uuid, (erased, texts): (&Erased<'_>, &[String])) -> Result<()> {

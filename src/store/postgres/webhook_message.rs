@@ -24,10 +24,10 @@ const TURN: &str = "SELECT 1 FROM webhook WHERE id = $1 FOR NO KEY UPDATE SKIP L
 /// Written while their webhook was being deleted.
 pub(super) const ORPHANS: &str = "DELETE FROM webhook_item WHERE webhook = $1 AND NOT EXISTS (SELECT 1 FROM webhook WHERE id = $1)";
 /// Enough to fill a message, or all.
-pub(super) const ITEMS: &str = "SELECT i.id, i.at, i.data FROM (SELECT id, sum(n) OVER (ORDER BY id) - n AS before FROM \
-                                (SELECT id, n FROM webhook_item WHERE webhook = $1 AND event = $2 ORDER BY id LIMIT $3) first) some \
-                                CROSS JOIN LATERAL (SELECT id, at, data FROM webhook_item WHERE id = some.id LIMIT 1) i \
-                                WHERE some.before < $3 ORDER BY i.id";
+pub(super) const ITEMS: &str = "SELECT i.id, i.at, i.data FROM (SELECT id, sum(n) OVER (ORDER BY id) - n AS earlier FROM \
+                                (SELECT id, n FROM webhook_item WHERE webhook = $1 AND event = $2 ORDER BY id LIMIT $3) oldest) filling \
+                                CROSS JOIN LATERAL (SELECT id, at, data FROM webhook_item WHERE id = filling.id LIMIT 1) i \
+                                WHERE filling.earlier < $3 ORDER BY i.id";
 pub(super) const USED: &str = "DELETE FROM webhook_item i USING unnest($1::bigint[]) AS used (id) WHERE i.id = used.id";
 const LEFT: &str = "UPDATE webhook_item SET n = $2, data = $3 WHERE id = $1";
 const ADD: &str = "INSERT INTO webhook_message (id, webhook, event, status, next_at, until, created_at, data) \

@@ -26,5 +26,6 @@ pub(super) mod suspects;
 pub(super) mod tally;
 pub(super) mod version_key;
 pub(super) mod webhook_erasure;
+pub(super) mod webhook_items;
 pub(super) mod webhooks;
 pub(super) mod words;

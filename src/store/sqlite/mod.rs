@@ -73,6 +73,7 @@ mod version_keys;
 mod waiting;
 mod webhook;
 mod webhook_erase;
+mod webhook_items;
 mod webhook_message;
 mod work;
 mod writer;

@@ -8,7 +8,7 @@ use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
     prune, receipt, recipients, record, register, release, schedule, select, sighting, stale, tally, targets, topic, user_deliveries,
-    webhook, webhook_message,
+    webhook, webhook_items, webhook_message,
 };
 
 const LISTS: &[Tuples] = &[
@@ -155,9 +155,11 @@ const TEXTS: &[&str] = &[
     webhook::OF_WEBHOOK[1],
     webhook::OF_WEBHOOK[2],
     webhook::REPLAY,
+    webhook_items::DEVICES,
+    webhook_items::LISTENERS,
+    webhook_items::PEOPLE,
     webhook_message::CLAIM,
     webhook_message::CLAIM_TESTS,
-    webhook_message::DUE,
     webhook_message::ITEMS,
     webhook_message::READY,
 ];

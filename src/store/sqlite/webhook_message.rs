@@ -23,15 +23,15 @@ use crate::domain::webhook::{MAX_ITEMS, TRIED_FOR};
 pub(super) const READY: &str = "SELECT webhook, event FROM (SELECT webhook, event FROM webhook_item WHERE at <= ?1 ORDER BY at LIMIT 1000) \
                                 UNION SELECT webhook, event FROM webhook_item WHERE at > ?1 GROUP BY webhook, event HAVING sum(n) >= ?2";
 /// Enough to fill a message, or all.
-pub(super) const ITEMS: &str = "WITH some AS MATERIALIZED (SELECT id, sum(n) OVER (ORDER BY id) - n AS before FROM \
+pub(super) const ITEMS: &str = "WITH filling AS MATERIALIZED (SELECT id, sum(n) OVER (ORDER BY id) - n AS earlier FROM \
                                 (SELECT id, n FROM webhook_item WHERE webhook = ?1 AND event = ?2 ORDER BY id LIMIT ?3)) \
-                                SELECT i.id, i.at, i.data FROM some CROSS JOIN webhook_item i ON i.id = some.id WHERE some.before < ?3 ORDER BY i.id";
+                                SELECT i.id, i.at, i.data FROM filling CROSS JOIN webhook_item i ON i.id = filling.id WHERE filling.earlier < ?3 ORDER BY i.id";
 const USED: &str = "DELETE FROM webhook_item WHERE id IN (SELECT value FROM json_each(?1))";
 const LEFT: &str = "UPDATE webhook_item SET n = ?2, data = ?3 WHERE id = ?1";
 const ADD: &str = "INSERT INTO webhook_message (id, webhook, event, status, next_at, until, created_at, data) \
                    VALUES (?1, ?2, ?3, 'waiting', ?4, ?5, ?4, ?6)";
 /// Of a disabled one nothing is due but tests.
-pub(super) const DUE: &str = "SELECT w.id, w.app, w.url, w.secret, w.previous_secret, w.previous_until, w.disabled IS NOT NULL FROM webhook w \
+const DUE: &str = "SELECT w.id, w.app, w.url, w.secret, w.previous_secret, w.previous_until, w.disabled IS NOT NULL FROM webhook w \
                               WHERE (w.disabled IS NULL AND EXISTS (SELECT 1 FROM webhook_message m \
                               WHERE m.webhook = w.id AND m.status = 'waiting' AND m.next_at <= ?1)) \
                               OR EXISTS (SELECT 1 FROM webhook_message m \
