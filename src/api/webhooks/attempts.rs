@@ -85,3 +85,21 @@ impl From<ListedAttempt> for AttemptResponse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::store::webhook::Attempt;
+
+    #[test]
+    fn the_status_of_its_message_is_one_of_the_described() {
+        let of = |message_status| {
+            let (message, webhook, at) = (Uuid::nil(), Uuid::nil(), Timestamp::UNIX_EPOCH);
+            let attempt = Attempt { message, webhook, at, took_ms: 1, status: Some(200), error: None };
+            AttemptResponse::from(ListedAttempt { attempt, event: None, message_status }).message_status
+        };
+        let all = [MessageStatus::Waiting, MessageStatus::Delivered, MessageStatus::Failed];
+        assert_eq!(all.map(of), schema::WebhookMessageStatus::WORDS);
+    }
+}

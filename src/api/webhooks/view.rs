@@ -67,3 +67,25 @@ impl From<Webhook> for WebhookResponse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::domain::id::AppId;
+
+    #[test]
+    fn its_status_is_one_of_the_described() {
+        let at = Timestamp::UNIX_EPOCH;
+        let of = |disabled| {
+            let (url, events) = (String::new(), BTreeSet::from([EventType::LanePaused]));
+            let id = Uuid::nil();
+            let webhook = Webhook { id, app: AppId(1), url, events, disabled, failing_since: None, created_at: at, updated_at: at };
+            WebhookResponse::from(webhook).status
+        };
+        assert_eq!([of(None), of(Some(Disabled::Gone))], schema::WebhookStatus::WORDS);
+        assert_eq!(of(Some(Disabled::Switched)), of(Some(Disabled::Failing)));
+    }
+}
