@@ -8,6 +8,7 @@ mod sealing;
 mod server;
 mod share;
 mod source;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::dispatch::directory::{self, Directory};
 use crate::dispatch::handle::Dispatch;
 use crate::dispatch::node::Parts;
 use crate::dispatch::role::Roles;
+use crate::dispatch::webhook::Sender;
 use crate::domain::clock::{Clock, Rng};
 use crate::lifecycle::Lifecycle;
 use crate::providers;
@@ -69,6 +71,7 @@ pub struct Daemon {
     is_secure: bool,
     life: Lifecycle,
     dispatch: Arc<Dispatch>,
+    webhooks: Arc<Sender>,
     /// Ends the serving of callers.
     closing: CancellationToken,
     /// Connections of callers, apart from the path.
@@ -121,7 +124,11 @@ impl Daemon {
             analytics: settings.analytics,
             audit_kept: settings.audit.kept(),
         };
+        let webhooks = webhooks::sender(&settings, &store, life, context(&settings, life))?;
         let dispatch = Dispatch::start(parts, roles);
+        if roles.worker {
+            webhooks.start();
+        }
         if let Some(reload) = extras.reload {
             let (tls, origins) = (door.tls.clone(), origins.clone());
             let (dispatch, sign_ins) = (Arc::clone(&dispatch), Arc::clone(&sign_ins));
@@ -154,7 +161,7 @@ impl Daemon {
             drop(callers.spawn(api::serve(door, router, server.clone(), closing.clone(), callers.clone())));
         }
         drop(callers.spawn(api::serve(door, router, server, closing.clone(), callers.clone())));
-        Ok(Self { address, is_secure, life: life.clone(), dispatch, closing, callers, keeping })
+        Ok(Self { address, is_secure, life: life.clone(), dispatch, webhooks, closing, callers, keeping })
     }
 
     /// Where it listens.
@@ -170,10 +177,10 @@ impl Daemon {
     /// Waits until the life has ended and everything is handed back and closed: what is under way first, while `/ready` tells callers to
     /// go elsewhere, then the callers, then the store.
     pub async fn stopped(self) -> anyhow::Result<()> {
-        let Self { life, dispatch, closing, callers, keeping, .. } = self;
+        let Self { life, dispatch, webhooks, closing, callers, keeping, .. } = self;
         life.soft().cancelled().await;
         let drained = async {
-            while !dispatch.is_idle() {
+            while !(dispatch.is_idle() && webhooks.is_idle()) {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             closing.cancel();
@@ -187,7 +194,7 @@ impl Daemon {
         let handed_back = dispatch.hand_back().await;
         life.hard().cancel();
         let has_failed = dispatch.has_failed();
-        drop(dispatch);
+        drop((dispatch, webhooks));
         anyhow::ensure!(life.finished().await, "some tasks did not end in time");
         keeping.close();
         keeping.wait().await;

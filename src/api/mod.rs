@@ -55,6 +55,7 @@ mod templates;
 mod topics;
 mod users;
 mod way_in;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ use super::deprecation::{self, Departure};
 use super::problem::{Code, FieldProblem, ProblemBody};
 use super::{
     Api, analytics, app, audit, campaigns, categories, client_tokens, contacts, dead_letters, devices, explain, health, keys, lanes,
-    notifications, own_config, preferences, receipts, segments, templates, topics, users,
+    notifications, own_config, preferences, receipts, segments, templates, topics, users, webhooks,
 };
 
 const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: who gets what, when and whether.\n\n\
@@ -63,6 +63,7 @@ pub(super) fn routes(departures: &[Departure]) -> (Router<Api>, OpenApi) {
         .merge(lanes::routes())
         .merge(dead_letters::routes())
         .merge(keys::routes())
+        .merge(webhooks::routes())
         .merge(audit::routes())
         .merge(app::routes())
         .merge(health::routes());
@@ -206,6 +207,7 @@ fn complete(operation: &mut Operation, route: &str) {
     match id.as_str() {
         "put_campaign" | "delete_campaign" => codes.push(Code::CampaignStarted),
         "rotate_key" => codes.extend([Code::KeyRotated, Code::KeyExpired]),
+        "create_webhook" => codes.push(Code::TooManyWebhooks),
         "put_device" => codes.extend([Code::UserMismatch, Code::DeviceOfAnotherUser]),
         "patch_device" => codes.push(Code::UserMismatch),
         "get_own_preferences" | "put_own_preferences" | "patch_own_preferences" => codes.push(Code::NobodySignedIn),

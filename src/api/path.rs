@@ -110,6 +110,17 @@ impl FromRequestParts<Api> for KeyPath {
     }
 }
 
+/// `{id}` of a webhook.
+pub(super) struct WebhookPath(pub(super) Uuid);
+
+impl FromRequestParts<Api> for WebhookPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        own_id(parts, "webhook").await.map(Self)
+    }
+}
+
 /// `{id}` of a dead letter.
 pub(super) struct DeadLetterPath(pub(super) NotificationId, pub(super) WorkId);
 

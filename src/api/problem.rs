@@ -72,6 +72,7 @@ codes! {
     CampaignStarted = CONFLICT, "campaign_started", "The campaign was started";
     InvalidTransition = CONFLICT, "invalid_transition", "From where it is there is no such step";
     KeyRotated = CONFLICT, "key_rotated", "Another key took its place";
+    TooManyWebhooks = CONFLICT, "too_many_webhooks", "The app has as many webhooks as it may";
     KeyExpired = CONFLICT, "key_expired", "The key has expired";
     Stale = PRECONDITION_FAILED, "stale", "It was changed in the meantime";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";

@@ -70,6 +70,17 @@ word_schemas! {
     Actor = ["key", "built_in", "local"];
     /// What an API key may do.
     Scope = ["send", "manage", "read", "critical"];
+    /// What a webhook is told of.
+    WebhookEvent = [
+        "delivery.sent", "delivery.suppressed", "delivery.failed", "delivery.expired", "receipt.delivered", "receipt.opened", "receipt.dismissed",
+        "device.registered", "device.deactivated", "preferences.changed", "campaign.started", "campaign.paused", "campaign.done", "lane.paused",
+    ];
+    /// Whether a webhook is sent to.
+    WebhookStatus = ["enabled", "disabled"];
+    /// Why a webhook is not sent to: somebody switched it off, it answered 410, or nothing but failures for three days.
+    WebhookDisabledReason = ["switched", "gone", "failing"];
+    /// How a webhook's message stands: it is to be tried, it was taken, or it was given up.
+    WebhookMessageStatus = ["waiting", "delivered", "failed"];
 }
 
 fn text(format: SchemaFormat, description: &str) -> RefOr<Schema> {
@@ -117,7 +128,7 @@ mod tests {
     use super::*;
     use crate::dispatch::handle::Validated;
     use crate::domain::campaign::CampaignStatus;
-    use crate::domain::{delivery, device, notification, quiet_hours};
+    use crate::domain::{delivery, device, notification, quiet_hours, webhook};
     use crate::store::analytics::Resolution;
     use crate::store::notification as view;
     use crate::store::{audit, key};
@@ -149,6 +160,8 @@ mod tests {
         assert_eq!(words(Resolution::ALL), Interval::WORDS);
         let key = audit::Actor::Key { id: Uuid::nil(), name: String::new() };
         assert_eq!([key, audit::Actor::BuiltIn, audit::Actor::Local].map(|actor| actor.as_str()), Actor::WORDS);
+        let reasons = [webhook::Disabled::Switched, webhook::Disabled::Gone, webhook::Disabled::Failing];
+        assert_eq!(words(&reasons), WebhookDisabledReason::WORDS);
         assert_eq!(words(&[key::Scope::Send, key::Scope::Manage, key::Scope::Read, key::Scope::Critical]), Scope::WORDS);
     }
 
@@ -165,6 +178,10 @@ mod tests {
         }
         for word in Interruption::WORDS {
             assert!(serde_json::from_value::<crate::domain::content::Interruption>((*word).into()).is_ok(), "{word}");
+        }
+        for word in WebhookEvent::WORDS {
+            let event: webhook::EventType = serde_json::from_value((*word).into()).unwrap();
+            assert_eq!(serde_json::to_value(event).unwrap(), *word);
         }
         for word in ReceiptType::WORDS {
             assert!(serde_json::from_value::<crate::store::receipt::ReceiptKind>((*word).into()).is_ok(), "{word}");

@@ -33,6 +33,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How often callers may call.
     pub rates: Rates,
+    /// Whether webhooks may be at private addresses.
+    pub private_webhooks: bool,
 }
 
 /// How often callers may call, each with a burst of twice as many.
@@ -77,6 +79,7 @@ impl Default for Settings {
             has_admin: false,
             trusted_proxies: Vec::new(),
             rates: Rates::default(),
+            private_webhooks: false,
         }
     }
 }

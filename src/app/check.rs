@@ -8,8 +8,9 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::lifecycle::Lifecycle;
 use crate::providers::apns::{ApnsProvider, Signers};
 use crate::providers::fcm::FcmProvider;
+use crate::providers::webhook::client::HttpWebhooks;
 use crate::providers::webpush::WebpushProvider;
-use crate::providers::{self, Provider as _};
+use crate::providers::{self, Provider as _, webhook};
 use crate::queue::redis::{Looked, RedisQueue};
 use crate::store::postgres::{self, PostgresStore};
 use crate::store::sealing::Inspected;
@@ -41,6 +42,10 @@ pub async fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![Finding::of("store", check_store(settings).await), Finding::of("queue", check_queue(settings).await)];
     if settings.server.tls.is_some() {
         findings.push(Finding::of("server.tls", server::tls(&settings.server).map(|_| None)));
+    }
+    if settings.webhooks != webhook::Settings::default() {
+        let loaded = HttpWebhooks::load(&settings.webhooks, &context).map(|_| None);
+        findings.push(Finding::of("webhooks", loaded.map_err(Into::into)));
     }
     for (name, app) in &settings.apps {
         if let Some(settings) = &app.apns {

@@ -67,7 +67,8 @@ impl Reloader {
 /// The sections beside the apps that are not as they were.
 fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     // taken apart, so that none that is added later can be forgotten
-    let Settings { server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, apps: _, fallback } = old;
+    let Settings { server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, webhooks, apps: _, fallback } =
+        old;
     let sections = [
         ("server", *server == new.server),
         ("log", *log == new.log),
@@ -79,6 +80,7 @@ fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("audit", *audit == new.audit),
         ("limits", *limits == new.limits),
         ("client_tokens", *client_tokens == new.client_tokens),
+        ("webhooks", *webhooks == new.webhooks),
         ("fallback", *fallback == new.fallback),
     ];
     sections.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()

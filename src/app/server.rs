@@ -30,6 +30,7 @@ pub(super) fn settings(settings: &Settings) -> api::Settings {
             per_client_token: rate(settings.limits.per_client_token),
             per_address: rate(settings.limits.per_address),
         },
+        private_webhooks: settings.webhooks.allow_private_addresses,
     }
 }
 

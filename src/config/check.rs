@@ -32,6 +32,7 @@ pub(super) fn check(settings: &Settings, report: &mut dyn FnMut(&str, String)) {
         report("server.admin_listen", "must be another address than server.listen".to_owned());
     }
     check_queue(settings, report);
+    check_provider("webhooks", settings.webhooks.check(), report);
     let (dispatch, retry) = (&settings.dispatch, &settings.retry);
     if dispatch.send_timeout_seconds > dispatch.lease_seconds / 2 {
         report("dispatch.send_timeout_seconds", format!("must be at most half of dispatch.lease_seconds ({})", dispatch.lease_seconds));

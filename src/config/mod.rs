@@ -26,6 +26,7 @@ use toml::de::DeTable;
 
 use crate::dispatch;
 use crate::domain::client_token::ClientTokenSettings;
+use crate::providers::webhook;
 use crate::store::analytics::Retention;
 
 pub use environment::Remote;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What the tokens of phones are like.
     pub client_tokens: ClientTokenSettings,
+    /// How webhooks are sent to.
+    pub webhooks: webhook::Settings,
     /// The apps, by name.
     pub apps: Apps,
     /// E-mail and SMS.

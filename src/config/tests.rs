@@ -161,7 +161,7 @@ const UNKNOWN: &[Case] = &[
     (
         "[dispach]\npermits = 4",
         &[],
-        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, apps, fallback",
+        "herald.toml:1: dispach is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, webhooks, apps, fallback",
     ),
 ];
 
@@ -459,7 +459,7 @@ const VARIABLES: &[Case] = &[
     (
         "",
         &[("HERALD__SERVR__LISTEN", "[::1]:80")],
-        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, apps, fallback",
+        "HERALD__SERVR__LISTEN: servr is not a setting; here are server, log, database, queue, dispatch, retry, analytics, audit, limits, client_tokens, webhooks, apps, fallback",
     ),
     ("", &[("HERALD__SERVER", "x")], "HERALD__SERVER: server must be a table as TOML writes it: { key = \"value\" }"),
     (

@@ -2,7 +2,7 @@
 //! [`draft`] → [`accept`] → [`commit`] → [`scheduler`] → [`worker`] → [`claim`] → [`audience`] → [`plan`] → [`caps`] → [`hand_out`] → [`lane`] → [`send`] → `words` → [`render`] → [`recorder`] → [`ack`].
 //! An audience that is not named goes through [`expand`] first. [`handle`] is the way in, [`node`] what the steps share.
 //! Beside the path: [`campaign`] for what is planned, [`template`] for the words that are filled in, [`preview`] and [`validate`] for what would be sent, [`half_window`] for what accept may publish at once, [`stop`] for what was cancelled or paused, [`pauses`] for lanes that another node paused or resumed, [`reclaim`] and [`poison`] for what went wrong elsewhere, [`outage`] and
-//! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end.
+//! [`hold_back`] for a store or a queue that was away, [`hand_back`] for the end, [`webhook`] for what an app's backend is told.
 //!
 //! It names no clock, randomness, spawn or socket: all of them come in through [`node::Parts`].
 
@@ -48,6 +48,7 @@ pub mod store_clock;
 pub mod template;
 mod trial;
 pub mod validate;
+pub mod webhook;
 mod words;
 pub mod worker;
 

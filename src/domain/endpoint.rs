@@ -1,5 +1,5 @@
-//! Where web push subscriptions may be. An endpoint is a stranger's URL of which we make requests: only a push service that the
-//! operator trusts may be behind it.
+//! Where web push subscriptions may be, and what of it holds for every URL of a stranger of which we make requests. Behind an endpoint only a
+//! push service may be that the operator trusts.
 
 use std::fmt;
 
@@ -36,8 +36,19 @@ impl Endpoint {
 
     /// Whether it is at a host by name on port 443: all that can be asked where nobody said which push services there are.
     pub fn is_ordinary(&self) -> bool {
+        self.port == HTTPS && self.is_by_name()
+    }
+
+    /// Whether it is at a host by a name that is not this machine's own, without user information. What addresses the name has is seen when it
+    /// is resolved.
+    pub fn is_by_name(&self) -> bool {
         let is_local = self.host == "localhost" || self.host.ends_with(".localhost");
-        !self.has_user && self.port == HTTPS && is_name(&self.host) && !is_local
+        !self.has_user && is_name(&self.host) && !is_local
+    }
+
+    /// Whether it carries user information.
+    pub fn has_user(&self) -> bool {
+        self.has_user
     }
 
     /// The origin (RFC 6454), which is also the `aud` of a VAPID token: `https://host`, with the port where it is not 443.

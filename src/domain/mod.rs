@@ -42,6 +42,7 @@ pub mod token;
 pub mod token_kind;
 pub mod variant;
 pub mod version;
+pub mod webhook;
 pub mod work;
 pub mod zone;
 

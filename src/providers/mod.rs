@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod handover;
 pub mod http2;
 mod init;
+mod origins;
 mod patch;
 mod proxy;
 mod secret;
@@ -19,6 +20,7 @@ mod secret;
 mod testing;
 mod token_share;
 mod validity;
+pub mod webhook;
 pub mod webpush;
 
 use std::sync::Arc;

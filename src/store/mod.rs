@@ -29,6 +29,7 @@ pub mod sqlite;
 pub mod template;
 pub mod topic;
 pub mod vault;
+pub mod webhook;
 
 use async_trait::async_trait;
 
@@ -54,6 +55,7 @@ pub use sealing::Sealing;
 pub use template::Templates;
 pub use topic::Topics;
 pub use vault::Vault;
+pub use webhook::Webhooks;
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +113,7 @@ macro_rules! store {
 
 store! {
     Analytics Apps AuditLog Campaigns Caps Categories ClientTokens DeadLetters DeviceTokens Devices Engine Keys Notifications Pauses People Receipts Replays Sealing
-    Templates Topics Vault
+    Templates Topics Vault Webhooks
 }
 
 /// The apps and the store's own health.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
 
 use super::{Error, Result};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
@@ -41,6 +42,8 @@ pub(in crate::store) enum Place<'a> {
     Contacts(PersonPk),
     /// A secret, by its name.
     Secret(&'a str),
+    /// What signs a webhook's messages, now or before.
+    Webhook(Uuid),
     /// What proves a key.
     Proof,
 }
@@ -52,6 +55,7 @@ impl Place<'_> {
             Self::Address(..) => "device_token",
             Self::Contacts(_) => "person",
             Self::Secret(_) => "secret",
+            Self::Webhook(_) => "webhook",
             Self::Proof => "seal_key",
         }
     }
@@ -63,6 +67,7 @@ impl Place<'_> {
             Self::Address(device, kind) => format!("device_token.token\0{}\0{kind}", device.0),
             Self::Contacts(person) => format!("person.contacts\0{}", person.0),
             Self::Secret(name) => format!("secret.value\0{name}"),
+            Self::Webhook(id) => format!("webhook.secret\0{}", id.simple()),
             Self::Proof => "seal_key.proof".to_owned(),
         }
     }

@@ -37,6 +37,7 @@ const ADAPTERS: &[&str] = &[
     "crate::queue::redis",
     "crate::providers::apns",
     "crate::providers::fcm",
+    "crate::providers::webhook::client",
     "crate::providers::webpush",
     "crate::providers::email",
     "crate::providers::sms",

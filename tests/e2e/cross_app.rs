@@ -24,6 +24,7 @@ struct Belongings {
     notification: String,
     campaign: String,
     key: String,
+    webhook: String,
 }
 
 async fn furnish(app: &Client) -> Belongings {
@@ -48,6 +49,9 @@ async fn furnish(app: &Client) -> Belongings {
     let draft = json!({"name": MARK, "notification": {"category": category, "content": {"body": MARK}}, "segment": {"everyone": true}});
     let campaign = app.post("/v1/campaigns", &draft).await.expect(201);
     let key = app.post("/v1/keys", &json!({"name": MARK, "scopes": ["read"]})).await.expect(201);
+    // of what does not happen here, so that it stays as it is
+    let webhook = json!({"url": format!("https://{MARK}.invalid/"), "events": ["lane.paused"]});
+    let webhook = app.post("/v1/webhooks", &webhook).await.expect(201);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     Belongings {
         user,
@@ -58,6 +62,7 @@ async fn furnish(app: &Client) -> Belongings {
         notification: text(&waits["id"]),
         campaign: text(&campaign["id"]),
         key: text(&key["id"]),
+        webhook: text(&webhook["id"]),
     }
 }
 
@@ -67,6 +72,7 @@ impl Belongings {
         let id = match path {
             path if path.contains("/campaigns") => &self.campaign,
             path if path.contains("/keys") => &self.key,
+            path if path.contains("/webhooks") => &self.webhook,
             path if path.contains("/templates") => &self.template,
             path if path.contains("/categories") => &self.category,
             _ => &self.notification,
@@ -100,6 +106,9 @@ impl Belongings {
             "/v1/users/{user_id}/preferences" => json!({"channels": {"push": false}}),
             "/v1/users/{user_id}" => json!({"locale": "xx"}),
             "/v1/keys" => json!({"name": "n", "scopes": ["read"]}),
+            "/v1/webhooks" => json!({"url": "https://thief.invalid/", "events": ["delivery.sent"]}),
+            "/v1/webhooks/{id}" => json!({"url": "https://thief.invalid/", "enabled": false}),
+            "/v1/webhooks/{id}/replay" => json!({"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}),
             _ => json!({}),
         }
     }

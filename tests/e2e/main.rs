@@ -71,5 +71,6 @@ mod test_sends;
 mod tokens;
 mod verdicts;
 mod walks;
+mod webhooks;
 mod webpush;
 mod words;

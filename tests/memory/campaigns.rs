@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::campaign::CampaignStatus;
 use herald::domain::id::{AppId, CampaignId, NotificationId, RunId};
+use herald::domain::webhook::EventType;
 use herald::store::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, Made, NewRun, Remember, StoredCampaign, Turned};
 use herald::store::engine::RunStatus;
 use herald::store::idempotency::Before;
@@ -52,6 +53,7 @@ impl State {
         let turned = self.change_campaign((app, id), &[CampaignStatus::Scheduled, CampaignStatus::Running], hold, now);
         if matches!(turned, Turned::Done(_)) {
             self.pause_runs(app, id, now);
+            self.tell_campaign((app, id), EventType::CampaignPaused, (None, None), now);
         }
         turned
     }
@@ -101,10 +103,14 @@ impl State {
             return;
         };
         self.pause_runs(app, id, now);
+        let was_paused = self.campaign(app, id).is_none_or(|campaign| campaign.status == CampaignStatus::Paused);
         let hold = |campaign: &mut StoredCampaign| {
             (campaign.status, campaign.reason) = (CampaignStatus::Paused, Some(MAX_TARGETS.to_owned()));
         };
-        self.change_campaign((app, id), &[CampaignStatus::Scheduled, CampaignStatus::Running, CampaignStatus::Paused], hold, now);
+        let from = [CampaignStatus::Scheduled, CampaignStatus::Running, CampaignStatus::Paused];
+        if matches!(self.change_campaign((app, id), &from, hold, now), Turned::Done(_)) && !was_paused {
+            self.tell_campaign((app, id), EventType::CampaignPaused, (None, Some(MAX_TARGETS)), now);
+        }
     }
 
     fn is_due_as(&self, app: AppId, id: CampaignId, version: i64) -> bool {
@@ -134,6 +140,9 @@ impl State {
         let begin = |campaign: &mut StoredCampaign| (campaign.status, campaign.next_fire) = (CampaignStatus::Running, next);
         self.change_campaign((app, id), &[CampaignStatus::Scheduled, CampaignStatus::Running], begin, now);
         for new in runs {
+            if new.run.notification.is_some() {
+                self.tell_campaign((app, id), EventType::CampaignStarted, (Some(new.run.id), None), now);
+            }
             self.campaign_runs.insert((id, new.run.id), new.run);
             if let Some(notification) = new.notification {
                 self.add(notification, now)?;
@@ -151,6 +160,7 @@ impl State {
         };
         self.change_campaign((app, id), &[CampaignStatus::Scheduled, CampaignStatus::Running], hold, now);
         self.pause_runs(app, id, now);
+        self.tell_campaign((app, id), EventType::CampaignPaused, (None, Some(reason)), now);
         true
     }
 
@@ -162,6 +172,7 @@ impl State {
         let ended: Vec<(AppId, CampaignId)> = self.campaigns.iter().filter_map(ended).collect();
         for key in &ended {
             self.change_campaign(*key, &[CampaignStatus::Running], |campaign| campaign.status = CampaignStatus::Done, now);
+            self.tell_campaign(*key, EventType::CampaignDone, (None, None), now);
         }
         ended.len()
     }

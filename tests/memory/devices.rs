@@ -84,20 +84,21 @@ pub fn owns(by: &Principal, device: &Device) -> bool {
 #[async_trait]
 impl Devices for MemoryStore {
     async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered> {
-        Ok(self.commit(|state, now| state.register(app, name, change, (Verb::Put, if_match, now))))
+        Ok(self.commit(|state, now| state.telling_devices(now, |state| state.register(app, name, change, (Verb::Put, if_match, now)))))
     }
 
     async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
         Ok(self.commit(|state, now| {
-            let put = |(name, change): (String, DeviceChange)| state.register(app, &name, change, (Verb::Put, None, now));
-            changes.into_iter().map(put).collect()
+            let put =
+                |state: &mut State, (name, change): (String, DeviceChange)| state.register(app, &name, change, (Verb::Put, None, now));
+            state.telling_devices(now, |state| changes.into_iter().map(|change| put(state, change)).collect())
         }))
     }
 
     async fn patch_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Option<Registered>> {
         Ok(self.commit(|state, now| {
             let known = state.find(app, name).is_some();
-            known.then(|| state.register(app, name, change, (Verb::Patch, if_match, now)))
+            known.then(|| state.telling_devices(now, |state| state.register(app, name, change, (Verb::Patch, if_match, now))))
         }))
     }
 
@@ -121,7 +122,7 @@ impl Devices for MemoryStore {
     }
 
     async fn deactivate_stale(&self, app: AppId, until: Timestamp, after: i64, limit: usize) -> Result<Swept> {
-        Ok(self.commit(|state, now| state.deactivate_stale(app, until, (after, limit, now))))
+        Ok(self.commit(|state, now| state.telling_devices(now, |state| state.deactivate_stale(app, until, (after, limit, now)))))
     }
 
     async fn saw_device(&self, app: AppId, name: &str, at: Timestamp) -> Result<()> {
@@ -130,6 +131,6 @@ impl Devices for MemoryStore {
     }
 
     async fn delete_device(&self, app: AppId, name: &str, by: &Principal) -> Result<bool> {
-        Ok(self.commit(|state, now| state.forget(app, name, by, now)))
+        Ok(self.commit(|state, now| state.telling_devices(now, |state| state.forget(app, name, by, now))))
     }
 }

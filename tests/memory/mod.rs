@@ -36,6 +36,8 @@ pub mod topics;
 mod vault;
 mod views;
 mod waiting;
+mod webhook_items;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,10 +19,11 @@ impl Pauses for MemoryStore {
     }
 
     async fn pause_lanes(&self, pauses: &[LanePause]) -> Result<()> {
-        self.commit(|state, _| {
+        self.commit(|state, now| {
             for pause in pauses {
                 if !state.pauses.iter().any(|known| is_same(known, pause)) {
                     state.pauses.push(pause.clone());
+                    state.tell_lane(pause, now);
                 }
             }
         });

@@ -51,6 +51,7 @@ impl State {
         for word in news {
             self.count(key.1, word, "");
             self.roll_up(key, word);
+            self.tell_receipt(key, word, (at, arrival));
         }
         ReceiptVerdict::Accepted
     }

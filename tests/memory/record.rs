@@ -13,18 +13,22 @@ use super::state::{DeliveryRow, State};
 
 impl State {
     pub fn record(&mut self, record: &Record, now: Timestamp) -> Result<Recorded> {
+        self.telling_devices(now, |state| state.write(record, now))
+    }
+
+    fn write(&mut self, record: &Record, now: Timestamp) -> Result<Recorded> {
         let ends = |finished: &&Finished| self.is_fenced(finished.key, finished.epoch);
         let follow =
             |finished: &'_ Finished| finished.follow_ups.iter().map(|next| (finished.key.notification, next.id)).collect::<Vec<_>>();
         self.check_new_work(record.finished.iter().filter(ends).flat_map(follow))?;
         let mut recorded = Recorded::default();
         for delivery in &record.deliveries {
-            recorded.inserted += usize::from(self.insert(delivery));
+            recorded.inserted += usize::from(self.insert(delivery, now));
         }
         let mut followed: BTreeSet<NotificationId> = BTreeSet::new();
         let (outlived, meant): (Vec<&Death>, Vec<&Death>) = record.deaths.iter().partition(|death| self.has_other_token(death));
         for death in meant {
-            recorded.inserted += usize::from(self.insert(&death.delivery));
+            recorded.inserted += usize::from(self.insert(&death.delivery, now));
             recorded.deactivated += usize::from(self.deactivate(death, now));
         }
         recorded.outlived = outlived.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
@@ -53,7 +57,7 @@ impl State {
     }
 
     /// Inserts a delivery unless its target has one, and counts it if it was.
-    fn insert(&mut self, delivery: &Delivery) -> bool {
+    fn insert(&mut self, delivery: &Delivery, now: Timestamp) -> bool {
         let key = (delivery.day, delivery.notification, delivery.target);
         if self.deliveries.contains_key(&key) {
             return false;
@@ -61,6 +65,7 @@ impl State {
         self.deliveries.insert(key, DeliveryRow { delivery: delivery.clone(), receipts: [None; 3] });
         self.count(delivery.notification, delivery.ending.state().as_str(), delivery.ending.reason().unwrap_or_default());
         self.roll_up(key, delivery.ending.state().as_str());
+        self.tell_delivery(delivery, now);
         true
     }
 

@@ -111,13 +111,17 @@ impl People for MemoryStore {
         preferences: &Preferences,
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Preferences>>> {
-        Ok(self.commit(|state, _| {
+        Ok(self.commit(|state, now| {
+            let before = state.person(app, user).and_then(|person| person.preferences.clone()).unwrap_or_default();
             let old = state.person(app, user).map_or(0, |person| person.preferences_version);
             if if_match.is_some_and(|version| version != old) {
                 return None;
             }
             let person = state.person_mut(app, user);
             (person.preferences, person.preferences_version) = (Some(preferences.clone()), old + 1);
+            if before != *preferences {
+                state.tell_preferences(app, user, now);
+            }
             Some(Versioned { value: preferences.clone(), version: old + 1 })
         }))
     }
@@ -188,6 +192,8 @@ impl People for MemoryStore {
             state.revoke_families(now, |row| row.person == Some(person));
             let devices = state.devices.values().filter_map(|row| row.device.as_ref()).filter(|device| device.person == Some(person));
             let devices: Vec<(DevicePk, String)> = devices.map(|device| (device.pk, device.name.clone())).collect();
+            let names: Vec<String> = devices.iter().map(|(_, name)| name.clone()).collect();
+            state.erase_from_webhooks(app, user, &names);
             for (pk, name) in devices {
                 state.forget(app, &name, &Principal::Backend, now);
                 state.shown.retain(|(device, _), _| *device != pk);

@@ -13,6 +13,7 @@ use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::profile::Profile;
 use herald::domain::template::Template;
 use herald::domain::token_kind::TokenKind;
+use herald::domain::webhook::EventType;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::Totals;
 use herald::store::audit::Act;
@@ -22,6 +23,7 @@ use herald::store::key::ApiKey;
 use herald::store::pause::LanePause;
 use herald::store::receipt::ReceiptKind;
 use herald::store::vault::Secret;
+use herald::store::webhook::Attempt;
 use uuid::Uuid;
 
 use super::analytics::RollupKey;
@@ -29,6 +31,7 @@ use super::client_tokens::FamilyRow;
 use super::definitions::Definitions;
 use super::tokens::TokenRow;
 use super::topics::Member;
+use super::webhooks::{Item, Message, WebhookRow};
 
 /// Everything that is stored.
 #[derive(Clone, Default)]
@@ -63,6 +66,11 @@ pub struct State {
     pub topics: BTreeMap<(AppId, String), TopicRow>,
     pub campaigns: BTreeMap<CampaignId, (AppId, StoredCampaign)>,
     pub campaign_runs: BTreeMap<(CampaignId, RunId), CampaignRun>,
+    pub webhooks: BTreeMap<Uuid, WebhookRow>,
+    pub webhook_items: Vec<Item>,
+    pub webhook_messages: BTreeMap<Uuid, Message>,
+    /// Each with what its message was about.
+    pub webhook_attempts: Vec<(Option<EventType>, Attempt)>,
     /// The greatest number ever given to a topic.
     pub last_topic: i64,
     /// The greatest number ever given to a device.

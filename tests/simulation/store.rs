@@ -16,6 +16,7 @@ use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
+use herald::domain::webhook::Webhook;
 use herald::domain::work::{NewWork, WorkKey};
 use herald::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use herald::store::audit::{Act, AuditFilter, NewAct};
@@ -40,9 +41,10 @@ use herald::store::sealing::SealedAnew;
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
+use herald::store::webhook::{Attempt, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use herald::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
-    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault,
+    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault, Webhooks,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -379,4 +381,19 @@ plainly!(Vault {
     fn keep_secret(name: &str, value: &[u8]) -> Secret;
     fn secrets(prefix: &str) -> Vec<Secret>;
     fn forget_secret(name: &str) -> bool;
+});
+plainly!(Webhooks {
+    fn create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;
+    fn webhook(app: AppId, id: Uuid) -> Option<Webhook>;
+    fn webhooks(app: AppId) -> Vec<Webhook>;
+    fn change_webhook(app: AppId, id: Uuid, change: &WebhookChange) -> Option<Webhook>;
+    fn delete_webhook(app: AppId, id: Uuid) -> bool;
+    fn rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
+    fn test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
+    fn gather_webhook_items(limit: usize) -> usize;
+    fn claim_webhook_messages(limit: usize, each: usize, lease: Duration) -> Vec<DueMessage>;
+    fn attempted(attempt: &Attempt, next: Next) -> ();
+    fn webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
+    fn replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
+    fn prune_webhooks(before: Timestamp) -> ();
 });

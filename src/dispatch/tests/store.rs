@@ -17,6 +17,7 @@ use crate::domain::principal::Principal;
 use crate::domain::profile::Profile;
 use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
+use crate::domain::webhook::Webhook;
 use crate::domain::work::{NewWork, WorkKey};
 use crate::store::analytics::{AnalyticsQuestion, AnalyticsRow, Retention};
 use crate::store::audit::{Act, AuditFilter, NewAct};
@@ -41,9 +42,10 @@ use crate::store::sealing::SealedAnew;
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
+use crate::store::webhook::{Attempt, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use crate::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
-    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault,
+    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault, Webhooks,
 };
 
 /// How a call fails.
@@ -288,5 +290,20 @@ around! {
         template(app: AppId, name: &str) -> Option<StoredTemplate>;
         put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
         delete_template(app: AppId, name: &str) -> bool;
+    }
+    Webhooks {
+        create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;
+        webhook(app: AppId, id: Uuid) -> Option<Webhook>;
+        webhooks(app: AppId) -> Vec<Webhook>;
+        change_webhook(app: AppId, id: Uuid, change: &WebhookChange) -> Option<Webhook>;
+        delete_webhook(app: AppId, id: Uuid) -> bool;
+        rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
+        test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
+        gather_webhook_items(limit: usize) -> usize;
+        claim_webhook_messages(limit: usize, each: usize, lease: Duration) -> Vec<DueMessage>;
+        attempted(attempt: &Attempt, next: Next) -> ();
+        webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
+        replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
+        prune_webhooks(before: Timestamp) -> ();
     }
 }

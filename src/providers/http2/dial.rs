@@ -37,7 +37,9 @@ pub(super) async fn dial(shared: &Shared) -> Result<(Box<dyn Transport>, Protoco
         Some(proxy) => proxy.tunnel(connect(proxy.address(), Reach::Anywhere, shared.chance()).await?, origin).await?,
     };
     if !origin.is_tls() {
-        return Ok((Box::new(tcp), Protocol::Http2));
+        // nothing is agreed on: as with a peer without ALPN
+        let protocol = if offers_http1(shared.tls()) { Protocol::Http1 } else { Protocol::Http2 };
+        return Ok((Box::new(tcp), protocol));
     }
     let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
     let tls = TlsConnector::from(Arc::clone(shared.tls())).connect(name, tcp).await.map_err(ConnectError::Tls)?;

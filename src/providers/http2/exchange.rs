@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, StatusCode};
 use super::connection::{Connection, Mark, Way};
 use super::error::Error;
 use super::http1;
+use super::pool::Limits;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -36,10 +37,10 @@ pub(super) enum Failure {
 }
 
 /// Sends and receives. Dropped early, the stream is reset with CANCEL and its connection goes on; one of HTTP/1.1 ends.
-pub(super) async fn run(connection: &Connection, request: Request<()>, body: Bytes, most: usize) -> Result<Answer, Failure> {
+pub(super) async fn run(connection: &Connection, request: Request<()>, body: Bytes, limits: &Limits) -> Result<Answer, Failure> {
     let sender = match &connection.way {
         Way::Streams(sender) => sender,
-        Way::Turns(turn) => return http1::run(connection, turn, request, body, most).await,
+        Way::Turns(turn) => return http1::run(connection, turn, request, body, limits).await,
     };
     let (response, _stream) = {
         // a handle remembers its last stream while that waits to be opened, and refuses the next: each request has its own
@@ -52,11 +53,12 @@ pub(super) async fn run(connection: &Connection, request: Request<()>, body: Byt
         (response, stream)
     };
     let (head, mut stream) = response.await.map_err(|error| broken(&error))?.into_parts();
-    let body = if stream.is_end_stream() { Bytes::new() } else { read(&mut stream, most).await? };
+    let body = if stream.is_end_stream() { Bytes::new() } else { read(&mut stream, limits).await? };
     Ok(Answer { status: head.status, headers: head.headers, body, connection: connection.mark })
 }
 
-async fn read(stream: &mut RecvStream, most: usize) -> Result<Bytes, Failure> {
+async fn read(stream: &mut RecvStream, limits: &Limits) -> Result<Bytes, Failure> {
+    let most = limits.answer_bytes;
     let mut body = Bytes::new();
     let mut more = BytesMut::new();
     while let Some(chunk) = stream.data().await {
@@ -65,6 +67,9 @@ async fn read(stream: &mut RecvStream, most: usize) -> Result<Bytes, Failure> {
             return Err(Failure::Final(Error::Lost));
         }
         if body.len() + more.len() + chunk.len() > most {
+            if limits.cuts_answers {
+                break;
+            }
             return Err(Failure::Final(Error::AnswerTooLarge(most)));
         }
         if body.is_empty() && more.is_empty() {

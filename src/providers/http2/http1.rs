@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::connection::{Connection, Pulse};
 use super::error::{ConnectError, Error};
 use super::exchange::{Answer, Failure};
+use super::pool::Limits;
 use super::shared::Shared;
 use super::wire::Wire;
 
@@ -46,7 +47,14 @@ pub(super) async fn begin(wire: Wire) -> Result<(Turn, Link), ConnectError> {
 }
 
 /// Sends and receives. Dropped early, the connection ends.
-pub(super) async fn run(connection: &Connection, turn: &Turn, request: Request<()>, body: Bytes, most: usize) -> Result<Answer, Failure> {
+pub(super) async fn run(
+    connection: &Connection,
+    turn: &Turn,
+    request: Request<()>,
+    body: Bytes,
+    limits: &Limits,
+) -> Result<Answer, Failure> {
+    let most = limits.answer_bytes;
     let request = origin_form(request, body).ok_or(Failure::Final(Error::Malformed))?;
     let Some(mut sender) = turn.take() else { return Err(Failure::GoingAway { sent: false }) };
     if sender.ready().await.is_err() {
@@ -58,12 +66,17 @@ pub(super) async fn run(connection: &Connection, turn: &Turn, request: Request<(
         None => Failure::Gone(Error::Lost),
     });
     let (head, body) = answered?.into_parts();
-    let body = Limited::new(body, most).collect().await.map_err(|error| {
-        let cause = if error.is::<LengthLimitError>() { Error::AnswerTooLarge(most) } else { Error::Lost };
-        Failure::Gone(cause)
-    })?;
-    turn.give_back(sender);
-    Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes(), connection: connection.mark })
+    let body = match Limited::new(body, most).collect().await {
+        Ok(body) => {
+            turn.give_back(sender);
+            body.to_bytes()
+        }
+        // what is left of it stays unread, so the connection ends
+        Err(error) if error.is::<LengthLimitError>() && limits.cuts_answers => Bytes::new(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(Failure::Gone(Error::AnswerTooLarge(most))),
+        Err(_) => return Err(Failure::Gone(Error::Lost)),
+    };
+    Ok(Answer { status: head.status, headers: head.headers, body, connection: connection.mark })
 }
 
 /// RFC 9112, 3.2.1: the path alone, with the host beside it.

@@ -32,6 +32,8 @@ pub struct Limits {
     pub streams: usize,
     /// The largest answer body, in bytes.
     pub answer_bytes: usize,
+    /// Whether a longer one is cut there; else it is [`Error::AnswerTooLarge`].
+    pub cuts_answers: bool,
     /// To connect: name, TCP, TLS and the peer's SETTINGS together.
     pub connect_within: Duration,
     /// Silence with requests under way after which a PING is sent; four times this without.
@@ -51,6 +53,7 @@ impl Default for Limits {
             http1_connections: 16,
             streams: 500,
             answer_bytes: 64 * 1024,
+            cuts_answers: false,
             connect_within: Duration::from_secs(5),
             ping_after: Duration::from_secs(15),
             pong_within: Duration::from_secs(5),
@@ -139,7 +142,7 @@ impl Pool {
             let connection = &slot.connection;
             let Some(head) = head() else { return Err(Error::Withheld) };
             *sent = Some(Sent { connection: Arc::clone(connection), beats: connection.pulse.beats() });
-            match exchange::run(connection, head, body.clone(), self.shared.limits().answer_bytes).await {
+            match exchange::run(connection, head, body.clone(), self.shared.limits()).await {
                 Ok(answer) => {
                     if connection.pulse.answer() {
                         self.shared.lock().backoff.succeeded();

@@ -9,6 +9,7 @@ use super::super::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, 
 use super::super::engine::IdempotencyKey;
 use super::super::rules::campaigns::{Change, resumed};
 use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::webhook_items::Fact;
 use super::super::{Error, Page, PageRequest, Result};
 use super::batch::{Binds, count, execute, fetch, fetch_one};
 use super::campaign_run::{self, Firing};
@@ -16,10 +17,12 @@ use super::campaign_stats;
 use super::fault::Gone;
 use super::row::{Cells, to_document};
 use super::tx::{Tx, reading, transaction};
+use super::webhook_items;
 use super::{PostgresStore, accept, cancel, idempotency};
 use crate::domain::Timestamp;
 use crate::domain::campaign::CampaignStatus;
 use crate::domain::id::{AppId, CampaignId, RunId};
+use crate::domain::webhook::EventType;
 
 macro_rules! columns {
     () => {
@@ -59,7 +62,7 @@ pub(super) const STOP: &str = "UPDATE campaign SET status = 'paused', reason = $
                                WHERE id = $2 AND app = $1 AND version = $3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
 pub(super) const SETTLE: &str = "UPDATE campaign SET status = 'done', version = version + 1, updated_at = $1 FROM \
                                  (SELECT c.id FROM campaign c WHERE c.status = 'running' AND c.next_fire IS NULL AND NOT EXISTS \
-                                 (SELECT 1 FROM run r WHERE r.campaign = c.id AND r.open) FOR UPDATE SKIP LOCKED) over WHERE campaign.id = over.id";
+                                 (SELECT 1 FROM run r WHERE r.campaign = c.id AND r.open) FOR UPDATE SKIP LOCKED) over WHERE campaign.id = over.id RETURNING campaign.id, campaign.app";
 
 fn read(row: &PgRow) -> Result<StoredCampaign> {
     let cells = Cells::new(row, "campaign", 0);
@@ -166,7 +169,9 @@ async fn pause(tx: &mut Tx, app: AppId, id: CampaignId) -> Result<Turned> {
         Err(turned) => return Ok(turned),
     };
     campaign_run::pause_open(tx, app, id).await?;
-    turn(tx, app, id, (CampaignStatus::Paused, campaign.next_fire)).await
+    let turned = turn(tx, app, id, (CampaignStatus::Paused, campaign.next_fire)).await?;
+    campaign_run::tell_paused(tx, (app, id), None).await?;
+    Ok(turned)
 }
 
 async fn resume(tx: &mut Tx, app: AppId, id: CampaignId) -> Result<Turned> {
@@ -220,16 +225,24 @@ async fn stop(tx: &mut Tx, (app, id): (AppId, CampaignId), version: i64, reason:
     let stopped = stopped.await? > 0;
     if stopped {
         campaign_run::pause_open(tx, app, id).await?;
+        campaign_run::tell_paused(tx, (app, id), Some(reason)).await?;
     }
     Ok(stopped)
 }
 
 async fn settle(tx: &mut Tx) -> Result<usize> {
     let now = tx.now;
-    let settled = execute(tx, SETTLE, |binds| {
+    let settled = fetch(tx, SETTLE, |binds| {
         binds.push(now);
     });
-    Ok(usize::try_from(settled.await?).unwrap_or(usize::MAX))
+    let done = |row| {
+        let cells = Cells::new(row, "campaign", 0);
+        let (campaign, app) = (CampaignId(cells.get(0, "id")?), AppId(cells.get(1, "app")?));
+        Ok(Fact::Campaign { app, event: EventType::CampaignDone, campaign, run: None, reason: None, at: now })
+    };
+    let news: Vec<Fact<'_>> = settled.await?.iter().map(done).collect::<Result<_>>()?;
+    webhook_items::tell(tx, &news).await?;
+    Ok(news.len())
 }
 
 #[async_trait]

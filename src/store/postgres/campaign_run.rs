@@ -7,16 +7,19 @@ use uuid::Uuid;
 use super::super::campaign::{CampaignRun, MAX_TARGETS, NewRun};
 use super::super::engine::NewNotification;
 use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::webhook_items::{Fact, begun};
 use super::super::{Page, PageRequest, Result};
 use super::accept::{self, TRIES};
-use super::batch::{count, execute, fetch};
+use super::batch::{count, execute, fetch, fetch_one};
 use super::campaign::{named, one};
 use super::fault::{is_contended, is_without_partition};
 use super::row::Cells;
 use super::tx::Tx;
+use super::webhook_items;
 use super::{PostgresStore, cancel};
 use crate::domain::Timestamp;
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId};
+use crate::domain::webhook::EventType;
 
 pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire = $4, version = version + 1, updated_at = $5 \
                                WHERE id = $2 AND app = $1 AND version = $3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
@@ -25,8 +28,9 @@ pub(super) const ADD: &str = "INSERT INTO campaign_run (campaign, id, occurrence
 pub(super) const OPEN: &str = "SELECT notification_id FROM run WHERE campaign = $1 AND open ORDER BY notification_id FOR UPDATE";
 /// By this clock a run may lie ahead that another node began: it could be paused no more than what is only scheduled.
 pub(super) const BEGIN: &str = "UPDATE run SET status = 'running' WHERE campaign = $1 AND open AND status = 'scheduled'";
-pub(super) const EXCEED: &str = "UPDATE campaign SET status = 'paused', reason = $3, version = version + 1, updated_at = $4 \
-                                 WHERE id = $2 AND app = $1 AND status IN ('scheduled', 'running', 'paused')";
+pub(super) const EXCEED: &str = "UPDATE campaign c SET status = 'paused', reason = $3, version = c.version + 1, updated_at = $4 FROM \
+                                 (SELECT id, status FROM campaign WHERE id = $2 AND app = $1 AND status IN ('scheduled', 'running', 'paused') FOR UPDATE) before \
+                                 WHERE c.id = before.id RETURNING before.status <> 'paused'";
 pub(super) const LIST: &str =
     "SELECT id, occurrence, notification_id FROM campaign_run WHERE campaign = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
@@ -79,6 +83,7 @@ async fn attempt(tx: &mut Tx, firing: &Firing) -> Result<bool> {
     });
     added.await?;
     accept::insert(tx, &firing.notifications().collect::<Vec<_>>()).await?;
+    webhook_items::tell(tx, &begun((firing.app, firing.id), runs(), now)).await?;
     Ok(true)
 }
 
@@ -111,12 +116,21 @@ pub(super) async fn exceed(tx: &mut Tx, (app, run): (AppId, NotificationId), cam
     };
     pause_open(tx, app, id).await?;
     let now = tx.now;
-    let held = execute(tx, EXCEED, |binds| {
+    let held = fetch_one(tx, EXCEED, |binds| {
         named(app, id)(binds);
         binds.push(MAX_TARGETS).push(now);
     });
-    held.await?;
+    let is_new: bool = held.await?.map_or(Ok(false), |row| Cells::new(&row, "campaign", 0).get(0, "status"))?;
+    if is_new {
+        tell_paused(tx, (app, id), Some(MAX_TARGETS)).await?;
+    }
     Ok(())
+}
+
+/// Tells that a campaign is paused.
+pub(super) async fn tell_paused(tx: &mut Tx, (app, campaign): (AppId, CampaignId), reason: Option<&str>) -> Result<()> {
+    let at = tx.now;
+    webhook_items::tell(tx, &[Fact::Campaign { app, event: EventType::CampaignPaused, campaign, run: None, reason, at }]).await
 }
 
 fn read(row: &PgRow) -> Result<CampaignRun> {

@@ -4,14 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::Result;
 use super::super::engine::{Death, Record};
-use super::super::rules::words::inactive_reason_text;
-use super::batch::{Binds, execute, fetch};
+use super::super::rules::webhook_items::Fact;
+use super::super::rules::words::{inactive_reason, inactive_reason_text};
+use super::batch::{Binds, fetch};
 use super::device_token;
 use super::row::Cells;
 use super::tx::Tx;
 use crate::domain::Timestamp;
 use crate::domain::device::{InactiveReason, TokenHash};
-use crate::domain::id::DevicePk;
+use crate::domain::id::{AppId, DevicePk};
 use crate::domain::token_kind::TokenKind;
 
 /// The devices are locked, so that a registration comes wholly before the verdict or wholly after it.
@@ -19,7 +20,8 @@ pub(super) const TOKENS: &str = "SELECT d.pk, d.token_hash FROM unnest($1::bigin
                       (SELECT d.pk, d.token_hash FROM device d WHERE d.pk = ask.pk AND d.token IS NOT NULL LIMIT 1 FOR UPDATE) d";
 pub(super) const DEACTIVATE: &str = "UPDATE device d SET status = 'inactive', inactive_reason = dead.reason, updated_at = $1, version = d.version + 1 \
                           FROM unnest($2::bigint[], $3::bytea[], $4::timestamptz[], $5::text[]) AS dead (pk, hash, since, reason) \
-                          WHERE d.pk = dead.pk AND d.token_hash = dead.hash AND d.token_seen_at <= dead.since AND coalesce(d.status, '') = 'active'";
+                          WHERE d.pk = dead.pk AND d.token_hash = dead.hash AND d.token_seen_at <= dead.since AND coalesce(d.status, '') = 'active' \
+                          RETURNING d.pk, d.app, d.inactive_reason";
 /// Verdicts that are to be written, in two kinds.
 #[derive(Default)]
 pub(super) struct Judged<'r> {
@@ -67,8 +69,8 @@ async fn tokens(tx: &mut Tx, devices: BTreeSet<i64>) -> Result<HashMap<DevicePk,
     rows.await?.iter().map(read).collect()
 }
 
-/// Deactivates devices whose token was not registered anew since; how many. Of other addresses only they are forgotten.
-pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<usize> {
+/// Deactivates devices whose token was not registered anew since; which. Of other addresses only they are forgotten.
+pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<Vec<Fact<'static>>> {
     device_token::forget_dead(tx, meant).await?;
     // of several verdicts over one token the one that reaches furthest counts
     let mut dead: HashMap<(i64, TokenHash), (Timestamp, InactiveReason)> = HashMap::new();
@@ -80,7 +82,7 @@ pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<usize> {
         }
     }
     if dead.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let now = tx.now;
     let bind = |binds: &mut Binds| {
@@ -90,5 +92,11 @@ pub(super) async fn deactivate(tx: &mut Tx, meant: &[&Death]) -> Result<usize> {
         binds.push(dead.values().map(|(since, _)| *since).collect::<Vec<Timestamp>>());
         binds.push(dead.values().map(|(_, reason)| inactive_reason_text(*reason)).collect::<Vec<&str>>());
     };
-    Ok(usize::try_from(execute(tx, DEACTIVATE, bind).await?).unwrap_or(usize::MAX))
+    let rows = fetch(tx, DEACTIVATE, bind).await?;
+    let news = |row| {
+        let cells = Cells::new(row, "device", 0);
+        let (app, device) = (AppId(cells.get(1, "app")?), DevicePk(cells.get(0, "pk")?));
+        Ok(Fact::Deactivated { app, device, reason: cells.word(2, "inactive_reason", inactive_reason)?, at: now })
+    };
+    rows.iter().map(news).collect()
 }

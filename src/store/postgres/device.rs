@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::super::device::{DeviceFilter, Devices, Registered, Swept};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::rules::registration::Verb;
+use super::super::rules::webhook_items::deleted as deleted_device;
 use super::super::rules::words::status_text;
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
@@ -18,7 +19,8 @@ use super::row::listed_at;
 use super::sighting;
 use super::stale;
 use super::topic;
-use super::tx::{reading, transaction};
+use super::tx::{Tx, reading, transaction};
+use super::webhook_items;
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange, Platform};
 use crate::domain::id::AppId;
@@ -46,7 +48,7 @@ const DELETE: &str = "DELETE FROM device WHERE pk = $1";
 #[async_trait]
 impl Devices for PostgresStore {
     async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered> {
-        transaction!(self.callers, tx => register(&mut tx, app, name, change.clone(), (Verb::Put, if_match)))
+        transaction!(self.callers, tx => change_one(&mut tx, (app, name), change.clone(), (Verb::Put, if_match)))
     }
 
     async fn put_devices(&self, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
@@ -58,7 +60,7 @@ impl Devices for PostgresStore {
             if locked_device(&mut tx, app, name).await?.is_none() {
                 return Ok(None);
             }
-            register(&mut tx, app, name, change.clone(), (Verb::Patch, if_match)).await.map(Some)
+            change_one(&mut tx, (app, name), change.clone(), (Verb::Patch, if_match)).await.map(Some)
         })
     }
 
@@ -108,7 +110,17 @@ impl Devices for PostgresStore {
             let deleted = execute(&mut tx, DELETE, |binds| {
                 binds.push(device.pk.0);
             });
-            Ok(deleted.await? > 0)
+            let is_deleted = deleted.await? > 0;
+            let news = deleted_device(app, device, tx.now);
+            webhook_items::tell(&mut tx, news.as_slice()).await?;
+            Ok(is_deleted)
         })
     }
+}
+
+async fn change_one(tx: &mut Tx, (app, name): (AppId, &str), change: DeviceChange, how: (Verb, Option<i64>)) -> Result<Registered> {
+    let mut news = Vec::new();
+    let registered = register(tx, app, name, change, how, &mut news).await?;
+    webhook_items::tell(tx, &news).await?;
+    Ok(registered)
 }

@@ -8,6 +8,7 @@ use super::super::rules::crowd::{Crowd, Fate, Surroundings, names, news};
 use super::super::rules::kept::{KeptToken, device_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
+use super::super::rules::webhook_items::{Fact, registered};
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::seal::Seal;
 use super::batch::{Binds, execute, fetch, nothing};
@@ -16,7 +17,8 @@ use super::person;
 use super::register::register;
 use super::row::{Cells, to_document};
 use super::tx::Tx;
-use crate::domain::device::{Device, DeviceChange, TokenHash};
+use super::webhook_items;
+use crate::domain::device::{Device, DeviceChange, DeviceStatus, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 /// A first import fills a table that was empty when the plans were made, and then all indexes that begin with the app cost the same. Over
@@ -66,8 +68,9 @@ pub(super) const CHANGE: &str = "UPDATE device d SET status = new.status, inacti
 pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceChange)]) -> Result<Vec<Registered>> {
     execute(tx, FRESH_PLANS, nothing).await?;
     let There { devices: there, kept } = there(tx, app, changes).await?;
-    let news = news(changes, &there);
-    let crowd = Crowd::new(&news, there);
+    let active = active(&there);
+    let changes_left = news(changes, &there);
+    let crowd = Crowd::new(&changes_left, there);
     let around = Surroundings { owners: owners(tx, app, &crowd).await?, held: held(tx, app, &crowd).await? };
     let (mut fresh, mut known, mut others) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (place, fate) in crowd.fates(&around, tx.now).into_iter().enumerate() {
@@ -77,14 +80,23 @@ pub(super) async fn enroll(tx: &mut Tx, app: AppId, changes: &[(String, DeviceCh
             Fate::Beside => others.push(place),
         }
     }
+    let devices = fresh.values().chain(&known).map(|(_, device)| device);
+    let mut news: Vec<Fact<'_>> = devices.filter_map(|device| registered(app, active.contains(&device.name), device, tx.now)).collect();
     let mut answers = insert(tx, app, fresh).await?;
     answers.append(&mut change(tx, app, known, &kept).await?);
     for place in others {
         let Some((name, change)) = changes.get(place) else { continue };
-        answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None)).await?));
+        answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None), &mut news).await?));
     }
+    webhook_items::tell(tx, &news).await?;
     answers.sort_unstable_by_key(|(place, _)| *place);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+/// Who is active of them, by name.
+fn active(there: &HashMap<String, Option<Device>>) -> HashSet<String> {
+    let is_active = |device: &Option<Device>| device.as_ref().is_some_and(|device| device.status == DeviceStatus::Active);
+    there.iter().filter(|(_, device)| is_active(device)).map(|(name, _)| name.clone()).collect()
 }
 
 /// The rows that have the names of a batch.

@@ -6,10 +6,12 @@ use sqlx::postgres::PgRow;
 use super::super::Result;
 use super::super::pause::{LanePause, Pauses};
 use super::super::rules::pauses::{self, part_text};
+use super::super::rules::webhook_items::Fact;
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch, nothing};
 use super::row::Cells;
-use super::tx::{reading, transaction};
+use super::tx::{Tx, reading, transaction};
+use super::webhook_items;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
 
@@ -18,7 +20,7 @@ const ADD: &str = "INSERT INTO lane_pause (app, provider, environment, part, cre
                    SELECT new.app, new.provider, new.environment, new.part, new.credential, new.reason, now() \
                    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[]) \
                    AS new (app, provider, environment, part, credential, reason) \
-                   ORDER BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING";
+                   ORDER BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING RETURNING app, provider, environment, part, credential, reason";
 const END: &str = "DELETE FROM lane_pause WHERE app = $1 AND provider = $2";
 
 #[async_trait]
@@ -29,16 +31,7 @@ impl Pauses for PostgresStore {
     }
 
     async fn pause_lanes(&self, pauses: &[LanePause]) -> Result<()> {
-        let bind = |binds: &mut Binds| {
-            binds.push(pauses.iter().map(|pause| pause.app.0).collect::<Vec<i64>>());
-            binds.push(pauses.iter().map(|pause| pause.provider.as_str()).collect::<Vec<&str>>());
-            binds.push(pauses.iter().map(|pause| pause.environment.as_str()).collect::<Vec<&str>>());
-            binds.push(pauses.iter().map(|pause| part_text(pause.part)).collect::<Vec<&str>>());
-            binds.push(pauses.iter().map(|pause| pause.credential.as_slice()).collect::<Vec<&[u8]>>());
-            binds.push(pauses.iter().map(|pause| pause.reason.as_str()).collect::<Vec<&str>>());
-        };
-        transaction!(self.engine, tx => execute(&mut tx, ADD, bind))?;
-        Ok(())
+        transaction!(self.engine, tx => pause(&mut tx, pauses))
     }
 
     async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<()> {
@@ -47,6 +40,22 @@ impl Pauses for PostgresStore {
         }))?;
         Ok(())
     }
+}
+
+async fn pause(tx: &mut Tx, pauses: &[LanePause]) -> Result<()> {
+    let bind = |binds: &mut Binds| {
+        binds.push(pauses.iter().map(|pause| pause.app.0).collect::<Vec<i64>>());
+        binds.push(pauses.iter().map(|pause| pause.provider.as_str()).collect::<Vec<&str>>());
+        binds.push(pauses.iter().map(|pause| pause.environment.as_str()).collect::<Vec<&str>>());
+        binds.push(pauses.iter().map(|pause| part_text(pause.part)).collect::<Vec<&str>>());
+        binds.push(pauses.iter().map(|pause| pause.credential.as_slice()).collect::<Vec<&[u8]>>());
+        binds.push(pauses.iter().map(|pause| pause.reason.as_str()).collect::<Vec<&str>>());
+    };
+    let rows = fetch(tx, ADD, bind).await?;
+    let new: Vec<LanePause> = rows.iter().map(read).collect::<Result<_>>()?;
+    let at = tx.now;
+    let news: Vec<Fact<'_>> = new.iter().map(|pause| Fact::Lane { pause, at }).collect();
+    webhook_items::tell(tx, &news).await
 }
 
 fn read(row: &PgRow) -> Result<LanePause> {

@@ -28,6 +28,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (13, "vault", include_str!("../../../migrations/postgres/0013_vault.sql")),
     (14, "client_tokens", include_str!("../../../migrations/postgres/0014_client_tokens.sql")),
     (15, "keys_and_audit", include_str!("../../../migrations/postgres/0015_keys_and_audit.sql")),
+    (16, "webhooks", include_str!("../../../migrations/postgres/0016_webhooks.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";
 

@@ -72,6 +72,10 @@ mod user_deliveries;
 mod vault;
 mod version_keys;
 mod waiting;
+mod webhook;
+mod webhook_erase;
+mod webhook_items;
+mod webhook_message;
 mod work;
 
 use std::collections::BTreeSet;

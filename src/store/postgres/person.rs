@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::super::person::{People, Versioned};
 use super::super::rules::kept::Personal;
+use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::PostgresStore;
@@ -13,6 +14,7 @@ use super::erase;
 use super::fault::Unsettled;
 use super::row::Cells;
 use super::tx::{Tx, reading, transaction};
+use super::webhook_items;
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
@@ -39,7 +41,7 @@ struct Document {
 const PREFERENCES: Document = Document {
     column: "preferences",
     get: "SELECT pk, preferences::text, preferences_version FROM person WHERE app = $1 AND name = $2",
-    lock: "SELECT pk, preferences_version FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
+    lock: "SELECT pk, preferences_version, preferences::text FROM person WHERE app = $1 AND name = $2 FOR NO KEY UPDATE",
     put: "UPDATE person SET preferences = $2::json, preferences_version = $3, timezone = $4 WHERE pk = $1",
     has_zone: true,
 };
@@ -107,7 +109,7 @@ impl People for PostgresStore {
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Preferences>>> {
         let put = Put { document: &PREFERENCES, app, user, value: preferences, zone: preferences.timezone.as_deref(), if_match };
-        let version = transaction!(self.callers, tx => write(&mut tx, &put))?;
+        let version = transaction!(self.callers, tx => write_preferences(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: preferences.clone(), version }))
     }
 
@@ -162,6 +164,19 @@ async fn get<T: Personal>(conn: &mut PgConnection, seal: &Seal, document: &Docum
     let read = |kept| T::of_text(seal, PersonPk(cells.get(0, "pk")?), kept).ok_or_else(|| cells.unreadable(document.column));
     let value = cells.get::<Option<&str>>(1, document.column)?.map(read).transpose()?.unwrap_or_default();
     Ok(Versioned { value, version: cells.get(2, "version")? })
+}
+
+/// Writes preferences, and tells of it where they are others now.
+async fn write_preferences(tx: &mut Tx, put: &Put<'_, Preferences>) -> Result<Option<i64>> {
+    let (app, user, at) = (put.app, put.user, tx.now);
+    let row = fetch_one(tx, PREFERENCES.lock, named(app, user)).await?;
+    let old: Option<Preferences> =
+        row.as_ref().map(|row| Cells::new(row, "person", 0).maybe_document(2, "preferences")).transpose()?.flatten();
+    let version = write(tx, put).await?;
+    if version.is_some() && old.unwrap_or_default() != *put.value {
+        webhook_items::tell(tx, &[Fact::Preferences { app, user, at }]).await?;
+    }
+    Ok(version)
 }
 
 /// Which document of whom is to hold what, and which version it must have.

@@ -18,9 +18,10 @@ use super::counts;
 use super::prune::EARLY_LIFE;
 use super::row::Cells;
 use super::tx::{Tx, transaction};
+use super::webhook_items;
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Cohort, State};
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, NotificationId, PersonPk};
 
 pub(super) const REPORTED: &str = "SELECT n.id, v.pk, n.start_at, w.id IS NOT NULL, ask.n, n.category, n.campaign, n.test \
      FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS ask (id, name, n) \
@@ -28,7 +29,7 @@ pub(super) const REPORTED: &str = "SELECT n.id, v.pk, n.start_at, w.id IS NOT NU
      CROSS JOIN LATERAL (SELECT pk FROM device WHERE app = $1 AND name = ask.name LIMIT 1) v \
      LEFT JOIN LATERAL (SELECT id FROM work WHERE notification_id = ask.id LIMIT 1) w ON true";
 pub(super) const STAMPS: &str = "SELECT d.day, d.notification_id, d.target, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
-     d.platform, d.provider, d.variant \
+     d.platform, d.provider, d.variant, d.person_pk \
      FROM unnest($1::int[], $2::uuid[], $3::bigint[]) AS ask (day, id, target) \
      CROSS JOIN LATERAL (SELECT * FROM delivery WHERE day = ask.day AND notification_id = ask.id AND target = ask.target AND channel = 'push' \
      LIMIT 1 FOR UPDATE) d";
@@ -103,6 +104,7 @@ async fn receive(tx: &mut Tx, shard: i32, app: AppId, receipts: &[Receipt]) -> R
         })
         .await?;
     }
+    webhook_items::tell(tx, book.counted().news()).await?;
     Ok(verdicts)
 }
 
@@ -143,6 +145,7 @@ async fn read_deliveries(tx: &mut Tx, pushes: impl Iterator<Item = &mut Push>) -
         let booked = Booked {
             state: cells.word(3, "state", State::parse)?,
             at: cells.instant(4, "at")?,
+            person: cells.get::<Option<i64>>(11, "person_pk")?.map(PersonPk),
             stamps,
             platform: cells.maybe_word(8, "platform", words::platform)?,
             provider: cells.maybe_word(9, "provider", words::provider)?,
@@ -195,6 +198,7 @@ async fn settle(tx: &mut Tx, shard: i32) -> Result<(u64, usize)> {
         binds.push(over).push(AT_ONCE);
     })
     .await?;
+    webhook_items::tell(tx, book.counted().news()).await?;
     Ok((found.len() as u64, booked))
 }
 

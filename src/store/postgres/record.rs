@@ -19,6 +19,7 @@ use super::facts::{self, Care};
 use super::fault::{is_conflict, is_contended, is_without_partition};
 use super::row::Cells;
 use super::tx::Tx;
+use super::webhook_items;
 use super::work::{self, Row, bind_held, in_order, key_of};
 use crate::domain::delivery::Delivery;
 use crate::domain::id::NotificationId;
@@ -63,12 +64,16 @@ async fn write(tx: &mut Tx, shard: i32, record: &Record, care: Care) -> Result<R
     let mut counted = Counted::default();
     let inserted = facts::insert(tx, &facts.collect::<Vec<&Delivery>>(), care, &mut counted).await?;
     counts::raise(tx, shard, &counted).await?;
-    let deactivated = deaths::deactivate(tx, &judged.meant).await?;
+    let gone = deaths::deactivate(tx, &judged.meant).await?;
+    let deactivated = gone.len();
     shown(tx, &record.shown).await?;
     let ended = end(tx, &record.finished).await?;
     let followed = follow_up(tx, &record.finished, &ended).await?;
     let ended = ended.into_iter().map(|(key, _)| key).collect();
     hasten(tx, followed).await?;
+    let mut news = counted.news().to_vec();
+    news.extend(gone);
+    webhook_items::tell(tx, &news).await?;
     let outlived = judged.again.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
     Ok(Recorded { inserted, ended, deactivated, outlived })
 }

@@ -3,13 +3,16 @@
 //! What is locked, in this order: the device's row, its token, the token's holder, the families of client tokens of its last user, its person,
 //! the person's devices by number. A phone that registers again with the token it has locks its own row alone.
 
+use sqlx::postgres::PgRow;
+
 use super::super::device::Registered;
 use super::super::rules::kept::{KeptToken, device_text};
 use super::super::rules::registration::{Address, Verb, changed, check, claim, outdated, takes_until, wants};
 use super::super::rules::version_key::version_key;
+use super::super::rules::webhook_items::{Fact, registered};
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::{Error, Result};
-use super::batch::{Binds, count, execute, fetch_one};
+use super::batch::{Binds, count, execute, fetch, fetch_one};
 use super::client_token;
 use super::device_row::{self, device_columns};
 use super::device_token;
@@ -30,7 +33,7 @@ const TOKEN: &str = "SELECT pg_advisory_xact_lock($1)";
 pub(super) const HOLDER: &str =
     "SELECT pk FROM device WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4";
 pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = $5, version = version + 1 \
-                    WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4 AND token_seen_at <= $6";
+                    WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4 AND token_seen_at <= $6 RETURNING pk";
 pub(super) const UPDATE: &str = concat!(
     "UPDATE device d SET person_since = CASE WHEN person_pk IS NOT DISTINCT FROM $2 THEN person_since ELSE $19 END, person_pk = $2, \
      status = $3, inactive_reason = $4, platform = $5, provider = $6, environment = $7, token = $8, token_hash = $9, token_seen_at = $10, \
@@ -45,7 +48,7 @@ pub(super) const ACTIVE: &str =
 pub(super) const CROWD: &str = "WITH active AS MATERIALIZED (SELECT pk, last_seen_at FROM device WHERE person_pk = $1 AND coalesce(status, '') = 'active' ORDER BY pk FOR UPDATE), \
                      longest_unseen AS (SELECT pk FROM active ORDER BY last_seen_at DESC, pk = $2 DESC, pk DESC OFFSET $4) \
                      UPDATE device d SET status = 'inactive', inactive_reason = 'too_many_devices', updated_at = $3, version = version + 1 \
-                     FROM longest_unseen WHERE d.pk = longest_unseen.pk";
+                     FROM longest_unseen WHERE d.pk = longest_unseen.pk RETURNING d.pk";
 
 /// How often a device that others make and forget all the while is looked for.
 const ROUNDS: usize = 8;
@@ -57,13 +60,14 @@ struct Row {
     kept: Option<KeptToken>,
 }
 
-/// Registers a device, or changes one that is there.
+/// Registers a device, or changes one that is there; what webhooks may want to be told of it is added to `news`.
 pub(super) async fn register(
     tx: &mut Tx,
     app: AppId,
     name: &str,
     mut change: DeviceChange,
     (verb, if_match): (Verb, Option<i64>),
+    news: &mut Vec<Fact<'_>>,
 ) -> Result<Registered> {
     for _ in 0..ROUNDS {
         let row = locked(tx, app, name).await?;
@@ -83,7 +87,7 @@ pub(super) async fn register(
             Err(refused) => return Ok(refused),
         };
         if let Some(row) = row {
-            return settle(tx, (app, name), row, change, (address, verb)).await;
+            return settle(tx, (app, name), row, change, (address, verb), news).await;
         }
         let now = tx.now;
         execute(tx, ADD, |binds| {
@@ -116,6 +120,7 @@ async fn settle(
     row: Row,
     change: DeviceChange,
     (address, verb): (Address, Verb),
+    news: &mut Vec<Fact<'_>>,
 ) -> Result<Registered> {
     let old = row.device.as_ref();
     let person = match &change.user {
@@ -130,7 +135,9 @@ async fn settle(
     let until = takes_until(&change);
     let mut device = changed(old, change, address, person, (verb, tx.now));
     (device.pk, device.name) = (row.pk, name.to_owned());
-    settle_status(tx, app, &mut device, old, (wanted, until)).await?;
+    let moved = settle_status(tx, app, &mut device, old, (wanted, until)).await?;
+    let at = tx.now;
+    news.extend(moved.into_iter().map(|device| Fact::Deactivated { app, device, reason: InactiveReason::TokenMoved, at }));
     let text = device_text(&tx.seal, app, &device, row.kept.as_ref())?;
     let device = update(tx, &device, &text).await?;
     if let Some(old) = old.filter(|old| old.person != device.person) {
@@ -138,10 +145,11 @@ async fn settle(
     }
     let device = match device.person {
         Some(person) if is_active(&device) && !old.is_some_and(|old| is_active(old) && old.person == device.person) => {
-            make_room(tx, app, person, device).await?
+            make_room(tx, app, person, device, news).await?
         }
         _ => device,
     };
+    news.extend(registered(app, old.is_some_and(is_active), &device, at));
     Ok(if old.is_some() { Registered::Updated(Box::new(device)) } else { Registered::Created(Box::new(device)) })
 }
 
@@ -159,32 +167,39 @@ fn is_active(device: &Device) -> bool {
     device.status == DeviceStatus::Active
 }
 
-/// Makes it active or inactive. From the device that has its token it takes it only if that was seen with it no later than `until`.
+/// Makes it active or inactive; who lost the token to it. From the device that has its token it takes it only if that was seen with it no later than `until`.
 async fn settle_status(
     tx: &mut Tx,
     app: AppId,
     device: &mut Device,
     old: Option<&Device>,
     (wanted, until): (Option<DeviceStatus>, Option<Timestamp>),
-) -> Result<()> {
+) -> Result<Vec<DevicePk>> {
     if wanted == Some(DeviceStatus::Inactive) {
         (device.status, device.inactive_reason) = (DeviceStatus::Inactive, None);
     }
     if wanted.unwrap_or(device.status) == DeviceStatus::Inactive {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut losers = Vec::new();
     let address = |device: &Device| (device.provider, device.token_hash);
     // nobody else can hold what an active device holds
     let is_holder = old.is_some_and(|old| is_active(old) && address(old) == address(device));
     if !is_holder {
         hold_token(tx, &device.token_hash).await?;
-        if !take_token(tx, app, device, until).await? {
+        let may_have_it;
+        (may_have_it, losers) = take_token(tx, app, device, until).await?;
+        if !may_have_it {
             (device.status, device.inactive_reason) = (DeviceStatus::Inactive, Some(InactiveReason::TokenMoved));
-            return Ok(());
+            return Ok(losers);
         }
     }
     (device.status, device.inactive_reason) = (DeviceStatus::Active, None);
-    Ok(())
+    Ok(losers)
+}
+
+fn numbers(rows: &[PgRow]) -> Result<Vec<DevicePk>> {
+    rows.iter().map(|row| Cells::new(row, "device", 0).get(0, "pk").map(DevicePk)).collect()
 }
 
 /// Waits for others who bring the same token, and has them wait.
@@ -196,20 +211,21 @@ pub(super) async fn hold_token(tx: &mut Tx, hash: &TokenHash) -> Result<()> {
     Ok(())
 }
 
-/// Whether the device may have its token now.
-async fn take_token(tx: &mut Tx, app: AppId, device: &Device, until: Option<Timestamp>) -> Result<bool> {
+/// Whether the device may have its token now, and from whom it took it.
+async fn take_token(tx: &mut Tx, app: AppId, device: &Device, until: Option<Timestamp>) -> Result<(bool, Vec<DevicePk>)> {
     let now = tx.now;
     let holder = |binds: &mut Binds| {
         binds.push(app.0).push(device.provider.as_str()).push(device.token_hash.0.as_slice()).push(device.pk.0);
     };
+    let mut losers = Vec::new();
     if let Some(until) = until {
-        let moved = execute(tx, MOVE, |binds| {
+        let moved = fetch(tx, MOVE, |binds| {
             holder(binds);
             binds.push(now).push(until);
         });
-        moved.await?;
+        losers = numbers(&moved.await?)?;
     }
-    Ok(until == Some(Timestamp::MAX_UTC) || fetch_one(tx, HOLDER, holder).await?.is_none())
+    Ok((until == Some(Timestamp::MAX_UTC) || fetch_one(tx, HOLDER, holder).await?.is_none(), losers))
 }
 
 /// The server's locks have numbers: that two tokens share one costs a wait.
@@ -234,7 +250,7 @@ async fn update(tx: &mut Tx, device: &Device, token: &str) -> Result<Device> {
 }
 
 /// Deactivates the longest unseen devices of a person who has one too many by now; the device as it is after that.
-async fn make_room(tx: &mut Tx, app: AppId, person: PersonPk, device: Device) -> Result<Device> {
+async fn make_room(tx: &mut Tx, app: AppId, person: PersonPk, device: Device, news: &mut Vec<Fact<'_>>) -> Result<Device> {
     let now = tx.now;
     let most = count(MAX_ACTIVE_DEVICES);
     // two that come at the same time are counted one after the other
@@ -250,9 +266,10 @@ async fn make_room(tx: &mut Tx, app: AppId, person: PersonPk, device: Device) ->
     if active <= most {
         return Ok(device);
     }
-    execute(tx, CROWD, |binds| {
+    let crowd = fetch(tx, CROWD, |binds| {
         binds.push(person.0).push(device.pk.0).push(now).push(most);
-    })
-    .await?;
+    });
+    let others = numbers(&crowd.await?)?.into_iter().filter(|number| *number != device.pk);
+    news.extend(others.map(|device| Fact::Deactivated { app, device, reason: InactiveReason::TooManyDevices, at: now }));
     locked(tx, app, &device.name).await?.and_then(|row| row.device).ok_or_else(|| Error::Refused(Box::new(Gone)))
 }

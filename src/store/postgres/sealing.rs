@@ -32,6 +32,7 @@ pub(super) const DEVICES: &str = "SELECT pk, app, name, token FROM device WHERE 
 pub(super) const ADDRESSES: &str = "SELECT device_pk, kind, token FROM device_token WHERE device_pk > $1 AND device_pk <= $2";
 pub(super) const PEOPLE: &str = "SELECT pk, contacts::text FROM person WHERE pk > $1 ORDER BY pk LIMIT $2";
 const SECRETS: &str = "SELECT name, value FROM secret";
+const WEBHOOKS: &str = "SELECT id, secret, previous_secret FROM webhook FOR NO KEY UPDATE SKIP LOCKED";
 /// Rows that someone else is just writing, or has written, are left to the next way through: nobody waits for anybody.
 pub(super) const DEVICE: &str = "WITH free AS MATERIALIZED (SELECT d.pk, new.token FROM unnest($1::bigint[], $2::text[], $3::text[]) AS new (pk, old, token) \
                                  CROSS JOIN LATERAL (SELECT pk FROM device WHERE pk = new.pk AND token = new.old LIMIT 1 FOR UPDATE SKIP LOCKED) d) \
@@ -45,11 +46,15 @@ pub(super) const PERSON: &str = "WITH free AS MATERIALIZED (SELECT p.pk, new.tex
                                  CROSS JOIN LATERAL (SELECT pk FROM person WHERE pk = new.pk AND contacts::text = new.old LIMIT 1 FOR UPDATE SKIP LOCKED) p) \
                                  UPDATE person p SET contacts = free.text::json FROM free WHERE p.pk = free.pk";
 const SECRET: &str = "UPDATE secret SET value = $2 WHERE name = $1";
+const WEBHOOK: &str = "UPDATE webhook SET secret = $2, previous_secret = $3 WHERE id = $1";
+const COUNT: &str = "SELECT count(*) FROM webhook";
 /// What does not begin as it is to.
 const BEHIND: &str = "SELECT (SELECT count(*) FROM device WHERE token IS NOT NULL AND starts_with(token, $1) <> $2) \
                       + (SELECT count(*) FROM device_token WHERE starts_with(token, $1) <> $2) \
                       + (SELECT count(*) FROM person WHERE contacts IS NOT NULL AND starts_with(ltrim(contacts::text, '\"'), $1) <> $2) \
-                      + (SELECT count(*) FROM secret WHERE starts_with(value, $1) <> $2)";
+                      + (SELECT count(*) FROM secret WHERE starts_with(value, $1) <> $2) \
+                      + (SELECT count(*) FROM webhook WHERE starts_with(secret, $1) <> $2) \
+                      + (SELECT count(*) FROM webhook WHERE previous_secret IS NOT NULL AND starts_with(previous_secret, $1) <> $2)";
 
 /// Whether all that is sealed can be opened; then what is written from now on is sealed with the first of these keys.
 pub(super) async fn admit(conn: &mut PgConnection, seal: &Seal) -> Result<Result<(), Locked>> {
@@ -270,5 +275,29 @@ async fn secrets(tx: &mut Tx, seal: &Seal) -> Result<Gone> {
             .await?;
         }
     }
+    changed += webhooks(tx, seal).await?;
     Ok(Gone { changed, last: None })
+}
+
+/// One that is locked counts as changed: it is looked at on the next way through.
+async fn webhooks(tx: &mut Tx, seal: &Seal) -> Result<u64> {
+    let all = fetch_one(tx, COUNT, nothing).await?.map_or(Ok(0), |row| Cells::new(&row, "webhook", 0).count(0, "id"))?;
+    let rows = fetch(tx, WEBHOOKS, nothing).await?;
+    let mut changed = u64::saturating_sub(all, u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    for row in &rows {
+        let cells = Cells::new(row, "webhook", 0);
+        let id = cells.get(0, "id")?;
+        let (secret, previous): (&str, Option<&str>) = (cells.get(1, "secret")?, cells.get(2, "previous_secret")?);
+        let new = seal.anew(Place::Webhook(id), secret)?;
+        let new_previous = previous.map(|kept| seal.anew(Place::Webhook(id), kept)).transpose()?.flatten();
+        let found = u64::from(new.is_some()) + u64::from(new_previous.is_some());
+        if found > 0 {
+            execute(tx, WEBHOOK, |binds| {
+                binds.push(id).push(new.as_deref().unwrap_or(secret)).push(new_previous.as_deref().or(previous));
+            })
+            .await?;
+        }
+        changed += found;
+    }
+    Ok(changed)
 }

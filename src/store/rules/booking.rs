@@ -6,10 +6,11 @@ use chrono::TimeDelta;
 
 use super::super::receipt::{ReceiptKind, ReceiptVerdict};
 use super::counted::{Counted, Way};
+use super::webhook_items;
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Cohort, State};
 use crate::domain::device::{Platform, ProviderKind};
-use crate::domain::id::NotificationId;
+use crate::domain::id::{DevicePk, NotificationId, PersonPk};
 
 /// After so long a report is too late.
 const TOO_LATE: TimeDelta = TimeDelta::days(30);
@@ -35,6 +36,8 @@ pub(in crate::store) struct Booked {
     pub(in crate::store) state: State,
     /// When it was booked.
     pub(in crate::store) at: Timestamp,
+    /// Whose it was.
+    pub(in crate::store) person: Option<PersonPk>,
     /// What was reported before: delivered, opened, dismissed.
     pub(in crate::store) stamps: [Option<Timestamp>; 3],
     pub(in crate::store) platform: Option<Platform>,
@@ -66,7 +69,7 @@ impl<'p> Book<'p> {
         arrival: Timestamp,
     ) -> Option<ReceiptVerdict> {
         let sent = push.delivery.as_ref().filter(|delivery| delivery.state == State::Sent)?;
-        let sent_at = sent.at;
+        let (sent_at, person) = (sent.at, sent.person);
         let at = reported.filter(|at| (sent_at..=arrival).contains(at)).unwrap_or(arrival);
         if at - sent_at > TOO_LATE {
             return Some(ReceiptVerdict::TooLate);
@@ -77,7 +80,10 @@ impl<'p> Book<'p> {
         for (receipt, (stamp, implied)) in stamps.iter_mut().zip(implied).enumerate() {
             if implied && stamp.is_none() {
                 *stamp = Some(at);
-                self.new.reported(push.key.1, &push.cohort, way, receipt);
+                let (_, notification, device) = push.key;
+                let report =
+                    webhook_items::Receipt { app: push.cohort.app, notification, device: DevicePk(device), person, kind: receipt, at };
+                self.new.reported(report, &push.cohort, way);
             }
         }
         Some(ReceiptVerdict::Accepted)

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::analytics::Resolution;
 use super::tally::RECEIPTS;
+use super::webhook_items::{Fact, Receipt, of_delivery};
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Cohort, Delivery, State};
 use crate::domain::device::{Platform, ProviderKind};
@@ -54,6 +55,7 @@ pub(in crate::store) struct Counted<'d> {
     counts: BTreeMap<Count<'d>, i64>,
     minutes: BTreeMap<Bucket<'d>, [i64; KINDS]>,
     latencies: BTreeMap<(NotificationId, Latency), i64>,
+    news: Vec<Fact<'d>>,
 }
 
 impl<'d> Counted<'d> {
@@ -68,13 +70,19 @@ impl<'d> Counted<'d> {
         if let Some(kind) = kind_of_state(state) {
             self.roll_up(&delivery.cohort, way, kind);
         }
+        if of_delivery(delivery).is_some() {
+            self.news.push(Fact::Delivery(delivery));
+        }
     }
 
-    /// A receipt that is the first of its kind for a push: by its place among [`RECEIPTS`].
-    pub(in crate::store) fn reported(&mut self, id: NotificationId, cohort: &'d Cohort, way: Way<'d>, receipt: usize) {
-        if let Some(word) = RECEIPTS.get(receipt) {
-            self.count(id, (word, ""), way);
-            self.roll_up(cohort, way, KINDS - RECEIPTS.len() + receipt);
+    /// A receipt that is the first of its kind for a push.
+    pub(in crate::store) fn reported(&mut self, receipt: Receipt, cohort: &'d Cohort, way: Way<'d>) {
+        if let Some(word) = RECEIPTS.get(receipt.kind) {
+            self.count(receipt.notification, (word, ""), way);
+            self.roll_up(cohort, way, KINDS - RECEIPTS.len() + receipt.kind);
+            if !cohort.test {
+                self.news.push(Fact::Receipt(receipt));
+            }
         }
     }
 
@@ -100,6 +108,11 @@ impl<'d> Counted<'d> {
         if let Some(n) = self.minutes.entry(bucket).or_default().get_mut(kind) {
             *n += 1;
         }
+    }
+
+    /// What webhooks may want to be told of it.
+    pub(in crate::store) fn news(&self) -> &[Fact<'d>] {
+        &self.news
     }
 
     /// Of notifications, in the order in which they are locked.

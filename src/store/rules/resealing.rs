@@ -7,7 +7,7 @@ pub(in crate::store) enum Part {
     Device,
     /// People, by number.
     Person,
-    /// The vault, all at once.
+    /// The vault and the secrets of webhooks, all at once.
     Secret,
     /// Nothing: all was gone through and nothing was found.
     Over,

@@ -8,19 +8,22 @@ use super::super::campaign::{CampaignRun, CampaignStats, Campaigns, Definition, 
 use super::super::engine::IdempotencyKey;
 use super::super::rules::campaigns::{Change, resumed};
 use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::webhook_items::Fact;
 use super::super::{Error, Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::campaign_run::{self, Firing};
 use super::campaign_stats;
 use super::fault::Gone;
-use super::row::{Cells, micros, to_document};
+use super::row::{Cells, instant, micros, to_document};
+use super::webhook_items;
 use super::work::count;
 use super::writer::Tx;
 use super::{cancel, idempotency, pause};
 use crate::domain::Timestamp;
 use crate::domain::campaign::CampaignStatus;
 use crate::domain::id::{AppId, CampaignId, RunId};
+use crate::domain::webhook::EventType;
 
 macro_rules! columns {
     () => {
@@ -56,7 +59,7 @@ pub(super) const STOP: &str = "UPDATE campaign SET status = 'paused', reason = ?
                                WHERE id = ?2 AND app = ?1 AND version = ?3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
 pub(super) const SETTLE: &str = "UPDATE campaign SET status = 'done', version = version + 1, updated_at = ?1 \
                                  WHERE status = 'running' AND next_fire IS NULL AND NOT EXISTS \
-                                 (SELECT 1 FROM run r WHERE r.campaign = campaign.id AND r.open = 1)";
+                                 (SELECT 1 FROM run r WHERE r.campaign = campaign.id AND r.open = 1) RETURNING id, app";
 
 /// Greater than every id.
 pub(super) const BEYOND: [u8; 17] = [0xff; 17];
@@ -165,7 +168,9 @@ async fn hold(mut tx: Tx<'_>, app: AppId, id: CampaignId) -> Result<Turned> {
         Err(turned) => return Ok(turned),
     };
     campaign_run::pause_open(&mut tx, app, id).await?;
-    turn(&mut tx, (app, id), CampaignStatus::Paused, campaign.next_fire).await
+    let turned = turn(&mut tx, (app, id), CampaignStatus::Paused, campaign.next_fire).await?;
+    campaign_run::tell_paused(&mut tx, (app, id), None).await?;
+    Ok(turned)
 }
 
 async fn resume(mut tx: Tx<'_>, app: AppId, id: CampaignId) -> Result<Turned> {
@@ -198,15 +203,24 @@ async fn stop(mut tx: Tx<'_>, (app, id): (AppId, CampaignId), version: i64, reas
     let stopped = stopped.await? > 0;
     if stopped {
         campaign_run::pause_open(&mut tx, app, id).await?;
+        campaign_run::tell_paused(&mut tx, (app, id), Some(&reason)).await?;
     }
     Ok(stopped)
 }
 
-async fn settle(tx: Tx<'_>) -> Result<usize> {
-    let settled = execute(tx.conn, SETTLE, |binds| {
+async fn settle(mut tx: Tx<'_>) -> Result<usize> {
+    let settled = fetch(tx.conn, SETTLE, |binds| {
         binds.push(tx.now);
     });
-    Ok(usize::try_from(settled.await?).unwrap_or(usize::MAX))
+    let at = instant(tx.now).unwrap_or_default();
+    let done = |row| {
+        let cells = Cells::new(row, "campaign", 0);
+        let (campaign, app) = (CampaignId(cells.id(0, "id")?), AppId(cells.get(1, "app")?));
+        Ok(Fact::Campaign { app, event: EventType::CampaignDone, campaign, run: None, reason: None, at })
+    };
+    let news: Vec<Fact<'_>> = settled.await?.iter().map(done).collect::<Result<_>>()?;
+    webhook_items::tell(&mut tx, &news).await?;
+    Ok(news.len())
 }
 
 #[async_trait]

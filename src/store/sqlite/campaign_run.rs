@@ -6,15 +6,19 @@ use sqlx::sqlite::SqliteRow;
 use super::super::campaign::{CampaignRun, MAX_TARGETS, NewRun};
 use super::super::engine::NewNotification;
 use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::webhook_items::{Fact, begun};
 use super::super::{Page, PageRequest, Result};
 use super::batch::{Binds, Tuples, execute, fetch, no_lead};
 use super::campaign::{BEYOND, named, one};
-use super::row::{Cells, micros};
+use super::row::{Cells, instant, micros};
+use super::webhook_items;
 use super::work::count;
 use super::writer::Tx;
 use super::{accept, pause};
 use crate::domain::Timestamp;
+use crate::domain::campaign::CampaignStatus;
 use crate::domain::id::{AppId, CampaignId, NotificationId, RunId};
+use crate::domain::webhook::EventType;
 
 pub(super) const FIRE: &str = "UPDATE campaign SET status = 'running', next_fire = ?4, version = version + 1, updated_at = ?5 \
                                WHERE id = ?2 AND app = ?1 AND version = ?3 AND next_fire IS NOT NULL AND status IN ('scheduled', 'running')";
@@ -54,6 +58,8 @@ pub(super) async fn fire(mut tx: Tx<'_>, firing: Firing) -> Result<bool> {
     ADD.execute(tx.conn, &firing.runs, no_lead, bind).await?;
     let fresh: Vec<&NewNotification> = firing.runs.iter().filter_map(|new| new.notification.as_ref()).collect();
     accept::insert(&mut tx, &fresh).await?;
+    let news = begun((firing.app, firing.id), firing.runs.iter().map(|new| &new.run), instant(tx.now).unwrap_or_default());
+    webhook_items::tell(&mut tx, &news).await?;
     Ok(true)
 }
 
@@ -85,12 +91,21 @@ pub(super) async fn exceed(tx: &mut Tx<'_>, (app, run): (AppId, NotificationId),
         return Ok(());
     };
     pause_open(tx, app, id).await?;
+    let was_paused = one(tx.conn, app, id).await?.is_none_or(|campaign| campaign.status == CampaignStatus::Paused);
     let held = execute(tx.conn, EXCEED, |binds| {
         named(app, id)(binds);
         binds.push(MAX_TARGETS).push(tx.now);
     });
-    held.await?;
+    if held.await? > 0 && !was_paused {
+        tell_paused(tx, (app, id), Some(MAX_TARGETS)).await?;
+    }
     Ok(())
+}
+
+/// Tells that a campaign is paused.
+pub(super) async fn tell_paused(tx: &mut Tx<'_>, (app, campaign): (AppId, CampaignId), reason: Option<&str>) -> Result<()> {
+    let at = instant(tx.now).unwrap_or_default();
+    webhook_items::tell(tx, &[Fact::Campaign { app, event: EventType::CampaignPaused, campaign, run: None, reason, at }]).await
 }
 
 fn read(row: &SqliteRow) -> Result<CampaignRun> {

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use super::super::Result;
 use super::super::engine::Death;
 use super::super::rules::counted::Counted;
+use super::super::rules::webhook_items::Fact;
 use super::super::rules::words::inactive_reason_text;
 use super::batch::{execute, fetch};
 use super::device_token;
 use super::facts::{self, Care};
 use super::json::List;
-use super::row::{Cells, micros};
+use super::row::{Cells, instant, micros};
 use super::writer::Tx;
 use crate::domain::delivery::Delivery;
 use crate::domain::device::TokenHash;
@@ -28,6 +29,8 @@ pub(super) struct Done {
     pub(super) inserted: usize,
     /// Devices that were deactivated.
     pub(super) deactivated: usize,
+    /// These, as webhooks may want to be told of them.
+    pub(super) news: Vec<Fact<'static>>,
     /// Targets whose device has another token by now.
     pub(super) outlived: Vec<(NotificationId, Target)>,
 }
@@ -50,12 +53,12 @@ pub(super) async fn write<'d>(tx: &mut Tx<'_>, deaths: &'d [Death], care: Care, 
     let (again, meant): (Vec<&Death>, Vec<&Death>) = deaths.iter().partition(outlived);
     let deliveries: Vec<&Delivery> = meant.iter().map(|death| &death.delivery).collect();
     let inserted = facts::insert(tx, &deliveries, care, counted).await?;
-    let mut deactivated = 0;
+    let mut news = Vec::new();
     for death in meant {
-        deactivated += deactivate(tx, death).await?;
+        news.extend(deactivate(tx, death).await?);
     }
     let outlived = again.iter().map(|death| (death.delivery.notification, death.delivery.target)).collect();
-    Ok(Done { inserted, deactivated, outlived })
+    Ok(Done { inserted, deactivated: news.len(), news, outlived })
 }
 
 /// The addresses that are judged and are no ordinary ones.
@@ -75,15 +78,16 @@ async fn tokens(tx: &mut Tx<'_>, deaths: &[Death]) -> Result<HashMap<DevicePk, T
     rows.await?.iter().map(read).collect()
 }
 
-async fn deactivate(tx: &mut Tx<'_>, death: &Death) -> Result<usize> {
-    let (Some(reason), Some(device)) = (death.deactivate, death.delivery.target.as_device()) else { return Ok(0) };
+async fn deactivate(tx: &mut Tx<'_>, death: &Death) -> Result<Option<Fact<'static>>> {
+    let (Some(reason), Some(device)) = (death.deactivate, death.delivery.target.as_device()) else { return Ok(None) };
     if let Some(kind) = &death.token_kind {
         device_token::forget_dead(tx, (device, kind), death).await?;
-        return Ok(0);
+        return Ok(None);
     }
     let changed = execute(tx.conn, DEACTIVATE, |binds| {
         binds.push(device.0).push(death.token_hash.0.as_slice()).push(micros(death.since));
         binds.push(inactive_reason_text(reason)).push(tx.now);
     });
-    Ok(usize::from(changed.await? > 0))
+    let news = Fact::Deactivated { app: death.delivery.cohort.app, device, reason, at: instant(tx.now).unwrap_or_default() };
+    Ok((changed.await? > 0).then_some(news))
 }

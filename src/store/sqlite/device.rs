@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::super::device::{DeviceFilter, Devices, Registered, Swept};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::rules::registration::Verb;
+use super::super::rules::webhook_items::deleted as deleted_device;
 use super::super::rules::words::status_text;
 use super::super::seal::Seal;
 use super::super::{Page, PageRequest, Result};
@@ -15,10 +16,11 @@ use super::device_row::{self, device_columns};
 use super::device_token;
 use super::enroll::enroll;
 use super::register::register;
-use super::row::micros;
+use super::row::{instant, micros};
 use super::sighting;
 use super::stale;
 use super::topic;
+use super::webhook_items;
 use super::writer::Tx;
 use crate::domain::Timestamp;
 use crate::domain::device::{Device, DeviceChange};
@@ -50,7 +52,12 @@ const DELETE: &str = "DELETE FROM device WHERE pk = ?1";
 impl Devices for SqliteStore {
     async fn put_device(&self, app: AppId, name: &str, change: DeviceChange, if_match: Option<i64>) -> Result<Registered> {
         let name = name.to_owned();
-        let put = async move |mut tx: Tx<'_>| register(&mut tx, app, &name, change, (Verb::Put, if_match)).await;
+        let put = async move |mut tx: Tx<'_>| {
+            let mut news = Vec::new();
+            let registered = register(&mut tx, app, &name, change, (Verb::Put, if_match), &mut news).await?;
+            webhook_items::tell(&mut tx, &news).await?;
+            Ok(registered)
+        };
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
 
@@ -65,7 +72,10 @@ impl Devices for SqliteStore {
             if one(tx.conn, tx.seal, app, &name).await?.is_none() {
                 return Ok(None);
             }
-            register(&mut tx, app, &name, change, (Verb::Patch, if_match)).await.map(Some)
+            let mut news = Vec::new();
+            let registered = register(&mut tx, app, &name, change, (Verb::Patch, if_match), &mut news).await?;
+            webhook_items::tell(&mut tx, &news).await?;
+            Ok(Some(registered))
         };
         self.write(move |tx| Box::pin(async move { patch(tx).await })).await
     }
@@ -113,7 +123,10 @@ impl Devices for SqliteStore {
             let deleted = execute(tx.conn, DELETE, |binds| {
                 binds.push(device.pk.0);
             });
-            Ok(deleted.await? > 0)
+            let is_deleted = deleted.await? > 0;
+            let news = deleted_device(app, device, instant(tx.now).unwrap_or_default());
+            webhook_items::tell(&mut tx, news.as_slice()).await?;
+            Ok(is_deleted)
         };
         self.write(move |tx| Box::pin(async move { delete(tx).await })).await
     }

@@ -8,6 +8,7 @@ use super::super::rules::crowd::{Crowd, Fate, Surroundings, names, news};
 use super::super::rules::kept::{KeptToken, device_text};
 use super::super::rules::registration::Verb;
 use super::super::rules::version_key::version_key;
+use super::super::rules::webhook_items::{Fact, registered};
 use super::super::rules::words::{inactive_reason_text, permission_text, status_text};
 use super::super::seal::Seal;
 use super::batch::{Binds, Tuples, fetch, fetch_list, no_lead};
@@ -16,8 +17,9 @@ use super::json::List;
 use super::person;
 use super::register::register;
 use super::row::{Cells, instant, micros, to_document};
+use super::webhook_items;
 use super::writer::Tx;
-use crate::domain::device::{Device, DeviceChange, TokenHash};
+use crate::domain::device::{Device, DeviceChange, DeviceStatus, TokenHash};
 use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 pub(super) const THERE: &str = concat!(
@@ -55,8 +57,9 @@ pub(super) const CHANGE: Tuples = Tuples {
 /// Registers many, answered in order.
 pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, DeviceChange)>) -> Result<Vec<Registered>> {
     let There { devices: there, kept } = there(tx, app, &changes).await?;
-    let news = news(&changes, &there);
-    let crowd = Crowd::new(&news, there);
+    let active = active(&there);
+    let changes_left = news(&changes, &there);
+    let crowd = Crowd::new(&changes_left, there);
     let around = Surroundings { held: held(tx, app, &crowd).await?, owners: owners(tx, app, &crowd).await? };
     let (mut fresh, mut known, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (place, fate) in crowd.fates(&around, instant(tx.now).unwrap_or_default()).into_iter().enumerate() {
@@ -68,15 +71,25 @@ pub(super) async fn enroll(tx: &mut Tx<'_>, app: AppId, changes: Vec<(String, De
     }
     insert(tx, app, &mut fresh).await?;
     change(tx, app, &known, &kept).await?;
+    let now = instant(tx.now).unwrap_or_default();
+    let devices = fresh.iter().chain(&known).map(|(_, device)| device);
+    let mut news: Vec<Fact<'_>> = devices.filter_map(|device| registered(app, active.contains(&device.name), device, now)).collect();
     let created = fresh.into_iter().map(|(place, device)| (place, Registered::Created(Box::new(device))));
     let updated = known.into_iter().map(|(place, device)| (place, Registered::Updated(Box::new(device))));
     let mut answers: Vec<(usize, Registered)> = created.chain(updated).collect();
     for place in others {
         let Some((name, change)) = changes.get(place) else { continue };
-        answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None)).await?));
+        answers.push((place, register(tx, app, name, change.clone(), (Verb::Put, None), &mut news).await?));
     }
+    webhook_items::tell(tx, &news).await?;
     answers.sort_unstable_by_key(|(place, _)| *place);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+/// Who is active of them, by name.
+fn active(there: &HashMap<String, Option<Device>>) -> HashSet<String> {
+    let is_active = |device: &Option<Device>| device.as_ref().is_some_and(|device| device.status == DeviceStatus::Active);
+    there.iter().filter(|(_, device)| is_active(device)).map(|(name, _)| name.clone()).collect()
 }
 
 /// The rows that have the names of a batch.

@@ -1,10 +1,12 @@
 //! A person is forgotten, part by part.
 
 use super::super::Result;
+use super::super::rules::webhook_erasure::Erased;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::client_token;
 use super::json::List;
 use super::row::Cells;
+use super::webhook_erase;
 use super::work::count;
 use super::writer::Tx;
 use crate::domain::id::{AppId, DevicePk, PersonPk};
@@ -12,7 +14,7 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 /// Devices, and subscriptions, that one write forgets.
 const PART: usize = 200;
 
-pub(super) const DEVICES: &str = "SELECT pk FROM device WHERE person_pk = ?1 LIMIT ?2";
+pub(super) const DEVICES: &str = "SELECT pk, name FROM device WHERE person_pk = ?1 LIMIT ?2";
 /// What devices leave behind; a place under a cap is held by the device's number.
 pub(super) const OF_DEVICES: [&str; 5] = [
     "DELETE FROM device_token WHERE device_pk IN (SELECT value FROM json_each(?1))",
@@ -41,6 +43,8 @@ pub(super) async fn part(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Optio
     let rows = fetch(tx.conn, DEVICES, some).await?;
     if !rows.is_empty() {
         let devices: Vec<i64> = rows.iter().map(|row| Cells::new(row, "device", 0).get(0, "pk")).collect::<Result<_>>()?;
+        let names: Vec<String> = rows.iter().map(|row| Cells::new(row, "device", 0).get(1, "name")).collect::<Result<_>>()?;
+        webhook_erase::erase(&mut tx, app, &Erased { user, devices: &names }).await?;
         for device in &devices {
             client_token::revoke_device(&mut tx, DevicePk(*device)).await?;
         }
@@ -60,6 +64,7 @@ pub(super) async fn part(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Optio
         binds.push(-person);
     })
     .await?;
+    webhook_erase::erase(&mut tx, app, &Erased { user, devices: &[] }).await?;
     execute(tx.conn, FORGET, |binds| {
         binds.push(person);
     })

@@ -6,9 +6,11 @@ use sqlx::sqlite::SqliteRow;
 use super::super::Result;
 use super::super::pause::{LanePause, Pauses};
 use super::super::rules::pauses::{self, part_text};
+use super::super::rules::webhook_items::Fact;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch, no_lead};
-use super::row::Cells;
+use super::row::{Cells, instant};
+use super::webhook_items;
 use crate::domain::device::ProviderKind;
 use crate::domain::id::AppId;
 
@@ -16,7 +18,7 @@ const ALL: &str = "SELECT app, provider, environment, part, credential, reason F
 const ADD: Tuples = Tuples {
     head: "INSERT INTO lane_pause (app, provider, environment, part, credential, reason, paused_at) VALUES ",
     width: 7,
-    tail: " ON CONFLICT DO NOTHING",
+    tail: " ON CONFLICT DO NOTHING RETURNING app, provider, environment, part, credential, reason",
 };
 const END: &str = "DELETE FROM lane_pause WHERE app = ?1 AND provider = ?2";
 
@@ -29,15 +31,18 @@ impl Pauses for SqliteStore {
 
     async fn pause_lanes(&self, pauses: &[LanePause]) -> Result<()> {
         let pauses = pauses.to_vec();
-        self.write(move |tx| {
+        self.write(move |mut tx| {
             Box::pin(async move {
                 let now = tx.now;
                 let add = |binds: &mut Binds, pause: &LanePause| {
                     binds.push(pause.app.0).push(pause.provider.as_str()).push(pause.environment.as_str());
                     binds.push(part_text(pause.part)).push(pause.credential.to_vec()).push(pause.reason.clone()).push(now);
                 };
-                ADD.execute(tx.conn, &pauses, no_lead, add).await?;
-                Ok(())
+                let rows = ADD.fetch(tx.conn, &pauses, no_lead, add).await?;
+                let new: Vec<LanePause> = rows.iter().map(read).collect::<Result<_>>()?;
+                let at = instant(now).unwrap_or_default();
+                let news: Vec<Fact<'_>> = new.iter().map(|pause| Fact::Lane { pause, at }).collect();
+                webhook_items::tell(&mut tx, &news).await
             })
         })
         .await

@@ -24,6 +24,7 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (13, "vault", include_str!("../../../migrations/sqlite/0013_vault.sql")),
     (14, "client_tokens", include_str!("../../../migrations/sqlite/0014_client_tokens.sql")),
     (15, "keys_and_audit", include_str!("../../../migrations/sqlite/0015_keys_and_audit.sql")),
+    (16, "webhooks", include_str!("../../../migrations/sqlite/0016_webhooks.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -5,11 +5,13 @@ use async_trait::async_trait;
 use super::super::Result;
 use super::super::person::{People, Versioned};
 use super::super::rules::kept::Personal;
+use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch_one, no_lead};
 use super::erase;
-use super::row::Cells;
+use super::row::{Cells, instant};
+use super::webhook_items;
 use super::writer::Tx;
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
@@ -85,10 +87,15 @@ impl People for SqliteStore {
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Preferences>>> {
         let (user, value) = (user.to_owned(), preferences.clone());
-        let put = async move |tx: Tx<'_>| {
+        let put = async move |mut tx: Tx<'_>| {
             let zone = value.timezone.clone();
             let target = Put { document: &PREFERENCES, app, user: &user, if_match };
-            put(tx, target, value, zone).await
+            let Some((old, new)) = put(&mut tx, target, value, zone).await? else { return Ok(None) };
+            if old != new.value {
+                let at = instant(tx.now).unwrap_or_default();
+                webhook_items::tell(&mut tx, &[Fact::Preferences { app, user: &user, at }]).await?;
+            }
+            Ok(Some(new))
         };
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
@@ -106,9 +113,9 @@ impl People for SqliteStore {
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Contacts>>> {
         let (user, value) = (user.to_owned(), contacts.clone());
-        let put = async move |tx: Tx<'_>| {
+        let put = async move |mut tx: Tx<'_>| {
             let target = Put { document: &CONTACTS, app, user: &user, if_match };
-            put(tx, target, value, None).await
+            Ok(put(&mut tx, target, value, None).await?.map(|(_, new)| new))
         };
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
@@ -131,9 +138,9 @@ impl People for SqliteStore {
 
     async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
         let (user, value) = (user.to_owned(), profile.clone());
-        let put = async move |tx: Tx<'_>| {
+        let put = async move |mut tx: Tx<'_>| {
             let target = Put { document: &PROFILE, app, user: &user, if_match };
-            put(tx, target, value, None).await
+            Ok(put(&mut tx, target, value, None).await?.map(|(_, new)| new))
         };
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
@@ -176,17 +183,19 @@ struct Put<'a> {
     if_match: Option<i64>,
 }
 
-async fn put<T: Personal>(mut tx: Tx<'_>, target: Put<'_>, value: T, zone: Option<String>) -> Result<Option<Versioned<T>>> {
+/// Writes a document; what it was and what it is. `None`: it has another version than it must have.
+async fn put<T: Personal>(tx: &mut Tx<'_>, target: Put<'_>, value: T, zone: Option<String>) -> Result<Option<(T, Versioned<T>)>> {
     let Put { document, app, user, if_match } = target;
     let old: Versioned<T> = get(tx.conn, tx.seal, document, app, user).await?;
     if if_match.is_some_and(|version| version != old.version) {
         return Ok(None);
     }
-    let pk = ensure(&mut tx, app, user).await?;
+    let pk = ensure(tx, app, user).await?;
     let text = value.to_text(tx.seal, pk)?;
     let write = execute(tx.conn, document.put, |binds| {
         binds.push(pk.0).push(&text).push(zone.as_deref());
     });
     write.await?;
-    Ok(Some(Versioned { value, version: old.version + 1 }))
+    let version = old.version + 1;
+    Ok(Some((old.value, Versioned { value, version })))
 }

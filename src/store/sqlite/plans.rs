@@ -8,7 +8,7 @@ use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
     prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally, targets, topic,
-    user_deliveries,
+    user_deliveries, webhook, webhook_items, webhook_message,
 };
 
 const LISTS: &[Tuples] = &[
@@ -154,9 +154,24 @@ const TEXTS: &[&str] = &[
     topic::ONE,
     topic::PERSON,
     user_deliveries::FOUND,
+    webhook::ATTEMPTS,
+    webhook::FORGET[0],
+    webhook::FORGET[1],
+    webhook::LIST,
+    webhook::OF_WEBHOOK[0],
+    webhook::OF_WEBHOOK[1],
+    webhook::OF_WEBHOOK[2],
+    webhook::REPLAY,
+    webhook_items::DEVICES,
+    webhook_items::LISTENERS,
+    webhook_items::PEOPLE,
+    webhook_message::CLAIM,
+    webhook_message::CLAIM_TESTS,
+    webhook_message::ITEMS,
+    webhook_message::READY,
 ];
 /// Tables that grow, with the names under which statements know them.
-const LARGE: [&str; 26] = [
+const LARGE: [&str; 34] = [
     "campaign",
     "campaign_run",
     "notification_count",
@@ -183,6 +198,14 @@ const LARGE: [&str; 26] = [
     "f",
     "token_family",
     "family",
+    "webhook_item",
+    "i",
+    "webhook_message",
+    "m",
+    "h",
+    "webhook_attempt",
+    "a",
+    "webhook",
 ];
 
 async fn plan(conn: &mut SqliteConnection, text: &str) -> Vec<String> {

@@ -15,17 +15,18 @@ use super::counts;
 use super::json::List;
 use super::prune::EARLY_LIFE;
 use super::row::{Cells, instant, micros};
+use super::webhook_items;
 use super::writer::Tx;
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Cohort, State};
-use crate::domain::id::AppId;
+use crate::domain::id::{AppId, PersonPk};
 
 /// What is known of a reported push, in the order of [`read`].
 macro_rules! push_columns {
     () => {
         "n.id, v.pk, n.start_at / 86400000000, d.state, d.at, d.delivered_at, d.opened_at, d.dismissed_at, \
          n.start_at, EXISTS (SELECT 1 FROM work w WHERE w.notification_id = n.id), \
-         n.app, n.category, n.campaign, n.test, d.platform, d.provider, d.variant"
+         n.app, n.category, n.campaign, n.test, d.platform, d.provider, d.variant, d.person_pk"
     };
 }
 macro_rules! delivery_of {
@@ -85,7 +86,7 @@ async fn receive(mut tx: Tx<'_>, app: AppId, receipts: Vec<Receipt>) -> Result<V
     });
     let mut pushes: BTreeMap<usize, Push> = BTreeMap::new();
     for row in &rows.await? {
-        pushes.insert(Cells::new(row, "notification", 0).count(17, "id")?, read(row)?);
+        pushes.insert(Cells::new(row, "notification", 0).count(18, "id")?, read(row)?);
     }
     let now = instant(tx.now).unwrap_or_default();
     let mut book = Book::default();
@@ -117,7 +118,7 @@ async fn settle(mut tx: Tx<'_>) -> Result<usize> {
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         let cells = Cells::new(row, "receipt_early", 0);
-        found.push((read(row)?, cells.word(17, "kind", kind)?, cells.maybe_instant(18, "at")?, cells.instant(19, "seen_at")?));
+        found.push((read(row)?, cells.word(18, "kind", kind)?, cells.maybe_instant(19, "at")?, cells.instant(20, "seen_at")?));
     }
     let mut book = Book::default();
     let mut settled = 0;
@@ -157,6 +158,7 @@ fn booked(cells: &Cells<'_>, state: State) -> Result<Booked> {
     Ok(Booked {
         state,
         at: cells.instant(4, "at")?,
+        person: cells.get::<Option<i64>>(17, "person_pk")?.map(PersonPk),
         stamps: [cells.maybe_instant(5, "delivered_at")?, cells.maybe_instant(6, "opened_at")?, cells.maybe_instant(7, "dismissed_at")?],
         platform: cells.maybe_word(14, "platform", words::platform)?,
         provider: cells.maybe_word(15, "provider", words::provider)?,
@@ -173,5 +175,6 @@ async fn write(tx: &mut Tx<'_>, book: &Book<'_>) -> Result<()> {
         });
     };
     BOOK.execute(tx.conn, &rows, no_lead, bind).await?;
-    counts::raise(tx, book.counted()).await
+    counts::raise(tx, book.counted()).await?;
+    webhook_items::tell(tx, book.counted().news()).await
 }

@@ -14,6 +14,7 @@ use super::facts::{self, Care};
 use super::fault::is_conflict;
 use super::json::List;
 use super::row::Cells;
+use super::webhook_items;
 use super::work::{self, Row, bind_held};
 use super::writer::Tx;
 use crate::domain::delivery::Delivery;
@@ -56,6 +57,9 @@ async fn write(tx: &mut Tx<'_>, record: &Record, care: Care) -> Result<Option<Re
     let Some(ended) = end(tx, &record.finished, care).await? else { return Ok(None) };
     let followed = follow_up(tx, &record.finished, &ended).await?;
     hasten(tx, followed).await?;
+    let mut news = counted.news().to_vec();
+    news.extend(deaths.news);
+    webhook_items::tell(tx, &news).await?;
     let inserted = inserted + deaths.inserted;
     let ended = ended.into_iter().map(|(key, _)| key).collect();
     Ok(Some(Recorded { inserted, ended, deactivated: deaths.deactivated, outlived: deaths.outlived }))

@@ -28,15 +28,20 @@ const DEVICES: &str = "SELECT pk, app, name, token FROM device WHERE pk > ?1 ORD
 const ADDRESSES: &str = "SELECT device_pk, kind, token FROM device_token WHERE device_pk > ?1 AND device_pk <= ?2";
 const PEOPLE: &str = "SELECT pk, contacts FROM person WHERE pk > ?1 ORDER BY pk LIMIT ?2";
 const SECRETS: &str = "SELECT name, value FROM secret";
+const WEBHOOKS: &str = "SELECT id, secret, previous_secret FROM webhook";
 const DEVICE: &str = "UPDATE device SET token = ?2 WHERE pk = ?1";
 const ADDRESS: &str = "UPDATE device_token SET token = ?3 WHERE device_pk = ?1 AND kind = ?2";
 const PERSON: &str = "UPDATE person SET contacts = ?2 WHERE pk = ?1";
 const SECRET: &str = "UPDATE secret SET value = ?2 WHERE name = ?1";
+const WEBHOOK: &str = "UPDATE webhook SET secret = ?2, previous_secret = ?3 WHERE id = ?1";
 /// What does not begin as it is to.
 const BEHIND: &str = "SELECT (SELECT count(*) FROM device WHERE token IS NOT NULL AND (substr(token, 1, length(?1)) = ?1) <> ?2) \
                       + (SELECT count(*) FROM device_token WHERE (substr(token, 1, length(?1)) = ?1) <> ?2) \
                       + (SELECT count(*) FROM person WHERE contacts IS NOT NULL AND (substr(ltrim(contacts, '\"'), 1, length(?1)) = ?1) <> ?2) \
-                      + (SELECT count(*) FROM secret WHERE (substr(value, 1, length(?1)) = ?1) <> ?2)";
+                      + (SELECT count(*) FROM secret WHERE (substr(value, 1, length(?1)) = ?1) <> ?2) \
+                      + (SELECT count(*) FROM webhook WHERE (substr(secret, 1, length(?1)) = ?1) <> ?2) \
+                      + (SELECT count(*) FROM webhook WHERE previous_secret IS NOT NULL \
+                      AND (substr(previous_secret, 1, length(?1)) = ?1) <> ?2)";
 
 /// Whether all that is sealed can be opened; then what is written from now on is sealed with the first of these keys.
 pub(super) async fn admit(conn: &mut SqliteConnection, seal: &Seal) -> Result<Result<(), Locked>> {
@@ -213,7 +218,28 @@ async fn secrets(tx: &mut Tx<'_>) -> Result<Gone> {
             .await?;
         }
     }
+    changed += webhooks(tx).await?;
     Ok(Gone { changed, last: None })
+}
+
+async fn webhooks(tx: &mut Tx<'_>) -> Result<u64> {
+    let mut changed = 0;
+    for row in &fetch(tx.conn, WEBHOOKS, no_lead).await? {
+        let cells = Cells::new(row, "webhook", 0);
+        let id = cells.id(0, "id")?;
+        let (secret, previous): (&str, Option<&str>) = (cells.get(1, "secret")?, cells.get(2, "previous_secret")?);
+        let new = tx.seal.anew(Place::Webhook(id), secret)?;
+        let new_previous = previous.map(|kept| tx.seal.anew(Place::Webhook(id), kept)).transpose()?.flatten();
+        let found = u64::from(new.is_some()) + u64::from(new_previous.is_some());
+        if found > 0 {
+            execute(tx.conn, WEBHOOK, |binds| {
+                binds.push(id.as_bytes().as_slice()).push(new.as_deref().unwrap_or(secret)).push(new_previous.as_deref().or(previous));
+            })
+            .await?;
+        }
+        changed += found;
+    }
+    Ok(changed)
 }
 
 #[cfg(test)]

@@ -1,0 +1,345 @@
+//! Webhooks: what they are, and what was tried.
+//!
+//! A webhook's row is locked before its items, messages and attempts are.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::super::rules::cursor::{from_text, to_text as to_cursor};
+use super::super::rules::secret::to_text;
+use super::super::rules::webhooks::{
+    change, disabled, disabled_text, event, event_text, follows, later, message_id, status, status_of_gone, status_text,
+};
+use super::super::seal::Place;
+use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::{Page, PageRequest, Result};
+use super::PostgresStore;
+use super::batch::{Binds, count, execute, fetch, fetch_one};
+use super::row::{Cells, listed_at, to_document};
+use super::tx::{Tx, reading, transaction};
+use super::webhook_message::{claim, gather, ready};
+use crate::domain::Timestamp;
+use crate::domain::id::AppId;
+use crate::domain::webhook::{MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
+
+/// Rows that one commit forgets, so that others need not wait long.
+const AT_ONCE: i64 = 5_000;
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!("SELECT id, app, url, events::text, disabled, failing_since, created_at, updated_at FROM webhook ", $rest)
+    };
+}
+/// An app's webhooks are made one after the other, so that there are not too many.
+const TURN: &str = "SELECT id FROM app WHERE id = $1 FOR NO KEY UPDATE";
+pub(super) const ADD: &str = "INSERT INTO webhook (id, app, url, events, secret, disabled, failing_since, created_at, updated_at) \
+                              SELECT $1, $2, $3, $4::json, $5, $6, $7, $8, $9 WHERE (SELECT count(*) FROM webhook WHERE app = $2) < $10";
+pub(super) const ONE: &str = columns!("WHERE id = $2 AND app = $1");
+pub(super) const LOCKED: &str = columns!("WHERE id = $2 AND app = $1 FOR UPDATE");
+pub(super) const LIST: &str = columns!("WHERE app = $1 ORDER BY created_at, id");
+const CHANGE: &str = "UPDATE webhook SET url = $2, events = $3::json, disabled = $4, failing_since = $5, updated_at = $6 WHERE id = $1";
+const ROTATE: &str =
+    "UPDATE webhook SET previous_secret = secret, previous_until = $4, secret = $3, updated_at = $5 WHERE id = $2 AND app = $1";
+const TEST: &str = "INSERT INTO webhook_message (id, webhook, status, next_at, until, created_at, data) \
+                    SELECT $3, w.id, 'waiting', $4, $5, $4, '[]' FROM (SELECT id FROM webhook WHERE id = $2 AND app = $1 FOR KEY SHARE) w";
+/// What goes with a webhook, some at a time.
+pub(super) const OF_WEBHOOK: [&str; 3] = [
+    "DELETE FROM webhook_item WHERE id = ANY (ARRAY (SELECT id FROM webhook_item WHERE webhook = $1 LIMIT $2))",
+    "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE webhook = $1 LIMIT $2))",
+    "DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE webhook = $1 LIMIT $2))",
+];
+const DELETE: &str = "DELETE FROM webhook WHERE id = $1";
+const THERE: &str = "SELECT 1 FROM webhook WHERE id = $1 FOR NO KEY UPDATE";
+const STAND: &str = "SELECT event, status = 'waiting' AND lease_until > $2 FROM webhook_message WHERE id = $1 FOR UPDATE";
+const NOTE: &str = "INSERT INTO webhook_attempt (webhook, message, event, at, took_ms, status, error) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const SETTLE: &str =
+    "UPDATE webhook_message SET status = $2, next_at = coalesce($3, next_at), attempts = attempts + 1, lease_until = NULL WHERE id = $1";
+const WELL: &str = "UPDATE webhook SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL";
+const FAILED: &str = "UPDATE webhook SET failing_since = coalesce(failing_since, $2), disabled = coalesce(disabled, $3), \
+                      updated_at = CASE WHEN disabled IS NULL AND $3::text IS NOT NULL THEN $4 ELSE updated_at END WHERE id = $1";
+pub(super) const ATTEMPTS: &str = "SELECT a.id, a.message, a.event, a.at, a.took_ms, a.status, a.error, m.status FROM webhook_attempt a \
+                                   LEFT JOIN LATERAL (SELECT status FROM webhook_message WHERE id = a.message LIMIT 1) m ON true \
+                                   WHERE a.webhook = $1 AND (a.at, a.id) < (coalesce($2, 'infinity'::timestamptz), $3) \
+                                   ORDER BY a.at DESC, a.id DESC LIMIT $4";
+/// One that is held is under way, and due again if that fails.
+pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = $4, \
+                                 next_at = CASE WHEN lease_until > $5 THEN next_at ELSE $5 END, \
+                                 lease_until = CASE WHEN lease_until > $5 THEN lease_until END \
+                                 WHERE webhook = $1 AND created_at >= $2 AND created_at < $3";
+/// A row that another node forgets is left to it.
+pub(super) const FORGET: [&str; 2] = [
+    "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < $1 \
+     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE at < $1 ORDER BY at LIMIT $2 \
+     FOR UPDATE SKIP LOCKED))",
+];
+
+/// Where a list goes on: before an instant in microseconds since 1970, and an attempt.
+#[derive(Serialize, Deserialize)]
+struct Before(i64, i64);
+
+fn named(app: AppId, id: Uuid) -> impl FnOnce(&mut Binds) + Send {
+    move |binds| {
+        binds.push(app.0).push(id);
+    }
+}
+
+fn read(row: &PgRow) -> Result<Webhook> {
+    let cells = Cells::new(row, "webhook", 0);
+    Ok(Webhook {
+        id: cells.get(0, "id")?,
+        app: AppId(cells.get(1, "app")?),
+        url: cells.get(2, "url")?,
+        events: cells.document(3, "events")?,
+        disabled: cells.maybe_word(4, "disabled", disabled)?,
+        failing_since: cells.maybe_instant(5, "failing_since")?,
+        created_at: cells.instant(6, "created_at")?,
+        updated_at: cells.instant(7, "updated_at")?,
+    })
+}
+
+async fn create(tx: &mut Tx, webhook: &Webhook, secret: &WebhookSecret) -> Result<bool> {
+    let secret = tx.seal.seal(Place::Webhook(webhook.id), to_text(secret))?;
+    let events = to_document(&webhook.events)?;
+    fetch(tx, TURN, |binds| {
+        binds.push(webhook.app.0);
+    })
+    .await?;
+    let add = execute(tx, ADD, |binds| {
+        binds.push(webhook.id).push(webhook.app.0).push(&webhook.url).push(&events).push(&secret);
+        binds.push(webhook.disabled.map(disabled_text)).push(webhook.failing_since);
+        binds.push(webhook.created_at).push(webhook.updated_at).push(count(MAX_WEBHOOKS));
+    });
+    Ok(add.await? > 0)
+}
+
+async fn change_one(tx: &mut Tx, (app, id): (AppId, Uuid), wanted: &WebhookChange) -> Result<Option<Webhook>> {
+    let Some(row) = fetch_one(tx, LOCKED, named(app, id)).await? else { return Ok(None) };
+    let mut webhook = read(&row)?;
+    change(&mut webhook, wanted, tx.now);
+    let events = to_document(&webhook.events)?;
+    let write = execute(tx, CHANGE, |binds| {
+        binds.push(id).push(&webhook.url).push(&events).push(webhook.disabled.map(disabled_text));
+        binds.push(webhook.failing_since).push(webhook.updated_at);
+    });
+    write.await?;
+    Ok(Some(webhook))
+}
+
+/// Forgets a part; `None`: there is none. Otherwise whether nothing is left.
+async fn delete_part(tx: &mut Tx, app: AppId, id: Uuid) -> Result<Option<bool>> {
+    if fetch_one(tx, LOCKED, named(app, id)).await?.is_none() {
+        return Ok(None);
+    }
+    for text in OF_WEBHOOK {
+        let some = execute(tx, text, |binds| {
+            binds.push(id).push(AT_ONCE);
+        });
+        if some.await? >= AT_ONCE.unsigned_abs() {
+            return Ok(Some(false));
+        }
+    }
+    execute(tx, DELETE, |binds| {
+        binds.push(id);
+    })
+    .await?;
+    Ok(Some(true))
+}
+
+async fn rotate(tx: &mut Tx, (app, id): (AppId, Uuid), secret: &WebhookSecret) -> Result<bool> {
+    let (text, now) = (tx.seal.seal(Place::Webhook(id), to_text(secret))?, tx.now);
+    let rotate = execute(tx, ROTATE, |binds| {
+        binds.push(app.0).push(id).push(&text).push(later(now, OVERLAP)).push(now);
+    });
+    Ok(rotate.await? > 0)
+}
+
+async fn test(tx: &mut Tx, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
+    let now = tx.now;
+    let message = message_id(now);
+    let add = execute(tx, TEST, |binds| {
+        binds.push(app.0).push(id).push(message).push(now).push(later(now, TRIED_FOR));
+    });
+    Ok((add.await? > 0).then_some(message))
+}
+
+async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
+    let (now, webhook, message) = (tx.now, attempt.webhook, attempt.message);
+    let there = fetch_one(tx, THERE, |binds| {
+        binds.push(webhook);
+    });
+    if there.await?.is_none() {
+        return Ok(());
+    }
+    let stand = fetch_one(tx, STAND, |binds| {
+        binds.push(message).push(now);
+    });
+    let (event, is_held) = match &stand.await? {
+        None => (None, false),
+        Some(row) => {
+            let cells = Cells::new(row, "webhook_message", 0);
+            (cells.maybe_word(0, "event", event)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
+        }
+    };
+    let note = execute(tx, NOTE, |binds| {
+        binds.push(webhook).push(message).push(event.map(event_text)).push(attempt.at);
+        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
+    });
+    note.await?;
+    let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
+    let settle = execute(tx, SETTLE, |binds| {
+        binds.push(message).push(status_text(status)).push(due);
+    });
+    settle.await?;
+    if next == Next::Delivered {
+        execute(tx, WELL, |binds| {
+            binds.push(webhook);
+        })
+        .await?;
+        return Ok(());
+    }
+    let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
+    execute(tx, FAILED, |binds| {
+        binds.push(webhook).push(attempt.at).push(why).push(now);
+    })
+    .await?;
+    Ok(())
+}
+
+fn listed(row: &PgRow, webhook: Uuid) -> Result<(i64, ListedAttempt)> {
+    let cells = Cells::new(row, "webhook_attempt", 0);
+    let answered = cells.get::<Option<i64>>(5, "status")?.map(|status| u16::try_from(status).map_err(|_| cells.unreadable("status")));
+    let attempt = Attempt {
+        message: cells.get(1, "message")?,
+        webhook,
+        at: cells.instant(3, "at")?,
+        took_ms: cells.count(4, "took_ms")?,
+        status: answered.transpose()?,
+        error: cells.get(6, "error")?,
+    };
+    let message_status: Option<MessageStatus> = cells.maybe_word(7, "status", status)?;
+    let message_status = message_status.unwrap_or_else(|| status_of_gone(&attempt));
+    Ok((cells.get(0, "id")?, ListedAttempt { attempt, event: cells.maybe_word(2, "event", event)?, message_status }))
+}
+
+type Attempts = Option<Vec<(i64, ListedAttempt)>>;
+
+async fn attempts(conn: &mut PgConnection, (app, id): (AppId, Uuid), before: (Option<Timestamp>, i64), limit: usize) -> Result<Attempts> {
+    if fetch_one(conn, ONE, named(app, id)).await?.is_none() {
+        return Ok(None);
+    }
+    let rows = fetch(conn, ATTEMPTS, |binds| {
+        binds.push(id).push(before.0).push(before.1).push(count(limit));
+    });
+    rows.await?.iter().map(|row| listed(row, id)).collect::<Result<_>>().map(Some)
+}
+
+async fn replay(tx: &mut Tx, (app, id): (AppId, Uuid), from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
+    if fetch_one(tx, LOCKED, named(app, id)).await?.is_none() {
+        return Ok(None);
+    }
+    let now = tx.now;
+    let replay = execute(tx, REPLAY, |binds| {
+        binds.push(id).push(from).push(to).push(later(now, TRIED_FOR)).push(now);
+    });
+    replay.await.map(Some)
+}
+
+/// Forgets some; whether that is all.
+async fn forget(tx: &mut Tx, before: Timestamp) -> Result<bool> {
+    let mut over = true;
+    for text in FORGET {
+        let gone = execute(tx, text, |binds| {
+            binds.push(before).push(AT_ONCE);
+        });
+        over &= gone.await? < AT_ONCE.unsigned_abs();
+    }
+    Ok(over)
+}
+
+#[async_trait]
+impl Webhooks for PostgresStore {
+    async fn create_webhook(&self, webhook: &Webhook, secret: &WebhookSecret) -> Result<bool> {
+        transaction!(self.callers, tx => create(&mut tx, webhook, secret))
+    }
+
+    async fn webhook(&self, app: AppId, id: Uuid) -> Result<Option<Webhook>> {
+        let row = reading!(self.callers, conn => fetch_one(&mut conn, ONE, named(app, id)));
+        row?.as_ref().map(read).transpose()
+    }
+
+    async fn webhooks(&self, app: AppId) -> Result<Vec<Webhook>> {
+        let rows = reading!(self.callers, conn => fetch(&mut conn, LIST, |binds| {
+            binds.push(app.0);
+        }));
+        rows?.iter().map(read).collect()
+    }
+
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>> {
+        transaction!(self.callers, tx => change_one(&mut tx, (app, id), change))
+    }
+
+    async fn delete_webhook(&self, app: AppId, id: Uuid) -> Result<bool> {
+        loop {
+            match transaction!(self.callers, tx => delete_part(&mut tx, app, id))? {
+                Some(false) => {}
+                over => return Ok(over.is_some()),
+            }
+        }
+    }
+
+    async fn rotate_webhook_secret(&self, app: AppId, id: Uuid, secret: &WebhookSecret) -> Result<bool> {
+        transaction!(self.callers, tx => rotate(&mut tx, (app, id), secret))
+    }
+
+    async fn test_webhook(&self, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
+        transaction!(self.callers, tx => test(&mut tx, app, id))
+    }
+
+    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
+        let groups = transaction!(self.callers, tx => ready(&mut tx))?;
+        let mut made = 0;
+        for (webhook, event) in groups {
+            while made < limit && transaction!(self.callers, tx => gather(&mut tx, webhook, &event))? {
+                made += 1;
+            }
+        }
+        Ok(made)
+    }
+
+    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
+        transaction!(self.callers, tx => claim(&mut tx, limit, each, lease))
+    }
+
+    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
+        transaction!(self.callers, tx => attempted(&mut tx, attempt, next))
+    }
+
+    async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>> {
+        let before = match page.after.as_deref().map(from_text::<Before>).transpose()? {
+            Some(Before(at, number)) => (Some(listed_at(at)?), number),
+            None => (None, i64::MAX),
+        };
+        let rows = reading!(self.callers, conn => attempts(&mut conn, (app, id), before, page.limit + 1))?;
+        let Some(mut rows) = rows else { return Ok(None) };
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let place = |(number, last): &(i64, ListedAttempt)| to_cursor(&Before(last.attempt.at.timestamp_micros(), *number));
+        let next = rows.last().filter(|_| more).map(place).transpose()?;
+        Ok(Some(Page { items: rows.into_iter().map(|(_, item)| item).collect(), next }))
+    }
+
+    async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
+        transaction!(self.callers, tx => replay(&mut tx, (app, id), from, to))
+    }
+
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
+        while !transaction!(self.callers, tx => forget(&mut tx, before))? {}
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! Webhooks: their words as the store keeps them, how items become a message, and what follows an attempt.
+
+use chrono::TimeDelta;
+use rand::Rng as _;
+use serde_json::value::RawValue;
+use uuid::{Builder, Uuid};
+
+use super::super::webhook::{Attempt, MessageStatus, Next, WebhookChange};
+use super::super::{Error, Result};
+use crate::domain::Timestamp;
+use crate::domain::webhook::{Disabled, EventType, LINGER, MAX_ITEMS, Webhook};
+
+const EVENTS: [EventType; 14] = [
+    EventType::DeliverySent,
+    EventType::DeliverySuppressed,
+    EventType::DeliveryFailed,
+    EventType::DeliveryExpired,
+    EventType::ReceiptDelivered,
+    EventType::ReceiptOpened,
+    EventType::ReceiptDismissed,
+    EventType::DeviceRegistered,
+    EventType::DeviceDeactivated,
+    EventType::PreferencesChanged,
+    EventType::CampaignStarted,
+    EventType::CampaignPaused,
+    EventType::CampaignDone,
+    EventType::LanePaused,
+];
+
+pub(in crate::store) fn event_text(event: EventType) -> &'static str {
+    match event {
+        EventType::DeliverySent => "delivery.sent",
+        EventType::DeliverySuppressed => "delivery.suppressed",
+        EventType::DeliveryFailed => "delivery.failed",
+        EventType::DeliveryExpired => "delivery.expired",
+        EventType::ReceiptDelivered => "receipt.delivered",
+        EventType::ReceiptOpened => "receipt.opened",
+        EventType::ReceiptDismissed => "receipt.dismissed",
+        EventType::DeviceRegistered => "device.registered",
+        EventType::DeviceDeactivated => "device.deactivated",
+        EventType::PreferencesChanged => "preferences.changed",
+        EventType::CampaignStarted => "campaign.started",
+        EventType::CampaignPaused => "campaign.paused",
+        EventType::CampaignDone => "campaign.done",
+        EventType::LanePaused => "lane.paused",
+    }
+}
+
+pub(in crate::store) fn event(text: &str) -> Option<EventType> {
+    EVENTS.into_iter().find(|event| event_text(*event) == text)
+}
+
+pub(in crate::store) fn disabled_text(disabled: Disabled) -> &'static str {
+    match disabled {
+        Disabled::Switched => "switched",
+        Disabled::Gone => "gone",
+        Disabled::Failing => "failing",
+    }
+}
+
+pub(in crate::store) fn disabled(text: &str) -> Option<Disabled> {
+    [Disabled::Switched, Disabled::Gone, Disabled::Failing].into_iter().find(|word| disabled_text(*word) == text)
+}
+
+pub(in crate::store) fn status_text(status: MessageStatus) -> &'static str {
+    match status {
+        MessageStatus::Waiting => "waiting",
+        MessageStatus::Delivered => "delivered",
+        MessageStatus::Failed => "failed",
+    }
+}
+
+pub(in crate::store) fn status(text: &str) -> Option<MessageStatus> {
+    [MessageStatus::Waiting, MessageStatus::Delivered, MessageStatus::Failed].into_iter().find(|word| status_text(*word) == text)
+}
+
+/// How the message of an attempt stands that is forgotten already.
+pub(in crate::store) fn status_of_gone(attempt: &Attempt) -> MessageStatus {
+    let is_taken = attempt.error.is_none() && attempt.status.is_some_and(|status| (200..300).contains(&status));
+    if is_taken { MessageStatus::Delivered } else { MessageStatus::Failed }
+}
+
+/// The id of a new message, a version 7 UUID (RFC 9562, 5.7). It is not secret.
+pub(in crate::store) fn message_id(now: Timestamp) -> Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid()
+}
+
+/// An instant so much later.
+pub(in crate::store) fn later(now: Timestamp, time: std::time::Duration) -> Timestamp {
+    now + TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)
+}
+
+/// Up to when items must have been written to wait no longer.
+pub(in crate::store) fn lingered(now: Timestamp) -> Timestamp {
+    now - TimeDelta::from_std(LINGER).unwrap_or_default()
+}
+
+/// Changes what is to be changed.
+pub(in crate::store) fn change(webhook: &mut Webhook, change: &WebhookChange, now: Timestamp) {
+    if *change == WebhookChange::default() {
+        return;
+    }
+    if let Some(url) = &change.url {
+        webhook.url.clone_from(url);
+    }
+    if let Some(events) = &change.events {
+        webhook.events.clone_from(events);
+    }
+    match change.enabled {
+        Some(true) => (webhook.disabled, webhook.failing_since) = (None, None),
+        Some(false) => webhook.disabled = webhook.disabled.or(Some(Disabled::Switched)),
+        None => {}
+    }
+    webhook.updated_at = now;
+}
+
+/// How a message stands after an attempt, and when it is due; `None`: as before.
+pub(in crate::store) fn follows(next: Next, is_held: bool) -> Option<(MessageStatus, Option<Timestamp>)> {
+    match next {
+        Next::Delivered => Some((MessageStatus::Delivered, None)),
+        _ if !is_held => None,
+        Next::Again(at) => Some((MessageStatus::Waiting, Some(at))),
+        Next::GivenUp | Next::Disable(_) => Some((MessageStatus::Failed, None)),
+    }
+}
+
+/// Items that were written together: their row's number, when, and the list.
+pub(in crate::store) struct Waiting {
+    pub(in crate::store) id: i64,
+    pub(in crate::store) at: Timestamp,
+    pub(in crate::store) data: String,
+}
+
+/// What becomes of rows of items.
+pub(in crate::store) struct Packed {
+    /// The message's list.
+    pub(in crate::store) data: String,
+    /// Rows that are in it wholly.
+    pub(in crate::store) used: Vec<i64>,
+    /// A row of which something is left, and that.
+    pub(in crate::store) left: Option<(i64, Vec<Box<RawValue>>)>,
+}
+
+/// The next message of these rows, the oldest first; `None`: they can wait for more.
+pub(in crate::store) fn pack(rows: &[Waiting], now: Timestamp) -> Result<Option<Packed>> {
+    let (mut items, mut used, mut left): (Vec<Box<RawValue>>, Vec<i64>, _) = (Vec::new(), Vec::new(), None);
+    for row in rows {
+        let unreadable = |_| Error::Unreadable { table: "webhook_item", column: "data", row: row.id.to_string() };
+        let mut list: Vec<Box<RawValue>> = serde_json::from_str(&row.data).map_err(unreadable)?;
+        let room = MAX_ITEMS.saturating_sub(items.len());
+        if list.len() > room {
+            let rest = list.split_off(room);
+            items.append(&mut list);
+            left = Some((row.id, rest));
+            break;
+        }
+        items.append(&mut list);
+        used.push(row.id);
+    }
+    let is_due = items.len() >= MAX_ITEMS || rows.iter().any(|row| row.at <= lingered(now));
+    if items.is_empty() || !is_due {
+        return Ok(None);
+    }
+    Ok(Some(Packed { data: to_list(&items)?, used, left }))
+}
+
+/// Items as one text.
+pub(in crate::store) fn to_list(items: &[Box<RawValue>]) -> Result<String> {
+    serde_json::to_string(items).map_err(|error| Error::Refused(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn row(id: i64, seconds: i64, items: std::ops::Range<usize>) -> Waiting {
+        Waiting { id, at: at(seconds), data: serde_json::to_string(&items.collect::<Vec<_>>()).unwrap() }
+    }
+
+    fn items(text: &str) -> Vec<usize> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn every_word_is_read_as_it_was_written() {
+        for word in EVENTS {
+            assert_eq!(event(event_text(word)), Some(word));
+            assert_eq!(serde_json::to_value(word).unwrap(), event_text(word), "as the API has it");
+        }
+        for word in [Disabled::Switched, Disabled::Gone, Disabled::Failing] {
+            assert_eq!(disabled(disabled_text(word)), Some(word));
+        }
+        for word in [MessageStatus::Waiting, MessageStatus::Delivered, MessageStatus::Failed] {
+            assert_eq!(status(status_text(word)), Some(word));
+        }
+    }
+
+    #[test]
+    fn a_message_is_made_when_it_is_full_or_the_oldest_item_has_waited() {
+        assert!(pack(&[row(1, 10, 0..499)], at(10)).unwrap().is_none());
+        let full = pack(&[row(1, 10, 0..499), row(2, 10, 499..500)], at(10)).unwrap().unwrap();
+        assert_eq!((items(&full.data).len(), full.used, full.left.is_none()), (500, vec![1, 2], true));
+        let old = pack(&[row(1, 9, 0..2), row(2, 10, 2..3)], at(10)).unwrap().unwrap();
+        assert_eq!((items(&old.data), old.used), (vec![0, 1, 2], vec![1, 2]));
+        assert!(pack(&[], at(10)).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_has_no_room_is_left() {
+        let packed = pack(&[row(1, 10, 0..300), row(2, 10, 300..600)], at(10)).unwrap().unwrap();
+        assert_eq!((items(&packed.data), packed.used), ((0..500).collect(), vec![1]));
+        let (id, rest) = packed.left.unwrap();
+        assert_eq!((id, items(&to_list(&rest).unwrap())), (2, (500..600).collect()));
+        let exact = pack(&[row(1, 10, 0..500), row(2, 10, 500..501)], at(10)).unwrap().unwrap();
+        assert_eq!((exact.used, exact.left.map(|(id, rest)| (id, rest.len()))), (vec![1], Some((2, 1))));
+    }
+
+    #[test]
+    fn only_what_was_delivered_counts_without_a_lease() {
+        for (next, held, free) in [
+            (Next::Delivered, Some((MessageStatus::Delivered, None)), Some((MessageStatus::Delivered, None))),
+            (Next::Again(at(9)), Some((MessageStatus::Waiting, Some(at(9)))), None),
+            (Next::GivenUp, Some((MessageStatus::Failed, None)), None),
+            (Next::Disable(Disabled::Gone), Some((MessageStatus::Failed, None)), None),
+        ] {
+            assert_eq!((follows(next, true), follows(next, false)), (held, free), "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Webhooks: what they are, and what was tried.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::super::rules::cursor::{from_text, to_text as to_cursor};
+use super::super::rules::secret::to_text;
+use super::super::rules::webhooks::{
+    change, disabled, disabled_text, event, event_text, follows, message_id, status, status_of_gone, status_text,
+};
+use super::super::seal::Place;
+use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::{Page, PageRequest, Result};
+use super::SqliteStore;
+use super::batch::{Binds, execute, fetch, fetch_one};
+use super::row::{Cells, instant, micros, span, to_document};
+use super::webhook_message::{claim, gather, ready};
+use super::work::count;
+use super::writer::Tx;
+use crate::domain::Timestamp;
+use crate::domain::id::AppId;
+use crate::domain::webhook::{MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
+
+/// Rows that one commit forgets, so that others need not wait long.
+const AT_ONCE: i64 = 2_000;
+
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!("SELECT id, app, url, events, disabled, failing_since, created_at, updated_at FROM webhook ", $rest)
+    };
+}
+const ADD: &str = "INSERT INTO webhook (id, app, url, events, secret, disabled, failing_since, created_at, updated_at) \
+                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE (SELECT count(*) FROM webhook WHERE app = ?2) < ?10";
+const ONE: &str = columns!("WHERE id = ?2 AND app = ?1");
+pub(super) const LIST: &str = columns!("WHERE app = ?1 ORDER BY created_at, id");
+const CHANGE: &str = "UPDATE webhook SET url = ?2, events = ?3, disabled = ?4, failing_since = ?5, updated_at = ?6 WHERE id = ?1";
+const ROTATE: &str =
+    "UPDATE webhook SET previous_secret = secret, previous_until = ?4, secret = ?3, updated_at = ?5 WHERE id = ?2 AND app = ?1";
+const TEST: &str = "INSERT INTO webhook_message (id, webhook, status, next_at, until, created_at, data) \
+                    SELECT ?3, id, 'waiting', ?4, ?5, ?4, '[]' FROM webhook WHERE id = ?2 AND app = ?1";
+/// What goes with a webhook, some at a time.
+pub(super) const OF_WEBHOOK: [&str; 3] = [
+    "DELETE FROM webhook_item WHERE id IN (SELECT id FROM webhook_item WHERE webhook = ?1 LIMIT ?2)",
+    "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE webhook = ?1 LIMIT ?2)",
+    "DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE webhook = ?1 LIMIT ?2)",
+];
+const DELETE: &str = "DELETE FROM webhook WHERE id = ?1";
+const STAND: &str = "SELECT event, lease_until > ?2 AND status = 'waiting' FROM webhook_message WHERE id = ?1";
+const NOTE: &str = "INSERT INTO webhook_attempt (webhook, message, event, at, took_ms, status, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const SETTLE: &str =
+    "UPDATE webhook_message SET status = ?2, next_at = coalesce(?3, next_at), attempts = attempts + 1, lease_until = NULL WHERE id = ?1";
+const WELL: &str = "UPDATE webhook SET failing_since = NULL WHERE id = ?1 AND failing_since IS NOT NULL";
+const FAILED: &str = "UPDATE webhook SET failing_since = coalesce(failing_since, ?2), disabled = coalesce(disabled, ?3), \
+                      updated_at = CASE WHEN disabled IS NULL AND ?3 IS NOT NULL THEN ?4 ELSE updated_at END WHERE id = ?1";
+pub(super) const ATTEMPTS: &str = "SELECT a.id, a.message, a.event, a.at, a.took_ms, a.status, a.error, m.status FROM webhook_attempt a \
+                                   LEFT JOIN webhook_message m ON m.id = a.message WHERE a.webhook = ?1 AND (a.at, a.id) < (?2, ?3) \
+                                   ORDER BY a.at DESC, a.id DESC LIMIT ?4";
+/// One that is held is under way, and due again if that fails.
+pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = ?4, \
+                                 next_at = CASE WHEN lease_until > ?5 THEN next_at ELSE ?5 END, \
+                                 lease_until = CASE WHEN lease_until > ?5 THEN lease_until END \
+                                 WHERE webhook = ?1 AND created_at >= ?2 AND created_at < ?3";
+pub(super) const FORGET: [&str; 2] = [
+    "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < ?1 \
+     ORDER BY created_at LIMIT ?2)",
+    "DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE at < ?1 ORDER BY at LIMIT ?2)",
+];
+
+/// Where a list goes on: before an attempt.
+#[derive(Serialize, Deserialize)]
+struct Before(i64, i64);
+
+fn named(app: AppId, id: Uuid) -> impl Fn(&mut Binds) + Send {
+    move |binds| {
+        binds.push(app.0).push(id.as_bytes().as_slice());
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Webhook> {
+    let cells = Cells::new(row, "webhook", 0);
+    Ok(Webhook {
+        id: cells.id(0, "id")?,
+        app: AppId(cells.get(1, "app")?),
+        url: cells.get(2, "url")?,
+        events: cells.document(3, "events")?,
+        disabled: cells.maybe_word(4, "disabled", disabled)?,
+        failing_since: cells.maybe_instant(5, "failing_since")?,
+        created_at: cells.instant(6, "created_at")?,
+        updated_at: cells.instant(7, "updated_at")?,
+    })
+}
+
+async fn create(tx: Tx<'_>, webhook: Webhook, secret: &WebhookSecret) -> Result<bool> {
+    let secret = tx.seal.seal(Place::Webhook(webhook.id), to_text(secret))?;
+    let events = to_document(&webhook.events)?;
+    let add = execute(tx.conn, ADD, |binds| {
+        binds.push(webhook.id.as_bytes().as_slice()).push(webhook.app.0).push(&webhook.url).push(&events).push(&secret);
+        binds.push(webhook.disabled.map(disabled_text)).push(webhook.failing_since.map(micros));
+        binds.push(micros(webhook.created_at)).push(micros(webhook.updated_at)).push(count(MAX_WEBHOOKS));
+    });
+    Ok(add.await? > 0)
+}
+
+async fn change_one(tx: Tx<'_>, app: AppId, id: Uuid, wanted: &WebhookChange) -> Result<Option<Webhook>> {
+    let Some(row) = fetch_one(tx.conn, ONE, named(app, id)).await? else { return Ok(None) };
+    let mut webhook = read(&row)?;
+    change(&mut webhook, wanted, instant(tx.now).unwrap_or_default());
+    let events = to_document(&webhook.events)?;
+    let write = execute(tx.conn, CHANGE, |binds| {
+        binds.push(id.as_bytes().as_slice()).push(&webhook.url).push(&events).push(webhook.disabled.map(disabled_text));
+        binds.push(webhook.failing_since.map(micros)).push(micros(webhook.updated_at));
+    });
+    write.await?;
+    Ok(Some(webhook))
+}
+
+/// Forgets a part; `None`: there is none. Otherwise whether nothing is left.
+async fn delete_part(tx: Tx<'_>, app: AppId, id: Uuid) -> Result<Option<bool>> {
+    if fetch_one(tx.conn, ONE, named(app, id)).await?.is_none() {
+        return Ok(None);
+    }
+    for text in OF_WEBHOOK {
+        let some = execute(tx.conn, text, |binds| {
+            binds.push(id.as_bytes().as_slice()).push(AT_ONCE);
+        });
+        if some.await? >= AT_ONCE.unsigned_abs() {
+            return Ok(Some(false));
+        }
+    }
+    execute(tx.conn, DELETE, |binds| {
+        binds.push(id.as_bytes().as_slice());
+    })
+    .await?;
+    Ok(Some(true))
+}
+
+async fn rotate(tx: Tx<'_>, app: AppId, id: Uuid, secret: &WebhookSecret) -> Result<bool> {
+    let (text, now) = (tx.seal.seal(Place::Webhook(id), to_text(secret))?, tx.now);
+    let rotate = execute(tx.conn, ROTATE, |binds| {
+        named(app, id)(binds);
+        binds.push(&text).push(now.saturating_add(span(OVERLAP))).push(now);
+    });
+    Ok(rotate.await? > 0)
+}
+
+async fn test(tx: Tx<'_>, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
+    let now = tx.now;
+    let message = message_id(instant(now).unwrap_or_default());
+    let add = execute(tx.conn, TEST, |binds| {
+        named(app, id)(binds);
+        binds.push(message.as_bytes().as_slice()).push(now).push(now.saturating_add(span(TRIED_FOR)));
+    });
+    Ok((add.await? > 0).then_some(message))
+}
+
+async fn attempted(tx: Tx<'_>, attempt: Attempt, next: Next) -> Result<()> {
+    let now = tx.now;
+    let webhook = attempt.webhook.as_bytes().as_slice();
+    let message = attempt.message.as_bytes().as_slice();
+    let there = fetch_one(tx.conn, "SELECT 1 FROM webhook WHERE id = ?1", |binds| {
+        binds.push(webhook);
+    });
+    if there.await?.is_none() {
+        return Ok(());
+    }
+    let stand = fetch_one(tx.conn, STAND, |binds| {
+        binds.push(message).push(now);
+    });
+    let (event, is_held) = match &stand.await? {
+        None => (None, false),
+        Some(row) => {
+            let cells = Cells::new(row, "webhook_message", 0);
+            (cells.maybe_word(0, "event", event)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
+        }
+    };
+    let note = execute(tx.conn, NOTE, |binds| {
+        binds.push(webhook).push(message).push(event.map(event_text)).push(micros(attempt.at));
+        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
+    });
+    note.await?;
+    let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
+    let settle = execute(tx.conn, SETTLE, |binds| {
+        binds.push(message).push(status_text(status)).push(due.map(micros));
+    });
+    settle.await?;
+    if next == Next::Delivered {
+        execute(tx.conn, WELL, |binds| {
+            binds.push(webhook);
+        })
+        .await?;
+        return Ok(());
+    }
+    let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
+    execute(tx.conn, FAILED, |binds| {
+        binds.push(webhook).push(micros(attempt.at)).push(why).push(now);
+    })
+    .await?;
+    Ok(())
+}
+
+fn listed(row: &SqliteRow, webhook: Uuid) -> Result<(i64, ListedAttempt)> {
+    let cells = Cells::new(row, "webhook_attempt", 0);
+    let answered = cells.get::<Option<i64>>(5, "status")?.map(|status| u16::try_from(status).map_err(|_| cells.unreadable("status")));
+    let attempt = Attempt {
+        message: cells.id(1, "message")?,
+        webhook,
+        at: cells.instant(3, "at")?,
+        took_ms: cells.count(4, "took_ms")?,
+        status: answered.transpose()?,
+        error: cells.get(6, "error")?,
+    };
+    let message_status: Option<MessageStatus> = cells.maybe_word(7, "status", status)?;
+    let message_status = message_status.unwrap_or_else(|| status_of_gone(&attempt));
+    Ok((cells.get(0, "id")?, ListedAttempt { attempt, event: cells.maybe_word(2, "event", event)?, message_status }))
+}
+
+async fn replay(tx: Tx<'_>, (app, id): (AppId, Uuid), from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
+    if fetch_one(tx.conn, ONE, named(app, id)).await?.is_none() {
+        return Ok(None);
+    }
+    let now = tx.now;
+    let replay = execute(tx.conn, REPLAY, |binds| {
+        binds.push(id.as_bytes().as_slice()).push(micros(from)).push(micros(to)).push(now.saturating_add(span(TRIED_FOR))).push(now);
+    });
+    replay.await.map(Some)
+}
+
+/// Forgets some; whether that is all.
+async fn forget(tx: Tx<'_>, before: i64) -> Result<bool> {
+    let mut over = true;
+    for text in FORGET {
+        let gone = execute(tx.conn, text, |binds| {
+            binds.push(before).push(AT_ONCE);
+        });
+        over &= gone.await? < AT_ONCE.unsigned_abs();
+    }
+    Ok(over)
+}
+
+#[async_trait]
+impl Webhooks for SqliteStore {
+    async fn create_webhook(&self, webhook: &Webhook, secret: &WebhookSecret) -> Result<bool> {
+        let (webhook, secret) = (webhook.clone(), secret.clone());
+        self.write(move |tx| Box::pin(async move { create(tx, webhook, &secret).await })).await
+    }
+
+    async fn webhook(&self, app: AppId, id: Uuid) -> Result<Option<Webhook>> {
+        let mut tx = self.read().await?;
+        fetch_one(&mut tx, ONE, named(app, id)).await?.as_ref().map(read).transpose()
+    }
+
+    async fn webhooks(&self, app: AppId) -> Result<Vec<Webhook>> {
+        let mut tx = self.read().await?;
+        let rows = fetch(&mut tx, LIST, |binds| {
+            binds.push(app.0);
+        });
+        rows.await?.iter().map(read).collect()
+    }
+
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>> {
+        let change = change.clone();
+        self.write(move |tx| Box::pin(async move { change_one(tx, app, id, &change).await })).await
+    }
+
+    async fn delete_webhook(&self, app: AppId, id: Uuid) -> Result<bool> {
+        loop {
+            match self.write(move |tx| Box::pin(delete_part(tx, app, id))).await? {
+                Some(false) => {}
+                over => return Ok(over.is_some()),
+            }
+        }
+    }
+
+    async fn rotate_webhook_secret(&self, app: AppId, id: Uuid, secret: &WebhookSecret) -> Result<bool> {
+        let secret = secret.clone();
+        self.write(move |tx| Box::pin(async move { rotate(tx, app, id, &secret).await })).await
+    }
+
+    async fn test_webhook(&self, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
+        self.write(move |tx| Box::pin(test(tx, app, id))).await
+    }
+
+    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
+        let groups = ready(&mut *self.read().await?, self.now()).await?;
+        let mut made = 0;
+        for (webhook, event) in groups {
+            while made < limit {
+                let event = event.clone();
+                if !self.write(move |tx| Box::pin(async move { gather(tx, webhook, &event).await })).await? {
+                    break;
+                }
+                made += 1;
+            }
+        }
+        Ok(made)
+    }
+
+    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
+        self.write(move |tx| Box::pin(claim(tx, limit, each, lease))).await
+    }
+
+    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
+        let attempt = attempt.clone();
+        self.write(move |tx| Box::pin(attempted(tx, attempt, next))).await
+    }
+
+    async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>> {
+        let before = page.after.as_deref().map_or(Ok(Before(i64::MAX, i64::MAX)), from_text)?;
+        let mut tx = self.read().await?;
+        if fetch_one(&mut tx, ONE, named(app, id)).await?.is_none() {
+            return Ok(None);
+        }
+        let rows = fetch(&mut tx, ATTEMPTS, |binds| {
+            binds.push(id.as_bytes().as_slice()).push(before.0).push(before.1).push(count(page.limit + 1));
+        });
+        let mut rows = rows.await?.iter().map(|row| listed(row, id)).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let place = |(number, last): &(i64, ListedAttempt)| to_cursor(&Before(micros(last.attempt.at), *number));
+        let next = rows.last().filter(|_| more).map(place).transpose()?;
+        Ok(Some(Page { items: rows.into_iter().map(|(_, item)| item).collect(), next }))
+    }
+
+    async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
+        self.write(move |tx| Box::pin(replay(tx, (app, id), from, to))).await
+    }
+
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
+        let before = micros(before);
+        while !self.write(move |tx| Box::pin(forget(tx, before))).await? {}
+        Ok(())
+    }
+}

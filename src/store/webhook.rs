@@ -1,0 +1,152 @@
+//! Webhooks and what they are still to be told.
+//!
+//! Items are written in the transaction of what they tell of, so that none is lost, for each webhook that asked for their type at that
+//! moment. [`Webhooks::gather_webhook_items`] makes messages of them; a message keeps its id through all attempts and replays.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{Page, PageRequest, Result};
+use crate::domain::Timestamp;
+use crate::domain::id::AppId;
+use crate::domain::webhook::{Disabled, EventType, Webhook};
+
+/// What signs a webhook's messages: 32 random bytes, sealed at rest. It has no `Debug`.
+pub type WebhookSecret = Zeroizing<Vec<u8>>;
+
+/// What is to be changed of a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookChange {
+    /// Another place.
+    pub url: Option<String>,
+    /// Other types.
+    pub events: Option<BTreeSet<EventType>>,
+    /// On again (which forgets its failures) or off.
+    pub enabled: Option<bool>,
+}
+
+/// A message whose time it is, held by whoever claimed it until the lease is over. It has no `Debug`.
+pub struct DueMessage {
+    /// `webhook-id`.
+    pub id: Uuid,
+    /// To whom.
+    pub webhook: Uuid,
+    /// Whose.
+    pub app: AppId,
+    /// Where to.
+    pub url: String,
+    /// The present secret, and the one before while it still signs.
+    pub secrets: Vec<WebhookSecret>,
+    /// What it is about; `None`: a test.
+    pub event: Option<EventType>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The list of items, JSON.
+    pub data: String,
+    /// Attempts before.
+    pub attempts: u32,
+    /// When it is given up: [`TRIED_FOR`](crate::domain::webhook::TRIED_FOR) after it was made or replayed last.
+    pub until: Timestamp,
+}
+
+/// What came of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The message.
+    pub message: Uuid,
+    /// Its webhook.
+    pub webhook: Uuid,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The status answered; `None`: no answer.
+    pub status: Option<u16>,
+    /// Why there was no answer, or none that counts: a word, never a text of the other side.
+    pub error: Option<String>,
+}
+
+/// What is to be done after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It was taken; the webhook does not fail any more.
+    Delivered,
+    /// It is due again then.
+    Again(Timestamp),
+    /// It is given up.
+    GivenUp,
+    /// It is given up and its webhook disabled: nothing of it is due any more until it is enabled.
+    Disable(Disabled),
+}
+
+/// An attempt as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedAttempt {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What the message was about; `None`: a test.
+    pub event: Option<EventType>,
+    /// Whether the message was delivered, is due again, or was given up: how it stands now.
+    pub message_status: MessageStatus,
+}
+
+/// How a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageStatus {
+    /// It is to be tried, again or for the first time.
+    Waiting,
+    /// It was taken.
+    Delivered,
+    /// It was given up.
+    Failed,
+}
+
+/// Webhooks.
+#[async_trait]
+pub trait Webhooks: Send + Sync {
+    /// Adds one; `false`: the app has [`MAX_WEBHOOKS`](crate::domain::webhook::MAX_WEBHOOKS), nothing was written.
+    async fn create_webhook(&self, webhook: &Webhook, secret: &WebhookSecret) -> Result<bool>;
+
+    /// One of an app's.
+    async fn webhook(&self, app: AppId, id: Uuid) -> Result<Option<Webhook>>;
+
+    /// An app's, oldest first.
+    async fn webhooks(&self, app: AppId) -> Result<Vec<Webhook>>;
+
+    /// Changes one; `None`: there is none. Its answer is the changed one.
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>>;
+
+    /// Forgets one with all that it was still to be told, and its attempts; whether there was one.
+    async fn delete_webhook(&self, app: AppId, id: Uuid) -> Result<bool>;
+
+    /// Another secret signs from now on, and the one before too for [`OVERLAP`](crate::domain::webhook::OVERLAP); whether there is such a
+    /// webhook.
+    async fn rotate_webhook_secret(&self, app: AppId, id: Uuid, secret: &WebhookSecret) -> Result<bool>;
+
+    /// Adds a message without items that is due at once, whatever the webhook's state; `None`: there is no such webhook. The message's id.
+    async fn test_webhook(&self, app: AppId, id: Uuid) -> Result<Option<Uuid>>;
+
+    /// Makes messages of items that wait: of one webhook and type up to [`MAX_ITEMS`](crate::domain::webhook::MAX_ITEMS) in one, once the
+    /// oldest has waited for [`LINGER`](crate::domain::webhook::LINGER) or there are enough to fill one. At most `limit` messages; how many.
+    async fn gather_webhook_items(&self, limit: usize) -> Result<usize>;
+
+    /// Messages that are due, for `lease` the caller's alone: at most `limit`, and of one webhook at most `each` at the same time, whoever
+    /// holds them.
+    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: std::time::Duration) -> Result<Vec<DueMessage>>;
+
+    /// Notes an attempt and what follows. An attempt of a message that is no longer held, or gone, is noted and changes nothing else, unless
+    /// it was delivered.
+    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()>;
+
+    /// Attempts of a webhook, newest first; `None`: there is no such webhook.
+    async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>>;
+
+    /// Makes its messages of `[from, to)` due again, those delivered too, under the ids they had; how many. `None`: there is no such webhook.
+    async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>>;
+
+    /// Forgets messages that wait no more, and attempts, made before an instant.
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<()>;
+}
