@@ -124,11 +124,8 @@ impl Daemon {
             analytics: settings.analytics,
             audit_kept: settings.audit.kept(),
         };
-        let webhooks = webhooks::sender(&settings, &store, life, context(&settings, life))?;
+        let webhooks = webhooks::sender(&settings, roles, &store, life)?;
         let dispatch = Dispatch::start(parts, roles);
-        if roles.worker {
-            webhooks.start();
-        }
         if let Some(reload) = extras.reload {
             let (tls, origins) = (door.tls.clone(), origins.clone());
             let (dispatch, sign_ins) = (Arc::clone(&dispatch), Arc::clone(&sign_ins));

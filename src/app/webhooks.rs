@@ -4,22 +4,19 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::context;
 use crate::config::Settings;
+use crate::dispatch::role::Roles;
 use crate::dispatch::webhook::{Parts, Sender};
 use crate::lifecycle::Lifecycle;
-use crate::providers;
 use crate::providers::webhook::client::HttpWebhooks;
 use crate::store::Store;
 
-/// One that has not begun.
-pub(super) fn sender(
-    settings: &Settings,
-    store: &Arc<dyn Store>,
-    life: &Lifecycle,
-    context: providers::Context,
-) -> anyhow::Result<Arc<Sender>> {
+/// One that sends where this is a worker's node.
+pub(super) fn sender(settings: &Settings, roles: Roles, store: &Arc<dyn Store>, life: &Lifecycle) -> anyhow::Result<Arc<Sender>> {
+    let context = context(settings, life);
     let client = HttpWebhooks::load(&settings.webhooks, &context).context("webhooks")?;
-    Ok(Sender::new(Parts {
+    let sender = Sender::new(Parts {
         store: Arc::clone(store) as _,
         client: Arc::new(client),
         clock: context.clock,
@@ -28,5 +25,9 @@ pub(super) fn sender(
         stopping: life.soft().clone(),
         stopped: life.hard().clone(),
         kept: settings.webhooks.kept(),
-    }))
+    });
+    if roles.worker {
+        sender.start();
+    }
+    Ok(sender)
 }

@@ -20,7 +20,7 @@ fn bounded(world: &World, most: u64) -> NewNotification {
 }
 
 /// A campaign with a run that may have so many targets, of an app with five devices; and its expansion, which is taken.
-async fn begun(world: &World, most: u64) -> (CampaignId, NotificationId, TakenWork) {
+pub async fn begun(world: &World, most: u64) -> (CampaignId, NotificationId, TakenWork) {
     for n in 0..5 {
         world.device(&format!("d{n}"), Some("ann")).await;
     }
@@ -33,7 +33,7 @@ async fn begun(world: &World, most: u64) -> (CampaignId, NotificationId, TakenWo
 }
 
 /// Takes the next page, in rows of one target each; how many, and whether it is the last.
-async fn page(world: &World, work: &TakenWork, limit: usize) -> (usize, bool) {
+pub async fn page(world: &World, work: &TakenWork, limit: usize) -> (usize, bool) {
     let page = world.store().read_page(work.key, limit, &world.everyone()).await.unwrap().unwrap();
     let chunk = |pair: Pair| NewWork { fan_out: true, stream: Stream::Bulk, ..world.work(Targets::Pairs(vec![pair])) };
     let chunks: Vec<NewWork> = page.devices.iter().map(|member| chunk(member.pair)).collect();

@@ -70,6 +70,8 @@ mod twins;
 mod user_deliveries;
 mod vault;
 mod views;
+mod webhook_items;
+mod webhooks;
 mod world;
 
 /// The daemon's, so that what is measured is what runs.
@@ -268,6 +270,41 @@ every_store! {
         the_last_to_die_is_listed_first,
         a_dead_letter_that_is_retried_lives,
         what_ended_is_no_dead_letter;
+    webhooks:
+        a_webhook_is_its_apps_and_there_are_not_too_many,
+        no_more_webhooks_are_made_at_the_same_time_than_allowed,
+        a_webhook_is_changed_and_switched,
+        items_wait_for_others_and_go_together,
+        a_message_has_500_items_at_most,
+        lists_are_cut_where_a_message_is_full,
+        a_message_is_one_callers_until_its_lease_is_over,
+        a_webhook_has_so_many_under_way_whoever_holds_them,
+        messages_are_claimed_and_items_gathered_by_many_at_once,
+        who_is_slow_keeps_nobody_else_waiting,
+        what_failed_is_due_again_then,
+        what_is_given_up_comes_no_more,
+        a_disabled_webhook_is_told_nothing_until_it_is_enabled,
+        an_attempt_without_a_lease_is_noted_and_changes_nothing,
+        attempts_are_listed_page_by_page,
+        both_secrets_sign_while_one_is_rotated,
+        a_span_of_time_is_replayed,
+        what_is_over_is_pruned,
+        a_deleted_webhook_leaves_nothing,
+        nodes_share_what_is_to_be_told;
+    webhook_items:
+        every_end_of_a_delivery_is_told_once,
+        what_is_not_there_is_null_and_tests_are_not_told,
+        receipts_that_count_are_told,
+        devices_that_come_and_go_are_told,
+        devices_that_nobody_sees_or_that_are_too_many_are_told,
+        imports_are_told_like_registrations,
+        preferences_are_told_where_they_changed,
+        steps_of_campaigns_are_told,
+        a_campaign_with_too_many_targets_is_told_as_paused_once,
+        a_pause_of_a_lane_is_told_once,
+        nobody_else_is_told,
+        whoever_is_erased_is_named_no_more,
+        whoever_is_erased_while_others_write_is_named_no_more;
     erase:
         nothing_is_left_of_a_person,
         an_erasure_is_the_apps_own,
@@ -528,6 +565,8 @@ stores_at_rest! {
         what_is_sealed_can_be_opened_for_good,
         sealing_goes_on_where_it_was_and_loses_no_registration,
         a_sealed_value_opens_nowhere_else;
+    webhooks:
+        a_webhooks_secrets_are_sealed;
 }
 
 /// Every case against one queue.

@@ -86,16 +86,17 @@ impl Sender {
         metrics::counter!("herald_webhook_attempts_total", "result" => result(next)).increment(1);
         metrics::histogram!("herald_webhook_attempt_seconds").record(Duration::from_millis(attempt.took_ms));
         let (status, error) = (attempt.status, attempt.error.as_deref());
+        let (webhook, message) = (attempt.webhook, attempt.message);
         match next {
             Next::Delivered => {}
             Next::Again(_) => {
-                tracing::debug!(webhook.id = %attempt.webhook, message.id = %attempt.message, status, error, "a webhook failed")
+                tracing::debug!(webhook.id = %webhook, message.id = %message, status, error, "a webhook failed");
             }
             Next::GivenUp => {
-                tracing::warn!(webhook.id = %attempt.webhook, message.id = %attempt.message, status, error, "a webhook message is given up");
+                tracing::warn!(webhook.id = %webhook, message.id = %message, status, error, "a webhook message is given up");
             }
             Next::Disable(why) => {
-                tracing::warn!(webhook.id = %attempt.webhook, reason = ?why, "a webhook is disabled: nothing is sent to it any more");
+                tracing::warn!(webhook.id = %webhook, reason = ?why, "a webhook is disabled: nothing is sent to it any more");
             }
         }
     }

@@ -32,7 +32,7 @@ pub const EACH: usize = 4;
 pub const LEASE: Duration = Duration::from_secs(30);
 /// Messages made in one go.
 const GATHERED: usize = 256;
-/// How often it is looked whether there is something to do, where nothing tells.
+/// How long until it is looked again whether there is something to do, where nothing tells.
 const IDLE: Duration = Duration::from_secs(1);
 /// The shortest wait between two looks.
 const BREATH: Duration = Duration::from_millis(50);
@@ -123,7 +123,7 @@ impl Sender {
             if !is_full {
                 tokio::select! {
                     () = self.ended.notified() => {}
-                    () = tokio::time::sleep(IDLE - BREATH) => {}
+                    () = tokio::time::sleep(IDLE) => {}
                 }
             }
             tokio::time::sleep(BREATH).await;

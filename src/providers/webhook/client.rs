@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Answer, Request, Settings, Unanswered, WebhookClient};
 use crate::domain::webhook::address::check_url;
 use crate::domain::webhook::attempt::WITHIN;
-use crate::providers::http2::{Limits, Origin, Pool, Proxy, Want, client_config_with_http1, retry_after};
+use crate::providers::http2::{Limits, Origin, Pool, Proxy, TlsError, Want, client_config_with_http1, retry_after};
 use crate::providers::origins::{Origins, Proven};
 use crate::providers::{Context, InitError};
 
@@ -36,7 +36,8 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Sends to receivers over HTTP/2, or HTTP/1.1 to those that speak nothing newer.
 pub struct HttpWebhooks {
     origins: Origins<Receiver>,
-    tls: Arc<ClientConfig>,
+    /// `None`: there is nothing to check a certificate by.
+    tls: Option<Arc<ClientConfig>>,
     proxy: Option<Proxy>,
     limits: Limits,
     allows_private: bool,
@@ -70,7 +71,7 @@ impl HttpWebhooks {
         };
         Ok(Self {
             origins: Origins::new(KEPT),
-            tls: client_config_with_http1(settings.extra_roots())?,
+            tls: tls(settings)?,
             proxy: settings.proxy().load()?,
             limits,
             allows_private: settings.allow_private_addresses,
@@ -85,12 +86,25 @@ impl HttpWebhooks {
         let odd = Unanswered("address malformed");
         let (origin, path) = Origin::split(url).map_err(|_| odd)?;
         let uri = origin.uri(path).ok_or(odd)?;
+        let tls = self.tls.as_ref().ok_or(Unanswered("no root certificates"))?;
         let name = origin.to_string().to_ascii_lowercase();
         let receiver = self.origins.at(&name, || {
-            let pool = Pool::through(self.proxy.clone(), origin, Arc::clone(&self.tls), self.limits, &self.context);
+            let pool = Pool::through(self.proxy.clone(), origin, Arc::clone(tls), self.limits, &self.context);
             Ok(Receiver { pool, has_answered: AtomicBool::new(false) })
         })?;
         Ok((receiver, uri))
+    }
+}
+
+/// A machine without root certificates starts nevertheless: who has no webhook needs none.
+fn tls(settings: &Settings) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+    match client_config_with_http1(settings.extra_roots()) {
+        Ok(tls) => Ok(Some(tls)),
+        Err(error @ TlsError::Roots(_)) if settings.extra_roots().is_none() => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "nothing can be sent to webhooks");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

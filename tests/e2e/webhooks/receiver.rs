@@ -19,7 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::daemon::until;
 
@@ -100,10 +100,11 @@ impl Receiver {
         let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Log::default());
         let shared = Arc::clone(&log);
-        let accepting = tokio::spawn(async move {
+        let tasks = TaskTracker::new();
+        let accepting = tasks.clone().spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (acceptor, log) = (acceptor.clone(), Arc::clone(&shared));
-                tokio::spawn(async move {
+                tasks.spawn(async move {
                     let Ok(tls) = acceptor.accept(tcp).await else { return };
                     let service = service_fn(move |request| answer(Arc::clone(&log), request));
                     // how it ends is for the other side to say
