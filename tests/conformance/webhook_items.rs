@@ -8,7 +8,7 @@ use herald::domain::delivery::{Cohort, Delivery, Ending};
 use herald::domain::device::{
     DeviceChange, DeviceStatus, Environment, Imported, InactiveReason, MAX_ACTIVE_DEVICES, Platform, ProviderKind,
 };
-use herald::domain::id::{CampaignId, Target};
+use herald::domain::id::{CampaignId, RunId, Target};
 use herald::domain::preferences::Preferences;
 use herald::domain::principal::Principal;
 use herald::domain::reason::{FailReason, SuppressReason};
@@ -273,7 +273,7 @@ pub async fn preferences_are_told_where_they_changed(world: &mut World) {
 fn campaign(
     event: EventType,
     id: CampaignId,
-    run: Option<Value>,
+    run: Option<RunId>,
     reason: Option<&str>,
     at: herald::domain::Timestamp,
 ) -> (EventType, Value) {
@@ -286,7 +286,7 @@ pub async fn steps_of_campaigns_are_told(world: &mut World) {
     assert_eq!(world.told(webhook).await, []);
     let at = world.now();
     let (run, _) = world.fire(id, world.named_fan_out(vec![users(&["ann"])]), Some(DAY)).await;
-    assert_eq!(world.told(webhook).await, [campaign(EventType::CampaignStarted, id, Some(json!(run)), None, at)]);
+    assert_eq!(world.told(webhook).await, [campaign(EventType::CampaignStarted, id, Some(run), None, at)]);
     let version = world.campaign(id).await.version;
     assert!(store.fire_campaign(app, id, version, vec![world.run_of(id, None)], Some(world.later(DAY))).await.unwrap());
     assert_eq!(world.told(webhook).await, [], "an occurrence that is skipped begins nothing");

@@ -71,6 +71,8 @@ pub struct State {
     pub webhook_messages: BTreeMap<Uuid, Message>,
     /// Each with what its message was about.
     pub webhook_attempts: Vec<(Option<EventType>, Attempt)>,
+    /// How many messages for webhooks were ever made.
+    pub last_message: u64,
     /// The greatest number ever given to a topic.
     pub last_topic: i64,
     /// The greatest number ever given to a device.

@@ -29,7 +29,7 @@ impl State {
         let wants = |row: &&super::webhooks::WebhookRow| {
             row.webhook.app == app && row.webhook.disabled.is_none() && row.webhook.events.contains(&event)
         };
-        let items = self.webhooks.values().filter(wants).map(|row| Item { webhook: row.webhook.id, event, at: now, item: item.clone() });
+        let items = self.webhooks.values().filter(wants).map(|row| Item { webhook: row.webhook.id, event, at: now, told: item.clone() });
         let items: Vec<Item> = items.collect();
         self.webhook_items.extend(items);
     }
@@ -69,7 +69,7 @@ impl State {
             "opened" => EventType::ReceiptOpened,
             _ => EventType::ReceiptDismissed,
         };
-        let delivery = self.deliveries[&key].delivery.clone();
+        let delivery = self.deliveries.get(&key).unwrap().delivery.clone();
         if delivery.cohort.test {
             return;
         }

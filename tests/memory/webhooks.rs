@@ -30,7 +30,7 @@ pub struct Item {
     pub webhook: Uuid,
     pub event: EventType,
     pub at: Timestamp,
-    pub item: Value,
+    pub told: Value,
 }
 
 /// A message.
@@ -63,6 +63,11 @@ impl State {
         self.webhooks.get_mut(&id).filter(|row| row.webhook.app == app)
     }
 
+    fn message_id(&mut self) -> Uuid {
+        self.last_message += 1;
+        Uuid::from_u64_pair(0x7000, 1 << 63 | self.last_message)
+    }
+
     /// Makes one message, if there is enough for one.
     fn gather(&mut self, now: Timestamp) -> bool {
         let groups: Vec<(Uuid, EventType)> = self.webhook_items.iter().map(|item| (item.webhook, item.event)).collect();
@@ -75,11 +80,12 @@ impl State {
         self.webhook_items.retain(|item| {
             let is_taken = (item.webhook, item.event) == group && items.len() < MAX_ITEMS;
             if is_taken {
-                items.push(item.item.clone());
+                items.push(item.told.clone());
             }
             !is_taken
         });
-        self.webhook_messages.insert(Uuid::now_v7(), Message::new(group.0, Some(group.1), items, now));
+        let id = self.message_id();
+        self.webhook_messages.insert(id, Message::new(group.0, Some(group.1), items, now));
         true
     }
 
@@ -95,13 +101,13 @@ impl State {
         due.sort_unstable();
         let mut claimed = Vec::new();
         for (_, id) in due {
-            let webhook = self.webhook_messages[&id].webhook;
+            let webhook = self.webhook_messages.get(&id).unwrap().webhook;
             let held = self.webhook_messages.values().filter(|other| other.webhook == webhook && other.is_held(now)).count();
             if claimed.len() < limit && held < each {
                 let message = self.webhook_messages.get_mut(&id).unwrap();
                 message.lease_until = Some(now + lease);
                 message.next_at = now + lease;
-                let row = &self.webhooks[&webhook];
+                let row = self.webhooks.get(&webhook).unwrap();
                 let previous = row.previous.iter().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
                 claimed.push(DueMessage {
                     id,
@@ -164,7 +170,7 @@ impl State {
     /// Nobody who is erased is named in what waits or is kept.
     pub fn erase_from_webhooks(&mut self, app: AppId, user: &str, devices: &[String]) {
         let of_app: Vec<Uuid> = self.webhooks.values().filter(|row| row.webhook.app == app).map(|row| row.webhook.id).collect();
-        let waiting = self.webhook_items.iter_mut().filter(|item| of_app.contains(&item.webhook)).map(|item| &mut item.item);
+        let waiting = self.webhook_items.iter_mut().filter(|item| of_app.contains(&item.webhook)).map(|item| &mut item.told);
         let kept = self.webhook_messages.values_mut().filter(|message| of_app.contains(&message.webhook));
         for item in waiting.chain(kept.flat_map(|message| &mut message.items)) {
             if item["user_id"] == user || devices.iter().any(|device| item["device_id"] == device.as_str()) {
@@ -249,7 +255,7 @@ impl Webhooks for MemoryStore {
     async fn test_webhook(&self, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
         Ok(self.commit(|state, now| {
             state.webhook_of(app, id)?;
-            let message = Uuid::now_v7();
+            let message = state.message_id();
             state.webhook_messages.insert(message, Message::new(id, None, Vec::new(), now));
             Some(message)
         }))

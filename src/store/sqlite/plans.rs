@@ -204,7 +204,7 @@ const LARGE: [&str; 34] = [
     "m",
     "h",
     "webhook_attempt",
-    "a",
+    "attempt",
     "webhook",
 ];
 

@@ -56,9 +56,9 @@ const SETTLE: &str =
 const WELL: &str = "UPDATE webhook SET failing_since = NULL WHERE id = ?1 AND failing_since IS NOT NULL";
 const FAILED: &str = "UPDATE webhook SET failing_since = coalesce(failing_since, ?2), disabled = coalesce(disabled, ?3), \
                       updated_at = CASE WHEN disabled IS NULL AND ?3 IS NOT NULL THEN ?4 ELSE updated_at END WHERE id = ?1";
-pub(super) const ATTEMPTS: &str = "SELECT a.id, a.message, a.event, a.at, a.took_ms, a.status, a.error, m.status FROM webhook_attempt a \
-                                   LEFT JOIN webhook_message m ON m.id = a.message WHERE a.webhook = ?1 AND (a.at, a.id) < (?2, ?3) \
-                                   ORDER BY a.at DESC, a.id DESC LIMIT ?4";
+pub(super) const ATTEMPTS: &str = "SELECT attempt.id, attempt.message, attempt.event, attempt.at, attempt.took_ms, attempt.status, attempt.error, m.status FROM webhook_attempt attempt \
+                                   LEFT JOIN webhook_message m ON m.id = attempt.message WHERE attempt.webhook = ?1 AND (attempt.at, attempt.id) < (?2, ?3) \
+                                   ORDER BY attempt.at DESC, attempt.id DESC LIMIT ?4";
 /// One that is held is under way, and due again if that fails.
 pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = ?4, \
                                  next_at = CASE WHEN lease_until > ?5 THEN next_at ELSE ?5 END, \

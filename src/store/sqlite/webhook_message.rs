@@ -21,7 +21,7 @@ use crate::domain::webhook::{MAX_ITEMS, TRIED_FOR};
 
 /// Webhooks and types whose items are to be gathered: the oldest have waited, or those of the last moment fill a message.
 pub(super) const READY: &str = "SELECT webhook, event FROM (SELECT webhook, event FROM webhook_item WHERE at <= ?1 ORDER BY at LIMIT 1000) \
-                                UNION SELECT webhook, event FROM webhook_item WHERE at > ?1 GROUP BY webhook, event HAVING sum(n) >= ?2";
+                                UNION SELECT webhook, event FROM webhook_item INDEXED BY webhook_item_by_age WHERE at > ?1 GROUP BY webhook, event HAVING sum(n) >= ?2";
 /// Enough to fill a message, or all.
 pub(super) const ITEMS: &str = "WITH filling AS MATERIALIZED (SELECT id, sum(n) OVER (ORDER BY id) - n AS earlier FROM \
                                 (SELECT id, n FROM webhook_item WHERE webhook = ?1 AND event = ?2 ORDER BY id LIMIT ?3)) \
