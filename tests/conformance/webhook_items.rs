@@ -138,7 +138,7 @@ pub async fn receipts_that_count_are_told(world: &mut World) {
     let sent = Delivery { person: phone.person, at: arrived, ..world.delivery(id, Target::device(phone.pk), Ending::Sent) };
     world.write(record(&work, vec![sent], Vec::new())).await;
     assert_eq!(world.store().settle_early_receipts().await.unwrap(), 1);
-    let item = |at| json!({"notification_id": id, "device_id": "phone", "user_id": "ann", "action": null, "at": at});
+    let item = |at| json!({"notification_id": id, "device_id": "phone", "user_id": "ann", "at": at});
     let told: Vec<(EventType, Value)> = world.told(webhook).await.into_iter().skip(1).collect();
     assert_eq!(told, [(EventType::ReceiptDelivered, item(arrived))]);
 

@@ -74,7 +74,7 @@ impl State {
             return;
         }
         let (device, user) = self.names(delivery.target, delivery.person);
-        let item = json!({"notification_id": key.1, "device_id": device, "user_id": user, "action": null, "at": at});
+        let item = json!({"notification_id": key.1, "device_id": device, "user_id": user, "at": at});
         self.tell(delivery.cohort.app, event, &item, now);
     }
 

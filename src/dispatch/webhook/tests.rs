@@ -175,13 +175,13 @@ impl World {
     }
 }
 
-fn status(status: u16) -> Option<std::result::Result<Answer, Unanswered>> {
-    Some(Ok(Answer { status, retry_after: None }))
+fn answer(status: u16) -> Answer {
+    Answer { status, retry_after: None }
 }
 
 #[tokio::test]
 async fn the_body_is_the_same_each_time_and_the_signature_is_of_the_attempt() {
-    let world = world(status(200));
+    let world = world(Some(Ok(answer(200))));
     for _ in 0..2 {
         world.tried(world.message(9, TimeDelta::hours(72))).await;
     }
@@ -204,10 +204,10 @@ async fn the_body_is_the_same_each_time_and_the_signature_is_of_the_attempt() {
 async fn what_was_heard_decides_what_follows() {
     let three_days = TimeDelta::hours(72);
     for (answer, expected, error) in [
-        (status(204), Next::Delivered, None),
-        (status(410), Next::Disable(Disabled::Gone), None),
-        (status(500), Next::Again(TestClock::default().now() + TimeDelta::seconds(5)), None),
-        (status(302), Next::Again(TestClock::default().now() + TimeDelta::seconds(5)), Some("redirect not followed")),
+        (Some(Ok(answer(204))), Next::Delivered, None),
+        (Some(Ok(answer(410))), Next::Disable(Disabled::Gone), None),
+        (Some(Ok(answer(500))), Next::Again(TestClock::default().now() + TimeDelta::seconds(5)), None),
+        (Some(Ok(answer(302))), Next::Again(TestClock::default().now() + TimeDelta::seconds(5)), Some("redirect not followed")),
         (Some(Err(Unanswered("timeout"))), Next::Again(TestClock::default().now() + TimeDelta::seconds(5)), Some("timeout")),
     ] {
         let world = world(answer);
@@ -220,7 +220,7 @@ async fn what_was_heard_decides_what_follows() {
 
 #[tokio::test]
 async fn a_webhook_that_failed_all_along_is_disabled_with_the_message_that_runs_out() {
-    let world = world(status(503));
+    let world = world(Some(Ok(answer(503))));
     let over = || world.message(1, TimeDelta::zero());
     assert_eq!(world.tried(over()).await.1, Next::GivenUp);
     *world.store.failing_since.lock() = Some(world.clock.now() - TimeDelta::hours(71));
@@ -231,7 +231,7 @@ async fn a_webhook_that_failed_all_along_is_disabled_with_the_message_that_runs_
 
 #[tokio::test]
 async fn a_message_that_cannot_be_read_is_not_posted() {
-    let world = world(status(200));
+    let world = world(Some(Ok(answer(200))));
     let mut message = world.message(1, TimeDelta::hours(72));
     message.data = "[".to_owned();
     let (attempt, next) = world.tried(message).await;
@@ -242,7 +242,7 @@ async fn a_message_that_cannot_be_read_is_not_posted() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_noted_once_the_store_is_there() {
-    let world = world(status(200));
+    let world = world(Some(Ok(answer(200))));
     world.store.away.store(3, Ordering::Relaxed);
     assert_eq!(world.tried(world.message(1, TimeDelta::hours(72))).await.1, Next::Delivered);
 }
@@ -269,7 +269,7 @@ async fn no_more_is_under_way_than_may_be() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_makes_room_for_the_next() {
-    let world = world(status(200));
+    let world = world(Some(Ok(answer(200))));
     let messages = (0..200).map(|id| world.message(id, TimeDelta::hours(72)));
     world.store.due.lock().extend(messages);
     world.sender.start();
@@ -282,7 +282,7 @@ async fn an_end_makes_room_for_the_next() {
 async fn with_nothing_to_do_it_looks_once_a_second() {
     let world = world(None);
     world.sender.start();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let looked = world.store.asked.lock().len();
     assert!((55..=61).contains(&looked), "{looked}");
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::client::HttpWebhooks;
 use super::*;
@@ -111,7 +110,7 @@ async fn what_was_allowed_once_is_looked_at_again() {
 async fn plain_http_reaches_a_receiver_on_this_machine() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let serving = AbortOnDropHandle::new(tokio::spawn(async move {
+    let serving = async {
         let (mut tcp, _) = listener.accept().await.unwrap();
         let mut text = String::new();
         while !text.ends_with("{\"data\":[]}") {
@@ -121,11 +120,12 @@ async fn plain_http_reaches_a_receiver_on_this_machine() {
         }
         tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         text
-    }));
-    let authority = Authority::new();
-    let answer = client(&authority, true).post(to(&format!("http://127.0.0.1:{port}/dev"))).await.unwrap();
-    assert_eq!(answer.status, 200);
-    assert!(serving.await.unwrap().starts_with("POST /dev HTTP/1.1\r\n"));
+    };
+    let (authority, url) = (Authority::new(), format!("http://127.0.0.1:{port}/dev"));
+    let client = client(&authority, true);
+    let (text, answer) = tokio::join!(serving, client.post(to(&url)));
+    assert_eq!(answer.unwrap().status, 200);
+    assert!(text.starts_with("POST /dev HTTP/1.1\r\n"));
 }
 
 #[tokio::test]

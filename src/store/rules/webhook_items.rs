@@ -204,8 +204,6 @@ struct ReceiptItem<'i> {
     notification_id: NotificationId,
     device_id: Option<&'i str>,
     user_id: Option<&'i str>,
-    /// No report names one.
-    action: Option<&'i str>,
     at: Timestamp,
 }
 
@@ -261,9 +259,7 @@ impl Fact<'_> {
                 variant: delivery.variant.as_deref(),
                 at: delivery.at,
             }),
-            Self::Receipt(receipt) => {
-                raw(&ReceiptItem { notification_id: receipt.notification, device_id, user_id, action: None, at: receipt.at })
-            }
+            Self::Receipt(receipt) => raw(&ReceiptItem { notification_id: receipt.notification, device_id, user_id, at: receipt.at }),
             Self::Deactivated { reason, at, .. } => {
                 let (platform, reason) = (device.and_then(|device| device.platform), Some(inactive_reason_text(*reason)));
                 raw(&DeviceItem { device_id, user_id, platform, reason, at: *at })
