@@ -196,7 +196,7 @@ async fn a_stopping_daemon_is_not_ready_and_finishes() {
 async fn what_is_not_there_is_404_and_what_may_not_be_is_405() {
     let dev = Dev::start();
     let stranger = Client::new(&dev.url, "");
-    for path in ["/", "/v1", "/v1/nothing", "/v2/devices", "/v1/webhooks", "/v1/me/inbox"] {
+    for path in ["/", "/v1", "/v1/nothing", "/v2/devices", "/v1/inboxes", "/v1/me/inbox"] {
         dev.get(path).await.problem(404, "not_found");
         stranger.get(path).await.problem(404, "not_found");
     }
