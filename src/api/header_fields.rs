@@ -1,7 +1,7 @@
 //! Header fields of every answer that tell browsers what not to do with it.
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -36,6 +36,10 @@ pub(super) fn write(headers: &mut HeaderMap, route: &str, is_secure: bool) {
         let value = if headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(value));
     }
+    if !is_public && headers.contains_key(ETAG) {
+        // what one user's phone keeps is not the next one's, though path and tag be the same
+        headers.append(VARY, HeaderValue::from_static("authorization"));
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +68,18 @@ mod tests {
             let headers = written(route, tag, false);
             assert_eq!(headers.get(CACHE_CONTROL).map_or("", |value| value.to_str().unwrap()), expected, "{route}");
             assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_for_who_asked() {
+        for (route, tag, expected) in [
+            ("/v1/me/preferences", Some("\"1\""), Some("authorization")),
+            ("/v1/devices", None, None),
+            ("/openapi.json", Some("\"1\""), None),
+        ] {
+            let headers = written(route, tag, false);
+            assert_eq!(headers.get(VARY).map(|value| value.to_str().unwrap()), expected, "{route}");
         }
     }
 
