@@ -157,6 +157,8 @@ async fn patch(
 async fn erase(State(api): State<Api>, caller: Caller<ToManage>, UserId(user): UserId, uri: Uri) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
     api.store.erase_user(caller.app, &user).await?;
+    // a phone that writes now would make them anew
+    api.issuer.forget();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -152,6 +152,17 @@ async fn whoever_signs_out_is_signed_out() {
     nobodys.get("/v1/me/preferences").await.problem(409, "nobody_signed_in");
 }
 
+/// The phone of somebody who is erased goes on for a while, and makes nothing of theirs anew.
+#[tokio::test]
+async fn whoever_is_erased_stays_so() {
+    let dev = Dev::start();
+    let phone = phone_of(&dev, "ann").await;
+    phone.put("/v1/me/preferences", &json!({"timezone": "Europe/Paris"})).await.expect(200);
+    dev.delete("/v1/users/ann").await.expect(204);
+    phone.put("/v1/me/preferences", &json!({"timezone": "Europe/Paris"})).await.problem(401, "token_revoked");
+    phone.put("/v1/devices/phone", &json!({"platform": "android", "token": "well-1"})).await.problem(401, "token_revoked");
+}
+
 #[tokio::test]
 async fn a_user_is_signed_out_everywhere_from_the_command_line() {
     let dev = Dev::start();
