@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
+
+use super::Timestamp;
 
 /// An app's number in the store. Callers know an app by its name in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +50,12 @@ uuids! {
     CampaignId;
     /// The id of a campaign's run: a `UUIDv7`.
     RunId;
+}
+
+/// The version 7 UUID (RFC 9562, 5.7) of an instant and of random bytes: such ids sort by the millisecond in which they were made.
+pub fn version_7(now: Timestamp, random: &[u8; 10]) -> Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, random).into_uuid()
 }
 
 /// A piece of work, unique within its notification.

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod attempt;
+mod event_type;
 pub mod message_type;
 pub mod signature;
 
@@ -14,6 +15,8 @@ use uuid::Uuid;
 use super::Timestamp;
 use super::id::AppId;
 
+pub use event_type::EventType;
+
 /// Items of one message, at most.
 pub const MAX_ITEMS: usize = 500;
 /// For how long items wait for others of their type, so that one request carries them.
@@ -24,53 +27,6 @@ pub const TRIED_FOR: Duration = Duration::from_hours(72);
 pub const OVERLAP: Duration = Duration::from_hours(24);
 /// Webhooks of one app, at most.
 pub const MAX_WEBHOOKS: usize = 20;
-
-/// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum EventType {
-    /// A provider accepted a push.
-    #[serde(rename = "delivery.sent")]
-    DeliverySent,
-    /// The gate decided that one is not sent.
-    #[serde(rename = "delivery.suppressed")]
-    DeliverySuppressed,
-    /// A provider refused one for good.
-    #[serde(rename = "delivery.failed")]
-    DeliveryFailed,
-    /// Its time ran out.
-    #[serde(rename = "delivery.expired")]
-    DeliveryExpired,
-    /// The app got it.
-    #[serde(rename = "receipt.delivered")]
-    ReceiptDelivered,
-    /// Somebody opened it.
-    #[serde(rename = "receipt.opened")]
-    ReceiptOpened,
-    /// Somebody dismissed it.
-    #[serde(rename = "receipt.dismissed")]
-    ReceiptDismissed,
-    /// A device is new, or active again.
-    #[serde(rename = "device.registered")]
-    DeviceRegistered,
-    /// A device gets nothing any more.
-    #[serde(rename = "device.deactivated")]
-    DeviceDeactivated,
-    /// Somebody's preferences are others now.
-    #[serde(rename = "preferences.changed")]
-    PreferencesChanged,
-    /// A campaign's run began.
-    #[serde(rename = "campaign.started")]
-    CampaignStarted,
-    /// A campaign was paused.
-    #[serde(rename = "campaign.paused")]
-    CampaignPaused,
-    /// A campaign is done.
-    #[serde(rename = "campaign.done")]
-    CampaignDone,
-    /// A lane was paused.
-    #[serde(rename = "lane.paused")]
-    LanePaused,
-}
 
 /// Where an app wants to be told of what.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,26 +25,9 @@ use crate::kit::{DAY, SECOND, iphone, record, users};
 use crate::webhooks::{items, secret};
 use crate::world::World;
 
-const ALL: [EventType; 14] = [
-    EventType::DeliverySent,
-    EventType::DeliverySuppressed,
-    EventType::DeliveryFailed,
-    EventType::DeliveryExpired,
-    EventType::ReceiptDelivered,
-    EventType::ReceiptOpened,
-    EventType::ReceiptDismissed,
-    EventType::DeviceRegistered,
-    EventType::DeviceDeactivated,
-    EventType::PreferencesChanged,
-    EventType::CampaignStarted,
-    EventType::CampaignPaused,
-    EventType::CampaignDone,
-    EventType::LanePaused,
-];
-
 impl World {
     async fn all_ears(&self) -> Uuid {
-        self.add_webhook(&ALL).await.id
+        self.add_webhook(EventType::ALL).await.id
     }
 
     /// What a webhook was told since the last look: type and item, sorted.
@@ -338,7 +321,7 @@ pub async fn a_pause_of_a_lane_is_told_once(world: &mut World) {
 pub async fn nobody_else_is_told(world: &mut World) {
     let store = world.shared();
     let other = world.other_app().await;
-    let theirs = world.webhook(other, &ALL);
+    let theirs = world.webhook(other, EventType::ALL);
     assert!(store.create_webhook(&theirs, &secret(1)).await.unwrap());
     let deaf = world.add_webhook(&[EventType::LanePaused]).await.id;
     let disabled = world.all_ears().await;

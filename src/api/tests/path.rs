@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono_tz::Tz;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::kit::ManualClock;
 use crate::api::way_in::WayIn;
@@ -21,7 +21,7 @@ use crate::dispatch::lane::Standing;
 use crate::domain::clock::Clock;
 use crate::domain::device::{Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
+use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId, version_7};
 use crate::domain::notification::When;
 use crate::domain::phone_settings::PhoneSettings;
 use crate::domain::segment::Segment;
@@ -128,7 +128,7 @@ impl WayIn for FakePath {
         let made = self.made.fetch_add(1, Ordering::SeqCst);
         let mut random = [0; 10];
         random[2..].copy_from_slice(&made.to_be_bytes());
-        let id = NotificationId(Builder::from_unix_timestamp_millis(now.timestamp_millis().unsigned_abs(), &random).into_uuid());
+        let id = NotificationId(version_7(now, &random));
         let start_at = match draft.when {
             Some(When::At(at)) => at.max(now),
             _ => now,

@@ -12,9 +12,7 @@ use uuid::Uuid;
 
 use super::super::rules::cursor::{from_text, to_text as to_cursor};
 use super::super::rules::secret::to_text;
-use super::super::rules::webhooks::{
-    change, disabled, disabled_text, event, event_text, follows, later, message_id, status, status_of_gone, status_text,
-};
+use super::super::rules::webhooks::{change, disabled, disabled_text, follows, later, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
 use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
 use super::super::{Page, PageRequest, Result};
@@ -25,7 +23,7 @@ use super::tx::{Tx, reading, transaction};
 use super::webhook_message::{claim, gather, ready};
 use crate::domain::Timestamp;
 use crate::domain::id::AppId;
-use crate::domain::webhook::{MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
+use crate::domain::webhook::{EventType, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 
 /// Rows that one commit forgets, so that others need not wait long.
 const AT_ONCE: i64 = 5_000;
@@ -183,11 +181,11 @@ async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
         None => (None, false),
         Some(row) => {
             let cells = Cells::new(row, "webhook_message", 0);
-            (cells.maybe_word(0, "event", event)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
+            (cells.maybe_word(0, "event", EventType::parse)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
         }
     };
     let note = execute(tx, NOTE, |binds| {
-        binds.push(webhook).push(message).push(event.map(event_text)).push(attempt.at);
+        binds.push(webhook).push(message).push(event.map(EventType::as_str)).push(attempt.at);
         binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
     });
     note.await?;
@@ -224,7 +222,7 @@ fn listed(row: &PgRow, webhook: Uuid) -> Result<(i64, ListedAttempt)> {
     };
     let message_status: Option<MessageStatus> = cells.maybe_word(7, "status", status)?;
     let message_status = message_status.unwrap_or_else(|| status_of_gone(&attempt));
-    Ok((cells.get(0, "id")?, ListedAttempt { attempt, event: cells.maybe_word(2, "event", event)?, message_status }))
+    Ok((cells.get(0, "id")?, ListedAttempt { attempt, event: cells.maybe_word(2, "event", EventType::parse)?, message_status }))
 }
 
 type Attempts = Option<Vec<(i64, ListedAttempt)>>;

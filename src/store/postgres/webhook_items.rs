@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::super::Result;
 use super::super::rules::webhook_items::{self, Fact, Listener, Named, Names};
-use super::super::rules::webhooks::event_text;
 use super::super::rules::words;
 use super::batch::{count, execute, fetch};
 use super::row::Cells;
@@ -39,7 +38,7 @@ pub(super) async fn tell(tx: &mut Tx, facts: &[Fact<'_>]) -> Result<()> {
     execute(tx, ADD, |binds| {
         binds.push(now);
         binds.push(rows.iter().map(|row| row.webhook).collect::<Vec<Uuid>>());
-        binds.push(rows.iter().map(|row| event_text(row.event)).collect::<Vec<&str>>());
+        binds.push(rows.iter().map(|row| row.event.as_str()).collect::<Vec<&str>>());
         binds.push(rows.iter().map(|row| count(row.n)).collect::<Vec<i64>>());
         binds.push(rows.iter().map(|row| row.data.as_str()).collect::<Vec<&str>>());
     })

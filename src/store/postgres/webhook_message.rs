@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::super::rules::secret::to_value;
-use super::super::rules::webhooks::{Waiting, event, later, lingered, message_id, pack, to_list};
+use super::super::rules::webhooks::{Waiting, later, lingered, message_id, pack, to_list};
 use super::super::seal::{Place, Seal};
 use super::super::webhook::{DueMessage, WebhookSecret};
 use super::super::{Error, Result};
@@ -15,7 +15,7 @@ use super::row::Cells;
 use super::tx::Tx;
 use crate::domain::Timestamp;
 use crate::domain::id::AppId;
-use crate::domain::webhook::{MAX_ITEMS, TRIED_FOR};
+use crate::domain::webhook::{EventType, MAX_ITEMS, TRIED_FOR};
 
 /// Webhooks and types whose items are to be gathered: the oldest have waited, or those of the last moment fill a message.
 pub(super) const READY: &str = "SELECT webhook, event FROM (SELECT webhook, event FROM webhook_item WHERE at <= $1 ORDER BY at LIMIT 1000) waited \
@@ -140,7 +140,7 @@ fn due(row: &PgRow, receiver: &Receiver) -> Result<DueMessage> {
         app: receiver.app,
         url: receiver.url.clone(),
         secrets: receiver.secrets.clone(),
-        event: cells.maybe_word(1, "event", event)?,
+        event: cells.maybe_word(1, "event", EventType::parse)?,
         created_at: cells.instant(2, "created_at")?,
         data: cells.get(3, "data")?,
         attempts: cells.count(4, "attempts")?,

@@ -3,52 +3,13 @@
 use chrono::TimeDelta;
 use rand::Rng as _;
 use serde_json::value::RawValue;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use super::super::webhook::{Attempt, MessageStatus, Next, WebhookChange};
 use super::super::{Error, Result};
 use crate::domain::Timestamp;
-use crate::domain::webhook::{Disabled, EventType, LINGER, MAX_ITEMS, Webhook};
-
-const EVENTS: [EventType; 14] = [
-    EventType::DeliverySent,
-    EventType::DeliverySuppressed,
-    EventType::DeliveryFailed,
-    EventType::DeliveryExpired,
-    EventType::ReceiptDelivered,
-    EventType::ReceiptOpened,
-    EventType::ReceiptDismissed,
-    EventType::DeviceRegistered,
-    EventType::DeviceDeactivated,
-    EventType::PreferencesChanged,
-    EventType::CampaignStarted,
-    EventType::CampaignPaused,
-    EventType::CampaignDone,
-    EventType::LanePaused,
-];
-
-pub(in crate::store) fn event_text(event: EventType) -> &'static str {
-    match event {
-        EventType::DeliverySent => "delivery.sent",
-        EventType::DeliverySuppressed => "delivery.suppressed",
-        EventType::DeliveryFailed => "delivery.failed",
-        EventType::DeliveryExpired => "delivery.expired",
-        EventType::ReceiptDelivered => "receipt.delivered",
-        EventType::ReceiptOpened => "receipt.opened",
-        EventType::ReceiptDismissed => "receipt.dismissed",
-        EventType::DeviceRegistered => "device.registered",
-        EventType::DeviceDeactivated => "device.deactivated",
-        EventType::PreferencesChanged => "preferences.changed",
-        EventType::CampaignStarted => "campaign.started",
-        EventType::CampaignPaused => "campaign.paused",
-        EventType::CampaignDone => "campaign.done",
-        EventType::LanePaused => "lane.paused",
-    }
-}
-
-pub(in crate::store) fn event(text: &str) -> Option<EventType> {
-    EVENTS.into_iter().find(|event| event_text(*event) == text)
-}
+use crate::domain::id::version_7;
+use crate::domain::webhook::{Disabled, LINGER, MAX_ITEMS, Webhook};
 
 pub(in crate::store) fn disabled_text(disabled: Disabled) -> &'static str {
     match disabled {
@@ -80,10 +41,9 @@ pub(in crate::store) fn status_of_gone(attempt: &Attempt) -> MessageStatus {
     if is_taken { MessageStatus::Delivered } else { MessageStatus::Failed }
 }
 
-/// The id of a new message, a version 7 UUID (RFC 9562, 5.7). It is not secret.
+/// The id of a new message. It is not secret.
 pub(in crate::store) fn message_id(now: Timestamp) -> Uuid {
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-    Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid()
+    version_7(now, &rand::rng().random())
 }
 
 /// An instant so much later.
@@ -188,10 +148,6 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_it_was_written() {
-        for word in EVENTS {
-            assert_eq!(event(event_text(word)), Some(word));
-            assert_eq!(serde_json::to_value(word).unwrap(), event_text(word), "as the API has it");
-        }
         for word in [Disabled::Switched, Disabled::Gone, Disabled::Failing] {
             assert_eq!(disabled(disabled_text(word)), Some(word));
         }

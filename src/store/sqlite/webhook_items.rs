@@ -4,7 +4,6 @@ use sqlx::SqliteConnection;
 
 use super::super::Result;
 use super::super::rules::webhook_items::{self, Fact, Listener, Named, Names, Row};
-use super::super::rules::webhooks::event_text;
 use super::super::rules::words;
 use super::batch::{Binds, Tuples, fetch, no_lead};
 use super::json::List;
@@ -33,7 +32,7 @@ pub(super) async fn tell(tx: &mut Tx<'_>, facts: &[Fact<'_>]) -> Result<()> {
     let rows = webhook_items::rows(&meant, &listeners, &names)?;
     let now = tx.now;
     let bind = |binds: &mut Binds, row: &Row| {
-        binds.push(row.webhook.as_bytes().as_slice()).push(event_text(row.event)).push(count(row.n)).push(now).push(&row.data);
+        binds.push(row.webhook.as_bytes().as_slice()).push(row.event.as_str()).push(count(row.n)).push(now).push(&row.data);
     };
     ADD.execute(tx.conn, &rows, no_lead, bind).await?;
     Ok(())

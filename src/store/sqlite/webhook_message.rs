@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::super::rules::secret::to_value;
-use super::super::rules::webhooks::{Waiting, event, later, lingered, message_id, pack, to_list};
+use super::super::rules::webhooks::{Waiting, later, lingered, message_id, pack, to_list};
 use super::super::seal::{Place, Seal};
 use super::super::webhook::{DueMessage, WebhookSecret};
 use super::super::{Error, Result};
@@ -17,7 +17,7 @@ use super::row::{Cells, instant, micros, span};
 use super::work::count;
 use super::writer::Tx;
 use crate::domain::id::AppId;
-use crate::domain::webhook::{MAX_ITEMS, TRIED_FOR};
+use crate::domain::webhook::{EventType, MAX_ITEMS, TRIED_FOR};
 
 /// Webhooks and types whose items are to be gathered: the oldest have waited, or those of the last moment fill a message.
 pub(super) const READY: &str = "SELECT webhook, event FROM (SELECT webhook, event FROM webhook_item WHERE at <= ?1 ORDER BY at LIMIT 1000) \
@@ -37,16 +37,20 @@ const DUE: &str = "SELECT w.id, w.app, w.url, w.secret, w.previous_secret, w.pre
                               OR EXISTS (SELECT 1 FROM webhook_message m \
                               WHERE m.webhook = w.id AND m.status = 'waiting' AND m.event IS NULL AND m.next_at <= ?1) \
                               ORDER BY w.served_at, w.id";
-pub(super) const CLAIM: &str = "UPDATE webhook_message SET lease_until = ?3, next_at = ?3 WHERE id IN (SELECT m.id FROM webhook_message m \
-                                WHERE m.webhook = ?1 AND m.status = 'waiting' AND m.next_at <= ?2 ORDER BY m.next_at, m.id \
-                                LIMIT max(0, min(?4, ?5 - (SELECT count(*) FROM webhook_message h \
-                                WHERE h.webhook = ?1 AND h.status = 'waiting' AND h.lease_until IS NOT NULL AND h.lease_until > ?2)))) \
-                                RETURNING id, event, created_at, data, attempts, until";
-pub(super) const CLAIM_TESTS: &str = "UPDATE webhook_message SET lease_until = ?3, next_at = ?3 WHERE id IN (SELECT m.id FROM webhook_message m \
-                                WHERE m.webhook = ?1 AND m.status = 'waiting' AND m.event IS NULL AND m.next_at <= ?2 ORDER BY m.next_at, m.id \
-                                LIMIT max(0, min(?4, ?5 - (SELECT count(*) FROM webhook_message h \
-                                WHERE h.webhook = ?1 AND h.status = 'waiting' AND h.lease_until IS NOT NULL AND h.lease_until > ?2)))) \
-                                RETURNING id, event, created_at, data, attempts, until";
+macro_rules! claim {
+    ($which:literal) => {
+        concat!(
+            "UPDATE webhook_message SET lease_until = ?3, next_at = ?3 WHERE id IN (SELECT m.id FROM webhook_message m \
+             WHERE m.webhook = ?1 AND m.status = 'waiting' AND m.next_at <= ?2 ",
+            $which,
+            "ORDER BY m.next_at, m.id LIMIT max(0, min(?4, ?5 - (SELECT count(*) FROM webhook_message h \
+             WHERE h.webhook = ?1 AND h.status = 'waiting' AND h.lease_until IS NOT NULL AND h.lease_until > ?2)))) \
+             RETURNING id, event, created_at, data, attempts, until"
+        )
+    };
+}
+pub(super) const CLAIM: &str = claim!("");
+pub(super) const CLAIM_TESTS: &str = claim!("AND m.event IS NULL ");
 const SERVED: &str = "UPDATE webhook SET served_at = ?2 WHERE id = ?1";
 
 /// What there is to gather.
@@ -125,7 +129,7 @@ fn due(row: &SqliteRow, receiver: &Receiver) -> Result<DueMessage> {
         app: receiver.app,
         url: receiver.url.clone(),
         secrets: receiver.secrets.clone(),
-        event: cells.maybe_word(1, "event", event)?,
+        event: cells.maybe_word(1, "event", EventType::parse)?,
         created_at: cells.instant(2, "created_at")?,
         data: cells.get(3, "data")?,
         attempts: cells.count(4, "attempts")?,
