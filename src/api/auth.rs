@@ -81,7 +81,7 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
             return Err(Problem::key_invalid("an API key is needed: Authorization: Bearer <key>"));
         };
         if is_token(text) {
-            return Err(phone::refuse(api, text, N::SCOPE).await);
+            return Err(phone::refuse(api, &parts.method, text, N::SCOPE).await);
         }
         let known = api.keys.find(&*api.store, &*api.clock, text).await?;
         let Some(key) = known.filter(|key| api.path.has_app(key.app())) else {

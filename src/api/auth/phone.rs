@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use moka::sync::Cache;
 use uuid::Uuid;
 
@@ -234,7 +234,7 @@ impl FromRequestParts<Api> for Phone {
             return Err(Problem::new(Code::TokenInvalid, "a client token is needed: Authorization: Bearer <access token>"));
         };
         if is_token(text) {
-            let phone = read(api, text).await?.phone()?;
+            let phone = read(api, &parts.method, text).await?.phone()?;
             phone.check_version(api, &parts.headers)?;
             return Ok(phone);
         }
@@ -248,7 +248,7 @@ impl<N: Need> FromRequestParts<Api> for KeyOrPhone<N> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         match bearer_of(parts).filter(|text| is_token(text)) {
-            Some(text) => read(api, text).await?.phone().map(Self::Phone),
+            Some(text) => read(api, &parts.method, text).await?.phone().map(Self::Phone),
             None => Caller::from_request_parts(parts, api).await.map(Self::Key),
         }
     }
@@ -264,15 +264,15 @@ impl Bearer {
 }
 
 /// Refuses whoever has a good token where a key is needed, and says what is wrong with one that is not good.
-pub(super) async fn refuse(api: &Api, token: &str, needed: Option<crate::store::key::Scope>) -> Problem {
-    match read(api, token).await {
+pub(super) async fn refuse(api: &Api, method: &Method, token: &str, needed: Option<crate::store::key::Scope>) -> Problem {
+    match read(api, method, token).await {
         Ok(_) => Problem::key_needed(needed),
         Err(problem) => problem,
     }
 }
 
 /// Whose a token is.
-pub(super) async fn read(api: &Api, token: &str) -> Result<Bearer, Problem> {
+pub(super) async fn read(api: &Api, method: &Method, token: &str) -> Result<Bearer, Problem> {
     if let Some(signed_in) = api.sign_ins.read(token, api.clock.now()) {
         let signed_in = signed_in?;
         let phone = Phone::new(signed_in.app, signed_in.user, signed_in.device).filter(|phone| api.path.has_app(phone.app));
@@ -282,7 +282,7 @@ pub(super) async fn read(api: &Api, token: &str) -> Result<Bearer, Problem> {
     let app = api.path.app_named(&says.app).ok_or_else(not_ours)?;
     match says.lets {
         Lets::Act { family, generation, device } => {
-            api.issuer.check_standing(app, family, generation).await?;
+            api.issuer.check_standing(app, (family, generation), method).await?;
             Phone::new(app, says.user, device).ok_or_else(not_ours)?.admitted(api, Some(family)).await
         }
         Lets::Report { device } => {

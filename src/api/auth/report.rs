@@ -102,7 +102,7 @@ impl FromRequestParts<Api> for MayReport {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         match bearer_of(parts).filter(|text| is_token(text)) {
-            Some(text) => Ok(match read(api, text).await? {
+            Some(text) => Ok(match read(api, &parts.method, text).await? {
                 Bearer::Phone(phone) => Self::Phone(phone),
                 Bearer::Reporter(reporter) => Self::Reporter(reporter),
             }),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
+use http::Method;
 use jsonwebtoken::decode_header;
 use moka::sync::Cache;
 use serde::Serialize;
@@ -23,7 +24,7 @@ use crate::domain::id::AppId;
 use crate::store::Store;
 use crate::store::client_token::{Family, Refreshed, Standing};
 
-/// How long a family that stood is believed to: one that is revoked at another node is refused here after as long.
+/// How long a family that stood is believed to by what only reads: one that is revoked at another node is refused here after as long.
 const STANDING_AGE: Duration = Duration::from_secs(1);
 /// Families that are remembered, at most.
 const FAMILIES: u64 = 10_000;
@@ -180,11 +181,17 @@ impl Issuer {
         Ok(Says { app: claims.aud, user: claims.sub, lets })
     }
 
-    /// Refuses tokens of a family that does not stand.
-    pub(in crate::api) async fn check_standing(&self, app: AppId, family: Uuid, generation: i64) -> Result<(), Problem> {
+    /// Refuses tokens of a family that does not stand. Only what reads believes one that stood lately: a write would bring back who was erased
+    /// meanwhile.
+    pub(in crate::api) async fn check_standing(
+        &self,
+        app: AppId,
+        (family, generation): (Uuid, i64),
+        method: &Method,
+    ) -> Result<(), Problem> {
         let now = self.clock.monotonic();
         let stood = self.standing.get(&family).filter(|(_, at)| now.saturating_sub(*at) < STANDING_AGE);
-        if stood.is_some_and(|(seen, _)| seen >= generation) {
+        if method.is_safe() && stood.is_some_and(|(seen, _)| seen >= generation) {
             return Ok(());
         }
         match self.store.seen(app, family, generation).await? {

@@ -9,6 +9,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::kit::{Reply, World};
+use crate::domain::principal::Principal;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -212,6 +213,21 @@ async fn what_is_revoked_elsewhere_is_refused_a_second_later() {
     world.shared.store.revoke_user(world.app, "ann").await.unwrap();
     world.clock.pass(Duration::from_secs(1));
     assert_eq!(phone.get(&world, "/v1/me/devices").await.problem(), (401, "token_revoked".to_owned()));
+}
+
+/// Nobody who was erased at another node, and no device that was deleted there, comes back by a write within that second.
+#[tokio::test]
+async fn nothing_is_written_for_what_was_revoked_elsewhere() {
+    let world = World::new().await;
+    let erased = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let deleted = Phone::signed_in(&world, json!({"user_id": "bob", "device_id": "phone"})).await;
+    assert_eq!(erased.ask(&world, Method::PUT, "/v1/me/preferences", json!({})).await.status, StatusCode::OK);
+    assert_eq!(deleted.register(&world, "phone", "token").await.status, StatusCode::CREATED);
+    world.shared.store.erase_user(world.app, "ann").await.unwrap();
+    assert!(world.shared.store.delete_device(world.app, "phone", &Principal::Backend).await.unwrap());
+    let written = erased.ask(&world, Method::PUT, "/v1/me/preferences", json!({})).await;
+    assert_eq!(written.problem(), (401, "token_revoked".to_owned()));
+    assert_eq!(deleted.register(&world, "phone", "token").await.problem(), (401, "token_revoked".to_owned()));
 }
 
 #[tokio::test]
