@@ -552,7 +552,7 @@ macro_rules! stores_at_rest {
 
         mod postgres_at_rest {
             cases! { crate::world::World::postgres; $($cases)+ }
-            cases! { crate::world::World::postgres; sealing: nodes_with_older_keys_are_caught_up_with; }
+            cases! { crate::world::World::postgres; sealing: nodes_with_older_keys_are_caught_up_with, nodes_that_sealed_nothing_are_caught_up_with; }
         }
     };
 }

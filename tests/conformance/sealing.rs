@@ -218,3 +218,25 @@ pub async fn nodes_with_older_keys_are_caught_up_with(world: &mut World) {
     assert_eq!(seal_anew(&*node).await, 1);
     world.beside().await.unwrap();
 }
+
+/// A node that can open what is sealed and seals nothing goes on so until it is started anew.
+pub async fn nodes_that_sealed_nothing_are_caught_up_with(world: &mut World) {
+    let plain = format!("plain\n{ONE}");
+    restart_with(world, &plain).await;
+    world.give_keys(ONE);
+    let node = world.beside().await.unwrap();
+    assert_eq!(seal_anew(&*node).await, 0);
+    for n in 0..4 {
+        world.device(&format!("d{n}"), None).await;
+    }
+    world.beside().await.unwrap();
+    assert_eq!(seal_anew(&*node).await, 4, "after it was over");
+    drop(node);
+    restart_with(world, &plain).await;
+    world.give_keys(ONE);
+    let node = world.beside().await.unwrap();
+    assert_eq!(node.seal_anew(3).await.unwrap(), SealedAnew::Part(0));
+    world.store().put_device(world.app, "d0", iphone(None, "newer"), None).await.unwrap();
+    world.beside().await.unwrap();
+    assert_eq!(seal_anew(&*node).await, 1, "behind where it was under way");
+}

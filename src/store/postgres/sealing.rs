@@ -20,8 +20,11 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 const LOCK: &str = "SELECT key FROM sealing WHERE one = 1 FOR UPDATE";
 const KEYS: &str = "SELECT id, proof FROM seal_key ORDER BY id";
 const ADD_KEY: &str = "INSERT INTO seal_key (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-/// Whoever opens it last decides which key is the newest.
-const BEGIN: &str = "UPDATE sealing SET key = $1, part = 'device', cursor = 0, changed = 0 WHERE one = 1 AND key <> $1";
+/// Whoever opens it last decides which key is the newest. A node that sealed nothing until now may have left something behind: where it is over it is
+/// gone through once more, and where it is under way it ends with one way more.
+const BEGIN: &str = "UPDATE sealing SET key = $1, part = CASE WHEN key <> $1 OR part = 'over' THEN 'device' ELSE part END, \
+                     cursor = CASE WHEN key <> $1 OR part = 'over' THEN 0 ELSE cursor END, \
+                     changed = CASE WHEN key <> $1 OR part = 'over' THEN 0 ELSE changed + 1 END WHERE one = 1";
 const STAND: &str = "SELECT key, part, cursor, changed FROM sealing WHERE one = 1";
 /// The locked row is the whole coordination.
 const TURN: &str = "SELECT key, part, cursor, changed FROM sealing WHERE one = 1 FOR UPDATE SKIP LOCKED";
