@@ -10,7 +10,7 @@ use crate::domain::id::AppId;
 
 /// For how long a spent refresh token is answered again, while its successor has not been seen: an answer may have got lost.
 pub const GRACE: TimeDelta = TimeDelta::seconds(60);
-/// Families bound to one device, at most; the oldest goes.
+/// Families of one user, or of nobody, bound to one device, at most; the oldest goes.
 pub const MAX_DEVICE_FAMILIES: usize = 10;
 /// Families of one user, at most; the oldest goes.
 pub const MAX_USER_FAMILIES: usize = 100;
@@ -72,8 +72,8 @@ pub enum Standing {
 pub trait ClientTokens: Send + Sync {
     /// Begins a family at generation 1; `refresh` is the SHA-256 of its first refresh token.
     ///
-    /// Rows of the person and the device are made where there are none, as for names in a send. Beyond [`MAX_DEVICE_FAMILIES`] of its device
-    /// and [`MAX_USER_FAMILIES`] of its user the oldest are forgotten, those that do not stand any more before all others.
+    /// Rows of the person and the device are made where there are none, as for names in a send. Beyond [`MAX_DEVICE_FAMILIES`] of its user on
+    /// its device and [`MAX_USER_FAMILIES`] of its user the oldest are forgotten, those that do not stand any more before all others.
     async fn begin_family(&self, family: &Family, refresh: [u8; 32]) -> Result<()>;
 
     /// Exchanges a refresh token that the caller knows to be one of this family's, by its tag.

@@ -113,8 +113,8 @@ impl Model {
         let device = family.device.clone();
         let new = Known { family, life, given_at: vec![now], is_used: true, is_revoked: false };
         if device.is_some() {
-            let mut rivals: Vec<usize> =
-                (0..self.families.len()).filter(|n| self.families[*n].family.device == device && self.families[*n].life == life).collect();
+            let is_rival = |known: &Known| known.family.device == device && known.family.user == new.family.user && known.life == life;
+            let mut rivals: Vec<usize> = (0..self.families.len()).filter(|n| is_rival(&self.families[*n])).collect();
             // the last to go is the newest of those that stand
             rivals.sort_by_key(|n| (self.families[*n].stands(now), *n));
             let mut gone: Vec<usize> = rivals.into_iter().rev().skip(MAX_DEVICE_FAMILIES - 1).collect();

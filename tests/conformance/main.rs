@@ -200,7 +200,8 @@ every_store! {
         families_go_with_their_device,
         families_go_with_their_user,
         families_go_with_the_user_of_their_device,
-        a_device_keeps_a_few_families,
+        a_device_keeps_a_few_families_of_a_user,
+        nobody_crowds_another_off_their_device,
         a_user_keeps_some_families;
     client_tokens_together:
         of_many_who_exchange_a_token_one_renews,

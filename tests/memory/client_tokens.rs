@@ -43,7 +43,7 @@ impl State {
         let row = FamilyRow { family: family.clone(), person, device, generation: 1, hash, renewed_at: now, seen: true, revoked: false };
         self.families.insert(family.id, row);
         if device.is_some() {
-            self.keep_few_families(family.id, MAX_DEVICE_FAMILIES, now, |row| row.device == device);
+            self.keep_few_families(family.id, MAX_DEVICE_FAMILIES, now, |row| row.device == device && row.person == person);
         }
         if person.is_some() {
             self.keep_few_families(family.id, MAX_USER_FAMILIES, now, |row| row.person == person);

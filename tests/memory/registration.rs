@@ -167,7 +167,7 @@ fn refused(old: Option<&Device>, name: &str, change: &DeviceChange, verb: Verb) 
     let knows_token = change.token.as_ref().is_some_and(|token| TokenHash::of(token) == old.token_hash && token.provider() == old.provider);
     let may = match (&change.by, &old.user) {
         (Principal::User { user, .. }, Some(owner)) => user == owner || knows_token,
-        (Principal::User { device, .. }, None) => device.is_some() || knows_token,
+        (Principal::User { .. }, None) => knows_token,
         (_, Some(_)) => verb == Verb::Put || knows_token,
         (_, None) => true,
     };

@@ -23,7 +23,7 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 pub(super) const DEVICE: &str = "SELECT pk FROM device WHERE app = $1 AND name = $2 FOR NO KEY UPDATE";
 const ADD: &str = "INSERT INTO token_family (id, app, person_pk, device_pk, generation, refresh_hash, renewed_at, seen, created_at, expires_at) \
                    VALUES ($1, $2, $3, $4, 1, $5, $6, true, $7, $8)";
-pub(super) const CROWD_OF_DEVICE: &str = "DELETE FROM token_family WHERE id = ANY (ARRAY (SELECT id FROM token_family WHERE device_pk = $1 \
+pub(super) const CROWD_OF_DEVICE: &str = "DELETE FROM token_family WHERE id = ANY (ARRAY (SELECT id FROM token_family WHERE device_pk = $1 AND person_pk IS NOT DISTINCT FROM $5 \
                                           ORDER BY id = $2 DESC, (revoked_at IS NULL AND expires_at > $3) DESC, created_at DESC, id DESC \
                                           OFFSET $4))";
 pub(super) const CROWD_OF_PERSON: &str = "DELETE FROM token_family WHERE id = ANY (ARRAY (SELECT id FROM token_family WHERE person_pk = $1 \
@@ -119,10 +119,17 @@ async fn begin(tx: &mut Tx, family: &Family, refresh: [u8; 32]) -> Result<()> {
     })
     .await?;
     if let Some(device) = device {
-        make_room(tx, CROWD_OF_DEVICE, (device.0, MAX_DEVICE_FAMILIES), family.id).await?;
+        let person = person.map(|person| person.0);
+        execute(tx, CROWD_OF_DEVICE, |binds| {
+            binds.push(device.0).push(family.id).push(now).push(count(MAX_DEVICE_FAMILIES)).push(person);
+        })
+        .await?;
     }
     if let Some(person) = person {
-        make_room(tx, CROWD_OF_PERSON, (person.0, MAX_USER_FAMILIES), family.id).await?;
+        execute(tx, CROWD_OF_PERSON, |binds| {
+            binds.push(person.0).push(family.id).push(now).push(count(MAX_USER_FAMILIES));
+        })
+        .await?;
     }
     Ok(())
 }
@@ -157,15 +164,6 @@ async fn held_person(tx: &mut Tx, app: AppId, name: &str) -> Result<PersonPk> {
         }
     }
     Err(Error::Unavailable(Box::new(Unsettled)))
-}
-
-async fn make_room(tx: &mut Tx, text: &'static str, (of, most): (i64, usize), newest: Uuid) -> Result<()> {
-    let now = tx.now;
-    execute(tx, text, |binds| {
-        binds.push(of).push(newest).push(now).push(count(most));
-    })
-    .await?;
-    Ok(())
 }
 
 async fn refresh(tx: &mut Tx, id: Uuid, presented: &Presented, expires_at: Timestamp) -> Result<Refreshed> {

@@ -57,7 +57,7 @@ pub(in crate::store) fn claim(old: Option<&Device>, name: &str, change: &DeviceC
     if change.by.is_bound_elsewhere(name) {
         return Err(Registered::OfAnotherDevice);
     }
-    let is_theirs = old.is_none_or(|old| change.by.owns(old) || knows_token(old, change) || needs_no_proof(old, &change.by, verb));
+    let is_theirs = old.is_none_or(|old| change.by.owns(old) || knows_token(old, change) || needs_no_proof(&change.by, verb));
     if is_theirs { Ok(user) } else { Err(Registered::OfAnotherUser) }
 }
 
@@ -66,11 +66,11 @@ fn knows_token(old: &Device, change: &DeviceChange) -> bool {
     change.token.as_ref().is_some_and(|token| token.provider() == old.provider && TokenHash::of(token) == old.token_hash)
 }
 
-/// Whether the backend's word for this very device is enough: to sign out on it, and to sign in where nobody is.
-fn needs_no_proof(old: &Device, by: &Principal, verb: Verb) -> bool {
+/// Whether the backend's word for this very device is enough: to sign out on it.
+fn needs_no_proof(by: &Principal, verb: Verb) -> bool {
     match by {
         Principal::Backend => true,
-        Principal::User { device, .. } => device.is_some() && old.person.is_none(),
+        Principal::User { .. } => false,
         Principal::Installation { .. } => verb == Verb::Put,
     }
 }

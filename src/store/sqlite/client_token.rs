@@ -19,7 +19,7 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 
 const ADD: &str = "INSERT INTO token_family (id, app, person_pk, device_pk, generation, refresh_hash, renewed_at, seen, created_at, expires_at) \
                    VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, 1, ?7, ?8)";
-pub(super) const CROWD_OF_DEVICE: &str = "DELETE FROM token_family WHERE id IN (SELECT id FROM token_family WHERE device_pk = ?1 \
+pub(super) const CROWD_OF_DEVICE: &str = "DELETE FROM token_family WHERE id IN (SELECT id FROM token_family WHERE device_pk = ?1 AND person_pk IS ?5 \
                                           ORDER BY id = ?2 DESC, (revoked_at IS NULL AND expires_at > ?3) DESC, created_at DESC, id DESC \
                                           LIMIT -1 OFFSET ?4)";
 pub(super) const CROWD_OF_PERSON: &str = "DELETE FROM token_family WHERE id IN (SELECT id FROM token_family WHERE person_pk = ?1 \
@@ -119,19 +119,18 @@ async fn begin(tx: &mut Tx<'_>, family: &Family, refresh: [u8; 32]) -> Result<()
     })
     .await?;
     if let Some(device) = device {
-        make_room(tx, CROWD_OF_DEVICE, (device.0, MAX_DEVICE_FAMILIES), family.id).await?;
+        let person = person.map(|person| person.0);
+        execute(tx.conn, CROWD_OF_DEVICE, |binds| {
+            binds.push(device.0).push(family.id.as_bytes().as_slice()).push(tx.now).push(count(MAX_DEVICE_FAMILIES)).push(person);
+        })
+        .await?;
     }
     if let Some(person) = person {
-        make_room(tx, CROWD_OF_PERSON, (person.0, MAX_USER_FAMILIES), family.id).await?;
+        execute(tx.conn, CROWD_OF_PERSON, |binds| {
+            binds.push(person.0).push(family.id.as_bytes().as_slice()).push(tx.now).push(count(MAX_USER_FAMILIES));
+        })
+        .await?;
     }
-    Ok(())
-}
-
-async fn make_room(tx: &mut Tx<'_>, text: &'static str, (of, most): (i64, usize), newest: Uuid) -> Result<()> {
-    execute(tx.conn, text, |binds| {
-        binds.push(of).push(newest.as_bytes().as_slice()).push(tx.now).push(count(most));
-    })
-    .await?;
     Ok(())
 }
 
