@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
+use http_body::Body as _;
 use utoipa::openapi::OpenApi;
 
 use super::cors::Callable;
@@ -16,6 +17,9 @@ use super::health::{METRICS, is_probe};
 use super::limits::{Attempt, Standing, noting};
 use super::problem::Problem;
 use super::{Api, openapi, peer, request_id};
+
+/// An answer of so many bytes that is there as a whole is small.
+const SMALL: u64 = 16 * 1024;
 
 /// The methods of each route that need a credential: what the document says they do.
 #[derive(Debug, Default)]
@@ -58,24 +62,35 @@ pub(super) struct Gate {
 }
 
 /// Takes a request on, or tells its caller to come again. Those who watch over the daemon are answered whatever the load.
-pub(super) async fn around(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn around(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let route = request_id::route_of(&request);
     let is_probe = is_probe(route);
     let needs_credential = gate.admitted.keyed.has(route, request.method()) || (route == METRICS && gate.api.settings.guards_metrics());
     if is_probe && !needs_credential {
         return next.run(request).await;
     }
-    let permit = match gate.api.load.begin() {
+    let permit = match gate.api.load.begin(gate.address_of(&request)) {
         Ok(permit) => Some(permit),
         Err(_) if is_probe => None,
         Err(problem) => return problem.into_response(),
     };
+    if let Some(permit) = &permit {
+        request.extensions_mut().insert(permit.clone().without_place());
+    }
     let mut response = gate.count(request, next, needs_credential).await;
     if let Some(permit) = permit {
         // until the answer is sent
+        let permit = if is_done(&response) { permit.without_place() } else { permit };
         response.extensions_mut().insert(permit);
     }
     response
+}
+
+/// Whether nothing is left to do for an answer and little is to be kept of it: then it may wait to be taken without keeping others out. Errors
+/// are such, however they are encoded.
+fn is_done(response: &Response) -> bool {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    is_error || response.body().size_hint().exact().is_some_and(|length| length <= SMALL)
 }
 
 impl Gate {

@@ -105,7 +105,7 @@ async fn behind_a_proxy_callers_are_told_apart() {
 async fn load_is_shed_and_probes_are_answered() {
     let settings = Settings { max_requests: 2, ..Settings::default() };
     let world = World::serving(settings).await;
-    let (first, _second) = (world.shared.load.begin().unwrap(), world.shared.load.begin().unwrap());
+    let (first, _second) = (world.shared.load.begin(HERE.into()).unwrap(), world.shared.load.begin(THERE.into()).unwrap());
     let shed = world.get("/v1/devices").await;
     assert_eq!((shed.problem(), shed.header("retry-after")), ((503, "overloaded".to_owned()), "1"));
     for path in ["/health", "/ready", "/metrics"] {
@@ -115,15 +115,39 @@ async fn load_is_shed_and_probes_are_answered() {
     assert_eq!(world.get("/v1/devices").await.status, StatusCode::OK);
 }
 
+/// What one address has under way leaves room for others; behind a proxy that is who it speaks for.
+#[tokio::test]
+async fn an_address_has_a_part_of_what_is_under_way() {
+    let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let world = World::serving(Settings { max_requests: 8, trusted_proxies, ..Settings::default() }).await;
+    let _held = [world.shared.load.begin(HERE.into()).unwrap(), world.shared.load.begin(HERE.into()).unwrap()];
+    let through = async |forwarded: &'static str| {
+        let request = Request::builder().uri("/openapi.json").header("x-forwarded-for", forwarded);
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer { address: [10, 0, 0, 1].into(), is_secure: false });
+        world.send(request).await
+    };
+    for shed in [ask(&world, "/v1/devices", HERE, Some(KEY)).await, through("192.0.2.1").await] {
+        assert_eq!((shed.problem(), shed.header("retry-after")), ((503, "overloaded".to_owned()), "1"));
+    }
+    assert_eq!(ask(&world, "/v1/devices", THERE, Some(KEY)).await.status, StatusCode::OK);
+    assert_eq!(through("192.0.2.2").await.status, StatusCode::OK);
+    assert_eq!(ask(&world, "/health", HERE, None).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn bodies_are_shed_before_memory_grows() {
     let settings = Settings { max_in_flight_mib: 1, ..Settings::default() };
     let world = World::serving(settings).await;
-    let held = world.shared.load.hold(1024 * 1024 - 10).unwrap();
+    let half = |address: [u8; 4]| world.shared.load.begin(address.into()).unwrap();
+    let held = (half(HERE).answers(512 * 1024), half(THERE).hold(512 * 1024 - 10).unwrap());
     let body = r#"{"receipts": []}"#;
     assert_eq!(world.post("/v1/receipts", body).await.problem(), (503, "overloaded".to_owned()));
     let lines = [("content-type", "application/x-ndjson")];
     assert_eq!(world.ask(Method::POST, "/v1/devices/import", &lines, "{}").await.problem(), (503, "overloaded".to_owned()));
-    drop(held);
-    assert_eq!(world.post("/v1/receipts", body).await.status, StatusCode::ACCEPTED);
+    drop(held.1);
+    assert_eq!(world.post("/v1/receipts", body).await.status, StatusCode::ACCEPTED, "what one address has is the half of it");
+    assert_eq!(ask(&world, "/v1/devices", HERE, Some(KEY)).await.problem(), (503, "overloaded".to_owned()));
+    drop(held.0);
+    assert_eq!(ask(&world, "/v1/devices", HERE, Some(KEY)).await.status, StatusCode::OK);
 }
