@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use utoipa::openapi::OpenApi;
 
@@ -69,7 +69,8 @@ pub(super) async fn around(State(gate): State<Gate>, mut request: Request, next:
     if is_probe && !needs_credential {
         return next.run(request).await;
     }
-    let permit = match gate.api.load.begin(gate.address_of(&request)) {
+    let caller = gate.address_of(&request);
+    let permit = match gate.api.load.begin(caller) {
         Ok(permit) => Some(permit),
         Err(_) if is_probe => None,
         Err(problem) => return problem.into_response(),
@@ -77,7 +78,8 @@ pub(super) async fn around(State(gate): State<Gate>, mut request: Request, next:
     if let Some(permit) = &permit {
         request.extensions_mut().insert(permit.clone().without_place());
     }
-    let mut response = gate.count(request, next, needs_credential).await;
+    let shown = needs_credential.then(|| request.headers().get(AUTHORIZATION).cloned().unwrap_or(HeaderValue::from_static("")));
+    let mut response = gate.count(caller, shown, request, next).await;
     if let Some(permit) = permit {
         // until the answer is sent
         let permit = if is_done(&response) { permit.without_place() } else { permit };
@@ -94,25 +96,27 @@ fn is_done(response: &Response) -> bool {
 }
 
 impl Gate {
-    /// Counts the request, and a credential that is new where it comes from.
-    async fn count(&self, request: Request, next: Next, needs_credential: bool) -> Response {
-        let limits = &self.api.limits;
+    /// Counts the request, and where one is needed, the credential that it shows, if that is new where it comes from.
+    async fn count(&self, caller: IpAddr, shown: Option<HeaderValue>, request: Request, next: Next) -> Response {
         let asked = self.admitted.callable.asked(&self.api.origins, request_id::route_of(&request), request.method(), request.headers());
         let handled = async {
-            let attempt = match self.attempt(&request, needs_credential) {
+            let attempt = match self.attempt(caller, shown).await {
                 Ok(attempt) => attempt,
-                Err(problem) => return (problem.into_response(), None),
+                Err(problem) => return problem.into_response(),
             };
-            let response = match asked.permission() {
-                Some(permission) => permission,
-                None => next.run(request).await,
-            };
-            (response, attempt)
+            match (asked.permission(), attempt) {
+                (Some(permission), _) => permission,
+                (None, None) => next.run(request).await,
+                (None, Some(attempt)) => {
+                    let response = attempt.during(next.run(request)).await;
+                    if response.status() == StatusCode::UNAUTHORIZED {
+                        attempt.found_bad();
+                    }
+                    response
+                }
+            }
         };
-        let ((mut response, attempt), standing) = noting(handled).await;
-        if let Some(attempt) = attempt.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-            limits.forget(attempt);
-        }
+        let (mut response, standing) = noting(handled).await;
         asked.write(response.headers_mut(), standing.is_some_and(Standing::is_of_key));
         if let Some(standing) = standing {
             standing.write(response.headers_mut());
@@ -120,14 +124,10 @@ impl Gate {
         response
     }
 
-    fn attempt(&self, request: &Request, needs_credential: bool) -> Result<Option<Attempt>, Problem> {
+    async fn attempt(&self, caller: IpAddr, shown: Option<HeaderValue>) -> Result<Option<Attempt>, Problem> {
         let limits = &self.api.limits;
-        let address = self.address_of(request);
-        if !needs_credential {
-            return limits.take_address(address).map(|()| None);
-        }
-        let credential = request.headers().get(AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
-        limits.attempt(address, credential).map(Some)
+        let Some(credential) = shown else { return limits.take_address(caller).map(|()| None) };
+        limits.attempt(caller, credential.as_bytes()).await.map(Some)
     }
 
     /// Whose request it is.

@@ -4,7 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::future::join_all;
 use http::{Method, Request, StatusCode};
+use serde_json::json;
 
 use super::kit::{KEY, Reply, World};
 use crate::api::peer::Peer;
@@ -79,6 +81,23 @@ async fn keys_cannot_be_guessed_at_speed_and_nobody_is_locked_out_by_it() {
     }
     assert_eq!(ask(&world, "/v1/devices", HERE, Some(KEY)).await.status, StatusCode::OK, "it was good from there before");
     assert_eq!(ask(&world, "/v1/devices", THERE, Some("other-key")).await.status, StatusCode::OK);
+}
+
+/// All of them come before the first is judged.
+#[tokio::test]
+async fn a_guess_that_comes_many_times_at_once_counts_each_time() {
+    let rates = Rates { per_key: rate(1000), per_client_token: rate(1), per_address: rate(2) };
+    let world = World::serving(Settings { rates, ..Settings::default() }).await;
+    let at_once = async |credential: &str| {
+        let replies = join_all((0..50).map(|_| ask(&world, "/v1/devices", HERE, Some(credential)))).await;
+        let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status.as_u16()).collect();
+        statuses.sort_unstable();
+        statuses
+    };
+    let key = world.post("/v1/keys", json!({"name": "k", "scopes": ["read"]})).await.json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(at_once(&key).await, [200; 50], "a backend's connections to a node that starts");
+    assert_eq!(at_once("herald_guess").await, [&[401; 3][..], &[429; 47]].concat(), "the good one cost one, too");
+    assert_eq!(at_once(&key).await, [200; 50]);
 }
 
 #[tokio::test]
