@@ -42,7 +42,7 @@ pub struct Settings {
 pub struct Rates {
     /// By API key.
     pub per_key: Rate,
-    /// By client token, or by its device where it is bound to one.
+    /// By client token, or by its user and device where it is bound to one; receipt tokens beside them.
     pub per_client_token: Rate,
     /// By address, for what needs no credential, and for credentials that are new there.
     pub per_address: Rate,

@@ -30,14 +30,17 @@ pub(super) use self::known::Attempt;
 pub(super) use self::standing::{Standing, noting};
 
 /// Who calls, once their credential was found good.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Caller<'a> {
     /// An API key, by its id.
     Key(Uuid),
     /// The key of an app that is not in the store.
     BuiltIn(AppId),
-    /// A client token that is bound to a device, by the device: signing in again gives no new burst.
-    Device(AppId, &'a str),
+    /// A client token that is bound to a device, by its user, if it has one, and the device: signing in again gives no new burst, and who names
+    /// somebody else's device has a burst of their own.
+    Device(AppId, Option<&'a str>, &'a str),
+    /// A receipt token, likewise, beside the client tokens: one that its device has left behind takes nothing from those that are good.
+    Reporter(AppId, Option<&'a str>, &'a str),
     /// Another client token, by its family.
     Family(Uuid),
     /// A token of the app's own sign-in that is bound to no device, by its user.
@@ -70,10 +73,9 @@ impl Limits {
         known::found_good();
         let standing = match caller {
             Caller::Key(id) => self.keys.take(id.as_u128()),
-            Caller::BuiltIn(app) => self.keys.take(self.number(app)),
-            Caller::Device(app, device) => self.clients.take(self.number((app.0, device))),
+            Caller::BuiltIn(_) => self.keys.take(self.number(caller)),
             Caller::Family(id) => self.clients.take(id.as_u128()),
-            Caller::User(app, user) => self.clients.take(self.number(("user", app.0, user))),
+            Caller::Device(..) | Caller::Reporter(..) | Caller::User(..) => self.clients.take(self.number(caller)),
         };
         judge(standing)
     }

@@ -59,12 +59,16 @@ fn each_caller_has_a_burst_of_twice_the_rate_and_then_the_rate() {
 }
 
 #[test]
-fn a_device_is_one_caller_in_its_app() {
+fn a_user_on_a_device_is_one_caller_in_an_app() {
     let (limits, _) = limits();
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(1), "phone"))), 60);
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(1), "phone"))), 0);
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(2), "phone"))), 60);
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(1), "other"))), 60);
+    let phone = |app: i64, user: Option<&str>, device: &str| through(|| limits.take(Caller::Device(AppId(app), user, device)));
+    assert_eq!(phone(1, Some("ann"), "phone"), 60);
+    assert_eq!(phone(1, Some("ann"), "phone"), 0);
+    assert_eq!(phone(2, Some("ann"), "phone"), 60);
+    assert_eq!(phone(1, Some("ann"), "other"), 60);
+    assert_eq!(phone(1, Some("bob"), "phone"), 60);
+    assert_eq!(phone(1, None, "phone"), 60);
+    assert_eq!(through(|| limits.take(Caller::Reporter(AppId(1), Some("ann"), "phone"))), 60);
     assert_eq!(through(|| limits.take(Caller::BuiltIn(AppId(1)))), 20);
 }
 

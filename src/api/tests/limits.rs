@@ -9,6 +9,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use super::kit::{KEY, Reply, World};
+use super::phones::Phone;
 use crate::api::peer::Peer;
 use crate::api::{Rate, Rates, Settings};
 
@@ -98,6 +99,27 @@ async fn a_guess_that_comes_many_times_at_once_counts_each_time() {
     assert_eq!(at_once(&key).await, [200; 50], "a backend's connections to a node that starts");
     assert_eq!(at_once("herald_guess").await, [&[401; 3][..], &[429; 47]].concat(), "the good one cost one, too");
     assert_eq!(at_once(&key).await, [200; 50]);
+}
+
+#[tokio::test]
+async fn nobody_uses_up_what_others_may_do_on_a_device() {
+    let rates = Rates { per_key: rate(1000), per_client_token: rate(2), per_address: rate(1000) };
+    let world = World::serving(Settings { rates, ..Settings::default() }).await;
+    let ann = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    let old = ann.register(&world, "phone", "token-1").await.json()["receipt_token"].as_str().unwrap().to_owned();
+    let bob = Phone::signed_in(&world, json!({"user_id": "bob", "device_id": "phone"})).await;
+    let through = async |credential: &str| {
+        let mut good = 0;
+        while ask(&world, "/v1/me/preferences", HERE, Some(credential)).await.status != StatusCode::TOO_MANY_REQUESTS {
+            good += 1;
+        }
+        good
+    };
+    assert_eq!(through(&bob.access).await, 4, "who names another's device");
+    assert_eq!(through(&old).await, 4, "a receipt token, which is refused here");
+    assert_eq!(through(&ann.access).await, 3, "all but her registration");
+    let again = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    assert_eq!(through(&again.access).await, 0, "signing in again gives no new burst");
 }
 
 #[tokio::test]
