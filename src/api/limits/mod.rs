@@ -14,7 +14,9 @@ mod standing;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -22,12 +24,16 @@ use self::known::Known;
 use self::limiter::Limiter;
 use super::peer::network;
 use super::problem::{Code, Problem};
-use super::settings::Rates;
+use super::settings::{Rate, Rates};
 use crate::domain::clock::Clock;
 use crate::domain::id::AppId;
 
 pub(super) use self::known::Attempt;
 pub(super) use self::standing::{Standing, noting};
+
+/// Acts of one key in a minute, refused for want of a scope, that each node writes into the audit log; and twice as many at once. Enough to see
+/// that somebody tries, and what; and a key that leaked, and may only read, adds 14 400 rows a day at most.
+const REFUSALS: Rate = Rate { count: NonZeroU32::MIN.saturating_add(9), per: Duration::from_mins(1) };
 
 /// Who calls, once their credential was found good.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -52,6 +58,7 @@ pub(super) struct Limits {
     keys: Limiter,
     clients: Limiter,
     addresses: Limiter,
+    refusals: Limiter,
     known: Known,
     /// With keys of this process's own, so that nobody outside can look for two callers that count as one.
     hashers: [RandomState; 2],
@@ -63,6 +70,7 @@ impl Limits {
             keys: Limiter::new(standing::PER_KEY, rates.per_key, clock),
             clients: Limiter::new("per_client_token", rates.per_client_token, clock),
             addresses: Limiter::new(standing::PER_ADDRESS, rates.per_address, clock),
+            refusals: Limiter::new("refusals", REFUSALS, clock),
             known: Known::new(),
             hashers: [RandomState::new(), RandomState::new()],
         }
@@ -78,6 +86,15 @@ impl Limits {
             Caller::Device(..) | Caller::Reporter(..) | Caller::User(..) => self.clients.take(self.number(caller)),
         };
         judge(standing)
+    }
+
+    /// Whether it is to be written down that this one was refused for want of a scope. What is left out is counted.
+    pub(super) fn writes_refusal(&self, caller: Caller<'_>) -> bool {
+        let is_left_out = self.refusals.take(self.number(caller)).is_refused;
+        if is_left_out {
+            metrics::counter!("herald_audit_left_out_total").increment(1);
+        }
+        !is_left_out
     }
 
     /// Counts one request without a credential.
