@@ -8,7 +8,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
+use http_body::Body as _;
 use utoipa::openapi::OpenApi;
 
 use super::cors::Callable;
@@ -16,6 +17,9 @@ use super::health::{METRICS, is_probe};
 use super::limits::{Attempt, Standing, noting};
 use super::problem::Problem;
 use super::{Api, openapi, peer, request_id};
+
+/// An answer of so many bytes that is there as a whole is small.
+const SMALL: u64 = 16 * 1024;
 
 /// The methods of each route that need a credential: what the document says they do.
 #[derive(Debug, Default)]
@@ -58,46 +62,61 @@ pub(super) struct Gate {
 }
 
 /// Takes a request on, or tells its caller to come again. Those who watch over the daemon are answered whatever the load.
-pub(super) async fn around(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn around(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let route = request_id::route_of(&request);
     let is_probe = is_probe(route);
     let needs_credential = gate.admitted.keyed.has(route, request.method()) || (route == METRICS && gate.api.settings.guards_metrics());
     if is_probe && !needs_credential {
         return next.run(request).await;
     }
-    let permit = match gate.api.load.begin() {
+    let caller = gate.address_of(&request);
+    let permit = match gate.api.load.begin(caller) {
         Ok(permit) => Some(permit),
         Err(_) if is_probe => None,
         Err(problem) => return problem.into_response(),
     };
-    let mut response = gate.count(request, next, needs_credential).await;
+    if let Some(permit) = &permit {
+        request.extensions_mut().insert(permit.clone().without_place());
+    }
+    let shown = needs_credential.then(|| request.headers().get(AUTHORIZATION).cloned().unwrap_or(HeaderValue::from_static("")));
+    let mut response = gate.count(caller, shown, request, next).await;
     if let Some(permit) = permit {
         // until the answer is sent
+        let permit = if is_done(&response) { permit.without_place() } else { permit };
         response.extensions_mut().insert(permit);
     }
     response
 }
 
+/// Whether nothing is left to do for an answer and little is to be kept of it: then it may wait to be taken without keeping others out. Errors
+/// are such, however they are encoded.
+fn is_done(response: &Response) -> bool {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    is_error || response.body().size_hint().exact().is_some_and(|length| length <= SMALL)
+}
+
 impl Gate {
-    /// Counts the request, and a credential that is new where it comes from.
-    async fn count(&self, request: Request, next: Next, needs_credential: bool) -> Response {
-        let limits = &self.api.limits;
+    /// Counts the request, and where one is needed, the credential that it shows, if that is new where it comes from.
+    async fn count(&self, caller: IpAddr, shown: Option<HeaderValue>, request: Request, next: Next) -> Response {
         let asked = self.admitted.callable.asked(&self.api.origins, request_id::route_of(&request), request.method(), request.headers());
         let handled = async {
-            let attempt = match self.attempt(&request, needs_credential) {
+            let attempt = match self.attempt(caller, shown).await {
                 Ok(attempt) => attempt,
-                Err(problem) => return (problem.into_response(), None),
+                Err(problem) => return problem.into_response(),
             };
-            let response = match asked.permission() {
-                Some(permission) => permission,
-                None => next.run(request).await,
-            };
-            (response, attempt)
+            match (asked.permission(), attempt) {
+                (Some(permission), _) => permission,
+                (None, None) => next.run(request).await,
+                (None, Some(attempt)) => {
+                    let response = attempt.during(next.run(request)).await;
+                    if response.status() == StatusCode::UNAUTHORIZED {
+                        attempt.found_bad();
+                    }
+                    response
+                }
+            }
         };
-        let ((mut response, attempt), standing) = noting(handled).await;
-        if let Some(attempt) = attempt.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-            limits.forget(attempt);
-        }
+        let (mut response, standing) = noting(handled).await;
         asked.write(response.headers_mut(), standing.is_some_and(Standing::is_of_key));
         if let Some(standing) = standing {
             standing.write(response.headers_mut());
@@ -105,14 +124,10 @@ impl Gate {
         response
     }
 
-    fn attempt(&self, request: &Request, needs_credential: bool) -> Result<Option<Attempt>, Problem> {
+    async fn attempt(&self, caller: IpAddr, shown: Option<HeaderValue>) -> Result<Option<Attempt>, Problem> {
         let limits = &self.api.limits;
-        let address = self.address_of(request);
-        if !needs_credential {
-            return limits.take_address(address).map(|()| None);
-        }
-        let credential = request.headers().get(AUTHORIZATION).map_or(&[][..], |value| value.as_bytes());
-        limits.attempt(address, credential).map(Some)
+        let Some(credential) = shown else { return limits.take_address(caller).map(|()| None) };
+        limits.attempt(caller, credential.as_bytes()).await.map(Some)
     }
 
     /// Whose request it is.

@@ -59,7 +59,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// List the audit log
 ///
 /// Everything that a key of scope `manage` changes, but what backends do on behalf of phones and people: client tokens, registrations, preferences, users' tags.
-/// Refused attempts are in it with their status. It is written before anything is done, or nothing is done. Latest first. Scope `manage`.
+/// Refused attempts are in it with their status; those for want of a scope up to ten a minute of one key. It is written before anything is done,
+/// or nothing is done. Latest first. Scope `manage`.
 #[utoipa::path(
     get,
     path = "/v1/audit",

@@ -90,17 +90,21 @@ impl<N: Need> FromRequestParts<Api> for Caller<N> {
         if key.has_expired(api.clock.now()) {
             return Err(Problem::key_invalid("this API key has expired"));
         }
-        api.limits.take(match &key {
+        let counted = match &key {
             KnownKey::Stored(key) => limits::Caller::Key(key.id),
             KnownKey::BuiltIn(app) => limits::Caller::BuiltIn(*app),
-        })?;
-        if let Some(audited) = parts.extensions.get::<Audited>() {
+        };
+        api.limits.take(counted)?;
+        let missing = N::SCOPE.filter(|scope| !key.may(*scope));
+        // what is done is always written down
+        if let Some(audited) = parts.extensions.get::<Audited>()
+            && (missing.is_none() || api.limits.writes_refusal(counted))
+        {
             audited.begin(api, &key).await?;
         }
-        let caller = Self { app: key.app(), key, need: PhantomData };
-        match N::SCOPE.filter(|scope| !caller.may(*scope)) {
+        match missing {
             Some(scope) => Err(Problem::scope_missing(scope)),
-            None => Ok(caller),
+            None => Ok(Self { app: key.app(), key, need: PhantomData }),
         }
     }
 }

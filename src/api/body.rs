@@ -2,7 +2,6 @@
 
 mod patience;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,7 +13,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 
 use super::Api;
-use super::load::Load;
+use super::load::Permit;
 use super::problem::{Code, Problem};
 
 pub(super) use self::patience::Patience;
@@ -31,13 +30,14 @@ const DRAINED: usize = 64 * SMALL;
 /// And for so long.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// The bytes of a JSON body. They hold their room in [`Load`] until they are dropped.
+/// The bytes of a JSON body. They hold their room in the load of the node until they are dropped.
 pub(super) struct JsonBody<const LIMIT: usize = SMALL>(pub(super) Bytes);
 
 impl<const LIMIT: usize> FromRequest<Api> for JsonBody<LIMIT> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let permit = Permit::of(request.extensions())?;
         let declared = declared_length(request.headers());
         if !is_of_type(request.headers(), &["application/json", "application/merge-patch+json"]) {
             return Err(Problem::new(Code::UnsupportedMediaType, "the body must be application/json, in UTF-8"));
@@ -48,17 +48,17 @@ impl<const LIMIT: usize> FromRequest<Api> for JsonBody<LIMIT> {
             drain(&mut body).await;
             return Err(too_large(LIMIT));
         }
-        match tokio::time::timeout(time, read(&mut body, LIMIT, &api.load)).await {
+        match tokio::time::timeout(time, read(&mut body, LIMIT, &permit)).await {
             Ok(read) => read.map(Self),
             Err(_) => Err(too_slow()),
         }
     }
 }
 
-async fn read(body: &mut Body, limit: usize, load: &Arc<Load>) -> Result<Bytes, Problem> {
+async fn read(body: &mut Body, limit: usize, permit: &Permit) -> Result<Bytes, Problem> {
     let mut whole = Bytes::new();
     let mut joined = BytesMut::new();
-    let mut held = load.hold(0)?;
+    let mut held = permit.hold(0)?;
     let mut patience = Patience::new(PATIENCE);
     while let Some(frame) = patience.wait(body.frame(), length).await? {
         let Ok(data) = frame.map_err(|_| unreadable())?.into_data() else { continue };
@@ -129,9 +129,12 @@ fn declared_length(headers: &HeaderMap) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::HeaderValue;
 
     use super::*;
+    use crate::api::load::Load;
 
     #[test]
     fn json_is_told_by_its_type() {
@@ -155,8 +158,8 @@ mod tests {
         let pieces = |text: &'static [&'static str]| {
             Body::from_stream(futures_util::stream::iter(text.iter().map(|piece| Ok::<_, std::io::Error>(*piece))))
         };
-        let load = Arc::new(Load::new(1, 100));
-        let read = async |body: &mut Body, limit| read(body, limit, &load).await;
+        let permit = Arc::new(Load::new(1, 200)).begin([192, 0, 2, 1].into()).unwrap();
+        let read = async |body: &mut Body, limit| read(body, limit, &permit).await;
         assert_eq!(read(&mut Body::from("12345"), 5).await.unwrap(), "12345");
         assert_eq!(read(&mut pieces(&["12", "", "345"]), 5).await.unwrap(), "12345");
         assert_eq!(read(&mut Body::empty(), 5).await.unwrap(), "");

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::problem::Problem;
+use crate::domain::hash::sha256;
 
 /// A resource's present version, as an entity tag with its quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,13 @@ impl Tag {
     /// The tag of this text, which has no quotes.
     pub(super) fn new(text: impl std::fmt::Display) -> Self {
         Self(format!("\"{text}\""))
+    }
+
+    /// The tag of a version of what is one user's. Versions begin alike for all, and at `/v1/me` all have one path: without the user in it, what
+    /// one user's phone keeps would be the present version of the next one's.
+    pub(super) fn of_user(user: &str, version: i64) -> Self {
+        let hash = sha256(user.as_bytes());
+        Self::new(format_args!("{version}-{}", hex::encode(hash.get(..8).unwrap_or_default())))
     }
 }
 
@@ -69,6 +77,15 @@ mod tests {
             assert!(check(&with(IF_MATCH, value), None).is_err(), "{value}");
         }
         assert!(check(&HeaderMap::new(), None).is_ok());
+    }
+
+    #[test]
+    fn a_tag_of_one_user_is_no_others() {
+        let tag = Tag::of_user("ann", 1);
+        assert_eq!(tag, Tag::of_user("ann", 1));
+        for other in [Tag::of_user("bob", 1), Tag::of_user("ann", 2), Tag::new(1)] {
+            assert_ne!(tag, other);
+        }
     }
 
     #[test]

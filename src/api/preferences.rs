@@ -136,7 +136,7 @@ impl<'a> Whose<'a> {
 
     async fn show(self, api: &Api, headers: &HeaderMap) -> Result<Response, Problem> {
         let stored = api.store.preferences(self.app, self.user).await?;
-        Ok(etag::answer(headers, &Tag::new(stored.version), &self.view(api, stored.value)))
+        Ok(etag::answer(headers, &self.tag(stored.version), &self.view(api, stored.value)))
     }
 
     async fn replace(self, api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
@@ -165,7 +165,7 @@ impl<'a> Whose<'a> {
     /// What is stored, and whether the caller asked that it be still that when it is written.
     async fn present(self, api: &Api, headers: &HeaderMap) -> Result<(Versioned<Preferences>, bool), Problem> {
         let stored = api.store.preferences(self.app, self.user).await?;
-        etag::check(headers, Some(&Tag::new(stored.version)))?;
+        etag::check(headers, Some(&self.tag(stored.version)))?;
         Ok((stored, etag::has_condition(headers)))
     }
 
@@ -181,8 +181,12 @@ impl<'a> Whose<'a> {
     }
 
     fn answer(self, api: &Api, written: Versioned<Preferences>) -> Response {
-        let tag = Tag::new(written.version);
+        let tag = self.tag(written.version);
         etag::tagged(axum::Json(self.view(api, written.value)).into_response(), &tag)
+    }
+
+    fn tag(self, version: i64) -> Tag {
+        Tag::of_user(self.user, version)
     }
 
     /// Phones are told which zone counts, since theirs need not be known here.

@@ -23,9 +23,9 @@ pub struct Settings {
     pub max_connections: usize,
     /// Of them one address's, unless it is a trusted proxy's.
     pub max_connections_per_address: usize,
-    /// Requests at once, from their head to the last byte of their answer.
+    /// Requests at once, from their head until their answer is there, or where that is large, was taken; one address has a quarter of them.
     pub max_requests: usize,
-    /// What their bodies and answers may have together, in MiB.
+    /// What their bodies and answers may have together, in MiB; one address has half of it.
     pub max_in_flight_mib: usize,
     /// Whether `/metrics` is elsewhere.
     pub has_admin: bool,
@@ -42,7 +42,7 @@ pub struct Settings {
 pub struct Rates {
     /// By API key.
     pub per_key: Rate,
-    /// By client token, or by its device where it is bound to one.
+    /// By client token, or by its user and device where it is bound to one; receipt tokens beside them.
     pub per_client_token: Rate,
     /// By address, for what needs no credential, and for credentials that are new there.
     pub per_address: Rate,

@@ -1,8 +1,8 @@
 //! How the audit log is written: one layer around all routes, and the caller's key, which tells whose act it is.
 //!
 //! The layer marks every request for an operation that is audited ([`Operations`]); whoever then shows a key ([`Caller`]) has the act written
-//! down before its scopes are looked at and before the route is reached; the layer adds how it ended. Without a row there is no act: where
-//! it cannot be written, the request fails with 503.
+//! down before the route is reached; the layer adds how it ended. Without a row there is no act: where it cannot be written, the request fails
+//! with 503. Of those that are refused because the key lacks the scope, a number is written down.
 //!
 //! [`Caller`]: super::super::auth::Caller
 

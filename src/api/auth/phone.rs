@@ -150,10 +150,10 @@ impl Phone {
         Ok(Bearer::Phone(Self { platform, ..self }))
     }
 
-    /// What its requests count for: signing in again on a device gives no new burst.
+    /// What its requests count for.
     fn counted(&self, family: Option<Uuid>) -> limits::Caller<'_> {
         match (self.device(), family) {
-            (Some(device), _) => limits::Caller::Device(self.app, device),
+            (Some(device), _) => limits::Caller::Device(self.app, self.user(), device),
             (None, Some(family)) => limits::Caller::Family(family),
             (None, None) => limits::Caller::User(self.app, self.user().unwrap_or_default()),
         }
@@ -286,7 +286,7 @@ pub(super) async fn read(api: &Api, method: &Method, token: &str) -> Result<Bear
             Phone::new(app, says.user, device).ok_or_else(not_ours)?.admitted(api, Some(family)).await
         }
         Lets::Report { device } => {
-            api.limits.take(limits::Caller::Device(app, &device))?;
+            api.limits.take(limits::Caller::Reporter(app, says.user.as_deref(), &device))?;
             Ok(Bearer::Reporter(Reporter { app, device, user: says.user }))
         }
     }

@@ -29,6 +29,7 @@ use super::dto::ImportLine;
 use crate::api::Api;
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::is_of_type;
+use crate::api::load::Permit;
 use crate::api::problem::{Code, Problem};
 use crate::api::query::Params;
 use crate::domain::records::Shape;
@@ -70,9 +71,10 @@ pub(super) async fn import(State(api): State<Api>, caller: Caller<ToManage>, req
     params.finish()?;
     let shape = shape(request.headers()).filter(|shape| format.comes_as(*shape)).ok_or_else(|| other_type(format))?;
     let streams = wants_events(request.headers());
+    let permit = Permit::of(request.extensions())?;
     let source = Source::new(request.into_body(), shape, api.settings.body_timeout());
     let import = Import { app: caller.app, format, now: api.clock.now(), dry_run, api };
-    let steps = steps(import, source, Decoder::new(format, shape)).await?;
+    let steps = steps(import, &permit, source, Decoder::new(format, shape)).await?;
     if streams {
         let body = Body::from_stream(steps.map(|step| Ok::<_, std::convert::Infallible>(events(step))));
         let kind = HeaderValue::from_static("application/x-ndjson");

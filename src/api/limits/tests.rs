@@ -1,5 +1,8 @@
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use super::*;
 use crate::api::settings::Rate;
@@ -56,35 +59,87 @@ fn each_caller_has_a_burst_of_twice_the_rate_and_then_the_rate() {
 }
 
 #[test]
-fn a_device_is_one_caller_in_its_app() {
+fn a_user_on_a_device_is_one_caller_in_an_app() {
     let (limits, _) = limits();
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(1), "phone"))), 60);
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(1), "phone"))), 0);
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(2), "phone"))), 60);
-    assert_eq!(through(|| limits.take(Caller::Device(AppId(1), "other"))), 60);
+    let phone = |app: i64, user: Option<&str>, device: &str| through(|| limits.take(Caller::Device(AppId(app), user, device)));
+    assert_eq!(phone(1, Some("ann"), "phone"), 60);
+    assert_eq!(phone(1, Some("ann"), "phone"), 0);
+    assert_eq!(phone(2, Some("ann"), "phone"), 60);
+    assert_eq!(phone(1, Some("ann"), "other"), 60);
+    assert_eq!(phone(1, Some("bob"), "phone"), 60);
+    assert_eq!(phone(1, None, "phone"), 60);
+    assert_eq!(through(|| limits.take(Caller::Reporter(AppId(1), Some("ann"), "phone"))), 60);
     assert_eq!(through(|| limits.take(Caller::BuiltIn(AppId(1)))), 20);
 }
 
-#[test]
-fn who_guesses_is_slowed_down_and_a_neighbour_goes_on() {
+/// An attempt that need not wait for another.
+fn attempt(limits: &Limits, address: IpAddr, credential: &[u8]) -> Result<Attempt, Problem> {
+    limits.attempt(address, credential).now_or_never().expect("nothing is waited for")
+}
+
+/// The same, found good.
+async fn good(limits: &Limits, address: IpAddr, credential: &[u8]) -> Result<Attempt, Problem> {
+    let attempt = attempt(limits, address, credential)?;
+    attempt.during(async { limits.take(Caller::User(AppId(1), "ann")) }).await?;
+    Ok(attempt)
+}
+
+#[tokio::test]
+async fn who_guesses_is_slowed_down_and_a_neighbour_goes_on() {
     let (limits, hand) = limits();
-    let good = limits.attempt(HERE, b"good").unwrap();
-    assert_eq!(through(|| limits.attempt(HERE, b"good").map(drop)), 1000, "the same one at once is no guess");
+    let known = good(&limits, HERE, b"good").await.unwrap();
+    assert_eq!(through(|| attempt(&limits, HERE, b"good").map(drop)), 1000, "it is no guess any more");
     let mut guess = 0_u32;
     let mut guesses = |address| {
         through(|| {
             guess += 1;
-            limits.attempt(address, &guess.to_be_bytes()).map(drop)
+            attempt(&limits, address, &guess.to_be_bytes()).map(drop)
         })
     };
     assert_eq!(guesses(HERE), 3, "the good one cost one, too, when it was new");
-    assert_eq!(through(|| limits.attempt(HERE, b"good").map(drop)), 1000);
+    assert_eq!(through(|| attempt(&limits, HERE, b"good").map(drop)), 1000);
     assert_eq!(guesses(THERE), 4, "another address");
-    assert!(limits.attempt(THERE, b"good").is_err(), "what is good here is a guess there");
-    limits.forget(good);
-    assert!(limits.attempt(HERE, b"good").is_err(), "it is not good any more");
+    assert!(attempt(&limits, THERE, b"good").is_err(), "what is good here is a guess there");
+    known.found_bad();
+    drop(known);
+    assert!(attempt(&limits, HERE, b"good").is_err(), "it is not good any more");
     hand.pass(Duration::from_secs(1));
     assert_eq!(guesses(HERE), 2);
+}
+
+#[tokio::test]
+async fn those_that_bring_the_same_at_once_wait_for_the_first() {
+    let (limits, hand) = limits();
+    let first = attempt(&limits, HERE, b"key").unwrap();
+    let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(limits.attempt(HERE, b"key"))).collect();
+    assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+    first.during(async { limits.take(Caller::Family(Uuid::nil())) }).await.unwrap();
+    assert!(waiting.into_iter().all(|one| one.now_or_never().is_some_and(|attempt| attempt.is_ok())), "they cost nothing");
+    drop(first);
+
+    hand.pass(Duration::from_hours(1));
+    for ends in [false, true] {
+        let first = attempt(&limits, THERE, b"guess").unwrap();
+        let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(limits.attempt(THERE, b"guess"))).collect();
+        assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+        if ends {
+            first.found_bad();
+        }
+        // or its caller went away
+        drop(first);
+        let paid: Vec<_> = waiting.into_iter().filter_map(|one| one.now_or_never().unwrap().ok()).collect();
+        assert_eq!(paid.len(), 3, "all that the first left of the burst");
+        assert!(attempt(&limits, THERE, b"guess").is_err());
+        drop(paid);
+        hand.pass(Duration::from_hours(1));
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_judged_is_not_known() {
+    let (limits, _) = limits();
+    drop(attempt(&limits, HERE, b"key").unwrap());
+    assert_eq!(through(|| attempt(&limits, HERE, b"key").map(drop)), 3, "as while the store is away");
 }
 
 #[test]

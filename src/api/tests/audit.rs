@@ -26,6 +26,8 @@ const TRAFFIC: [&str; 9] = [
 
 /// So that one act is later than another.
 const MOMENT: Duration = Duration::from_millis(1);
+/// So that a key's refusals are few for the time.
+const PAUSE: Duration = Duration::from_mins(1);
 
 const ID: &str = "019aa0c4-0000-7000-8000-000000000000";
 
@@ -67,7 +69,7 @@ async fn every_route_that_manages_leaves_an_entry() {
     for (method, path, name) in operations() {
         let at = format!("{name}: {method} {path}");
         let before = acts(&world).await.len();
-        world.clock.pass(MOMENT);
+        world.clock.pass(PAUSE);
         let refused = with(&world, weak, &method, &path, "{}").await;
         let manages = refused.status == StatusCode::FORBIDDEN && refused.json()["detail"].as_str().unwrap().contains("manage");
         if !manages || TRAFFIC.contains(&name.as_str()) {
@@ -88,6 +90,31 @@ async fn every_route_that_manages_leaves_an_entry() {
         assert_eq!(done.begun.object.is_some(), path.contains(ID) || path.contains("x1") || path.contains("apns"), "{at}");
     }
     assert!(audited >= 15, "{audited}");
+}
+
+/// A key that leaked and may do little cannot fill the log, nor keep others out of it.
+#[tokio::test]
+async fn refusals_are_in_it_up_to_a_number() {
+    let world = World::new().await;
+    let mut keys = Vec::new();
+    for name in ["leaked", "other"] {
+        let made = world.post("/v1/keys", json!({"name": name, "scopes": ["read"]})).await.json();
+        keys.push(made["key"].as_str().unwrap().to_owned());
+    }
+    let refused = async |key: &str, times: usize| {
+        let before = acts(&world).await.len();
+        for _ in 0..times {
+            let reply = with(&world, key, &Method::PUT, "/v1/categories/c", "{}").await;
+            assert_eq!(reply.problem(), (403, "scope_missing".to_owned()));
+        }
+        acts(&world).await.len() - before
+    };
+    assert_eq!(refused(&keys[0], 100).await, 20);
+    assert_eq!(refused(&keys[1], 1).await, 1, "another key");
+    assert_eq!(world.put("/v1/categories/c", "{}").await.status, StatusCode::CREATED);
+    assert_eq!(acts(&world).await.iter().filter(|act| act.status == Some(201)).count(), 3, "what is done is always in it");
+    world.clock.pass(Duration::from_mins(1));
+    assert_eq!(refused(&keys[0], 100).await, 10);
 }
 
 #[tokio::test]

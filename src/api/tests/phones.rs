@@ -336,6 +336,30 @@ async fn preferences_are_those_of_whoever_is_signed_in() {
     }
 }
 
+/// What one user's phone keeps is not taken for the next one's, though both have their first version.
+#[tokio::test]
+async fn a_tag_is_of_one_user() {
+    let world = World::new().await;
+    let path = "/v1/me/preferences";
+    let conditional = async |phone: &Phone, method: Method, field: &str, tag: &str| {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {}", phone.access));
+        let request = request.header("content-type", "application/json").header(field, tag);
+        world.send(request.body(Body::from("{}")).unwrap()).await.status
+    };
+    let (ann, bob) = (Phone::signed_in(&world, json!({"user_id": "ann"})).await, Phone::signed_in(&world, json!({"user_id": "bob"})).await);
+    let mut tags = Vec::new();
+    for phone in [&ann, &bob] {
+        tags.push(phone.ask(&world, Method::PUT, path, json!({"channels": {"push": false}})).await.header("etag").to_owned());
+    }
+    assert_ne!(tags[0], tags[1]);
+    assert_eq!(conditional(&bob, Method::GET, "if-none-match", &tags[0]).await, StatusCode::OK);
+    assert_eq!(conditional(&bob, Method::PATCH, "if-match", &tags[0]).await, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(conditional(&ann, Method::GET, "if-none-match", &tags[0]).await, StatusCode::NOT_MODIFIED);
+    assert_eq!(conditional(&ann, Method::PATCH, "if-match", &tags[0]).await, StatusCode::OK);
+    let bare = ["\"0\"", "\"1\"", "\"2\"", "\"3\""].join(", ");
+    assert_eq!(conditional(&ann, Method::GET, "if-none-match", &bare).await, StatusCode::OK, "another user's could be such a one");
+}
+
 /// A receipt token is good for one thing, of one device, while it keeps its user.
 #[tokio::test]
 async fn a_receipt_token_only_reports() {

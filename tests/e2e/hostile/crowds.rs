@@ -1,16 +1,15 @@
 //! Many, and slow ones.
 
 use std::io::ErrorKind::WouldBlock;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Target;
-use super::raw::say;
+use super::raw::{from, say};
 use crate::daemon::{DEV_KEY, PATIENCE, until};
 
 /// Connections of the crowd, if this machine lets one process have so many.
@@ -22,14 +21,6 @@ fn crowd() -> usize {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let most: usize = line.split_whitespace().nth(3).unwrap().parse().unwrap();
     CROWD.min(most - 500)
-}
-
-/// A connection from one of loopback's addresses.
-async fn from(last: u8, address: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 1, last), 0))).unwrap();
-    let connected = timeout(PATIENCE, socket.connect(address.parse().unwrap())).await.expect("a connection is taken");
-    connected.unwrap()
 }
 
 /// Whether the daemon has ended it.

@@ -5,6 +5,7 @@ mod frames;
 mod heads;
 mod json;
 mod paths;
+mod places;
 mod raw;
 mod wire;
 

@@ -1,11 +1,21 @@
 //! Bytes to the daemon and what comes back, as they are.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::daemon::{DEV_KEY, PATIENCE};
+
+/// A connection from one of loopback's addresses.
+pub(super) async fn from(last: u8, address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 1, last), 0))).unwrap();
+    let connected = timeout(PATIENCE, socket.connect(address.parse().unwrap())).await.expect("a connection is taken");
+    connected.unwrap()
+}
 
 /// Sends bytes on a connection of their own and says what came back: `202`, `422 invalid` with a problem's code, `closed` where there was no
 /// answer, `many` where there was more than one.

@@ -21,6 +21,9 @@ pub(super) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 
+/// `:status: 200`, which answers begin with (RFC 7541, appendix A).
+const OK: u8 = 0x88;
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -84,7 +87,12 @@ struct Frame {
 impl Wire {
     /// One with these settings.
     pub(super) async fn open(address: &str, settings: &[u8]) -> Self {
-        let (half, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+        Self::over(TcpStream::connect(address).await.unwrap(), settings).await
+    }
+
+    /// The same, on a connection that there is.
+    pub(super) async fn over(stream: TcpStream, settings: &[u8]) -> Self {
+        let (half, mut writer) = stream.into_split();
         writer.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, settings)].concat()).await.unwrap();
         Self { reader: Reader { half, held: Vec::new() }, writer: Writer(writer) }
     }
@@ -113,6 +121,22 @@ impl Wire {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Reads the heads of so many answers; how many of them are 200.
+    pub(super) async fn good_of(&mut self, answers: usize) -> usize {
+        let heads = async {
+            let (mut come, mut good) = (0, 0);
+            while come < answers {
+                let frame = self.reader.next().await.expect("the connection goes on");
+                if frame.kind == HEADERS {
+                    come += 1;
+                    good += usize::from(frame.payload[0] == OK);
+                }
+            }
+            good
+        };
+        timeout(PATIENCE, heads).await.expect("an answer to each")
     }
 
     /// Answers each PING, as one who lives, until the connection ends; whether it does.

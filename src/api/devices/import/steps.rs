@@ -12,7 +12,7 @@ use super::line::registration;
 use super::source::Source;
 use crate::api::Api;
 use crate::api::devices::change::{device_of_another_user, names_user, token_of_other_provider};
-use crate::api::load::Held;
+use crate::api::load::{Held, Permit};
 use crate::api::problem::Problem;
 use crate::domain::Timestamp;
 use crate::domain::device::{DeviceChange, ProviderKind};
@@ -64,8 +64,13 @@ pub(super) enum Step {
 }
 
 /// The steps of an import. An error is of the whole body, and nothing was written.
-pub(super) async fn steps(import: Import, source: Source, decoder: Decoder) -> Result<impl Stream<Item = Step> + Send, Problem> {
-    let room = import.api.load.hold(ROOM)?;
+pub(super) async fn steps(
+    import: Import,
+    permit: &Permit,
+    source: Source,
+    decoder: Decoder,
+) -> Result<impl Stream<Item = Step> + Send + use<>, Problem> {
+    let room = permit.hold(ROOM)?;
     let mut reader = Reader { import: import.clone(), source, decoder };
     reader.header().await?;
     let first = reader.part().await;
