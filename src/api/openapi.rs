@@ -210,7 +210,7 @@ fn complete(operation: &mut Operation, route: &str) {
         "create_webhook" => codes.push(Code::TooManyWebhooks),
         "put_device" => codes.extend([Code::UserMismatch, Code::DeviceOfAnotherUser]),
         "patch_device" => codes.push(Code::UserMismatch),
-        "get_own_preferences" | "put_own_preferences" | "patch_own_preferences" => codes.push(Code::NobodySignedIn),
+        "get_own_preferences" | "put_own_preferences" | "patch_own_preferences" => codes.push(Code::DeviceOfAnotherUser),
         "refresh_client_token" => codes.extend([Code::TokenInvalid, Code::TokenRevoked, Code::RefreshTokenReused]),
         id if STEPS.contains(&id) => codes.push(Code::InvalidTransition),
         _ => {}

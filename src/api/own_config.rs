@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::auth::Phone;
 use super::etag::{self, Tag};
+use super::preferences::Owner;
 use super::problem::Problem;
 use super::{Api, query};
 use crate::domain::category::Category;
@@ -73,7 +74,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Read one's app's settings
 ///
 /// The app's categories with one's own choices, the oldest version of the app that is served, how often to ask, and the key that pages subscribe with.
-/// With a client token for a device on which nobody is signed in, the categories are at their defaults.
+/// With a client token for a device alone the choices are the device's own, until somebody signs in on it.
 #[utoipa::path(
     get,
     path = "/v1/me/config",
@@ -89,8 +90,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn read(State(api): State<Api>, phone: Phone, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     query::none(&uri)?;
     let declared = api.path.categories(phone.app).await?;
-    let preferences = match phone.user() {
-        Some(user) => api.store.preferences(phone.app, user).await?.value,
+    let preferences = match Owner::of(phone.principal()) {
+        Some(owner) => owner.find(&api, phone.app).await?.map(|found| found.value).unwrap_or_default(),
         None => Preferences::default(),
     };
     let own = |(id, category): (&String, &Category)| OwnCategory::of(id, category, preferences.categories.get(id));

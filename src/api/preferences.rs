@@ -3,6 +3,7 @@
 mod apply;
 mod dto;
 mod own;
+mod owner;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,7 @@ use crate::domain::preferences::Preferences;
 use crate::store::person::Versioned;
 
 pub(super) use self::dto::PreferencesResponse;
+pub(super) use self::owner::Owner;
 
 /// How often a merge is tried again when another change came between.
 const TRIES: usize = 5;
@@ -124,18 +126,18 @@ async fn patch(
 #[derive(Clone, Copy)]
 struct Whose<'a> {
     app: AppId,
-    user: &'a str,
+    owner: Owner<'a>,
     /// What becomes of what the caller says that is not known here.
     unknown: Unknown,
 }
 
 impl<'a> Whose<'a> {
     fn of_key(app: AppId, user: &'a str) -> Self {
-        Self { app, user, unknown: Unknown::Refused }
+        Self { app, owner: Owner::User(user), unknown: Unknown::Refused }
     }
 
     async fn show(self, api: &Api, headers: &HeaderMap) -> Result<Response, Problem> {
-        let stored = api.store.preferences(self.app, self.user).await?;
+        let stored = self.owner.stored(api, self.app).await?;
         Ok(etag::answer(headers, &self.tag(stored.version), &self.view(api, stored.value)))
     }
 
@@ -143,7 +145,7 @@ impl<'a> Whose<'a> {
         let reading = json::read_with::<PreferencesRequest>(body, self.unknown)?;
         let (stored, fixed) = self.present(api, headers).await?;
         let changed = self.checked(api, reading, &stored.value, Preferences::default()).await?;
-        let written = api.store.put_preferences(self.app, self.user, &changed, fixed.then_some(stored.version)).await?;
+        let written = self.owner.put(api, self.app, &changed, fixed.then_some(stored.version)).await?;
         written.map(|written| self.answer(api, written)).ok_or_else(Problem::stale)
     }
 
@@ -152,7 +154,7 @@ impl<'a> Whose<'a> {
             let reading = json::read_with::<PreferencesRequest>(body, self.unknown)?;
             let (stored, fixed) = self.present(api, headers).await?;
             let changed = self.checked(api, reading, &stored.value, stored.value.clone()).await?;
-            if let Some(written) = api.store.put_preferences(self.app, self.user, &changed, Some(stored.version)).await? {
+            if let Some(written) = self.owner.put(api, self.app, &changed, Some(stored.version)).await? {
                 return Ok(self.answer(api, written));
             }
             if fixed {
@@ -164,7 +166,7 @@ impl<'a> Whose<'a> {
 
     /// What is stored, and whether the caller asked that it be still that when it is written.
     async fn present(self, api: &Api, headers: &HeaderMap) -> Result<(Versioned<Preferences>, bool), Problem> {
-        let stored = api.store.preferences(self.app, self.user).await?;
+        let stored = self.owner.stored(api, self.app).await?;
         etag::check(headers, Some(&self.tag(stored.version)))?;
         Ok((stored, etag::has_condition(headers)))
     }
@@ -186,7 +188,7 @@ impl<'a> Whose<'a> {
     }
 
     fn tag(self, version: i64) -> Tag {
-        Tag::of_user(self.user, version)
+        self.owner.tag(version)
     }
 
     /// Phones are told which zone counts, since theirs need not be known here.

@@ -16,6 +16,17 @@ pub struct Versioned<T> {
     pub version: i64,
 }
 
+/// What became of a device's own preferences.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DevicePreferencesPut {
+    /// They are these now.
+    Written(Versioned<Preferences>),
+    /// They have another version than they must have.
+    Stale,
+    /// Somebody is signed in on it, whose preferences count.
+    SignedIn,
+}
+
 /// People by app. A person who is not known reads as the default; writing makes the row.
 #[async_trait]
 pub trait People: Send + Sync {
@@ -30,6 +41,18 @@ pub trait People: Send + Sync {
         preferences: &Preferences,
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Preferences>>>;
+
+    /// Those of a device on which nobody is signed in; `None`: somebody is. A device that is not known reads as the default.
+    async fn device_preferences(&self, app: AppId, device: &str) -> Result<Option<Versioned<Preferences>>>;
+
+    /// Replaces those of a device on which nobody is signed in. They go as soon as somebody is.
+    async fn put_device_preferences(
+        &self,
+        app: AppId,
+        device: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<DevicePreferencesPut>;
 
     /// A person's contacts.
     async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>>;

@@ -218,6 +218,7 @@ every_store! {
         a_named_device_is_read_as_it_is_now,
         a_pair_keeps_its_person_and_shows_the_present_owner,
         preferences_come_with_the_device,
+        a_device_on_which_nobody_is_signed_in_comes_with_its_own_preferences,
         deliveries_are_marked_where_that_is_asked,
         a_named_device_that_changed_hands_has_moved,
         a_user_is_not_reached_again_under_another_device,
@@ -367,6 +368,7 @@ every_store! {
         receipts_of_a_fan_out_count_once_whoever_brings_them;
     people:
         preferences_have_versions,
+        a_device_has_preferences_until_somebody_signs_in,
         contacts_are_apart_from_preferences,
         a_profile_is_apart_from_preferences,
         categories_are_declared_by_app,

@@ -2,14 +2,15 @@
 
 use herald::domain::category::Category;
 use herald::domain::preferences::{Contacts, Preferences};
+use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
 use herald::store::category::Declaration;
 use herald::store::key::ApiKey;
-use herald::store::person::Versioned;
+use herald::store::person::{DevicePreferencesPut, Versioned};
 use serde_json::json;
 
 use crate::keys::key;
-use crate::kit::SECOND;
+use crate::kit::{SECOND, iphone};
 use crate::world::World;
 
 pub async fn preferences_have_versions(world: &mut World) {
@@ -27,6 +28,46 @@ pub async fn preferences_have_versions(world: &mut World) {
     assert_eq!(store.preferences(world.app, "ann").await.unwrap(), second.unwrap());
     let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
     assert_eq!(store.preferences(other, "ann").await.unwrap(), unwritten);
+}
+
+pub async fn a_device_has_preferences_until_somebody_signs_in(world: &mut World) {
+    let (store, app) = (world.store(), world.app);
+    let zone = |zone: &str| Preferences { timezone: Some(zone.to_owned()), ..Preferences::default() };
+    let is = |value, version| Some(Versioned { value, version });
+    assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(Preferences::default(), 0));
+    assert_eq!(store.put_device_preferences(app, "phone", &zone("UTC"), Some(1)).await.unwrap(), DevicePreferencesPut::Stale);
+    for (device, version) in [("phone", 1), ("phone", 2), ("pad", 1)] {
+        let written = store.put_device_preferences(app, device, &zone(device), Some(version - 1)).await.unwrap();
+        assert_eq!(written, DevicePreferencesPut::Written(Versioned { value: zone(device), version }));
+        assert_eq!(store.device_preferences(app, device).await.unwrap(), is(zone(device), version));
+    }
+    assert!(store.device(app, "phone").await.unwrap().is_none(), "it is a mere name");
+    for _ in 0..2 {
+        world.device("phone", None).await;
+        assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(zone("phone"), 2), "it registered");
+    }
+    let many = vec![("phone".to_owned(), iphone(None, "token-phone"))];
+    store.put_devices(app, many).await.unwrap();
+    assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(zone("phone"), 2), "beside others");
+    world.device("phone", Some("ann")).await;
+    assert_eq!(store.device_preferences(app, "phone").await.unwrap(), None);
+    assert_eq!(store.put_device_preferences(app, "phone", &zone("UTC"), None).await.unwrap(), DevicePreferencesPut::SignedIn);
+    world.device("phone", None).await;
+    assert_eq!(
+        store.device_preferences(app, "phone").await.unwrap(),
+        is(Preferences::default(), 3),
+        "an old version never becomes valid again"
+    );
+    store.put_devices(app, vec![("pad".to_owned(), iphone(Some("bob"), "token-pad"))]).await.unwrap();
+    assert_eq!(store.device_preferences(app, "pad").await.unwrap(), None, "a mere name of a batch");
+    world.device("pad", None).await;
+    assert_eq!(store.device_preferences(app, "pad").await.unwrap(), is(Preferences::default(), 2));
+    assert_eq!(store.preferences(app, "ann").await.unwrap().version, 0);
+    let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
+    assert_eq!(store.device_preferences(other, "phone").await.unwrap(), is(Preferences::default(), 0));
+    store.put_device_preferences(app, "phone", &zone("UTC"), None).await.unwrap();
+    assert!(store.delete_device(app, "phone", &Principal::Backend).await.unwrap());
+    assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(Preferences::default(), 0));
 }
 
 pub async fn contacts_are_apart_from_preferences(world: &mut World) {

@@ -37,6 +37,8 @@ pub async fn an_audience_is_taken_page_by_page(world: &mut World) {
     store.patch_device(world.app, "d0", zone, None).await.unwrap();
     let paris = Preferences { timezone: Some("Europe/Paris".to_owned()), ..Preferences::default() };
     store.put_preferences(world.app, "ann", &paris, None).await.unwrap();
+    let lima = Preferences { timezone: Some("America/Lima".to_owned()), ..Preferences::default() };
+    store.put_device_preferences(world.app, "thief", &lima, None).await.unwrap();
 
     let (id, work) = expanding(world).await;
     let page = store.read_page(work.key, 3, &world.everyone()).await.unwrap().unwrap();
@@ -51,6 +53,7 @@ pub async fn an_audience_is_taken_page_by_page(world: &mut World) {
     world.device("late", Some("ann")).await;
     let next = store.read_page(work.key, 3, &world.everyone()).await.unwrap().unwrap();
     assert_eq!((next.from.after, next.from.hi, next.devices.len()), (page.to, page.from.hi, 3));
+    assert_eq!(next.devices[2].zone.as_deref(), Some("America/Lima"), "a device's own");
     assert!(store.commit_page(work.key, work.epoch, &next, &chunk(world, &next)).await.unwrap());
     if !next.last {
         let rest = store.read_page(work.key, 3, &world.everyone()).await.unwrap().unwrap();

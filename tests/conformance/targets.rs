@@ -140,6 +140,22 @@ pub async fn preferences_come_with_the_device(world: &mut World) {
     }
 }
 
+pub async fn a_device_on_which_nobody_is_signed_in_comes_with_its_own_preferences(world: &mut World) {
+    let wanted = Preferences { timezone: Some("Europe/Paris".to_owned()), ..Preferences::default() };
+    world.store().put_device_preferences(world.app, "phone", &wanted, None).await.unwrap();
+    let device = world.device("phone", None).await;
+    world.device("other", None).await;
+    for targets in [devices(&["phone"]), pairs(&[&device])] {
+        let answer = read(world, targets).await;
+        assert_eq!(answer.candidates[0].recipient.as_ref().unwrap().preferences.as_deref(), Some(&wanted));
+    }
+    assert_eq!(read(world, devices(&["other"])).await.candidates[0].recipient.as_ref().unwrap().preferences, None);
+    let device = world.device("phone", Some("ann")).await;
+    for targets in [devices(&["phone"]), pairs(&[&device]), users(&["ann"])] {
+        assert_eq!(read(world, targets).await.candidates[0].recipient.as_ref().unwrap().preferences, None);
+    }
+}
+
 pub async fn deliveries_are_marked_where_that_is_asked(world: &mut World) {
     let (one, two) = (world.device("one", Some("ann")).await, world.device("two", Some("ann")).await);
     let id = world.accept(world.direct(users(&["ann"]))).await;

@@ -149,7 +149,24 @@ async fn whoever_signs_out_is_signed_out() {
     assert_eq!(nobodys.put("/v1/devices/phone", &body).await.expect(200)["user_id"], Value::Null);
     refresh(&dev, &bobs.refresh).await.problem(401, "token_revoked");
     nobodys.get("/v1/devices/phone").await.expect(200);
-    nobodys.get("/v1/me/preferences").await.problem(409, "nobody_signed_in");
+    nobodys.get("/v1/me/preferences").await.expect(200);
+}
+
+#[tokio::test]
+async fn what_somebody_switched_off_before_signing_in_is_off_until_then() {
+    let dev = Dev::start();
+    dev.put("/v1/categories/news", &json!({})).await.expect(201);
+    let (token, body) = (apns_token("a1", 1), json!({"platform": "ios", "token": apns_token("a1", 1)}));
+    let nobodys = dev.with_key(&sign_in(&dev, &json!({"device_id": "phone"})).await.access);
+    nobodys.put("/v1/devices/phone", &body).await.expect(201);
+    nobodys.patch("/v1/me/preferences", &json!({"categories": {"news": {"push": false}}})).await.expect(200);
+    let push = |title: &str| json!({"to": {"device_ids": ["phone"]}, "category": "news", "content": {"title": title}});
+    dev.send_and_wait(&push("off")).await;
+    assert_eq!(dev.pushes(&token).await, [] as [Value; 0]);
+    let ann = dev.with_key(&sign_in(&dev, &json!({"user_id": "ann", "device_id": "phone"})).await.access);
+    ann.put("/v1/devices/phone", &body).await.expect(200);
+    dev.send_and_wait(&push("on")).await;
+    assert_eq!(dev.pushes(&token).await.len(), 1);
 }
 
 /// The phone of somebody who is erased goes on for a while, and makes nothing of theirs anew.

@@ -50,7 +50,8 @@ impl State {
 
     fn zone(&self, device: &Device) -> Option<String> {
         let of_person = || self.people.get(&device.person?)?.preferences.as_ref()?.timezone.clone();
-        device.timezone.clone().or_else(of_person)
+        let of_device = || self.devices.get(&device.pk)?.preferences.as_ref()?.timezone.clone();
+        device.timezone.clone().or_else(of_person).or_else(of_device)
     }
 
     pub fn commit_page(&mut self, key: WorkKey, epoch: i64, page: &AudiencePage, (chunks, now): (&[NewWork], Timestamp)) -> Result<bool> {

@@ -42,7 +42,15 @@ impl State {
         }
         self.last_device += 1;
         let pk = DevicePk(self.last_device);
-        self.devices.insert(pk, DeviceRow { app, name: name.to_owned(), device: None, person_since: Timestamp::MIN_UTC });
+        let row = DeviceRow {
+            app,
+            name: name.to_owned(),
+            device: None,
+            person_since: Timestamp::MIN_UTC,
+            preferences: None,
+            preferences_version: 0,
+        };
+        self.devices.insert(pk, row);
         self.device_names.insert(named, pk);
         pk
     }
@@ -135,6 +143,9 @@ impl State {
         if let Some(row) = self.devices.get_mut(&pk) {
             row.device = Some(device);
             row.person_since = if owner_changes { now } else { row.person_since };
+            if person.is_some() && row.preferences.take().is_some() {
+                row.preferences_version += 1;
+            }
         }
         if let Some(person) = person.filter(|_| active) {
             self.crowd_out(person, (pk, now));

@@ -14,7 +14,7 @@ use herald::domain::profile::Profile;
 use herald::store::category::{Declaration, Declared};
 use herald::store::engine::IdempotencyKey;
 use herald::store::idempotency::Before;
-use herald::store::person::Versioned;
+use herald::store::person::{DevicePreferencesPut, Versioned};
 use herald::store::{Apps, Categories, People, Replays, Result};
 
 use super::MemoryStore;
@@ -94,6 +94,16 @@ impl Categories for MemoryStore {
     }
 }
 
+impl State {
+    /// Of a device on which nobody is signed in; `None`: somebody is.
+    fn own_preferences(&self, app: AppId, device: &str) -> Option<Versioned<Preferences>> {
+        let row = self.device_names.get(&(app, device.to_owned())).and_then(|pk| self.devices.get(pk));
+        let person = row.and_then(|row| row.device.as_ref()?.person);
+        let (value, version) = row.map(|row| (row.preferences.clone().unwrap_or_default(), row.preferences_version)).unwrap_or_default();
+        person.is_none().then_some(Versioned { value, version })
+    }
+}
+
 #[async_trait]
 impl People for MemoryStore {
     async fn preferences(&self, app: AppId, user: &str) -> Result<Versioned<Preferences>> {
@@ -123,6 +133,31 @@ impl People for MemoryStore {
                 state.tell_preferences(app, user, now);
             }
             Some(Versioned { value: preferences.clone(), version: old + 1 })
+        }))
+    }
+
+    async fn device_preferences(&self, app: AppId, device: &str) -> Result<Option<Versioned<Preferences>>> {
+        Ok(self.read(|state, _| state.own_preferences(app, device)))
+    }
+
+    async fn put_device_preferences(
+        &self,
+        app: AppId,
+        device: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<DevicePreferencesPut> {
+        Ok(self.commit(|state, _| {
+            let Some(old) = state.own_preferences(app, device) else { return DevicePreferencesPut::SignedIn };
+            if if_match.is_some_and(|version| version != old.version) {
+                return DevicePreferencesPut::Stale;
+            }
+            let pk = state.ensure_device(app, device);
+            let written = Versioned { value: preferences.clone(), version: old.version + 1 };
+            if let Some(row) = state.devices.get_mut(&pk) {
+                (row.preferences, row.preferences_version) = (Some(preferences.clone()), written.version);
+            }
+            DevicePreferencesPut::Written(written)
         }))
     }
 

@@ -104,6 +104,9 @@ pub struct DeviceRow {
     pub device: Option<Device>,
     /// Since when it belongs to whom it belongs.
     pub person_since: Timestamp,
+    /// While nobody is signed in on it.
+    pub preferences: Option<Preferences>,
+    pub preferences_version: i64,
 }
 
 /// A run.

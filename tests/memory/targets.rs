@@ -115,6 +115,8 @@ impl State {
 
     fn recipient(&self, device: &Device) -> Recipient {
         let person = device.person.and_then(|person| self.people.get(&person));
+        let own = || self.devices.get(&device.pk).and_then(|row| row.preferences.clone());
+        let preferences = person.map_or_else(own, |person| person.preferences.clone());
         Recipient {
             device: device.pk,
             name: device.name.clone(),
@@ -127,7 +129,7 @@ impl State {
             permission: device.permission,
             timezone: device.timezone.clone(),
             locale: device.locale.clone().or_else(|| person.and_then(|person| person.profile.locale.clone())),
-            preferences: person.and_then(|person| person.preferences.clone()).map(Arc::new),
+            preferences: preferences.map(Arc::new),
             facts: None,
         }
     }

@@ -35,7 +35,7 @@ use herald::store::idempotency::Before;
 use herald::store::key::{ApiKey, Rotated, Rotation};
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
 use herald::store::pause::LanePause;
-use herald::store::person::Versioned;
+use herald::store::person::{DevicePreferencesPut, Versioned};
 use herald::store::receipt::{Receipt, ReceiptVerdict};
 use herald::store::sealing::SealedAnew;
 use herald::store::template::{StoredTemplate, TemplatePut};
@@ -346,6 +346,8 @@ plainly!(Pauses {
 plainly!(People {
     fn preferences(app: AppId, user: &str) -> Versioned<Preferences>;
     fn put_preferences(app: AppId, user: &str, preferences: &Preferences, if_match: Option<i64>) -> Option<Versioned<Preferences>>;
+    fn device_preferences(app: AppId, device: &str) -> Option<Versioned<Preferences>>;
+    fn put_device_preferences(app: AppId, device: &str, preferences: &Preferences, if_match: Option<i64>) -> DevicePreferencesPut;
     fn contacts(app: AppId, user: &str) -> Versioned<Contacts>;
     fn put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
     fn delete_contacts(app: AppId, user: &str) -> bool;

@@ -92,9 +92,9 @@ impl Phone {
         self.principal.bound_to()
     }
 
-    /// The user whose preferences and inbox it has.
-    pub(in crate::api) fn signed_in(&self) -> Result<&str, Problem> {
-        self.user().ok_or_else(|| Problem::new(Code::NobodySignedIn, "the client token is for a device on which nobody is signed in"))
+    /// Who asks.
+    pub(in crate::api) fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Whether a device of this name may be its own: a token that is bound to one knows of no other.
@@ -206,7 +206,7 @@ impl<N> KeyOrPhone<N> {
     pub(in crate::api) fn principal(&self) -> Principal {
         match self {
             Self::Key(_) => Principal::Backend,
-            Self::Phone(phone) => phone.principal.clone(),
+            Self::Phone(phone) => phone.principal().clone(),
         }
     }
 

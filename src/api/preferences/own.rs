@@ -1,11 +1,11 @@
-//! `/v1/me/preferences`: those of whoever is signed in on the phone that asks.
+//! `/v1/me/preferences`: those of whoever is signed in on the phone that asks, or of the phone itself.
 
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
 
-use super::Whose;
 use super::dto::{PreferencesRequest, PreferencesResponse};
+use super::{Owner, Whose};
 use crate::api::auth::Phone;
 use crate::api::body::JsonBody;
 use crate::api::json::Unknown;
@@ -14,7 +14,7 @@ use crate::api::{Api, query};
 
 /// Read one's own preferences
 ///
-/// With a client token of a user; with one for a device alone, on which nobody is signed in, 409 `nobody_signed_in`.
+/// With a client token for a device alone they are the device's own, until somebody signs in on it; then 409 `device_of_another_user`.
 #[utoipa::path(
     get,
     path = "/v1/me/preferences",
@@ -84,5 +84,6 @@ pub(super) async fn patch(
 }
 
 fn of(phone: &Phone) -> Result<Whose<'_>, Problem> {
-    Ok(Whose { app: phone.app, user: phone.signed_in()?, unknown: Unknown::Ignored })
+    let owner = Owner::of(phone.principal()).ok_or_else(|| Problem::not_found("user"))?;
+    Ok(Whose { app: phone.app, owner, unknown: Unknown::Ignored })
 }

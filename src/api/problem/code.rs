@@ -47,7 +47,6 @@ codes! {
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time";
     IdempotencyInProgress = CONFLICT, "idempotency_in_progress", "The first request with this idempotency key is being handled";
     DeviceOfAnotherUser = CONFLICT, "device_of_another_user", "The device is another user's";
-    NobodySignedIn = CONFLICT, "nobody_signed_in", "Nobody is signed in on the device";
     CampaignStarted = CONFLICT, "campaign_started", "The campaign was started";
     InvalidTransition = CONFLICT, "invalid_transition", "From where it is there is no such step";
     KeyRotated = CONFLICT, "key_rotated", "Another key took its place";

@@ -330,10 +330,37 @@ async fn preferences_are_those_of_whoever_is_signed_in() {
     assert_eq!(unknown.field().1, "unknown_category");
     let other = Phone::signed_in(&world, json!({"user_id": "bob"})).await;
     assert_eq!(other.get(&world, path).await.json()["channels"]["push"], true);
+}
+
+#[tokio::test]
+async fn a_device_has_preferences_until_somebody_signs_in() {
+    let world = World::new().await;
+    world.put("/v1/categories/news", json!({})).await;
+    let path = "/v1/me/preferences";
     let nobody = Phone::signed_in(&world, json!({"device_id": "phone"})).await;
+    let unwritten = nobody.get(&world, path).await.header("etag").to_owned();
+    let put = nobody.ask(&world, Method::PUT, path, json!({"timezone": "Mars/Olympus", "categories": {"news": {"push": false}}})).await;
+    assert_eq!(put.status, StatusCode::OK, "{put:?}");
+    assert_ne!(put.header("etag"), unwritten);
+    assert_eq!(put.json()["timezone_effective"], "America/Lima");
+    let patched = nobody.ask(&world, Method::PATCH, path, json!({"channels": {"push": true}})).await.json();
+    assert_eq!((&patched["categories"]["news"]["push"], &patched["channels"]["push"]), (&json!(false), &json!(true)));
+    assert_eq!(nobody.get(&world, path).await.json(), patched);
+    assert_eq!(nobody.get(&world, "/v1/me/config").await.json()["categories"][0]["push"], false);
+    let bad = nobody.ask(&world, Method::PATCH, path, json!({"categories": {"weather": {"push": false}}})).await;
+    assert_eq!(bad.field().1, "unknown_category");
+    let elsewhere = Phone::signed_in(&world, json!({"device_id": "pad"})).await;
+    assert_eq!(elsewhere.get(&world, path).await.json()["categories"], json!({}));
+    // they are neither whoever signs in's, nor shown to the installation then
+    let ann = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    assert_eq!(ann.register(&world, "phone", "token").await.status, StatusCode::CREATED);
+    assert_eq!(ann.get(&world, path).await.json()["categories"], json!({}));
     for method in [Method::GET, Method::PUT, Method::PATCH] {
-        assert_eq!(nobody.ask(&world, method, path, json!({})).await.problem(), (409, "nobody_signed_in".to_owned()));
+        assert_eq!(nobody.ask(&world, method, path, json!({})).await.problem(), (409, "device_of_another_user".to_owned()));
     }
+    assert_eq!(nobody.get(&world, "/v1/me/config").await.json()["categories"][0]["push"], true);
+    assert_eq!(nobody.register(&world, "phone", "token").await.status, StatusCode::OK);
+    assert_eq!(nobody.get(&world, path).await.json()["categories"], json!({}), "they went");
 }
 
 /// What one user's phone keeps is not taken for the next one's, though both have their first version.

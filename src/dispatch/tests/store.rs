@@ -36,7 +36,7 @@ use crate::store::idempotency::Before;
 use crate::store::key::{ApiKey, Rotated, Rotation};
 use crate::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter, NotificationView};
 use crate::store::pause::LanePause;
-use crate::store::person::Versioned;
+use crate::store::person::{DevicePreferencesPut, Versioned};
 use crate::store::receipt::{Receipt, ReceiptVerdict};
 use crate::store::sealing::SealedAnew;
 use crate::store::template::{StoredTemplate, TemplatePut};
@@ -255,6 +255,8 @@ around! {
     People {
         preferences(app: AppId, user: &str) -> Versioned<Preferences>;
         put_preferences(app: AppId, user: &str, preferences: &Preferences, if_match: Option<i64>) -> Option<Versioned<Preferences>>;
+        device_preferences(app: AppId, device: &str) -> Option<Versioned<Preferences>>;
+        put_device_preferences(app: AppId, device: &str, preferences: &Preferences, if_match: Option<i64>) -> DevicePreferencesPut;
         contacts(app: AppId, user: &str) -> Versioned<Contacts>;
         put_contacts(app: AppId, user: &str, contacts: &Contacts, if_match: Option<i64>) -> Option<Versioned<Contacts>>;
         delete_contacts(app: AppId, user: &str) -> bool;

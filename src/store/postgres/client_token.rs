@@ -135,7 +135,7 @@ async fn begin(tx: &mut Tx, family: &Family, refresh: [u8; 32]) -> Result<()> {
 }
 
 /// A device's number, locked; the row is made where there is none, and is a mere name then.
-async fn held_device(tx: &mut Tx, app: AppId, name: &str) -> Result<DevicePk> {
+pub(super) async fn held_device(tx: &mut Tx, app: AppId, name: &str) -> Result<DevicePk> {
     let now = tx.now;
     for _ in 0..ROUNDS {
         let row = fetch_one(tx, DEVICE, |binds| {

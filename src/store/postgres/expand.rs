@@ -16,8 +16,8 @@ use crate::domain::work::{NewWork, Pair, WorkKey};
 
 pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
                      JOIN run r ON r.notification_id = w.notification_id WHERE w.notification_id = $1 AND w.id = $2 AND w.kind = 'expand'";
-pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM \
-                    (SELECT pk, person_pk, timezone, status, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
+pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone, d.preferences ->> 'timezone'), d.status = 'active', d.last_seen_at FROM \
+                    (SELECT pk, person_pk, timezone, preferences, status, last_seen_at FROM device WHERE app = $1 AND pk > $2 AND pk <= $3 ORDER BY pk LIMIT $4) d \
                     LEFT JOIN LATERAL (SELECT timezone FROM person p WHERE p.pk = d.person_pk LIMIT 1) p ON true ORDER BY d.pk";
 /// The campaign of a run that may have too many targets, before the run.
 pub(super) const CAMPAIGN: &str =

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::super::person::{People, Versioned};
+use super::super::person::{DevicePreferencesPut, People, Versioned};
 use super::super::rules::kept::Personal;
 use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch_one};
+use super::device_preferences;
 use super::erase;
 use super::fault::Unsettled;
 use super::row::Cells;
@@ -111,6 +112,20 @@ impl People for PostgresStore {
         let put = Put { document: &PREFERENCES, app, user, value: preferences, zone: preferences.timezone.as_deref(), if_match };
         let version = transaction!(self.callers, tx => write_preferences(&mut tx, &put))?;
         Ok(version.map(|version| Versioned { value: preferences.clone(), version }))
+    }
+
+    async fn device_preferences(&self, app: AppId, device: &str) -> Result<Option<Versioned<Preferences>>> {
+        reading!(self.callers, conn => device_preferences::get(&mut conn, app, device))
+    }
+
+    async fn put_device_preferences(
+        &self,
+        app: AppId,
+        device: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<DevicePreferencesPut> {
+        transaction!(self.callers, tx => device_preferences::put(&mut tx, (app, device), preferences, if_match))
     }
 
     async fn contacts(&self, app: AppId, user: &str) -> Result<Versioned<Contacts>> {

@@ -7,9 +7,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Ro
 use super::open::{Options, SESSION};
 use super::{
     accept, allot, analytics, app, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
-    dead_letter, deaths, delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency,
-    notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, sighting,
-    stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items, webhook_message, work,
+    dead_letter, deaths, delivery_list, device, device_preferences, device_token, engine, enroll, erase, expand, fact_reading, facts,
+    history, idempotency, notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing,
+    select, sighting, stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items,
+    webhook_message, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -96,6 +97,7 @@ const TEXTS: &[&str] = &[
     device::BY_NAME,
     device::LIST,
     device::LIST_OF_USER,
+    device_preferences::GET,
     device_token::ADDRESSES,
     device_token::CHANGED,
     device_token::CORRECT,

@@ -24,7 +24,7 @@ macro_rules! found {
         concat!(
             "SELECT ",
             $name,
-            ", p.pk, p.preferences::text, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
+            ", p.pk, coalesce(p.preferences, d.preferences)::text, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
              d.token_hash, d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since, d.app FROM "
         )
     };
@@ -128,9 +128,10 @@ impl<'s> Reader<'s> {
     }
 
     fn preferences(&mut self, cells: &Cells<'_>) -> Result<Option<Arc<Preferences>>> {
-        let (Some(person), Some(text)) = (cells.get::<Option<i64>>(1, "person_pk")?, cells.get::<Option<&str>>(2, "preferences")?) else {
-            return Ok(None);
+        let Some(person) = cells.get::<Option<i64>>(1, "person_pk")? else {
+            return Ok(cells.maybe_document(2, "preferences")?.map(Arc::new));
         };
+        let Some(text) = cells.get::<Option<&str>>(2, "preferences")? else { return Ok(None) };
         if let Some(known) = self.preferences.get(&person) {
             return Ok(Some(Arc::clone(known)));
         }

@@ -36,6 +36,8 @@ pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_r
                     WHERE app = $1 AND provider = $2 AND token_hash = $3 AND status = 'active' AND pk <> $4 AND token_seen_at <= $6 RETURNING pk";
 pub(super) const UPDATE: &str = concat!(
     "UPDATE device d SET person_since = CASE WHEN person_pk IS NOT DISTINCT FROM $2 THEN person_since ELSE $19 END, person_pk = $2, \
+     preferences = CASE WHEN $2 IS NULL THEN preferences END, \
+     preferences_version = preferences_version + CASE WHEN $2 IS NULL OR preferences IS NULL THEN 0 ELSE 1 END, \
      status = $3, inactive_reason = $4, platform = $5, provider = $6, environment = $7, token = $8, token_hash = $9, token_seen_at = $10, \
      permission = $11, timezone = $12, locale = $13, app_version = $14, os_version = $15, model = $16, tags = $17::jsonb, created_at = $18, \
      updated_at = $19, last_seen_at = $20, version = $21, app_version_key = $22, os_version_key = $23 WHERE d.pk = $1 RETURNING ",

@@ -18,7 +18,7 @@ use crate::domain::work::{NewWork, Pair, WorkKey};
 pub(super) const STAND: &str = "SELECT r.notification_id, r.cursor, coalesce(r.hi, (SELECT max(pk) FROM device WHERE app = r.app), 0) FROM work w \
                      JOIN run r ON r.notification_id = w.notification_id \
                      WHERE w.notification_id = ?1 AND w.id = ?2 AND w.kind = 'expand'";
-pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.status = 'active', d.last_seen_at FROM device d \
+pub(super) const PAGE: &str = "SELECT d.pk, d.person_pk, coalesce(d.timezone, p.timezone, d.preferences ->> '$.timezone'), d.status = 'active', d.last_seen_at FROM device d \
                     LEFT JOIN person p ON p.pk = d.person_pk \
                     WHERE d.app = ?1 AND d.pk > ?2 AND d.pk <= ?3 ORDER BY d.pk LIMIT ?4";
 /// With the last page it is held no more, unless it has too many targets: then it answers that, as with every page before.

@@ -25,6 +25,7 @@ mod deaths;
 mod definition;
 mod delivery_list;
 mod device;
+mod device_preferences;
 mod device_row;
 mod device_token;
 mod engine;

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use super::super::Result;
-use super::super::person::{People, Versioned};
+use super::super::person::{DevicePreferencesPut, People, Versioned};
 use super::super::rules::kept::Personal;
 use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch_one, no_lead};
+use super::device_preferences;
 use super::erase;
 use super::row::{Cells, instant};
 use super::webhook_items;
@@ -97,6 +98,23 @@ impl People for SqliteStore {
             }
             Ok(Some(new))
         };
+        self.write(move |tx| Box::pin(async move { put(tx).await })).await
+    }
+
+    async fn device_preferences(&self, app: AppId, device: &str) -> Result<Option<Versioned<Preferences>>> {
+        let mut tx = self.read().await?;
+        device_preferences::get(&mut tx, app, device).await
+    }
+
+    async fn put_device_preferences(
+        &self,
+        app: AppId,
+        device: &str,
+        preferences: &Preferences,
+        if_match: Option<i64>,
+    ) -> Result<DevicePreferencesPut> {
+        let (device, value) = (device.to_owned(), preferences.clone());
+        let put = async move |mut tx: Tx<'_>| device_preferences::put(&mut tx, (app, &device), value, if_match).await;
         self.write(move |tx| Box::pin(async move { put(tx).await })).await
     }
 

@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::batch::Tuples;
 use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
-    delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
-    prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally, targets, topic,
-    user_deliveries, webhook, webhook_items, webhook_message,
+    delivery_list, device_preferences, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations,
+    notification, pause, prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally,
+    targets, topic, user_deliveries, webhook, webhook_items, webhook_message,
 };
 
 const LISTS: &[Tuples] = &[
@@ -77,6 +77,7 @@ const TEXTS: &[&str] = &[
     deaths::TOKENS,
     delivery_list::OVER,
     delivery_list::ROWS,
+    device_preferences::GET,
     device_token::ADDRESSES,
     device_token::LOSERS,
     device_token::MOVE,

@@ -24,7 +24,7 @@ macro_rules! found {
         concat!(
             "SELECT json_group_array(json_array(",
             $name,
-            ", p.pk, p.preferences, d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
+            ", p.pk, coalesce(p.preferences, d.preferences), d.pk, d.status = 'active', d.name, d.person_pk, d.platform, d.provider, d.environment, d.token, \
              hex(d.token_hash), d.permission, d.timezone, coalesce(d.locale, p.locale), d.last_seen_at, d.person_since, d.app)) FROM json_each(?1) j CROSS JOIN "
         )
     };
@@ -135,7 +135,10 @@ impl<'s> Reader<'s> {
     }
 
     fn preferences(&mut self, found: &Found) -> Result<Option<Arc<Preferences>>> {
-        let (Some(person), Some(text)) = (found.person, &found.preferences) else { return Ok(None) };
+        let Some(text) = &found.preferences else { return Ok(None) };
+        let Some(person) = found.person else {
+            return serde_json::from_str(text).map(|own| Some(Arc::new(own))).map_err(|_| found.unreadable("preferences"));
+        };
         if let Some(known) = self.preferences.get(&person) {
             return Ok(Some(Arc::clone(known)));
         }

@@ -28,7 +28,9 @@ pub(super) const HOLDER: &str =
 pub(super) const MOVE: &str = "UPDATE device SET status = 'inactive', inactive_reason = 'token_moved', updated_at = ?5, version = version + 1 \
                     WHERE app = ?1 AND provider = ?2 AND token_hash = ?3 AND status = 'active' AND pk <> ?4 AND token_seen_at <= ?6 RETURNING pk";
 const INSERT: &str = "INSERT INTO device (app, name, status, created_at, updated_at, last_seen_at) VALUES (?1, ?2, 'inactive', ?3, ?3, ?3)";
-const UPDATE: &str = "UPDATE device SET person_since = iif(person_pk IS ?2, person_since, ?19), person_pk = ?2, status = ?3, inactive_reason = ?4, platform = ?5, provider = ?6, environment = ?7, \
+const UPDATE: &str = "UPDATE device SET person_since = iif(person_pk IS ?2, person_since, ?19), person_pk = ?2, \
+                      preferences = iif(?2 IS NULL, preferences, NULL), \
+                      preferences_version = preferences_version + (?2 IS NOT NULL AND preferences IS NOT NULL), status = ?3, inactive_reason = ?4, platform = ?5, provider = ?6, environment = ?7, \
                       token = ?8, token_hash = ?9, token_seen_at = ?10, permission = ?11, timezone = ?12, locale = ?13, app_version = ?14, \
                       os_version = ?15, model = ?16, tags = ?17, created_at = ?18, updated_at = ?19, last_seen_at = ?20, version = ?21, \
                       app_version_key = ?22, os_version_key = ?23 \

@@ -25,7 +25,7 @@ pub(super) const FOLLOWERS: &str = "SELECT (SELECT count(*) FROM (SELECT 1 FROM 
 pub(super) const FOLLOWING: &str = "SELECT pk FROM (SELECT device_pk AS pk FROM topic_device WHERE topic_pk = ?1 UNION \
                                     SELECT d.pk FROM topic_person f CROSS JOIN device d ON d.person_pk = f.person_pk WHERE f.topic_pk = ?1) \
                                     WHERE pk > ?2 AND pk <= ?3 ORDER BY pk LIMIT ?4";
-const MEMBERS: &str = "SELECT json_group_array(json_array(d.pk, d.person_pk, coalesce(d.timezone, p.timezone), d.last_seen_at)) ";
+const MEMBERS: &str = "SELECT json_group_array(json_array(d.pk, d.person_pk, coalesce(d.timezone, p.timezone, d.preferences ->> '$.timezone'), d.last_seen_at)) ";
 const NUMBERS: &str = "SELECT json_group_array(d.pk) ";
 /// The plus keeps it from an index that is not in the order of the numbers.
 const OF_RANGE: &str = "FROM device d LEFT JOIN person p ON p.pk = d.person_pk \
