@@ -71,6 +71,7 @@ mod user_deliveries;
 mod vault;
 mod views;
 mod webhook_items;
+mod webhook_parts;
 mod webhooks;
 mod world;
 
@@ -304,6 +305,7 @@ every_store! {
         a_pause_of_a_lane_is_told_once,
         nobody_else_is_told,
         whoever_is_erased_is_named_no_more,
+        whoever_is_erased_with_many_devices_is_named_no_more,
         whoever_is_erased_while_others_write_is_named_no_more;
     erase:
         nothing_is_left_of_a_person,

@@ -7,8 +7,8 @@ use super::batch::Tuples;
 use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
-    prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally, targets, topic,
-    user_deliveries, webhook, webhook_items, webhook_message,
+    person, prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally, targets, topic,
+    user_deliveries, webhook, webhook_erase, webhook_items, webhook_message,
 };
 
 const LISTS: &[Tuples] = &[
@@ -88,12 +88,12 @@ const TEXTS: &[&str] = &[
     enroll::THERE,
     erase::CAPS,
     erase::DEVICES,
+    erase::NAMES,
     erase::OF_DEVICES[0],
     erase::OF_DEVICES[1],
     erase::OF_DEVICES[2],
     erase::OF_DEVICES[3],
     erase::OF_DEVICES[4],
-    erase::PERSON,
     erase::TOPICS,
     expand::MOVE,
     expand::PAGE,
@@ -108,6 +108,7 @@ const TEXTS: &[&str] = &[
     pause::PAUSE,
     pause::RESUME,
     pause::UNTAKEN,
+    person::NUMBER,
     prune::CAPS,
     prune::EARLY,
     prune::FAMILIES,
@@ -162,6 +163,10 @@ const TEXTS: &[&str] = &[
     webhook::OF_WEBHOOK[1],
     webhook::OF_WEBHOOK[2],
     webhook::REPLAY,
+    webhook_erase::ITEMS,
+    webhook_erase::ITEM_LISTS,
+    webhook_erase::MESSAGES,
+    webhook_erase::MESSAGE_LISTS,
     webhook_items::DEVICES,
     webhook_items::LISTENERS,
     webhook_items::PEOPLE,
