@@ -145,6 +145,7 @@ pub trait Webhooks: Send + Sync {
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>>;
 
     /// Makes its messages of `[from, to)` due again, those delivered too, under the ids they had; how many. `None`: there is no such webhook.
+    /// It is done part by part, the oldest first: when it fails in between, what came before is due again.
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>>;
 
     /// Forgets messages that wait no more, and attempts, made before an instant.

@@ -90,6 +90,20 @@ fn is_some(count: u64) -> bool {
     (1..TOTAL).contains(&count)
 }
 
+async fn a_replay_is_done_in_parts(backing: impl Backing + 'static, words: &Words) {
+    let (mut world, webhook) = told(backing, words).await;
+    guard(&world, words).await;
+    let cut = world.store().replay_webhook(world.app, webhook, World::start(), world.later(DAY)).await;
+    assert!(cut.is_err());
+    let replayed = u64::try_from(due(&world).await.len()).unwrap();
+    assert!(is_some(replayed), "{replayed}: what came before is done");
+    world.run(words.release).await;
+    assert_eq!(replay(&world, webhook).await, TOTAL, "each once, those of one instant too");
+    world.pass(LEASE);
+    assert_eq!(u64::try_from(due(&world).await.len()).unwrap(), TOTAL);
+    world.close().await;
+}
+
 async fn an_erasure_is_done_in_parts(backing: impl Backing + 'static, words: &Words) {
     let (mut world, webhook) = told(backing, words).await;
     let (app, store) = (world.app, world.shared());
@@ -128,7 +142,7 @@ macro_rules! both {
         }
     };
 }
-both! { an_erasure_is_done_in_parts }
+both! { a_replay_is_done_in_parts, an_erasure_is_done_in_parts }
 
 /// Whoever looks for names holds nobody up who writes of them, registers their devices or sends to them.
 #[tokio::test]

@@ -9,7 +9,8 @@ use super::{
     accept, allot, analytics, app, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
     dead_letter, deaths, delivery_list, device, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency,
     notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing, select, sighting,
-    stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items, webhook_message, work,
+    stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items, webhook_message,
+    webhook_replay, work,
 };
 
 const TEXTS: &[&str] = &[
@@ -227,7 +228,6 @@ const TEXTS: &[&str] = &[
     webhook::OF_WEBHOOK[1],
     webhook::OF_WEBHOOK[2],
     webhook::ONE,
-    webhook::REPLAY,
     webhook_erase::ITEMS,
     webhook_erase::ITEM_LISTS,
     webhook_erase::LOCKED,
@@ -244,6 +244,8 @@ const TEXTS: &[&str] = &[
     webhook_message::ORPHANS,
     webhook_message::READY,
     webhook_message::USED,
+    webhook_replay::LAST,
+    webhook_replay::REPLAY,
     work::INSERT,
 ];
 

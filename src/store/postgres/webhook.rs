@@ -21,6 +21,7 @@ use super::batch::{Binds, count, execute, fetch, fetch_one};
 use super::row::{Cells, listed_at, to_document};
 use super::tx::{Tx, reading, transaction};
 use super::webhook_message::{claim, gather, ready};
+use super::webhook_replay;
 use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{EventType, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
@@ -64,11 +65,6 @@ pub(super) const ATTEMPTS: &str = "SELECT a.id, a.message, a.event, a.at, a.took
                                    LEFT JOIN LATERAL (SELECT status FROM webhook_message WHERE id = a.message LIMIT 1) m ON true \
                                    WHERE a.webhook = $1 AND (a.at, a.id) < (coalesce($2, 'infinity'::timestamptz), $3) \
                                    ORDER BY a.at DESC, a.id DESC LIMIT $4";
-/// One that is held is under way, and due again if that fails.
-pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = $4, \
-                                 next_at = CASE WHEN lease_until > $5 THEN next_at ELSE $5 END, \
-                                 lease_until = CASE WHEN lease_until > $5 THEN lease_until END \
-                                 WHERE webhook = $1 AND created_at >= $2 AND created_at < $3";
 /// A row that another node forgets is left to it.
 pub(super) const FORGET: [&str; 2] = [
     "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < $1 \
@@ -81,7 +77,7 @@ pub(super) const FORGET: [&str; 2] = [
 #[derive(Serialize, Deserialize)]
 struct Before(i64, i64);
 
-fn named(app: AppId, id: Uuid) -> impl FnOnce(&mut Binds) + Send {
+pub(super) fn named(app: AppId, id: Uuid) -> impl FnOnce(&mut Binds) + Send {
     move |binds| {
         binds.push(app.0).push(id);
     }
@@ -237,17 +233,6 @@ async fn attempts(conn: &mut PgConnection, (app, id): (AppId, Uuid), before: (Op
     rows.await?.iter().map(|row| listed(row, id)).collect::<Result<_>>().map(Some)
 }
 
-async fn replay(tx: &mut Tx, (app, id): (AppId, Uuid), from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-    if fetch_one(tx, LOCKED, named(app, id)).await?.is_none() {
-        return Ok(None);
-    }
-    let now = tx.now;
-    let replay = execute(tx, REPLAY, |binds| {
-        binds.push(id).push(from).push(to).push(later(now, TRIED_FOR)).push(now);
-    });
-    replay.await.map(Some)
-}
-
 /// Forgets some; whether that is all.
 async fn forget(tx: &mut Tx, before: Timestamp) -> Result<bool> {
     let mut over = true;
@@ -333,7 +318,13 @@ impl Webhooks for PostgresStore {
     }
 
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-        transaction!(self.callers, tx => replay(&mut tx, (app, id), from, to))
+        let (mut place, mut replayed) = (Some((from, Uuid::nil())), 0);
+        while let Some(after) = place {
+            let part = transaction!(self.callers, tx => webhook_replay::part(&mut tx, (app, id), after, to))?;
+            let Some((some, next)) = part else { return Ok(None) };
+            (place, replayed) = (next, replayed + some);
+        }
+        Ok(Some(replayed))
     }
 
     async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {

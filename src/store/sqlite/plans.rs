@@ -8,7 +8,7 @@ use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations, notification, pause,
     person, prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale, tally, targets, topic,
-    user_deliveries, webhook, webhook_erase, webhook_items, webhook_message,
+    user_deliveries, webhook, webhook_erase, webhook_items, webhook_message, webhook_replay,
 };
 
 const LISTS: &[Tuples] = &[
@@ -162,7 +162,6 @@ const TEXTS: &[&str] = &[
     webhook::OF_WEBHOOK[0],
     webhook::OF_WEBHOOK[1],
     webhook::OF_WEBHOOK[2],
-    webhook::REPLAY,
     webhook_erase::ITEMS,
     webhook_erase::ITEM_LISTS,
     webhook_erase::MESSAGES,
@@ -174,6 +173,8 @@ const TEXTS: &[&str] = &[
     webhook_message::CLAIM_TESTS,
     webhook_message::ITEMS,
     webhook_message::READY,
+    webhook_replay::LAST,
+    webhook_replay::REPLAY,
 ];
 /// Tables that grow, with the names under which statements know them.
 const LARGE: [&str; 34] = [

@@ -17,6 +17,7 @@ use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::row::{Cells, instant, micros, span, to_document};
 use super::webhook_message::{claim, gather, ready};
+use super::webhook_replay;
 use super::work::count;
 use super::writer::Tx;
 use crate::domain::Timestamp;
@@ -33,7 +34,7 @@ macro_rules! columns {
 }
 const ADD: &str = "INSERT INTO webhook (id, app, url, events, secret, disabled, failing_since, created_at, updated_at) \
                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE (SELECT count(*) FROM webhook WHERE app = ?2) < ?10";
-const ONE: &str = columns!("WHERE id = ?2 AND app = ?1");
+pub(super) const ONE: &str = columns!("WHERE id = ?2 AND app = ?1");
 pub(super) const LIST: &str = columns!("WHERE app = ?1 ORDER BY created_at, id");
 const CHANGE: &str = "UPDATE webhook SET url = ?2, events = ?3, disabled = ?4, failing_since = ?5, updated_at = ?6 WHERE id = ?1";
 const ROTATE: &str =
@@ -57,11 +58,6 @@ const FAILED: &str = "UPDATE webhook SET failing_since = coalesce(failing_since,
 pub(super) const ATTEMPTS: &str = "SELECT attempt.id, attempt.message, attempt.event, attempt.at, attempt.took_ms, attempt.status, attempt.error, m.status FROM webhook_attempt attempt \
                                    LEFT JOIN webhook_message m ON m.id = attempt.message WHERE attempt.webhook = ?1 AND (attempt.at, attempt.id) < (?2, ?3) \
                                    ORDER BY attempt.at DESC, attempt.id DESC LIMIT ?4";
-/// One that is held is under way, and due again if that fails.
-pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = ?4, \
-                                 next_at = CASE WHEN lease_until > ?5 THEN next_at ELSE ?5 END, \
-                                 lease_until = CASE WHEN lease_until > ?5 THEN lease_until END \
-                                 WHERE webhook = ?1 AND created_at >= ?2 AND created_at < ?3";
 pub(super) const FORGET: [&str; 2] = [
     "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < ?1 \
      ORDER BY created_at LIMIT ?2)",
@@ -72,7 +68,7 @@ pub(super) const FORGET: [&str; 2] = [
 #[derive(Serialize, Deserialize)]
 struct Before(i64, i64);
 
-fn named(app: AppId, id: Uuid) -> impl Fn(&mut Binds) + Send {
+pub(super) fn named(app: AppId, id: Uuid) -> impl Fn(&mut Binds) + Send {
     move |binds| {
         binds.push(app.0).push(id.as_bytes().as_slice());
     }
@@ -216,17 +212,6 @@ fn listed(row: &SqliteRow, webhook: Uuid) -> Result<(i64, ListedAttempt)> {
     Ok((cells.get(0, "id")?, ListedAttempt { attempt, event: cells.maybe_word(2, "event", EventType::parse)?, message_status }))
 }
 
-async fn replay(tx: Tx<'_>, (app, id): (AppId, Uuid), from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-    if fetch_one(tx.conn, ONE, named(app, id)).await?.is_none() {
-        return Ok(None);
-    }
-    let now = tx.now;
-    let replay = execute(tx.conn, REPLAY, |binds| {
-        binds.push(id.as_bytes().as_slice()).push(micros(from)).push(micros(to)).push(now.saturating_add(span(TRIED_FOR))).push(now);
-    });
-    replay.await.map(Some)
-}
-
 /// Forgets some; whether that is all.
 async fn forget(tx: Tx<'_>, before: i64) -> Result<bool> {
     let mut over = true;
@@ -324,7 +309,13 @@ impl Webhooks for SqliteStore {
     }
 
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-        self.write(move |tx| Box::pin(replay(tx, (app, id), from, to))).await
+        let (mut place, mut replayed) = (Some((micros(from), Uuid::nil())), 0);
+        while let Some(after) = place {
+            let part = self.write(move |tx| Box::pin(webhook_replay::part(tx, (app, id), after, micros(to)))).await?;
+            let Some((some, next)) = part else { return Ok(None) };
+            (place, replayed) = (next, replayed + some);
+        }
+        Ok(Some(replayed))
     }
 
     async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
