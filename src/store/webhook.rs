@@ -148,6 +148,7 @@ pub trait Webhooks: Send + Sync {
     /// It is done part by part, the oldest first: when it fails in between, what came before is due again.
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>>;
 
-    /// Forgets messages that wait no more, and attempts, made before an instant.
+    /// Forgets messages that wait no more, and attempts, made before an instant, and those messages that wait although their time was over
+    /// before it ([`DueMessage::until`]): their webhook is disabled.
     async fn prune_webhooks(&self, before: Timestamp) -> Result<()>;
 }

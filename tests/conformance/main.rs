@@ -290,6 +290,7 @@ every_store! {
         both_secrets_sign_while_one_is_rotated,
         a_span_of_time_is_replayed,
         what_is_over_is_pruned,
+        what_a_disabled_webhook_was_not_told_is_forgotten_in_the_end,
         a_deleted_webhook_leaves_nothing,
         nodes_share_what_is_to_be_told;
     webhook_items:

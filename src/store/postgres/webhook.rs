@@ -73,6 +73,11 @@ pub(super) const FORGET: [&str; 2] = [
      FOR UPDATE SKIP LOCKED))",
 ];
 
+/// What waits although its time was over long ago: its webhook is disabled. None of it is due later. Webhooks are few: all are looked at.
+const FORGET_UNTOLD: &str = "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT m.id FROM webhook w CROSS JOIN LATERAL \
+                             (SELECT id FROM webhook_message WHERE webhook = w.id AND status = 'waiting' AND next_at < $1 AND until < $1 \
+                             LIMIT $2 FOR UPDATE SKIP LOCKED) m LIMIT $2))";
+
 /// Where a list goes on: before an instant in microseconds since 1970, and an attempt.
 #[derive(Serialize, Deserialize)]
 struct Before(i64, i64);
@@ -236,7 +241,7 @@ async fn attempts(conn: &mut PgConnection, (app, id): (AppId, Uuid), before: (Op
 /// Forgets some; whether that is all.
 async fn forget(tx: &mut Tx, before: Timestamp) -> Result<bool> {
     let mut over = true;
-    for text in FORGET {
+    for text in FORGET.into_iter().chain([FORGET_UNTOLD]) {
         let gone = execute(tx, text, |binds| {
             binds.push(before).push(AT_ONCE);
         });

@@ -64,6 +64,11 @@ pub(super) const FORGET: [&str; 2] = [
     "DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE at < ?1 ORDER BY at LIMIT ?2)",
 ];
 
+/// What waits although its time was over long ago: its webhook is disabled. None of it is due later. Webhooks are few: all are looked at.
+const FORGET_UNTOLD: &str = "DELETE FROM webhook_message WHERE id IN (SELECT m.id FROM webhook w CROSS JOIN webhook_message m \
+                             INDEXED BY webhook_message_due ON m.webhook = w.id AND m.status = 'waiting' AND m.next_at < ?1 \
+                             WHERE m.until < ?1 LIMIT ?2)";
+
 /// Where a list goes on: before an attempt.
 #[derive(Serialize, Deserialize)]
 struct Before(i64, i64);
@@ -215,7 +220,7 @@ fn listed(row: &SqliteRow, webhook: Uuid) -> Result<(i64, ListedAttempt)> {
 /// Forgets some; whether that is all.
 async fn forget(tx: Tx<'_>, before: i64) -> Result<bool> {
     let mut over = true;
-    for text in FORGET {
+    for text in FORGET.into_iter().chain([FORGET_UNTOLD]) {
         let gone = execute(tx.conn, text, |binds| {
             binds.push(before).push(AT_ONCE);
         });
