@@ -120,6 +120,26 @@ async fn an_erasure_is_done_in_parts(backing: impl Backing + 'static, words: &Wo
     world.close().await;
 }
 
+async fn a_deletion_is_done_in_parts(backing: impl Backing + 'static, words: &Words) {
+    let (mut world, webhook) = told(backing, words).await;
+    guard(&world, words).await;
+    assert!(world.store().delete_webhook(world.app, webhook).await.is_err());
+    world.run(words.release).await;
+    let left = replay(&world, webhook).await;
+    assert!(is_some(left), "{left}: what came before is done");
+    assert!(world.store().delete_webhook(world.app, webhook).await.unwrap());
+    world.close().await;
+}
+
+/// A message may be hundreds of kilobytes.
+async fn few_messages_are_forgotten_at_once(backing: impl Backing + 'static, words: &Words) {
+    let (mut world, webhook) = told(backing, words).await;
+    world.store().prune_webhooks(world.later(DAY)).await.unwrap();
+    let left = replay(&world, webhook).await;
+    assert!((TOTAL - 100..TOTAL).contains(&left), "{left}");
+    world.close().await;
+}
+
 /// Each against both stores.
 macro_rules! both {
     ($($case:ident),+) => {
@@ -142,7 +162,7 @@ macro_rules! both {
         }
     };
 }
-both! { a_replay_is_done_in_parts, an_erasure_is_done_in_parts }
+both! { a_replay_is_done_in_parts, an_erasure_is_done_in_parts, a_deletion_is_done_in_parts, few_messages_are_forgotten_at_once }
 
 /// Whoever looks for names holds nobody up who writes of them, registers their devices or sends to them.
 #[tokio::test]

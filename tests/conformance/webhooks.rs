@@ -104,7 +104,7 @@ impl World {
     }
 
     async fn prune(&self, before: Timestamp) {
-        self.store().prune_webhooks(before).await.unwrap();
+        while !self.store().prune_webhooks(before).await.unwrap() {}
     }
 
     pub async fn hook(&self, id: Uuid) -> Webhook {

@@ -304,7 +304,7 @@ impl Webhooks for MemoryStore {
         }))
     }
 
-    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<bool> {
         self.commit(|state, _| {
             state.webhook_messages.retain(|_, message| match message.status {
                 MessageStatus::Waiting => message.next_at >= before || message.until >= before,
@@ -312,6 +312,6 @@ impl Webhooks for MemoryStore {
             });
             state.webhook_attempts.retain(|(_, attempt)| attempt.at >= before);
         });
-        Ok(())
+        Ok(true)
     }
 }
