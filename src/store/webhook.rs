@@ -119,7 +119,8 @@ pub trait Webhooks: Send + Sync {
     /// Changes one; `None`: there is none. Its answer is the changed one.
     async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>>;
 
-    /// Forgets one with all that it was still to be told, and its attempts; whether there was one.
+    /// Forgets one with all that it was still to be told, and its attempts, part by part; whether there was one. When it fails in between,
+    /// the rest is left and it can be asked for again.
     async fn delete_webhook(&self, app: AppId, id: Uuid) -> Result<bool>;
 
     /// Another secret signs from now on, and the one before too for [`OVERLAP`](crate::domain::webhook::OVERLAP); whether there is such a
@@ -145,8 +146,10 @@ pub trait Webhooks: Send + Sync {
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>>;
 
     /// Makes its messages of `[from, to)` due again, those delivered too, under the ids they had; how many. `None`: there is no such webhook.
+    /// It is done part by part, the oldest first: when it fails in between, what came before is due again.
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>>;
 
-    /// Forgets messages that wait no more, and attempts, made before an instant.
-    async fn prune_webhooks(&self, before: Timestamp) -> Result<()>;
+    /// Forgets some of the messages that wait no more, and attempts, made before an instant, and of those messages that wait although their
+    /// time was over before it ([`DueMessage::until`]): their webhook is disabled. Whether nothing of them is left.
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<bool>;
 }

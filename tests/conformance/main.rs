@@ -71,6 +71,7 @@ mod user_deliveries;
 mod vault;
 mod views;
 mod webhook_items;
+mod webhook_parts;
 mod webhooks;
 mod world;
 
@@ -291,6 +292,7 @@ every_store! {
         both_secrets_sign_while_one_is_rotated,
         a_span_of_time_is_replayed,
         what_is_over_is_pruned,
+        what_a_disabled_webhook_was_not_told_is_forgotten_in_the_end,
         a_deleted_webhook_leaves_nothing,
         nodes_share_what_is_to_be_told;
     webhook_items:
@@ -306,6 +308,7 @@ every_store! {
         a_pause_of_a_lane_is_told_once,
         nobody_else_is_told,
         whoever_is_erased_is_named_no_more,
+        whoever_is_erased_with_many_devices_is_named_no_more,
         whoever_is_erased_while_others_write_is_named_no_more;
     erase:
         nothing_is_left_of_a_person,

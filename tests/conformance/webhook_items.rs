@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join_all, join4};
 use herald::domain::delivery::{Cohort, Delivery, Ending};
 use herald::domain::device::{
     DeviceChange, DeviceStatus, Environment, Imported, InactiveReason, MAX_ACTIVE_DEVICES, Platform, ProviderKind,
@@ -375,6 +375,26 @@ pub async fn whoever_is_erased_is_named_no_more(world: &mut World) {
     assert!(!store.erase_user(app, name).await.unwrap());
 }
 
+/// They are forgotten some at a time, and each is named without its user too.
+pub async fn whoever_is_erased_with_many_devices_is_named_no_more(world: &mut World) {
+    let (app, store, webhook) = (world.app, world.shared(), world.all_ears().await);
+    let names: Vec<String> = (0..450).map(|n| format!("d{n}")).collect();
+    for user in [None, Some("ann")] {
+        let changes = names.iter().map(|name| (name.clone(), iphone(user, name))).collect();
+        store.put_devices(app, changes).await.unwrap();
+        world.pass(LINGER);
+        world.gather().await;
+    }
+    world.device("theirs", Some("bob")).await;
+    world.prefer("ann").await;
+    assert!(store.erase_user(app, "ann").await.unwrap());
+    let told = world.told(webhook).await;
+    let named = |member: &str| told.iter().filter(|(_, item)| item.get(member).is_some_and(|name| !name.is_null())).count();
+    assert_eq!((named("device_id"), named("user_id")), (1, 1), "theirs, bob");
+    assert!(told.len() > 450, "{}", told.len());
+    assert!(!store.erase_user(app, "ann").await.unwrap());
+}
+
 /// Whatever is written about them at the same time comes wholly before, and is found, or wholly after, and names nobody.
 pub async fn whoever_is_erased_while_others_write_is_named_no_more(world: &mut World) {
     let (app, store, webhook) = (world.app, world.shared(), world.all_ears().await);
@@ -394,7 +414,13 @@ pub async fn whoever_is_erased_while_others_write_is_named_no_more(world: &mut W
             }
         };
         let erased = async { assert!(store.erase_user(app, &name).await.unwrap()) };
-        join3(written(before), erased, written(after)).await;
+        let gathered = async {
+            for _ in 0..12 {
+                world.pass(LINGER);
+                world.gather().await;
+            }
+        };
+        join4(written(before), erased, written(after), gathered).await;
     }
     let told = world.told(webhook).await;
     let sent: Vec<&Value> = told.iter().filter(|(event, _)| *event == EventType::DeliverySent).map(|(_, item)| item).collect();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use herald::domain::Timestamp;
 use herald::domain::id::AppId;
 use herald::domain::preferences::Preferences;
 use herald::domain::webhook::{Disabled, EventType, LINGER, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
@@ -100,6 +101,10 @@ impl World {
 
     async fn attempts(&self, id: Uuid) -> Vec<ListedAttempt> {
         self.store().webhook_attempts(self.app, id, &PageRequest { limit: 500, after: None }).await.unwrap().unwrap().items
+    }
+
+    async fn prune(&self, before: Timestamp) {
+        while !self.store().prune_webhooks(before).await.unwrap() {}
     }
 
     pub async fn hook(&self, id: Uuid) -> Webhook {
@@ -481,12 +486,31 @@ pub async fn what_is_over_is_pruned(world: &mut World) {
     world.message().await;
     let newer = world.only_due().await;
     world.deliver(&newer).await;
-    world.store().prune_webhooks(before).await.unwrap();
+    world.prune(before).await;
     assert_eq!(world.attempts(id).await.iter().map(|listed| listed.attempt.message).collect::<Vec<_>>(), [newer.id]);
     let all = (world.now() - TimeDelta::days(1), world.later(LEASE));
     assert_eq!(world.store().replay_webhook(world.app, id, all.0, all.1).await.unwrap(), Some(2), "the newer one, and what waits");
-    world.store().prune_webhooks(world.later(LEASE)).await.unwrap();
+    world.prune(world.later(LEASE)).await;
     assert_eq!(world.due_messages().await.len(), 2, "what waits is never forgotten");
+}
+
+/// It is kept for as long as what was told: whoever enables the webhook before is told of it.
+pub async fn what_a_disabled_webhook_was_not_told_is_forgotten_in_the_end(world: &mut World) {
+    let id = world.listener().await.id;
+    messages(world, 2).await;
+    let due = world.due_messages().await;
+    world.fail(&due[0], Next::Disable(Disabled::Gone)).await;
+    world.fail(&due[1], Next::Again(world.now())).await;
+    let switch = async |enabled| world.change(id, WebhookChange { enabled: Some(enabled), ..WebhookChange::default() }).await;
+    world.prune(due[1].until).await;
+    switch(true).await;
+    assert_eq!(world.only_due().await.id, due[1].id);
+    switch(false).await;
+    world.pass(LEASE);
+    world.prune(due[1].until + TimeDelta::microseconds(1)).await;
+    switch(true).await;
+    assert!(world.due_messages().await.is_empty());
+    assert_eq!(world.store().replay_webhook(world.app, id, World::start(), world.later(LEASE)).await.unwrap(), Some(0));
 }
 
 pub async fn a_deleted_webhook_leaves_nothing(world: &mut World) {

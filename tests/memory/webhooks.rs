@@ -304,11 +304,14 @@ impl Webhooks for MemoryStore {
         }))
     }
 
-    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<bool> {
         self.commit(|state, _| {
-            state.webhook_messages.retain(|_, message| message.status == MessageStatus::Waiting || message.created_at >= before);
+            state.webhook_messages.retain(|_, message| match message.status {
+                MessageStatus::Waiting => message.next_at >= before || message.until >= before,
+                MessageStatus::Delivered | MessageStatus::Failed => message.created_at >= before,
+            });
             state.webhook_attempts.retain(|(_, attempt)| attempt.at >= before);
         });
-        Ok(())
+        Ok(true)
     }
 }

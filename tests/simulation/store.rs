@@ -397,5 +397,5 @@ plainly!(Webhooks {
     fn attempted(attempt: &Attempt, next: Next) -> ();
     fn webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
     fn replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
-    fn prune_webhooks(before: Timestamp) -> ();
+    fn prune_webhooks(before: Timestamp) -> bool;
 });

@@ -306,6 +306,6 @@ around! {
         attempted(attempt: &Attempt, next: Next) -> ();
         webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
         replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
-        prune_webhooks(before: Timestamp) -> ();
+        prune_webhooks(before: Timestamp) -> bool;
     }
 }

@@ -85,8 +85,8 @@ impl Sender {
         let mut pruning = Pruning::default();
         while !self.parts.stopping.is_cancelled() {
             let is_full = self.round().await;
-            pruning.turn(&self.parts).await;
-            self.rest(is_full).await;
+            let is_over = pruning.turn(&self.parts).await;
+            self.rest(is_full || !is_over).await;
         }
     }
 

@@ -29,6 +29,8 @@ struct Store {
     asked: Mutex<Vec<(usize, usize)>>,
     failing_since: Mutex<Option<Timestamp>>,
     pruned: Mutex<Vec<Timestamp>>,
+    /// Parts that are left to be pruned after the next.
+    left: AtomicUsize,
     /// Notes that are refused before one is taken.
     away: AtomicUsize,
 }
@@ -94,9 +96,13 @@ impl Webhooks for Store {
         unreachable!()
     }
 
-    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<bool> {
         self.pruned.lock().push(before);
-        Ok(())
+        let is_over = self.left.load(Ordering::Relaxed) == 0;
+        if !is_over {
+            self.left.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(is_over)
     }
 }
 
@@ -317,4 +323,22 @@ async fn what_is_old_is_forgotten_now_and_then() {
     until(|| !world.store.pruned.lock().is_empty()).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(*world.store.pruned.lock(), [world.clock.now() - TimeDelta::hours(72)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn much_is_forgotten_part_by_part_beside_what_is_sent() {
+    let world = world(Some(Ok(answer(200))));
+    world.sender.start();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let looked = world.store.asked.lock().len();
+    world.store.left.store(200, Ordering::Relaxed);
+    world.clock.pass(Duration::from_mins(10));
+    until(|| world.store.pruned.lock().len() == 100).await;
+    assert!(world.store.asked.lock().len() >= looked + 99, "messages are claimed between two parts");
+    world.stopping.cancel();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(world.store.pruned.lock().len() <= 101, "a stop waits for one part at most");
+    world.tasks.close();
+    world.tasks.wait().await;
+    assert_eq!(world.store.pruned.lock().iter().collect::<BTreeSet<_>>().len(), 1, "what became old meanwhile is for the next time");
 }

@@ -5,17 +5,18 @@ use sqlx::PgConnection;
 
 use super::super::person::{DevicePreferencesPut, People, Versioned};
 use super::super::rules::kept::Personal;
+use super::super::rules::webhook_erasure::Looked;
 use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
 use super::super::{Error, Result};
 use super::PostgresStore;
 use super::batch::{Binds, execute, fetch_one};
 use super::device_preferences;
-use super::erase;
+use super::erase::{self, Part};
 use super::fault::Unsettled;
 use super::row::Cells;
 use super::tx::{Tx, reading, transaction};
-use super::webhook_items;
+use super::{webhook_erase, webhook_items};
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
@@ -161,13 +162,19 @@ impl People for PostgresStore {
 
     async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
         let mut found = false;
-        loop {
-            match transaction!(self.callers, tx => erase::part(&mut tx, app, user))? {
-                Some(false) => found = true,
-                Some(true) => return Ok(true),
-                None => return Ok(found),
+        while let Some(erased) = transaction!(self.callers, tx => erase::begin(&mut tx, app, user))? {
+            found = true;
+            let mut looked = Looked::default();
+            loop {
+                webhook_erase::catch_up(&self.callers, app, &erased, &mut looked).await?;
+                match transaction!(self.callers, tx => erase::part(&mut tx, (app, user), &erased, &looked))? {
+                    Part::Done => {}
+                    Part::Over => return Ok(true),
+                    Part::Changed => break,
+                }
             }
         }
+        Ok(found)
     }
 }
 

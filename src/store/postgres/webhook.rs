@@ -21,12 +21,15 @@ use super::batch::{Binds, count, execute, fetch, fetch_one};
 use super::row::{Cells, listed_at, to_document};
 use super::tx::{Tx, reading, transaction};
 use super::webhook_message::{claim, gather, ready};
+use super::webhook_replay;
 use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{EventType, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 
-/// Rows that one commit forgets, so that others need not wait long.
-const AT_ONCE: i64 = 5_000;
+/// Messages, or lists of items, that one commit forgets: each may be hundreds of kilobytes.
+const LISTS_AT_ONCE: i64 = 50;
+/// Attempts that one commit forgets.
+const ATTEMPTS_AT_ONCE: i64 = 2_000;
 
 macro_rules! columns {
     ($rest:literal) => {
@@ -45,11 +48,15 @@ const ROTATE: &str =
     "UPDATE webhook SET previous_secret = secret, previous_until = $4, secret = $3, updated_at = $5 WHERE id = $2 AND app = $1";
 const TEST: &str = "INSERT INTO webhook_message (id, webhook, status, next_at, until, created_at, data) \
                     SELECT $3, w.id, 'waiting', $4, $5, $4, '[]' FROM (SELECT id FROM webhook WHERE id = $2 AND app = $1 FOR KEY SHARE) w";
-/// What goes with a webhook, some at a time.
-pub(super) const OF_WEBHOOK: [&str; 3] = [
-    "DELETE FROM webhook_item WHERE id = ANY (ARRAY (SELECT id FROM webhook_item WHERE webhook = $1 LIMIT $2))",
-    "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE webhook = $1 LIMIT $2))",
-    "DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE webhook = $1 LIMIT $2))",
+/// What goes with a webhook, so much at a time.
+pub(super) const OF_WEBHOOK: [(&str, i64); 3] = [
+    ("DELETE FROM webhook_item WHERE id = ANY (ARRAY (SELECT id FROM webhook_item WHERE webhook = $1 LIMIT $2))", LISTS_AT_ONCE),
+    (
+        "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE webhook = $1 \
+         ORDER BY created_at, id LIMIT $2))",
+        LISTS_AT_ONCE,
+    ),
+    ("DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE webhook = $1 LIMIT $2))", ATTEMPTS_AT_ONCE),
 ];
 const DELETE: &str = "DELETE FROM webhook WHERE id = $1";
 const THERE: &str = "SELECT 1 FROM webhook WHERE id = $1 FOR NO KEY UPDATE";
@@ -64,24 +71,29 @@ pub(super) const ATTEMPTS: &str = "SELECT a.id, a.message, a.event, a.at, a.took
                                    LEFT JOIN LATERAL (SELECT status FROM webhook_message WHERE id = a.message LIMIT 1) m ON true \
                                    WHERE a.webhook = $1 AND (a.at, a.id) < (coalesce($2, 'infinity'::timestamptz), $3) \
                                    ORDER BY a.at DESC, a.id DESC LIMIT $4";
-/// One that is held is under way, and due again if that fails.
-pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = $4, \
-                                 next_at = CASE WHEN lease_until > $5 THEN next_at ELSE $5 END, \
-                                 lease_until = CASE WHEN lease_until > $5 THEN lease_until END \
-                                 WHERE webhook = $1 AND created_at >= $2 AND created_at < $3";
 /// A row that another node forgets is left to it.
-pub(super) const FORGET: [&str; 2] = [
-    "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < $1 \
-     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE at < $1 ORDER BY at LIMIT $2 \
-     FOR UPDATE SKIP LOCKED))",
+pub(super) const FORGET: [(&str, i64); 2] = [
+    (
+        "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < $1 \
+         ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        LISTS_AT_ONCE,
+    ),
+    (
+        "DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE at < $1 ORDER BY at LIMIT $2 \
+         FOR UPDATE SKIP LOCKED))",
+        ATTEMPTS_AT_ONCE,
+    ),
 ];
+/// What waits although its time was over long ago: its webhook is disabled. None of it is due later. Webhooks are few: all are looked at.
+const FORGET_UNTOLD: &str = "DELETE FROM webhook_message WHERE id = ANY (ARRAY (SELECT m.id FROM webhook w CROSS JOIN LATERAL \
+                             (SELECT id FROM webhook_message WHERE webhook = w.id AND status = 'waiting' AND next_at < $1 AND until < $1 \
+                             LIMIT $2 FOR UPDATE SKIP LOCKED) m LIMIT $2))";
 
 /// Where a list goes on: before an instant in microseconds since 1970, and an attempt.
 #[derive(Serialize, Deserialize)]
 struct Before(i64, i64);
 
-fn named(app: AppId, id: Uuid) -> impl FnOnce(&mut Binds) + Send {
+pub(super) fn named(app: AppId, id: Uuid) -> impl FnOnce(&mut Binds) + Send {
     move |binds| {
         binds.push(app.0).push(id);
     }
@@ -134,11 +146,11 @@ async fn delete_part(tx: &mut Tx, app: AppId, id: Uuid) -> Result<Option<bool>> 
     if fetch_one(tx, LOCKED, named(app, id)).await?.is_none() {
         return Ok(None);
     }
-    for text in OF_WEBHOOK {
+    for (text, at_once) in OF_WEBHOOK {
         let some = execute(tx, text, |binds| {
-            binds.push(id).push(AT_ONCE);
+            binds.push(id).push(at_once);
         });
-        if some.await? >= AT_ONCE.unsigned_abs() {
+        if some.await? >= at_once.unsigned_abs() {
             return Ok(Some(false));
         }
     }
@@ -237,25 +249,14 @@ async fn attempts(conn: &mut PgConnection, (app, id): (AppId, Uuid), before: (Op
     rows.await?.iter().map(|row| listed(row, id)).collect::<Result<_>>().map(Some)
 }
 
-async fn replay(tx: &mut Tx, (app, id): (AppId, Uuid), from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-    if fetch_one(tx, LOCKED, named(app, id)).await?.is_none() {
-        return Ok(None);
-    }
-    let now = tx.now;
-    let replay = execute(tx, REPLAY, |binds| {
-        binds.push(id).push(from).push(to).push(later(now, TRIED_FOR)).push(now);
-    });
-    replay.await.map(Some)
-}
-
 /// Forgets some; whether that is all.
 async fn forget(tx: &mut Tx, before: Timestamp) -> Result<bool> {
     let mut over = true;
-    for text in FORGET {
+    for (text, at_once) in FORGET.into_iter().chain([(FORGET_UNTOLD, LISTS_AT_ONCE)]) {
         let gone = execute(tx, text, |binds| {
-            binds.push(before).push(AT_ONCE);
+            binds.push(before).push(at_once);
         });
-        over &= gone.await? < AT_ONCE.unsigned_abs();
+        over &= gone.await? < at_once.unsigned_abs();
     }
     Ok(over)
 }
@@ -333,11 +334,16 @@ impl Webhooks for PostgresStore {
     }
 
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-        transaction!(self.callers, tx => replay(&mut tx, (app, id), from, to))
+        let (mut place, mut replayed) = (Some((from, Uuid::nil())), 0);
+        while let Some(after) = place {
+            let part = transaction!(self.callers, tx => webhook_replay::part(&mut tx, (app, id), after, to))?;
+            let Some((some, next)) = part else { return Ok(None) };
+            (place, replayed) = (next, replayed + some);
+        }
+        Ok(Some(replayed))
     }
 
-    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
-        while !transaction!(self.callers, tx => forget(&mut tx, before))? {}
-        Ok(())
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<bool> {
+        transaction!(self.callers, tx => forget(&mut tx, before))
     }
 }

@@ -1,10 +1,11 @@
-//! A person is forgotten, part by part.
+//! A person is forgotten, part by part. Before each, what webhooks are told was looked through for their and their devices' names.
 
 use super::super::Result;
-use super::super::rules::webhook_erasure::Erased;
-use super::batch::{Binds, execute, fetch, fetch_one};
+use super::super::rules::webhook_erasure::{Erased, Looked};
+use super::batch::{Binds, execute, fetch, fetch_list};
 use super::client_token;
 use super::json::List;
+use super::person::number;
 use super::row::Cells;
 use super::webhook_erase;
 use super::work::count;
@@ -14,6 +15,7 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 /// Devices, and subscriptions, that one write forgets.
 const PART: usize = 200;
 
+pub(super) const NAMES: &str = "SELECT json_group_array(name) FROM device WHERE person_pk = ?1";
 pub(super) const DEVICES: &str = "SELECT pk, name FROM device WHERE person_pk = ?1 LIMIT ?2";
 /// What devices leave behind; a place under a cap is held by the device's number.
 pub(super) const OF_DEVICES: [&str; 5] = [
@@ -26,16 +28,31 @@ pub(super) const OF_DEVICES: [&str; 5] = [
 pub(super) const TOPICS: &str =
     "DELETE FROM topic_person WHERE person_pk = ?1 AND topic_pk IN (SELECT topic_pk FROM topic_person WHERE person_pk = ?1 LIMIT ?2)";
 pub(super) const CAPS: &str = "DELETE FROM cap WHERE holder = ?1";
-pub(super) const PERSON: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
 const FORGET: &str = "DELETE FROM person WHERE pk = ?1";
 
-/// Forgets a part; `None`: there is nobody. Otherwise whether nothing is left.
-pub(super) async fn part(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Option<bool>> {
-    let row = fetch_one(tx.conn, PERSON, |binds| {
-        binds.push(app.0).push(user);
+/// What came of a part.
+pub(super) enum Part {
+    /// There is more.
+    Done,
+    /// That was all.
+    Over,
+    /// They have a device whose name was not looked for, or are gone.
+    Changed,
+}
+
+/// Ends their sign-ins; who they are to webhooks. `None`: there is nobody.
+pub(super) async fn begin(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Option<Erased>> {
+    let Some(person) = number(tx.conn, app, user).await? else { return Ok(None) };
+    client_token::revoke_person(&mut tx, person).await?;
+    let names = fetch_list(tx.conn, NAMES, "device", |binds| {
+        binds.push(person.0);
     });
-    let Some(row) = row.await? else { return Ok(None) };
-    let person: i64 = Cells::new(&row, "person", 0).get(0, "pk")?;
+    Ok(Some(Erased::new(user, names.await?)))
+}
+
+/// Forgets a part.
+pub(super) async fn part(mut tx: Tx<'_>, (app, user): (AppId, &str), erased: &Erased, looked: &Looked) -> Result<Part> {
+    let Some(PersonPk(person)) = number(tx.conn, app, user).await? else { return Ok(Part::Changed) };
     client_token::revoke_person(&mut tx, PersonPk(person)).await?;
     let some = |binds: &mut Binds| {
         binds.push(person).push(count(PART));
@@ -44,7 +61,10 @@ pub(super) async fn part(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Optio
     if !rows.is_empty() {
         let devices: Vec<i64> = rows.iter().map(|row| Cells::new(row, "device", 0).get(0, "pk")).collect::<Result<_>>()?;
         let names: Vec<String> = rows.iter().map(|row| Cells::new(row, "device", 0).get(1, "name")).collect::<Result<_>>()?;
-        webhook_erase::erase(&mut tx, app, &Erased { user, devices: &names }).await?;
+        if !erased.has(&names) {
+            return Ok(Part::Changed);
+        }
+        webhook_erase::erase_rest(tx.conn, app, erased, looked).await?;
         for device in &devices {
             client_token::revoke_device(&mut tx, DevicePk(*device)).await?;
         }
@@ -55,19 +75,19 @@ pub(super) async fn part(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Optio
             })
             .await?;
         }
-        return Ok(Some(false));
+        return Ok(Part::Done);
     }
     if execute(tx.conn, TOPICS, some).await? > 0 {
-        return Ok(Some(false));
+        return Ok(Part::Done);
     }
     execute(tx.conn, CAPS, |binds| {
         binds.push(-person);
     })
     .await?;
-    webhook_erase::erase(&mut tx, app, &Erased { user, devices: &[] }).await?;
+    webhook_erase::erase_rest(tx.conn, app, erased, looked).await?;
     execute(tx.conn, FORGET, |binds| {
         binds.push(person);
     })
     .await?;
-    Ok(Some(true))
+    Ok(Part::Over)
 }

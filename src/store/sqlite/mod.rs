@@ -77,6 +77,7 @@ mod webhook;
 mod webhook_erase;
 mod webhook_items;
 mod webhook_message;
+mod webhook_replay;
 mod work;
 mod writer;
 

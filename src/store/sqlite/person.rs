@@ -1,25 +1,28 @@
 //! People: preferences, contacts and profile, each a document with a version.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::super::Result;
 use super::super::person::{DevicePreferencesPut, People, Versioned};
 use super::super::rules::kept::Personal;
+use super::super::rules::webhook_erasure::Looked;
 use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
 use super::SqliteStore;
 use super::batch::{Binds, Tuples, execute, fetch_one, no_lead};
 use super::device_preferences;
-use super::erase;
+use super::erase::{self, Part};
 use super::row::{Cells, instant};
-use super::webhook_items;
 use super::writer::Tx;
+use super::{webhook_erase, webhook_items};
 use crate::domain::id::{AppId, PersonPk};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::profile::Profile;
 
 const ADD: Tuples = Tuples { head: "INSERT INTO person (app, name) VALUES ", width: 2, tail: " ON CONFLICT (app, name) DO NOTHING" };
-const NUMBER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
+pub(super) const NUMBER: &str = "SELECT pk FROM person WHERE app = ?1 AND name = ?2";
 
 /// The statements of one of the documents.
 struct Document {
@@ -164,13 +167,24 @@ impl People for SqliteStore {
     }
 
     async fn erase_user(&self, app: AppId, user: &str) -> Result<bool> {
-        let mut found = false;
+        let (user, mut found): (Arc<str>, bool) = (user.into(), false);
         loop {
-            let user = user.to_owned();
-            match self.write(move |tx| Box::pin(async move { erase::part(tx, app, &user).await })).await? {
-                Some(false) => found = true,
-                Some(true) => return Ok(true),
-                None => return Ok(found),
+            let name = Arc::clone(&user);
+            let erased = self.write(move |tx| Box::pin(async move { erase::begin(tx, app, &name).await })).await?;
+            let Some(erased) = erased.map(Arc::new) else { return Ok(found) };
+            found = true;
+            let mut looked = Looked::default();
+            loop {
+                webhook_erase::catch_up(self, app, &erased, &mut looked).await?;
+                let (name, erased) = (Arc::clone(&user), Arc::clone(&erased));
+                let part = async move |tx: Tx<'_>| Ok((erase::part(tx, (app, &name), &erased, &looked).await?, looked));
+                let (part, before) = self.write(move |tx| Box::pin(async move { part(tx).await })).await?;
+                looked = before;
+                match part {
+                    Part::Done => {}
+                    Part::Over => return Ok(true),
+                    Part::Changed => break,
+                }
             }
         }
     }

@@ -17,14 +17,17 @@ use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::row::{Cells, instant, micros, span, to_document};
 use super::webhook_message::{claim, gather, ready};
+use super::webhook_replay;
 use super::work::count;
 use super::writer::Tx;
 use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{EventType, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 
-/// Rows that one commit forgets, so that others need not wait long.
-const AT_ONCE: i64 = 2_000;
+/// Messages, or lists of items, that one write forgets: each may be hundreds of kilobytes.
+const LISTS_AT_ONCE: i64 = 50;
+/// Attempts that one write forgets.
+const ATTEMPTS_AT_ONCE: i64 = 2_000;
 
 macro_rules! columns {
     ($rest:literal) => {
@@ -33,18 +36,21 @@ macro_rules! columns {
 }
 const ADD: &str = "INSERT INTO webhook (id, app, url, events, secret, disabled, failing_since, created_at, updated_at) \
                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE (SELECT count(*) FROM webhook WHERE app = ?2) < ?10";
-const ONE: &str = columns!("WHERE id = ?2 AND app = ?1");
+pub(super) const ONE: &str = columns!("WHERE id = ?2 AND app = ?1");
 pub(super) const LIST: &str = columns!("WHERE app = ?1 ORDER BY created_at, id");
 const CHANGE: &str = "UPDATE webhook SET url = ?2, events = ?3, disabled = ?4, failing_since = ?5, updated_at = ?6 WHERE id = ?1";
 const ROTATE: &str =
     "UPDATE webhook SET previous_secret = secret, previous_until = ?4, secret = ?3, updated_at = ?5 WHERE id = ?2 AND app = ?1";
 const TEST: &str = "INSERT INTO webhook_message (id, webhook, status, next_at, until, created_at, data) \
                     SELECT ?3, id, 'waiting', ?4, ?5, ?4, '[]' FROM webhook WHERE id = ?2 AND app = ?1";
-/// What goes with a webhook, some at a time.
-pub(super) const OF_WEBHOOK: [&str; 3] = [
-    "DELETE FROM webhook_item WHERE id IN (SELECT id FROM webhook_item WHERE webhook = ?1 LIMIT ?2)",
-    "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE webhook = ?1 LIMIT ?2)",
-    "DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE webhook = ?1 LIMIT ?2)",
+/// What goes with a webhook, so much at a time.
+pub(super) const OF_WEBHOOK: [(&str, i64); 3] = [
+    ("DELETE FROM webhook_item WHERE id IN (SELECT id FROM webhook_item WHERE webhook = ?1 LIMIT ?2)", LISTS_AT_ONCE),
+    (
+        "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE webhook = ?1 ORDER BY created_at, id LIMIT ?2)",
+        LISTS_AT_ONCE,
+    ),
+    ("DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE webhook = ?1 LIMIT ?2)", ATTEMPTS_AT_ONCE),
 ];
 const DELETE: &str = "DELETE FROM webhook WHERE id = ?1";
 const STAND: &str = "SELECT event, lease_until > ?2 AND status = 'waiting' FROM webhook_message WHERE id = ?1";
@@ -57,22 +63,24 @@ const FAILED: &str = "UPDATE webhook SET failing_since = coalesce(failing_since,
 pub(super) const ATTEMPTS: &str = "SELECT attempt.id, attempt.message, attempt.event, attempt.at, attempt.took_ms, attempt.status, attempt.error, m.status FROM webhook_attempt attempt \
                                    LEFT JOIN webhook_message m ON m.id = attempt.message WHERE attempt.webhook = ?1 AND (attempt.at, attempt.id) < (?2, ?3) \
                                    ORDER BY attempt.at DESC, attempt.id DESC LIMIT ?4";
-/// One that is held is under way, and due again if that fails.
-pub(super) const REPLAY: &str = "UPDATE webhook_message SET status = 'waiting', attempts = 0, until = ?4, \
-                                 next_at = CASE WHEN lease_until > ?5 THEN next_at ELSE ?5 END, \
-                                 lease_until = CASE WHEN lease_until > ?5 THEN lease_until END \
-                                 WHERE webhook = ?1 AND created_at >= ?2 AND created_at < ?3";
-pub(super) const FORGET: [&str; 2] = [
-    "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < ?1 \
-     ORDER BY created_at LIMIT ?2)",
-    "DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE at < ?1 ORDER BY at LIMIT ?2)",
+pub(super) const FORGET: [(&str, i64); 2] = [
+    (
+        "DELETE FROM webhook_message WHERE id IN (SELECT id FROM webhook_message WHERE status <> 'waiting' AND created_at < ?1 \
+         ORDER BY created_at LIMIT ?2)",
+        LISTS_AT_ONCE,
+    ),
+    ("DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE at < ?1 ORDER BY at LIMIT ?2)", ATTEMPTS_AT_ONCE),
 ];
+/// What waits although its time was over long ago: its webhook is disabled. None of it is due later. Webhooks are few: all are looked at.
+const FORGET_UNTOLD: &str = "DELETE FROM webhook_message WHERE id IN (SELECT m.id FROM webhook w CROSS JOIN webhook_message m \
+                             INDEXED BY webhook_message_due ON m.webhook = w.id AND m.status = 'waiting' AND m.next_at < ?1 \
+                             WHERE m.until < ?1 LIMIT ?2)";
 
 /// Where a list goes on: before an attempt.
 #[derive(Serialize, Deserialize)]
 struct Before(i64, i64);
 
-fn named(app: AppId, id: Uuid) -> impl Fn(&mut Binds) + Send {
+pub(super) fn named(app: AppId, id: Uuid) -> impl Fn(&mut Binds) + Send {
     move |binds| {
         binds.push(app.0).push(id.as_bytes().as_slice());
     }
@@ -121,11 +129,11 @@ async fn delete_part(tx: Tx<'_>, app: AppId, id: Uuid) -> Result<Option<bool>> {
     if fetch_one(tx.conn, ONE, named(app, id)).await?.is_none() {
         return Ok(None);
     }
-    for text in OF_WEBHOOK {
+    for (text, at_once) in OF_WEBHOOK {
         let some = execute(tx.conn, text, |binds| {
-            binds.push(id.as_bytes().as_slice()).push(AT_ONCE);
+            binds.push(id.as_bytes().as_slice()).push(at_once);
         });
-        if some.await? >= AT_ONCE.unsigned_abs() {
+        if some.await? >= at_once.unsigned_abs() {
             return Ok(Some(false));
         }
     }
@@ -216,25 +224,14 @@ fn listed(row: &SqliteRow, webhook: Uuid) -> Result<(i64, ListedAttempt)> {
     Ok((cells.get(0, "id")?, ListedAttempt { attempt, event: cells.maybe_word(2, "event", EventType::parse)?, message_status }))
 }
 
-async fn replay(tx: Tx<'_>, (app, id): (AppId, Uuid), from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-    if fetch_one(tx.conn, ONE, named(app, id)).await?.is_none() {
-        return Ok(None);
-    }
-    let now = tx.now;
-    let replay = execute(tx.conn, REPLAY, |binds| {
-        binds.push(id.as_bytes().as_slice()).push(micros(from)).push(micros(to)).push(now.saturating_add(span(TRIED_FOR))).push(now);
-    });
-    replay.await.map(Some)
-}
-
 /// Forgets some; whether that is all.
 async fn forget(tx: Tx<'_>, before: i64) -> Result<bool> {
     let mut over = true;
-    for text in FORGET {
+    for (text, at_once) in FORGET.into_iter().chain([(FORGET_UNTOLD, LISTS_AT_ONCE)]) {
         let gone = execute(tx.conn, text, |binds| {
-            binds.push(before).push(AT_ONCE);
+            binds.push(before).push(at_once);
         });
-        over &= gone.await? < AT_ONCE.unsigned_abs();
+        over &= gone.await? < at_once.unsigned_abs();
     }
     Ok(over)
 }
@@ -324,12 +321,17 @@ impl Webhooks for SqliteStore {
     }
 
     async fn replay_webhook(&self, app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Result<Option<u64>> {
-        self.write(move |tx| Box::pin(replay(tx, (app, id), from, to))).await
+        let (mut place, mut replayed) = (Some((micros(from), Uuid::nil())), 0);
+        while let Some(after) = place {
+            let part = self.write(move |tx| Box::pin(webhook_replay::part(tx, (app, id), after, micros(to)))).await?;
+            let Some((some, next)) = part else { return Ok(None) };
+            (place, replayed) = (next, replayed + some);
+        }
+        Ok(Some(replayed))
     }
 
-    async fn prune_webhooks(&self, before: Timestamp) -> Result<()> {
+    async fn prune_webhooks(&self, before: Timestamp) -> Result<bool> {
         let before = micros(before);
-        while !self.write(move |tx| Box::pin(forget(tx, before))).await? {}
-        Ok(())
+        self.write(move |tx| Box::pin(forget(tx, before))).await
     }
 }
