@@ -28,6 +28,17 @@ pub struct WebhookChange {
     pub enabled: Option<bool>,
 }
 
+/// How many messages may be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimBounds {
+    /// Now, in all.
+    pub limit: usize,
+    /// Of one webhook at the same time, whoever holds them.
+    pub of_webhook: usize,
+    /// Of one app at the same time, whoever holds them.
+    pub of_app: usize,
+}
+
 /// A message whose time it is, held by whoever claimed it until the lease is over. It has no `Debug`.
 pub struct DueMessage {
     /// `webhook-id`.
@@ -38,7 +49,7 @@ pub struct DueMessage {
     pub app: AppId,
     /// Where to.
     pub url: String,
-    /// The present secret, and the one before while it still signs.
+    /// The present secret, and the one before while it still signs; none: they cannot be read.
     pub secrets: Vec<WebhookSecret>,
     /// What it is about; `None`: a test.
     pub event: Option<EventType>,
@@ -133,9 +144,9 @@ pub trait Webhooks: Send + Sync {
     /// oldest has waited for [`LINGER`](crate::domain::webhook::LINGER) or there are enough to fill one. At most `limit` messages; how many.
     async fn gather_webhook_items(&self, limit: usize) -> Result<usize>;
 
-    /// Messages that are due, for `lease` the caller's alone: at most `limit`, and of one webhook at most `each` at the same time, whoever
-    /// holds them.
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: std::time::Duration) -> Result<Vec<DueMessage>>;
+    /// Messages that are due, for `lease` the caller's alone, as many as the bounds allow; those first whose webhook had its turn longest
+    /// ago. One that cannot be read ends as failed.
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: std::time::Duration) -> Result<Vec<DueMessage>>;
 
     /// Notes an attempt and what follows. An attempt of a message that is no longer held, or gone, is noted and changes nothing else, unless
     /// it was delivered.

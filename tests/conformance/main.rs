@@ -70,6 +70,7 @@ mod twins;
 mod user_deliveries;
 mod vault;
 mod views;
+mod webhook_claims;
 mod webhook_items;
 mod webhooks;
 mod world;
@@ -291,6 +292,9 @@ every_store! {
         what_is_over_is_pruned,
         a_deleted_webhook_leaves_nothing,
         nodes_share_what_is_to_be_told;
+    webhook_claims:
+        an_app_has_so_many_under_way_whoever_holds_them,
+        who_has_enough_under_way_keeps_nobody_from_their_turn;
     webhook_items:
         every_end_of_a_delivery_is_told_once,
         what_is_not_there_is_null_and_tests_are_not_told,
@@ -567,6 +571,9 @@ stores_at_rest! {
         a_sealed_value_opens_nowhere_else;
     webhooks:
         a_webhooks_secrets_are_sealed;
+    webhook_claims:
+        a_message_that_cannot_be_read_ends_and_the_others_go_on,
+        a_webhook_whose_secret_cannot_be_read_keeps_nobody_from_their_turn;
 }
 
 /// Every case against one queue.

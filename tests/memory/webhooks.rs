@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::id::AppId;
 use herald::domain::webhook::{Disabled, EventType, LINGER, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
-use herald::store::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use herald::store::webhook::{
+    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks,
+};
 use herald::store::{Page, PageRequest, Result};
 use serde_json::Value;
 use uuid::Uuid;
@@ -89,7 +91,7 @@ impl State {
         true
     }
 
-    fn claim_messages(&mut self, (limit, each): (usize, usize), lease: Duration, now: Timestamp) -> Vec<DueMessage> {
+    fn claim_messages(&mut self, bounds: ClaimBounds, lease: Duration, now: Timestamp) -> Vec<DueMessage> {
         let mut due: Vec<(Timestamp, Uuid)> = Vec::new();
         for (id, message) in &self.webhook_messages {
             let is_disabled = self.webhooks.get(&message.webhook).is_none_or(|row| row.webhook.disabled.is_some());
@@ -102,8 +104,12 @@ impl State {
         let mut claimed = Vec::new();
         for (_, id) in due {
             let webhook = self.webhook_messages.get(&id).unwrap().webhook;
-            let held = self.webhook_messages.values().filter(|other| other.webhook == webhook && other.is_held(now)).count();
-            if claimed.len() < limit && held < each {
+            let app = self.webhooks.get(&webhook).unwrap().webhook.app;
+            let held = |is_meant: &dyn Fn(&Uuid) -> bool| {
+                self.webhook_messages.values().filter(|other| is_meant(&other.webhook) && other.is_held(now)).count()
+            };
+            let of_app = held(&|other| self.webhooks.get(other).is_some_and(|row| row.webhook.app == app));
+            if claimed.len() < bounds.limit && held(&|other| *other == webhook) < bounds.of_webhook && of_app < bounds.of_app {
                 let message = self.webhook_messages.get_mut(&id).unwrap();
                 message.lease_until = Some(now + lease);
                 message.next_at = now + lease;
@@ -265,8 +271,8 @@ impl Webhooks for MemoryStore {
         Ok(self.commit(|state, now| (0..limit).take_while(|_| state.gather(now)).count()))
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
-        Ok(self.commit(|state, now| state.claim_messages((limit, each), lease, now)))
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
+        Ok(self.commit(|state, now| state.claim_messages(bounds, lease, now)))
     }
 
     async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {

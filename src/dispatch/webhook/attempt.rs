@@ -38,10 +38,11 @@ impl Sender {
                 () = self.parts.stopped.cancelled() => return,
                 answer = self.parts.client.post(request) => answer,
             },
-            Err(error) => {
+            Err(Unwritable::Data(error)) => {
                 tracing::error!(message.id = %message.id, %error, "a webhook message cannot be written");
                 Err(Unanswered("message unreadable"))
             }
+            Err(Unwritable::Unsigned) => Err(Unanswered("secret unreadable")),
         };
         let took_ms = u64::try_from(clock.monotonic().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
         let (status, error, heard) = match answer {
@@ -102,7 +103,24 @@ impl Sender {
     }
 }
 
-fn request(message: &DueMessage, at: Timestamp) -> serde_json::Result<Request> {
+/// Why there is nothing to post.
+enum Unwritable {
+    /// The items cannot be read.
+    Data(serde_json::Error),
+    /// There is no secret to sign with.
+    Unsigned,
+}
+
+impl From<serde_json::Error> for Unwritable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Data(error)
+    }
+}
+
+fn request(message: &DueMessage, at: Timestamp) -> Result<Request, Unwritable> {
+    if message.secrets.is_empty() {
+        return Err(Unwritable::Unsigned);
+    }
     let kind = MessageType::from(message.event);
     let timestamp = message.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let body = Bytes::from(serde_json::to_vec(&Body { kind, timestamp, data: serde_json::from_str(&message.data)? })?);

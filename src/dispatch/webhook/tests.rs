@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{Disabled, EventType, Webhook};
 use crate::providers::webhook::{Answer, Request, Unanswered};
-use crate::store::webhook::{Attempt, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use crate::store::{Error, Page, PageRequest, Result};
 
 const HOOK: Uuid = Uuid::from_u128(1);
@@ -26,7 +26,7 @@ struct Store {
     due: Mutex<VecDeque<DueMessage>>,
     noted: Mutex<Vec<(Attempt, Next)>>,
     /// What `claim` was asked for.
-    asked: Mutex<Vec<(usize, usize)>>,
+    asked: Mutex<Vec<ClaimBounds>>,
     failing_since: Mutex<Option<Timestamp>>,
     pruned: Mutex<Vec<Timestamp>>,
     /// Notes that are refused before one is taken.
@@ -69,11 +69,11 @@ impl Webhooks for Store {
         Ok(0)
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
         assert_eq!(lease, LEASE);
-        self.asked.lock().push((limit, each));
+        self.asked.lock().push(bounds);
         let mut due = self.due.lock();
-        let count = limit.min(due.len());
+        let count = bounds.limit.min(due.len());
         Ok(due.drain(..count).collect())
     }
 
@@ -240,6 +240,15 @@ async fn a_message_that_cannot_be_read_is_not_posted() {
     assert!(world.receiver.got.lock().is_empty());
 }
 
+#[tokio::test]
+async fn a_message_that_cannot_be_signed_is_not_posted() {
+    let world = world(Some(Ok(answer(200))));
+    let (attempt, next) = world.tried(DueMessage { secrets: Vec::new(), ..world.message(1, TimeDelta::hours(72)) }).await;
+    assert_eq!(attempt.error.as_deref(), Some("secret unreadable"));
+    assert!(matches!(next, Next::Again(_)));
+    assert!(world.receiver.got.lock().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_is_noted_once_the_store_is_there() {
     let world = world(Some(Ok(answer(200))));
@@ -263,7 +272,8 @@ async fn no_more_is_under_way_than_may_be() {
     until(|| world.receiver.got.lock().len() == AT_ONCE).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(world.receiver.got.lock().len(), AT_ONCE);
-    assert_eq!(*world.store.asked.lock(), [(AT_ONCE, EACH)], "without room nothing is asked for");
+    let asked = ClaimBounds { limit: AT_ONCE, of_webhook: EACH, of_app: OF_APP };
+    assert_eq!(*world.store.asked.lock(), [asked], "without room nothing is asked for");
     assert!(!world.sender.is_idle());
 }
 

@@ -14,7 +14,7 @@ use super::super::rules::cursor::{from_text, to_text as to_cursor};
 use super::super::rules::secret::to_text;
 use super::super::rules::webhooks::{change, disabled, disabled_text, follows, later, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
-use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{Binds, count, execute, fetch, fetch_one};
@@ -166,6 +166,23 @@ async fn test(tx: &mut Tx, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
     Ok((add.await? > 0).then_some(message))
 }
 
+/// Writes an attempt down.
+pub(super) async fn note(tx: &mut Tx, attempt: &Attempt, event: Option<EventType>) -> Result<()> {
+    let note = execute(tx, NOTE, |binds| {
+        binds.push(attempt.webhook).push(attempt.message).push(event.map(EventType::as_str)).push(attempt.at);
+        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
+    });
+    note.await.map(drop)
+}
+
+/// A message stands so after an attempt, and is due then, or as before.
+pub(super) async fn settle(tx: &mut Tx, message: Uuid, status: MessageStatus, due: Option<Timestamp>) -> Result<()> {
+    let settle = execute(tx, SETTLE, |binds| {
+        binds.push(message).push(status_text(status)).push(due);
+    });
+    settle.await.map(drop)
+}
+
 async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
     let (now, webhook, message) = (tx.now, attempt.webhook, attempt.message);
     let there = fetch_one(tx, THERE, |binds| {
@@ -184,16 +201,9 @@ async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
             (cells.maybe_word(0, "event", EventType::parse)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
         }
     };
-    let note = execute(tx, NOTE, |binds| {
-        binds.push(webhook).push(message).push(event.map(EventType::as_str)).push(attempt.at);
-        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
-    });
-    note.await?;
+    note(tx, attempt, event).await?;
     let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
-    let settle = execute(tx, SETTLE, |binds| {
-        binds.push(message).push(status_text(status)).push(due);
-    });
-    settle.await?;
+    settle(tx, message, status, due).await?;
     if next == Next::Delivered {
         execute(tx, WELL, |binds| {
             binds.push(webhook);
@@ -310,8 +320,8 @@ impl Webhooks for PostgresStore {
         Ok(made)
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
-        transaction!(self.callers, tx => claim(&mut tx, limit, each, lease))
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
+        transaction!(self.callers, tx => claim(&mut tx, bounds, lease))
     }
 
     async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {

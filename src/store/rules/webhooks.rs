@@ -75,6 +75,11 @@ pub(in crate::store) fn change(webhook: &mut Webhook, change: &WebhookChange, no
     webhook.updated_at = now;
 }
 
+/// Says that nothing can be signed with one of a webhook's secrets. A new one mends it.
+pub(in crate::store) fn tell_secret_unreadable(error: &Error) {
+    tracing::error!(error = error as &dyn std::error::Error, "a webhook's secret cannot be read");
+}
+
 /// How a message stands after an attempt, and when it is due; `None`: as before.
 pub(in crate::store) fn follows(next: Next, is_held: bool) -> Option<(MessageStatus, Option<Timestamp>)> {
     match next {
@@ -83,6 +88,11 @@ pub(in crate::store) fn follows(next: Next, is_held: bool) -> Option<(MessageSta
         Next::Again(at) => Some((MessageStatus::Waiting, Some(at))),
         Next::GivenUp | Next::Disable(_) => Some((MessageStatus::Failed, None)),
     }
+}
+
+/// What is noted of a message that was claimed and cannot be read.
+pub(in crate::store) fn unreadable_attempt(webhook: Uuid, message: Uuid, now: Timestamp) -> Attempt {
+    Attempt { message, webhook, at: now, took_ms: 0, status: None, error: Some("message unreadable".to_owned()) }
 }
 
 /// Items that were written together: their row's number, when, and the list.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::super::rules::cursor::{from_text, to_text as to_cursor};
 use super::super::rules::secret::to_text;
 use super::super::rules::webhooks::{change, disabled, disabled_text, follows, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
-use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
@@ -155,6 +156,24 @@ async fn test(tx: Tx<'_>, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
     Ok((add.await? > 0).then_some(message))
 }
 
+/// Writes an attempt down.
+pub(super) async fn note(conn: &mut SqliteConnection, attempt: &Attempt, event: Option<EventType>) -> Result<()> {
+    let note = execute(conn, NOTE, |binds| {
+        binds.push(attempt.webhook.as_bytes().as_slice()).push(attempt.message.as_bytes().as_slice());
+        binds.push(event.map(EventType::as_str)).push(micros(attempt.at)).push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX));
+        binds.push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
+    });
+    note.await.map(drop)
+}
+
+/// A message stands so after an attempt, and is due then, or as before.
+pub(super) async fn settle(conn: &mut SqliteConnection, message: Uuid, status: MessageStatus, due: Option<Timestamp>) -> Result<()> {
+    let settle = execute(conn, SETTLE, |binds| {
+        binds.push(message.as_bytes().as_slice()).push(status_text(status)).push(due.map(micros));
+    });
+    settle.await.map(drop)
+}
+
 async fn attempted(tx: Tx<'_>, attempt: Attempt, next: Next) -> Result<()> {
     let now = tx.now;
     let webhook = attempt.webhook.as_bytes().as_slice();
@@ -175,16 +194,9 @@ async fn attempted(tx: Tx<'_>, attempt: Attempt, next: Next) -> Result<()> {
             (cells.maybe_word(0, "event", EventType::parse)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
         }
     };
-    let note = execute(tx.conn, NOTE, |binds| {
-        binds.push(webhook).push(message).push(event.map(EventType::as_str)).push(micros(attempt.at));
-        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
-    });
-    note.await?;
+    note(tx.conn, &attempt, event).await?;
     let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
-    let settle = execute(tx.conn, SETTLE, |binds| {
-        binds.push(message).push(status_text(status)).push(due.map(micros));
-    });
-    settle.await?;
+    settle(tx.conn, attempt.message, status, due).await?;
     if next == Next::Delivered {
         execute(tx.conn, WELL, |binds| {
             binds.push(webhook);
@@ -297,8 +309,8 @@ impl Webhooks for SqliteStore {
         Ok(made)
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
-        self.write(move |tx| Box::pin(claim(tx, limit, each, lease))).await
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
+        self.write(move |tx| Box::pin(claim(tx, bounds, lease))).await
     }
 
     async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
