@@ -89,6 +89,8 @@ pub enum Next {
     Again(Timestamp),
     /// It is given up.
     GivenUp,
+    /// It is given up without a request: its time was over before it had its turn. That says nothing of its webhook.
+    Missed,
     /// It is given up and its webhook disabled: nothing of it is due any more until it is enabled.
     Disable(Disabled),
 }
@@ -141,8 +143,10 @@ pub trait Webhooks: Send + Sync {
     async fn test_webhook(&self, app: AppId, id: Uuid) -> Result<Option<Uuid>>;
 
     /// Makes messages of items that wait: of one webhook and type up to [`MAX_ITEMS`](crate::domain::webhook::MAX_ITEMS) in one, once the
-    /// oldest has waited for [`LINGER`](crate::domain::webhook::LINGER) or there are enough to fill one. At most `limit` messages; how many.
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize>;
+    /// oldest has waited for [`LINGER`](crate::domain::webhook::LINGER) or there are enough to fill one. Of a webhook that has `each`
+    /// messages due or under way, the oldest waits for [`LINGER_BEHIND`](crate::domain::webhook::LINGER_BEHIND). At most `limit` messages;
+    /// how many. A webhook and type whose items cannot be gathered now is passed over.
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize>;
 
     /// Messages that are due, for `lease` the caller's alone, as many as the bounds allow; those first whose webhook had its turn longest
     /// ago. One that cannot be read ends as failed.

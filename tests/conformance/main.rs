@@ -294,7 +294,9 @@ every_store! {
         nodes_share_what_is_to_be_told;
     webhook_claims:
         an_app_has_so_many_under_way_whoever_holds_them,
-        who_has_enough_under_way_keeps_nobody_from_their_turn;
+        who_has_enough_under_way_keeps_nobody_from_their_turn,
+        who_is_behind_gets_fewer_and_fuller_messages,
+        what_waits_for_its_next_attempt_is_not_behind;
     webhook_items:
         every_end_of_a_delivery_is_told_once,
         what_is_not_there_is_null_and_tests_are_not_told,
@@ -573,7 +575,9 @@ stores_at_rest! {
         a_webhooks_secrets_are_sealed;
     webhook_claims:
         a_message_that_cannot_be_read_ends_and_the_others_go_on,
-        a_webhook_whose_secret_cannot_be_read_keeps_nobody_from_their_turn;
+        a_webhook_whose_secret_cannot_be_read_keeps_nobody_from_their_turn,
+        an_item_that_cannot_be_read_is_left_out_and_the_others_go_on,
+        many_items_of_one_keep_nobody_from_their_turn;
 }
 
 /// Every case against one queue.

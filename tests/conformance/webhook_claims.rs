@@ -1,20 +1,24 @@
 //! Webhooks: who is slow, broken or late holds up nobody else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use herald::dispatch::webhook::{EACH, LEASE, OF_APP};
 use herald::domain::id::AppId;
-use herald::domain::webhook::{EventType, MAX_WEBHOOKS};
-use herald::store::webhook::{ClaimBounds, DueMessage, MessageStatus};
+use herald::domain::webhook::{EventType, LINGER, LINGER_BEHIND, MAX_WEBHOOKS};
+use herald::store::webhook::{ClaimBounds, DueMessage, MessageStatus, Next};
 use uuid::Uuid;
 
-use crate::kit::SECOND;
-use crate::webhooks::{keys, messages, secret};
+use crate::kit::{SECOND, iphone};
+use crate::webhooks::{items, keys, messages, secret};
 use crate::world::World;
 
 async fn claim(world: &World, limit: usize) -> Vec<DueMessage> {
     world.store().claim_webhook_messages(ClaimBounds { limit, of_webhook: EACH, of_app: OF_APP }, LEASE).await.unwrap()
+}
+
+async fn gather(world: &World) -> usize {
+    world.store().gather_webhook_items(1_000, EACH).await.unwrap()
 }
 
 /// One of another app's, with one message due.
@@ -67,6 +71,67 @@ pub async fn who_has_enough_under_way_keeps_nobody_from_their_turn(world: &mut W
     assert_eq!(claim(world, 1).await.iter().map(|message| message.app).collect::<Vec<_>>(), [other], "the app has enough as well");
 }
 
+/// Its items wait until they fill a message, or it has caught up, or a minute is over.
+pub async fn who_is_behind_gets_fewer_and_fuller_messages(world: &mut World) {
+    let events = [EventType::PreferencesChanged, EventType::DeviceRegistered];
+    let slow = world.add_webhook(&events).await.id;
+    messages(world, EACH - 1).await;
+    assert_eq!(claim(world, 64).await.len(), EACH - 1);
+    world.message().await;
+    let quick = world.listener().await.id;
+    for _ in 0..3 {
+        world.prefer("ann").await;
+        world.pass(LINGER);
+        assert_eq!(gather(world).await, 1, "only of the other");
+        let due = claim(world, 64).await;
+        world.deliver(due.iter().find(|message| message.webhook == quick).unwrap()).await;
+    }
+    let changes = (0..500).map(|n| (format!("d{n}"), iphone(None, &format!("{n:04x}")))).collect();
+    world.store().put_devices(world.app, changes).await.unwrap();
+    assert_eq!(gather(world).await, 1, "one that is full is made");
+    world.prefer("ann").await;
+    world.pass(LINGER_BEHIND.saturating_sub(LINGER * 3));
+    // what was held is due again: it makes no difference
+    assert_eq!(gather(world).await, 2, "the other's, and what has waited for a minute");
+    let due: BTreeMap<usize, usize> = claim_all(world, slow).await.iter().fold(BTreeMap::new(), |mut lengths, message| {
+        *lengths.entry(items(message).len()).or_default() += 1;
+        lengths
+    });
+    assert_eq!(due, BTreeMap::from([(1, EACH), (4, 1), (500, 1)]));
+    world.prefer("ann").await;
+    world.pass(LINGER);
+    assert_eq!(gather(world).await, 2, "it has caught up");
+}
+
+/// All that is due to one, taken by it.
+async fn claim_all(world: &World, webhook: Uuid) -> Vec<DueMessage> {
+    let mut all = Vec::new();
+    loop {
+        let due = claim(world, 64).await;
+        if due.is_empty() {
+            return all;
+        }
+        for message in due {
+            world.deliver(&message).await;
+            if message.webhook == webhook {
+                all.push(message);
+            }
+        }
+    }
+}
+
+/// Those that wait for their next attempt keep no place: a receiver that refuses at once is not slow.
+pub async fn what_waits_for_its_next_attempt_is_not_behind(world: &mut World) {
+    world.listener().await;
+    messages(world, EACH).await;
+    for message in claim(world, 64).await {
+        world.fail(&message, Next::Again(world.later(LEASE * 10))).await;
+    }
+    world.prefer("ann").await;
+    world.pass(LINGER);
+    assert_eq!(gather(world).await, 1);
+}
+
 /// Two webhooks with a message each; what the first's holds cannot be read.
 pub async fn a_message_that_cannot_be_read_ends_and_the_others_go_on(world: &mut World) {
     let id = world.listener().await.id;
@@ -103,4 +168,38 @@ pub async fn a_webhook_whose_secret_cannot_be_read_keeps_nobody_from_their_turn(
     world.pass(LEASE);
     let mended = claim(world, 64).await.into_iter().find(|message| message.webhook == broken).unwrap();
     assert_eq!(keys(&mended), [[2; 32]], "the one before cannot sign beside it");
+}
+
+/// One item of three webhooks' cannot be read.
+pub async fn an_item_that_cannot_be_read_is_left_out_and_the_others_go_on(world: &mut World) {
+    for _ in 0..3 {
+        world.listener().await;
+    }
+    world.prefer("ann").await;
+    world.run("UPDATE webhook_item SET data = '[' WHERE id IN (SELECT min(id) FROM webhook_item)").await;
+    world.pass(LINGER);
+    assert_eq!(world.gather().await, 2);
+    world.prefer("ann").await;
+    world.pass(LINGER);
+    assert_eq!(world.gather().await, 3);
+    assert_eq!(world.due_messages().await.iter().map(|message| items(message).len()).collect::<Vec<_>>(), [1; 5]);
+}
+
+/// A thousand items of one that is behind are older than the first of another.
+pub async fn many_items_of_one_keep_nobody_from_their_turn(world: &mut World) {
+    world.listener().await;
+    world.prefer("ann").await;
+    world
+        .run(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+             INSERT INTO webhook_item (webhook, event, n, at, data) SELECT webhook, event, n, at, data FROM webhook_item CROSS JOIN n",
+        )
+        .await;
+    world.pass(LINGER);
+    let other = world.listener().await.id;
+    world.prefer("ann").await;
+    world.pass(LINGER);
+    assert_eq!(world.store().gather_webhook_items(2, EACH).await.unwrap(), 2);
+    let due = world.due_messages().await;
+    assert_eq!(due.iter().filter(|message| message.webhook == other).count(), 1, "each has its turn before any has two");
 }

@@ -66,8 +66,9 @@ impl World {
         self.store().preferences(self.app, user).await.unwrap().value.timezone
     }
 
+    /// As if nobody were ever behind.
     pub async fn gather(&self) -> usize {
-        self.store().gather_webhook_items(MANY).await.unwrap()
+        self.store().gather_webhook_items(MANY, MANY).await.unwrap()
     }
 
     /// One message with one item.
@@ -214,7 +215,7 @@ pub async fn lists_are_cut_where_a_message_is_full(world: &mut World) {
         world.store().put_devices(world.app, changes).await.unwrap();
     }
     world.pass(LINGER);
-    assert_eq!(world.store().gather_webhook_items(1).await.unwrap(), 1, "no more than asked for");
+    assert_eq!(world.store().gather_webhook_items(1, MANY).await.unwrap(), 1, "no more than asked for");
     assert_eq!(world.gather().await, 2);
     let due = world.due_messages().await;
     let named: Vec<String> = due.iter().flat_map(items).map(|item| item["device_id"].as_str().unwrap().to_owned()).collect();
@@ -275,7 +276,7 @@ pub async fn messages_are_claimed_and_items_gathered_by_many_at_once(world: &mut
     }
     world.pass(LINGER);
     let store = world.shared();
-    let made = join_all((0..6).map(|_| store.gather_webhook_items(MANY))).await.into_iter().map(Result::unwrap).sum::<usize>();
+    let made = join_all((0..6).map(|_| store.gather_webhook_items(MANY, MANY))).await.into_iter().map(Result::unwrap).sum::<usize>();
     assert_eq!(made + world.gather().await, 3, "one for each, whoever makes it");
     messages(world, 5).await;
     let (mut seen, mut told): (HashSet<Uuid>, Vec<(Uuid, Value)>) = (HashSet::new(), Vec::new());

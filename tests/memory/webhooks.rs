@@ -1,12 +1,13 @@
 //! Webhooks, and what they are still to be told.
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::id::AppId;
-use herald::domain::webhook::{Disabled, EventType, LINGER, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
+use herald::domain::webhook::{Disabled, EventType, LINGER, LINGER_BEHIND, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 use herald::store::webhook::{
     Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks,
 };
@@ -70,14 +71,28 @@ impl State {
         Uuid::from_u64_pair(0x7000, 1 << 63 | self.last_message)
     }
 
+    /// Webhooks and types in the order of their oldest item, and how long their items wait.
+    fn groups(&self, each: usize, now: Timestamp) -> VecDeque<(Uuid, EventType, Duration)> {
+        let mut groups = VecDeque::new();
+        for item in &self.webhook_items {
+            let is_open = |message: &&Message| message.webhook == item.webhook && message.status == MessageStatus::Waiting;
+            let open = self.webhook_messages.values().filter(is_open);
+            let is_behind = open.filter(|message| message.next_at <= now || message.is_held(now)).count() >= each;
+            let group = (item.webhook, item.event, if is_behind { LINGER_BEHIND } else { LINGER });
+            if !groups.contains(&group) {
+                groups.push_back(group);
+            }
+        }
+        groups
+    }
+
     /// Makes one message, if there is enough for one.
-    fn gather(&mut self, now: Timestamp) -> bool {
-        let groups: Vec<(Uuid, EventType)> = self.webhook_items.iter().map(|item| (item.webhook, item.event)).collect();
-        let is_ready = |group: &&(Uuid, EventType)| {
-            let theirs: Vec<&Item> = self.webhook_items.iter().filter(|item| (item.webhook, item.event) == **group).collect();
-            theirs.len() >= MAX_ITEMS || theirs.iter().any(|item| item.at + LINGER <= now)
-        };
-        let Some(group) = groups.iter().find(is_ready).copied() else { return false };
+    fn gather(&mut self, (webhook, event, linger): (Uuid, EventType, Duration), now: Timestamp) -> bool {
+        let group = (webhook, event);
+        let theirs: Vec<&Item> = self.webhook_items.iter().filter(|item| (item.webhook, item.event) == group).collect();
+        if theirs.len() < MAX_ITEMS && !theirs.iter().any(|item| item.at + linger <= now) {
+            return false;
+        }
         let mut items = Vec::new();
         self.webhook_items.retain(|item| {
             let is_taken = (item.webhook, item.event) == group && items.len() < MAX_ITEMS;
@@ -149,12 +164,15 @@ impl State {
                     message.next_at = at;
                     MessageStatus::Waiting
                 }
-                Next::GivenUp | Next::Disable(_) => MessageStatus::Failed,
+                Next::GivenUp | Next::Missed | Next::Disable(_) => MessageStatus::Failed,
             };
         }
         let webhook = &mut row.webhook;
         if next == Next::Delivered {
             webhook.failing_since = None;
+            return;
+        }
+        if next == Next::Missed {
             return;
         }
         webhook.failing_since = webhook.failing_since.or(Some(attempt.at));
@@ -267,8 +285,19 @@ impl Webhooks for MemoryStore {
         }))
     }
 
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
-        Ok(self.commit(|state, now| (0..limit).take_while(|_| state.gather(now)).count()))
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize> {
+        Ok(self.commit(|state, now| {
+            let (mut groups, mut made) = (state.groups(each, now), 0);
+            while made < limit
+                && let Some(group) = groups.pop_front()
+            {
+                if state.gather(group, now) {
+                    made += 1;
+                    groups.push_back(group);
+                }
+            }
+            made
+        }))
     }
 
     async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {

@@ -390,7 +390,7 @@ plainly!(Webhooks {
     fn delete_webhook(app: AppId, id: Uuid) -> bool;
     fn rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
     fn test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
-    fn gather_webhook_items(limit: usize) -> usize;
+    fn gather_webhook_items(limit: usize, each: usize) -> usize;
     fn claim_webhook_messages(bounds: ClaimBounds, lease: Duration) -> Vec<DueMessage>;
     fn attempted(attempt: &Attempt, next: Next) -> ();
     fn webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;

@@ -299,7 +299,7 @@ around! {
         delete_webhook(app: AppId, id: Uuid) -> bool;
         rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
         test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
-        gather_webhook_items(limit: usize) -> usize;
+        gather_webhook_items(limit: usize, each: usize) -> usize;
         claim_webhook_messages(bounds: ClaimBounds, lease: Duration) -> Vec<DueMessage>;
         attempted(attempt: &Attempt, next: Next) -> ();
         webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;

@@ -28,10 +28,16 @@ struct Body<'a> {
 }
 
 impl Sender {
-    /// Posts a message and notes what came of it. Cut short by a stop, it is left to its lease.
+    /// Posts a message and notes what came of it. Cut short by a stop, it is left to its lease. One that never had its turn while it was to
+    /// be tried is given up unposted, so that a receiver that takes less than there is for it gets what is newer.
     pub(super) async fn attempt(&self, message: DueMessage) {
         let clock = &self.parts.clock;
         let (at, began) = (clock.now(), clock.monotonic());
+        if message.attempts == 0 && message.until <= at {
+            let error = Some("not tried in time".to_owned());
+            let attempt = Attempt { message: message.id, webhook: message.webhook, at, took_ms: 0, status: None, error };
+            return self.note(&attempt, Next::Missed, began + LEASE).await;
+        }
         let answer = match request(&message, at) {
             Ok(request) => tokio::select! {
                 biased;
@@ -85,13 +91,18 @@ impl Sender {
             }
         }
         metrics::counter!("herald_webhook_attempts_total", "result" => result(next)).increment(1);
-        metrics::histogram!("herald_webhook_attempt_seconds").record(Duration::from_millis(attempt.took_ms));
+        if next != Next::Missed {
+            metrics::histogram!("herald_webhook_attempt_seconds").record(Duration::from_millis(attempt.took_ms));
+        }
         let (status, error) = (attempt.status, attempt.error.as_deref());
         let (webhook, message) = (attempt.webhook, attempt.message);
         match next {
             Next::Delivered => {}
             Next::Again(_) => {
                 tracing::debug!(webhook.id = %webhook, message.id = %message, status, error, "a webhook failed");
+            }
+            Next::Missed => {
+                tracing::debug!(webhook.id = %webhook, message.id = %message, "a webhook message had no turn in time");
             }
             Next::GivenUp => {
                 tracing::warn!(webhook.id = %webhook, message.id = %message, status, error, "a webhook message is given up");
@@ -140,6 +151,7 @@ fn result(next: Next) -> &'static str {
         Next::Delivered => "delivered",
         Next::Again(_) => "failed",
         Next::GivenUp => "given_up",
+        Next::Missed => "missed",
         Next::Disable(Disabled::Gone) => "gone",
         Next::Disable(Disabled::Failing | Disabled::Switched) => "disabled",
     }

@@ -96,7 +96,7 @@ impl Sender {
 
     /// Makes messages and starts attempts, as far as there is room; whether there may be more to do at once.
     async fn round(self: &Arc<Self>) -> bool {
-        let gathered = self.parts.store.gather_webhook_items(GATHERED).await.unwrap_or_else(|error| {
+        let gathered = self.parts.store.gather_webhook_items(GATHERED, EACH).await.unwrap_or_else(|error| {
             tell(&error, "webhook messages cannot be made now");
             0
         });

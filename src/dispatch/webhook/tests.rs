@@ -65,7 +65,8 @@ impl Webhooks for Store {
         unreachable!()
     }
 
-    async fn gather_webhook_items(&self, _: usize) -> Result<usize> {
+    async fn gather_webhook_items(&self, _: usize, each: usize) -> Result<usize> {
+        assert_eq!(each, EACH);
         Ok(0)
     }
 
@@ -221,7 +222,7 @@ async fn what_was_heard_decides_what_follows() {
 #[tokio::test]
 async fn a_webhook_that_failed_all_along_is_disabled_with_the_message_that_runs_out() {
     let world = world(Some(Ok(answer(503))));
-    let over = || world.message(1, TimeDelta::zero());
+    let over = || DueMessage { attempts: 9, ..world.message(1, TimeDelta::zero()) };
     assert_eq!(world.tried(over()).await.1, Next::GivenUp);
     *world.store.failing_since.lock() = Some(world.clock.now() - TimeDelta::hours(71));
     assert_eq!(world.tried(over()).await.1, Next::GivenUp);
@@ -247,6 +248,18 @@ async fn a_message_that_cannot_be_signed_is_not_posted() {
     assert_eq!(attempt.error.as_deref(), Some("secret unreadable"));
     assert!(matches!(next, Next::Again(_)));
     assert!(world.receiver.got.lock().is_empty());
+}
+
+#[tokio::test]
+async fn what_never_had_its_turn_is_given_up_unposted() {
+    let world = world(Some(Ok(answer(200))));
+    for (attempts, left, posted) in [(0, 0, false), (0, 1, true), (1, 0, true)] {
+        let message = DueMessage { attempts, ..world.message(1, TimeDelta::microseconds(left)) };
+        let (attempt, next) = world.tried(message).await;
+        let expected = if posted { (Next::Delivered, None) } else { (Next::Missed, Some("not tried in time")) };
+        assert_eq!((next, attempt.error.as_deref()), expected, "{attempts} {left}");
+        assert_eq!(!std::mem::take(&mut *world.receiver.got.lock()).is_empty(), posted);
+    }
 }
 
 #[tokio::test(start_paused = true)]

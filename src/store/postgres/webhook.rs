@@ -2,6 +2,7 @@
 //!
 //! A webhook's row is locked before its items, messages and attempts are.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -211,6 +212,9 @@ async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
         .await?;
         return Ok(());
     }
+    if next == Next::Missed {
+        return Ok(());
+    }
     let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
     execute(tx, FAILED, |binds| {
         binds.push(webhook).push(attempt.at).push(why).push(now);
@@ -309,12 +313,21 @@ impl Webhooks for PostgresStore {
         transaction!(self.callers, tx => test(&mut tx, app, id))
     }
 
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
-        let groups = transaction!(self.callers, tx => ready(&mut tx))?;
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize> {
+        let mut groups = VecDeque::from(transaction!(self.callers, tx => ready(&mut tx, each))?);
         let mut made = 0;
-        for (webhook, event) in groups {
-            while made < limit && transaction!(self.callers, tx => gather(&mut tx, webhook, &event))? {
-                made += 1;
+        // each has its turn before any has two
+        while made < limit
+            && let Some(group) = groups.pop_front()
+        {
+            match transaction!(self.callers, tx => gather(&mut tx, &group)) {
+                Ok(true) => {
+                    made += 1;
+                    groups.push_back(group);
+                }
+                Ok(false) => {}
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => group.pass_over(&error),
             }
         }
         Ok(made)

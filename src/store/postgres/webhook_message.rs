@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::super::rules::secret::to_value;
 use super::super::rules::webhook_places::Places;
-use super::super::rules::webhooks::{Waiting, later, lingered, message_id, pack, tell_secret_unreadable, to_list, unreadable_attempt};
+use super::super::rules::webhooks::{
+    Group, Waiting, later, lingered, message_id, pack, tell_secret_unreadable, to_list, unreadable_attempt,
+};
 use super::super::seal::{Place, Seal};
 use super::super::webhook::{ClaimBounds, DueMessage, MessageStatus, WebhookSecret};
 use super::super::{Error, Result};
@@ -20,9 +22,19 @@ use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{EventType, MAX_ITEMS, TRIED_FOR};
 
-/// Webhooks and types whose items are to be gathered: the oldest have waited, or those of the last moment fill a message.
-pub(super) const READY: &str = "SELECT webhook, event FROM (SELECT webhook, event FROM webhook_item WHERE at <= $1 ORDER BY at LIMIT 1000) waited \
-                                UNION SELECT webhook, event FROM webhook_item WHERE at > $1 GROUP BY webhook, event HAVING sum(n) >= $2";
+/// Webhooks and types whose items are to be gathered: the oldest have waited, of those who have messages enough for longer, or there are
+/// enough to fill a message. They are looked for one by one, since of one there may be very many.
+pub(super) const READY: &str = "WITH RECURSIVE oldest (webhook, event, at) AS (\
+                                SELECT '00000000-0000-0000-0000-000000000000'::uuid, ''::text, NULL::timestamptz UNION ALL \
+                                SELECT i.webhook, i.event, i.at FROM oldest CROSS JOIN LATERAL (SELECT webhook, event, at FROM webhook_item \
+                                WHERE (webhook, event) > (oldest.webhook, oldest.event) ORDER BY webhook, event, id LIMIT 1) i), \
+                                stand AS MATERIALIZED (SELECT webhook, event, at, (SELECT count(*) FROM (SELECT 1 FROM webhook_message m \
+                                WHERE m.webhook = oldest.webhook AND m.status = 'waiting' AND m.next_at <= $1 LIMIT $2) due) + \
+                                (SELECT count(*) FROM webhook_message m WHERE m.webhook = oldest.webhook AND m.status = 'waiting' \
+                                AND m.lease_until IS NOT NULL AND m.lease_until > $1) >= $2 AS is_behind FROM oldest WHERE event <> '') \
+                                SELECT webhook, event, is_behind FROM stand WHERE at <= CASE WHEN is_behind THEN $4::timestamptz ELSE $3 END \
+                                OR (SELECT sum(n)::bigint FROM (SELECT n FROM webhook_item i WHERE i.webhook = stand.webhook \
+                                AND i.event = stand.event ORDER BY id LIMIT $5) front) >= $5 ORDER BY at";
 const TURN: &str = "SELECT 1 FROM webhook WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
 /// Written while their webhook was being deleted.
 pub(super) const ORPHANS: &str = "DELETE FROM webhook_item WHERE webhook = $1 AND NOT EXISTS (SELECT 1 FROM webhook WHERE id = $1)";
@@ -70,21 +82,22 @@ pub(super) const CLAIM: &str = claim!("");
 pub(super) const CLAIM_TESTS: &str = claim!("AND event IS NULL ");
 const SERVED: &str = "UPDATE webhook SET served_at = $2 WHERE id = ANY ($1)";
 
-/// What there is to gather.
-pub(super) async fn ready(tx: &mut Tx) -> Result<Vec<(Uuid, String)>> {
-    let waited = lingered(tx.now);
+/// What there is to gather, the oldest first. A webhook is behind that has `each` messages due or under way.
+pub(super) async fn ready(tx: &mut Tx, each: usize) -> Result<Vec<Group>> {
+    let now = tx.now;
     let rows = fetch(tx, READY, |binds| {
-        binds.push(waited).push(count(MAX_ITEMS));
+        binds.push(now).push(count(each)).push(lingered(now, false)).push(lingered(now, true)).push(count(MAX_ITEMS));
     });
     let group = |row: &PgRow| {
         let cells = Cells::new(row, "webhook_item", 0);
-        Ok((cells.get(0, "webhook")?, cells.get(1, "event")?))
+        Ok(Group { webhook: cells.get(0, "webhook")?, event: cells.get(1, "event")?, waited: lingered(now, cells.get(2, "at")?) })
     };
     rows.await?.iter().map(group).collect()
 }
 
 /// Makes one message; whether there was enough for one, and nobody else at it.
-pub(super) async fn gather(tx: &mut Tx, webhook: Uuid, event: &str) -> Result<bool> {
+pub(super) async fn gather(tx: &mut Tx, group: &Group) -> Result<bool> {
+    let (webhook, event) = (group.webhook, group.event.as_str());
     let turn = fetch_one(tx, TURN, |binds| {
         binds.push(webhook);
     });
@@ -104,7 +117,7 @@ pub(super) async fn gather(tx: &mut Tx, webhook: Uuid, event: &str) -> Result<bo
     };
     let rows: Vec<Waiting> = rows.await?.iter().map(waiting).collect::<Result<_>>()?;
     let now = tx.now;
-    let Some(packed) = pack(&rows, now)? else { return Ok(false) };
+    let Some(packed) = pack(&rows, group.waited)? else { return Ok(false) };
     execute(tx, USED, |binds| {
         binds.push(&packed.used);
     })
@@ -116,8 +129,9 @@ pub(super) async fn gather(tx: &mut Tx, webhook: Uuid, event: &str) -> Result<bo
         })
         .await?;
     }
+    let Some(data) = &packed.data else { return Ok(false) };
     execute(tx, ADD, |binds| {
-        binds.push(message_id(now)).push(webhook).push(event).push(now).push(later(now, TRIED_FOR)).push(&packed.data);
+        binds.push(message_id(now)).push(webhook).push(event).push(now).push(later(now, TRIED_FOR)).push(data);
     })
     .await?;
     Ok(true)

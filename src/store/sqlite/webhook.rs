@@ -1,5 +1,6 @@
 //! Webhooks: what they are, and what was tried.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -204,6 +205,9 @@ async fn attempted(tx: Tx<'_>, attempt: Attempt, next: Next) -> Result<()> {
         .await?;
         return Ok(());
     }
+    if next == Next::Missed {
+        return Ok(());
+    }
     let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
     execute(tx.conn, FAILED, |binds| {
         binds.push(webhook).push(micros(attempt.at)).push(why).push(now);
@@ -294,16 +298,22 @@ impl Webhooks for SqliteStore {
         self.write(move |tx| Box::pin(test(tx, app, id))).await
     }
 
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
-        let groups = ready(&mut *self.read().await?, self.now()).await?;
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize> {
+        let mut groups = VecDeque::from(ready(&mut *self.read().await?, self.now(), each).await?);
         let mut made = 0;
-        for (webhook, event) in groups {
-            while made < limit {
-                let event = event.clone();
-                if !self.write(move |tx| Box::pin(async move { gather(tx, webhook, &event).await })).await? {
-                    break;
+        // each has its turn before any has two
+        while made < limit
+            && let Some(group) = groups.pop_front()
+        {
+            let turn = group.clone();
+            match self.write(move |tx| Box::pin(async move { gather(tx, &turn).await })).await {
+                Ok(true) => {
+                    made += 1;
+                    groups.push_back(group);
                 }
-                made += 1;
+                Ok(false) => {}
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => group.pass_over(&error),
             }
         }
         Ok(made)

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::super::rules::secret::to_value;
 use super::super::rules::webhook_places::Places;
-use super::super::rules::webhooks::{Waiting, later, lingered, message_id, pack, tell_secret_unreadable, to_list, unreadable_attempt};
+use super::super::rules::webhooks::{
+    Group, Waiting, later, lingered, message_id, pack, tell_secret_unreadable, to_list, unreadable_attempt,
+};
 use super::super::seal::{Place, Seal};
 use super::super::webhook::{ClaimBounds, DueMessage, MessageStatus, WebhookSecret};
 use super::super::{Error, Result};
@@ -21,9 +23,18 @@ use super::writer::Tx;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{EventType, MAX_ITEMS, TRIED_FOR};
 
-/// Webhooks and types whose items are to be gathered: the oldest have waited, or those of the last moment fill a message.
-pub(super) const READY: &str = "SELECT webhook, event FROM (SELECT webhook, event FROM webhook_item WHERE at <= ?1 ORDER BY at LIMIT 1000) \
-                                UNION SELECT webhook, event FROM webhook_item INDEXED BY webhook_item_by_age WHERE at > ?1 GROUP BY webhook, event HAVING sum(n) >= ?2";
+/// Webhooks and types whose items are to be gathered: the oldest have waited, of those who have messages enough for longer, or there are
+/// enough to fill a message. They are looked for one by one, since of one there may be very many.
+pub(super) const READY: &str = "WITH RECURSIVE oldest (webhook, event, at) AS (SELECT x'', '', 0 UNION ALL \
+                                SELECT i.webhook, i.event, i.at FROM oldest CROSS JOIN webhook_item i ON i.id = (SELECT next.id FROM webhook_item next \
+                                WHERE (next.webhook, next.event) > (oldest.webhook, oldest.event) ORDER BY next.webhook, next.event, next.id LIMIT 1)), \
+                                stand AS MATERIALIZED (SELECT webhook, event, at, (SELECT count(*) FROM (SELECT 1 FROM webhook_message m \
+                                WHERE m.webhook = oldest.webhook AND m.status = 'waiting' AND m.next_at <= ?1 LIMIT ?2)) + \
+                                (SELECT count(*) FROM webhook_message m WHERE m.webhook = oldest.webhook AND m.status = 'waiting' \
+                                AND m.lease_until IS NOT NULL AND m.lease_until > ?1) >= ?2 AS is_behind FROM oldest WHERE event <> '') \
+                                SELECT webhook, event, is_behind FROM stand WHERE at <= CASE WHEN is_behind THEN ?4 ELSE ?3 END \
+                                OR (SELECT sum(n) FROM (SELECT n FROM webhook_item i WHERE i.webhook = stand.webhook \
+                                AND i.event = stand.event ORDER BY i.id LIMIT ?5)) >= ?5 ORDER BY at";
 /// Enough to fill a message, or all.
 pub(super) const ITEMS: &str = "WITH filling AS MATERIALIZED (SELECT id, sum(n) OVER (ORDER BY id) - n AS earlier FROM \
                                 (SELECT id, n FROM webhook_item WHERE webhook = ?1 AND event = ?2 ORDER BY id LIMIT ?3)) \
@@ -61,21 +72,23 @@ pub(super) const CLAIM: &str = claim!("");
 pub(super) const CLAIM_TESTS: &str = claim!("AND m.event IS NULL ");
 const SERVED: &str = "UPDATE webhook SET served_at = ?2 WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
 
-/// What there is to gather.
-pub(super) async fn ready(conn: &mut SqliteConnection, now: i64) -> Result<Vec<(Uuid, String)>> {
+/// What there is to gather, the oldest first. A webhook is behind that has `each` messages due or under way.
+pub(super) async fn ready(conn: &mut SqliteConnection, now: i64, each: usize) -> Result<Vec<Group>> {
+    let at = instant(now).unwrap_or_default();
     let rows = fetch(conn, READY, |binds| {
-        binds.push(micros(lingered(instant(now).unwrap_or_default()))).push(count(MAX_ITEMS));
+        binds.push(now).push(count(each));
+        binds.push(micros(lingered(at, false))).push(micros(lingered(at, true))).push(count(MAX_ITEMS));
     });
     let group = |row: &SqliteRow| {
         let cells = Cells::new(row, "webhook_item", 0);
-        Ok((cells.id(0, "webhook")?, cells.get(1, "event")?))
+        Ok(Group { webhook: cells.id(0, "webhook")?, event: cells.get(1, "event")?, waited: lingered(at, cells.get(2, "at")?) })
     };
     rows.await?.iter().map(group).collect()
 }
 
 /// Makes one message; whether there was enough for one.
-pub(super) async fn gather(tx: Tx<'_>, webhook: Uuid, event: &str) -> Result<bool> {
-    let of = webhook.as_bytes().as_slice();
+pub(super) async fn gather(tx: Tx<'_>, group: &Group) -> Result<bool> {
+    let (of, event) = (group.webhook.as_bytes().as_slice(), group.event.as_str());
     let rows = fetch(tx.conn, ITEMS, |binds| {
         binds.push(of).push(event).push(count(MAX_ITEMS));
     });
@@ -85,7 +98,7 @@ pub(super) async fn gather(tx: Tx<'_>, webhook: Uuid, event: &str) -> Result<boo
     };
     let rows: Vec<Waiting> = rows.await?.iter().map(waiting).collect::<Result<_>>()?;
     let now = instant(tx.now).unwrap_or_default();
-    let Some(packed) = pack(&rows, now)? else { return Ok(false) };
+    let Some(packed) = pack(&rows, group.waited)? else { return Ok(false) };
     let used = List::of(&packed.used);
     execute(tx.conn, USED, |binds| {
         binds.push(&used);
@@ -98,9 +111,10 @@ pub(super) async fn gather(tx: Tx<'_>, webhook: Uuid, event: &str) -> Result<boo
         })
         .await?;
     }
+    let Some(data) = &packed.data else { return Ok(false) };
     let id = message_id(now);
     execute(tx.conn, ADD, |binds| {
-        binds.push(id.as_bytes().as_slice()).push(of).push(event).push(micros(now)).push(micros(later(now, TRIED_FOR))).push(&packed.data);
+        binds.push(id.as_bytes().as_slice()).push(of).push(event).push(micros(now)).push(micros(later(now, TRIED_FOR))).push(data);
     })
     .await?;
     Ok(true)
