@@ -61,6 +61,8 @@ pub struct DueMessage {
     pub attempts: u32,
     /// When it is given up: [`TRIED_FOR`](crate::domain::webhook::TRIED_FOR) after it was made or replayed last.
     pub until: Timestamp,
+    /// When the lease is over. No two claims of a message have the same.
+    pub lease_until: Timestamp,
 }
 
 /// What came of one attempt.
@@ -91,7 +93,7 @@ pub enum Next {
     GivenUp,
     /// It is given up without a request: its time was over before it had its turn. That says nothing of its webhook.
     Missed,
-    /// It is given up and its webhook disabled: nothing of it is due any more until it is enabled.
+    /// It is given up and its webhook disabled, if that still holds: nothing of it is due any more until it is enabled.
     Disable(Disabled),
 }
 
@@ -129,7 +131,7 @@ pub trait Webhooks: Send + Sync {
     /// An app's, oldest first.
     async fn webhooks(&self, app: AppId) -> Result<Vec<Webhook>>;
 
-    /// Changes one; `None`: there is none. Its answer is the changed one.
+    /// Changes one; `None`: there is none. Its answer is the changed one. With another place its failures are forgotten.
     async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>>;
 
     /// Forgets one with all that it was still to be told, and its attempts; whether there was one.
@@ -152,9 +154,14 @@ pub trait Webhooks: Send + Sync {
     /// ago. One that cannot be read ends as failed.
     async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: std::time::Duration) -> Result<Vec<DueMessage>>;
 
-    /// Notes an attempt and what follows. An attempt of a message that is no longer held, or gone, is noted and changes nothing else, unless
-    /// it was delivered.
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()>;
+    /// Notes an attempt at a claimed message and what follows. What changed since the claim counts:
+    ///
+    /// * one whose lease is over, or another's now, is noted and changes nothing else. Only what was delivered is delivered, unless the message
+    ///   was replayed since;
+    /// * one that was replayed meanwhile is due again if it failed;
+    /// * what was heard at a place that the webhook is no longer at says nothing of the webhook, and with 410 the message is due again;
+    /// * it is disabled for failing only if it fails still.
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()>;
 
     /// Attempts of a webhook, newest first; `None`: there is no such webhook.
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>>;

@@ -296,7 +296,13 @@ every_store! {
         an_app_has_so_many_under_way_whoever_holds_them,
         who_has_enough_under_way_keeps_nobody_from_their_turn,
         who_is_behind_gets_fewer_and_fuller_messages,
-        what_waits_for_its_next_attempt_is_not_behind;
+        what_waits_for_its_next_attempt_is_not_behind,
+        what_the_old_place_answered_is_not_the_new_ones,
+        failures_of_the_old_place_are_not_the_new_ones,
+        a_webhook_is_disabled_that_fails_still,
+        what_is_replayed_while_it_is_under_way_is_not_given_up,
+        who_is_too_late_settles_nothing_of_the_next,
+        what_was_replayed_since_is_sent_again_although_it_arrived;
     webhook_items:
         every_end_of_a_delivery_is_told_once,
         what_is_not_there_is_null_and_tests_are_not_told,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use herald::dispatch::webhook::{EACH, LEASE, OF_APP};
 use herald::domain::id::AppId;
-use herald::domain::webhook::{EventType, LINGER, LINGER_BEHIND, MAX_WEBHOOKS};
-use herald::store::webhook::{ClaimBounds, DueMessage, MessageStatus, Next};
+use herald::domain::webhook::{Disabled, EventType, LINGER, LINGER_BEHIND, MAX_WEBHOOKS, TRIED_FOR};
+use herald::store::webhook::{ClaimBounds, DueMessage, MessageStatus, Next, WebhookChange};
 use uuid::Uuid;
 
 use crate::kit::{SECOND, iphone};
@@ -28,6 +28,15 @@ async fn stranger(world: &World) -> (AppId, Uuid) {
     assert!(world.store().create_webhook(&webhook, &secret(1)).await.unwrap());
     world.store().test_webhook(app, webhook.id).await.unwrap().unwrap();
     (app, webhook.id)
+}
+
+async fn status(world: &World, message: &DueMessage) -> MessageStatus {
+    let attempts = world.attempts(message.webhook).await;
+    attempts.iter().find(|listed| listed.attempt.message == message.id).unwrap().message_status
+}
+
+fn elsewhere() -> WebhookChange {
+    WebhookChange { url: Some("https://elsewhere.example/".to_owned()), ..WebhookChange::default() }
 }
 
 pub async fn an_app_has_so_many_under_way_whoever_holds_them(world: &mut World) {
@@ -202,4 +211,103 @@ pub async fn many_items_of_one_keep_nobody_from_their_turn(world: &mut World) {
     assert_eq!(world.store().gather_webhook_items(2, EACH).await.unwrap(), 2);
     let due = world.due_messages().await;
     assert_eq!(due.iter().filter(|message| message.webhook == other).count(), 1, "each has its turn before any has two");
+}
+
+pub async fn what_the_old_place_answered_is_not_the_new_ones(world: &mut World) {
+    let id = world.listener().await.id;
+    messages(world, 3).await;
+    let due = world.due_messages().await;
+    world.change(id, elsewhere()).await;
+    world.fail(&due[0], Next::Disable(Disabled::Gone)).await;
+    world.fail(&due[1], Next::Again(world.now())).await;
+    assert_eq!((world.hook(id).await.disabled, world.hook(id).await.failing_since), (None, None));
+    let again = world.due_messages().await;
+    assert_eq!(again.iter().map(|message| message.id).collect::<BTreeSet<_>>(), BTreeSet::from([due[0].id, due[1].id]));
+    assert!(again.iter().all(|message| message.url == "https://elsewhere.example/"));
+    world.fail(&again[0], Next::Disable(Disabled::Gone)).await;
+    assert_eq!(world.hook(id).await.disabled, Some(Disabled::Gone), "it said so itself");
+}
+
+pub async fn failures_of_the_old_place_are_not_the_new_ones(world: &mut World) {
+    let id = world.listener().await.id;
+    world.message().await;
+    let message = world.only_due().await;
+    world.fail(&message, Next::Again(world.now())).await;
+    assert_eq!(world.hook(id).await.failing_since, Some(world.now()));
+    let same = WebhookChange { url: Some(message.url.clone()), ..WebhookChange::default() };
+    assert_eq!(world.change(id, same).await.failing_since, Some(world.now()));
+    assert_eq!(world.change(id, elsewhere()).await.failing_since, None);
+}
+
+pub async fn a_webhook_is_disabled_that_fails_still(world: &mut World) {
+    let id = world.listener().await.id;
+    messages(world, 1).await;
+    let first = world.only_due().await;
+    world.fail(&first, Next::Again(world.now())).await;
+    messages(world, 2).await;
+    world.pass(TRIED_FOR);
+    let due = world.due_messages().await;
+    let late: Vec<_> = due.iter().filter(|message| message.id != first.id).collect();
+    world.deliver(due.iter().find(|message| message.id == first.id).unwrap()).await;
+    world.fail(late[0], Next::Disable(Disabled::Failing)).await;
+    assert_eq!(world.hook(id).await.disabled, None, "it took one meanwhile");
+    assert_eq!(status(world, late[0]).await, MessageStatus::Failed);
+    messages(world, 1).await;
+    world.pass(TRIED_FOR);
+    let due = world.due_messages().await;
+    let next = due.iter().find(|message| message.id != late[1].id).unwrap();
+    world.fail(next, Next::Disable(Disabled::Failing)).await;
+    assert_eq!(world.hook(id).await.disabled, Some(Disabled::Failing));
+}
+
+pub async fn what_is_replayed_while_it_is_under_way_is_not_given_up(world: &mut World) {
+    let id = world.listener().await.id;
+    messages(world, 2).await;
+    let due = world.due_messages().await;
+    world.pass(SECOND);
+    assert_eq!(world.store().replay_webhook(world.app, id, World::start(), world.now()).await.unwrap(), Some(2));
+    assert!(world.due_messages().await.is_empty());
+    world.fail(&due[0], Next::GivenUp).await;
+    world.fail(&due[1], Next::Disable(Disabled::Gone)).await;
+    assert_eq!(world.hook(id).await.disabled, None);
+    let again = world.due_messages().await;
+    assert_eq!(again.len(), 2, "due again, since it failed");
+    assert!(again.iter().all(|message| message.until == world.later(TRIED_FOR)));
+    world.fail(&again[0], Next::GivenUp).await;
+    assert_eq!(status(world, &again[0]).await, MessageStatus::Failed);
+}
+
+pub async fn who_is_too_late_settles_nothing_of_the_next(world: &mut World) {
+    let id = world.listener().await.id;
+    world.message().await;
+    let first = world.only_due().await;
+    world.pass(LEASE);
+    let second = world.only_due().await;
+    for next in [Next::Again(world.now()), Next::GivenUp, Next::Disable(Disabled::Gone)] {
+        world.fail(&first, next).await;
+        assert!(world.due_messages().await.is_empty(), "it is the second's");
+        assert_eq!((world.hook(id).await.disabled, world.hook(id).await.failing_since), (None, None));
+        assert_eq!(status(world, &first).await, MessageStatus::Waiting);
+    }
+    world.fail(&second, Next::Again(world.now())).await;
+    let third = world.only_due().await;
+    assert_eq!((third.attempts, world.attempts(id).await.len()), (1, 4));
+    world.deliver(&first).await;
+    assert_eq!(status(world, &first).await, MessageStatus::Delivered, "what was taken was taken");
+    world.fail(&third, Next::GivenUp).await;
+    assert_eq!(status(world, &first).await, MessageStatus::Delivered);
+    world.pass(LEASE);
+    assert!(world.due_messages().await.is_empty());
+}
+
+pub async fn what_was_replayed_since_is_sent_again_although_it_arrived(world: &mut World) {
+    let id = world.listener().await.id;
+    world.message().await;
+    let late = world.only_due().await;
+    world.pass(LEASE);
+    assert_eq!(world.store().replay_webhook(world.app, id, World::start(), world.now()).await.unwrap(), Some(1));
+    world.deliver(&late).await;
+    let again = world.only_due().await;
+    world.deliver(&again).await;
+    assert_eq!(status(world, &again).await, MessageStatus::Delivered);
 }

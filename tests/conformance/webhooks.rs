@@ -94,11 +94,11 @@ impl World {
     }
 
     pub async fn deliver(&self, message: &DueMessage) {
-        self.store().attempted(&self.attempt(message, Some(200)), Next::Delivered).await.unwrap();
+        self.store().attempted(message, &self.attempt(message, Some(200)), Next::Delivered).await.unwrap();
     }
 
     pub async fn fail(&self, message: &DueMessage, next: Next) {
-        self.store().attempted(&self.attempt(message, None), next).await.unwrap();
+        self.store().attempted(message, &self.attempt(message, None), next).await.unwrap();
     }
 
     pub async fn attempts(&self, id: Uuid) -> Vec<ListedAttempt> {
@@ -397,7 +397,7 @@ pub async fn an_attempt_without_a_lease_is_noted_and_changes_nothing(world: &mut
     assert_eq!(world.attempts(id).await[0].message_status, MessageStatus::Delivered, "what was delivered was delivered");
     assert!(world.due_messages().await.is_empty());
     let unknown = Attempt { message: Uuid::from_u128(7), ..world.attempt(&again, Some(500)) };
-    world.store().attempted(&unknown, Next::GivenUp).await.unwrap();
+    world.store().attempted(&again, &unknown, Next::GivenUp).await.unwrap();
     let gone = world.attempts(id).await.into_iter().find(|listed| listed.attempt.message == Uuid::from_u128(7)).unwrap();
     assert_eq!((gone.message_status, gone.event), (MessageStatus::Failed, None));
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::id::AppId;
+use herald::domain::webhook::attempt::is_failing;
 use herald::domain::webhook::{Disabled, EventType, LINGER, LINGER_BEHIND, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 use herald::store::webhook::{
     Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks,
@@ -141,21 +142,36 @@ impl State {
                     data: serde_json::to_string(&message.items).unwrap(),
                     attempts: message.attempts,
                     until: message.until,
+                    lease_until: now + lease,
                 });
             }
         }
         claimed
     }
 
-    fn attempted(&mut self, attempt: &Attempt, next: Next, now: Timestamp) {
+    fn attempted(&mut self, claimed: &DueMessage, attempt: &Attempt, next: Next, now: Timestamp) {
         let Some(row) = self.webhooks.get_mut(&attempt.webhook) else { return };
         let message = self.webhook_messages.get_mut(&attempt.message);
         self.webhook_attempts.push((message.as_ref().and_then(|message| message.event), attempt.clone()));
-        let is_held = message.as_ref().is_some_and(|message| message.is_held(now));
-        if next != Next::Delivered && !is_held {
-            return;
+        let webhook = &mut row.webhook;
+        let is_there = webhook.url == claimed.url;
+        let mut next = next;
+        if next == Next::Disable(Disabled::Failing) && !is_failing(webhook.failing_since, claimed.until) {
+            next = Next::GivenUp;
         }
+        if next == Next::Disable(Disabled::Gone) && !is_there {
+            next = Next::Again(now);
+        }
+        let says_nothing = next == Next::Missed || !is_there;
         if let Some(message) = message {
+            let is_held = message.is_held(now) && message.lease_until == Some(claimed.lease_until);
+            let is_replayed = message.until != claimed.until;
+            if !is_held && (next != Next::Delivered || is_replayed) {
+                return;
+            }
+            if is_replayed && next != Next::Delivered {
+                next = Next::Again(now);
+            }
             message.attempts += 1;
             message.lease_until = None;
             message.status = match next {
@@ -166,13 +182,14 @@ impl State {
                 }
                 Next::GivenUp | Next::Missed | Next::Disable(_) => MessageStatus::Failed,
             };
-        }
-        let webhook = &mut row.webhook;
-        if next == Next::Delivered {
-            webhook.failing_since = None;
+        } else if next != Next::Delivered {
             return;
         }
-        if next == Next::Missed {
+        if says_nothing {
+            return;
+        }
+        if next == Next::Delivered {
+            webhook.failing_since = None;
             return;
         }
         webhook.failing_since = webhook.failing_since.or(Some(attempt.at));
@@ -240,7 +257,10 @@ impl Webhooks for MemoryStore {
             if *change == WebhookChange::default() {
                 return Some(webhook.clone());
             }
-            webhook.url = change.url.clone().unwrap_or_else(|| webhook.url.clone());
+            if let Some(url) = change.url.as_ref().filter(|url| **url != webhook.url) {
+                webhook.url = url.clone();
+                webhook.failing_since = None;
+            }
             webhook.events = change.events.clone().unwrap_or_else(|| webhook.events.clone());
             if change.enabled == Some(true) {
                 webhook.disabled = None;
@@ -304,8 +324,8 @@ impl Webhooks for MemoryStore {
         Ok(self.commit(|state, now| state.claim_messages(bounds, lease, now)))
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
-        self.commit(|state, now| state.attempted(attempt, next, now));
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        self.commit(|state, now| state.attempted(message, attempt, next, now));
         Ok(())
     }
 

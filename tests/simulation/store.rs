@@ -392,7 +392,7 @@ plainly!(Webhooks {
     fn test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
     fn gather_webhook_items(limit: usize, each: usize) -> usize;
     fn claim_webhook_messages(bounds: ClaimBounds, lease: Duration) -> Vec<DueMessage>;
-    fn attempted(attempt: &Attempt, next: Next) -> ();
+    fn attempted(message: &DueMessage, attempt: &Attempt, next: Next) -> ();
     fn webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
     fn replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
     fn prune_webhooks(before: Timestamp) -> ();

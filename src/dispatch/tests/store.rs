@@ -301,7 +301,7 @@ around! {
         test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
         gather_webhook_items(limit: usize, each: usize) -> usize;
         claim_webhook_messages(bounds: ClaimBounds, lease: Duration) -> Vec<DueMessage>;
-        attempted(attempt: &Attempt, next: Next) -> ();
+        attempted(message: &DueMessage, attempt: &Attempt, next: Next) -> ();
         webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
         replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
         prune_webhooks(before: Timestamp) -> ();

@@ -36,7 +36,7 @@ impl Sender {
         if message.attempts == 0 && message.until <= at {
             let error = Some("not tried in time".to_owned());
             let attempt = Attempt { message: message.id, webhook: message.webhook, at, took_ms: 0, status: None, error };
-            return self.note(&attempt, Next::Missed, began + LEASE).await;
+            return self.note(&message, &attempt, Next::Missed, began + LEASE).await;
         }
         let answer = match request(&message, at) {
             Ok(request) => tokio::select! {
@@ -57,7 +57,7 @@ impl Sender {
         };
         let attempt = Attempt { message: message.id, webhook: message.webhook, at, took_ms, status, error };
         let next = self.next(&message, heard).await;
-        self.note(&attempt, next, began + LEASE).await;
+        self.note(&message, &attempt, next, began + LEASE).await;
     }
 
     async fn next(&self, message: &DueMessage, heard: Heard) -> Next {
@@ -78,9 +78,9 @@ impl Sender {
     }
 
     /// Writes it as soon as the store is there, until the lease is over: then the message is another's.
-    async fn note(&self, attempt: &Attempt, next: Next, until: Duration) {
+    async fn note(&self, claimed: &DueMessage, attempt: &Attempt, next: Next, until: Duration) {
         loop {
-            match self.parts.store.attempted(attempt, next).await {
+            match self.parts.store.attempted(claimed, attempt, next).await {
                 Ok(()) => break,
                 Err(error) if error.is_transient() && self.parts.clock.monotonic() < until => tokio::select! {
                     biased;
@@ -108,7 +108,7 @@ impl Sender {
                 tracing::warn!(webhook.id = %webhook, message.id = %message, status, error, "a webhook message is given up");
             }
             Next::Disable(why) => {
-                tracing::warn!(webhook.id = %webhook, reason = ?why, "a webhook is disabled: nothing is sent to it any more");
+                tracing::warn!(webhook.id = %webhook, reason = ?why, "a webhook is disabled, unless it was changed: nothing is sent to it any more");
             }
         }
     }

@@ -78,7 +78,8 @@ impl Webhooks for Store {
         Ok(due.drain(..count).collect())
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        assert_eq!((message.id, message.webhook), (attempt.message, attempt.webhook));
         if self.away.load(Ordering::Relaxed) > 0 {
             self.away.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::Unavailable("away".into()));
@@ -167,6 +168,7 @@ impl World {
             data: r#"[{"device_id":"d1"}]"#.to_owned(),
             attempts: 0,
             until: now + left,
+            lease_until: now + LEASE,
         }
     }
 

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::super::rules::cursor::{from_text, to_text as to_cursor};
 use super::super::rules::secret::to_text;
-use super::super::rules::webhooks::{change, disabled, disabled_text, follows, later, message_id, status, status_of_gone, status_text};
+use super::super::rules::webhook_outcomes::{Claimed, Health, Met, follows};
+use super::super::rules::webhooks::{change, disabled, disabled_text, later, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
 use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
 use super::super::{Page, PageRequest, Result};
@@ -53,8 +54,10 @@ pub(super) const OF_WEBHOOK: [&str; 3] = [
     "DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE webhook = $1 LIMIT $2))",
 ];
 const DELETE: &str = "DELETE FROM webhook WHERE id = $1";
-const THERE: &str = "SELECT 1 FROM webhook WHERE id = $1 FOR NO KEY UPDATE";
-const STAND: &str = "SELECT event, status = 'waiting' AND lease_until > $2 FROM webhook_message WHERE id = $1 FOR UPDATE";
+const THERE: &str = "SELECT id, url, failing_since FROM webhook WHERE id = $1 FOR NO KEY UPDATE";
+/// A lease is the claim's that ends with it.
+const STAND: &str = "SELECT event, status = 'waiting' AND lease_until > $2 AND lease_until = $3, until FROM webhook_message \
+                     WHERE id = $1 FOR UPDATE";
 const NOTE: &str = "INSERT INTO webhook_attempt (webhook, message, event, at, took_ms, status, error) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const SETTLE: &str =
     "UPDATE webhook_message SET status = $2, next_at = coalesce($3, next_at), attempts = attempts + 1, lease_until = NULL WHERE id = $1";
@@ -184,42 +187,42 @@ pub(super) async fn settle(tx: &mut Tx, message: Uuid, status: MessageStatus, du
     settle.await.map(drop)
 }
 
-async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
+async fn attempted(tx: &mut Tx, claimed: &Claimed, attempt: &Attempt, next: Next) -> Result<()> {
     let (now, webhook, message) = (tx.now, attempt.webhook, attempt.message);
     let there = fetch_one(tx, THERE, |binds| {
         binds.push(webhook);
     });
-    if there.await?.is_none() {
-        return Ok(());
-    }
+    let Some(there) = there.await? else { return Ok(()) };
     let stand = fetch_one(tx, STAND, |binds| {
-        binds.push(message).push(now);
+        binds.push(message).push(now).push(claimed.lease_until);
     });
-    let (event, is_held) = match &stand.await? {
-        None => (None, false),
-        Some(row) => {
-            let cells = Cells::new(row, "webhook_message", 0);
-            (cells.maybe_word(0, "event", EventType::parse)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
-        }
-    };
+    let stand = stand.await?;
+    let (there, stand) = (Cells::new(&there, "webhook", 0), stand.as_ref().map(|row| Cells::new(row, "webhook_message", 0)));
+    let (mut met, mut event) =
+        (Met { is_held: false, until: None, url: there.get(1, "url")?, failing_since: there.maybe_instant(2, "failing_since")? }, None);
+    if let Some(cells) = stand {
+        met.is_held = cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default();
+        met.until = Some(cells.instant(2, "until")?);
+        event = cells.maybe_word(0, "event", EventType::parse)?;
+    }
     note(tx, attempt, event).await?;
-    let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
-    settle(tx, message, status, due).await?;
-    if next == Next::Delivered {
-        execute(tx, WELL, |binds| {
-            binds.push(webhook);
-        })
-        .await?;
-        return Ok(());
+    let Some(follows) = follows(next, claimed, &met, now) else { return Ok(()) };
+    settle(tx, message, follows.status, follows.due).await?;
+    match follows.health {
+        Health::Unknown => {}
+        Health::Well => {
+            execute(tx, WELL, |binds| {
+                binds.push(webhook);
+            })
+            .await?;
+        }
+        Health::Failed(why) => {
+            execute(tx, FAILED, |binds| {
+                binds.push(webhook).push(attempt.at).push(why.map(disabled_text)).push(now);
+            })
+            .await?;
+        }
     }
-    if next == Next::Missed {
-        return Ok(());
-    }
-    let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
-    execute(tx, FAILED, |binds| {
-        binds.push(webhook).push(attempt.at).push(why).push(now);
-    })
-    .await?;
     Ok(())
 }
 
@@ -337,8 +340,9 @@ impl Webhooks for PostgresStore {
         transaction!(self.callers, tx => claim(&mut tx, bounds, lease))
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
-        transaction!(self.callers, tx => attempted(&mut tx, attempt, next))
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        let claimed = Claimed::from(message);
+        transaction!(self.callers, tx => attempted(&mut tx, &claimed, attempt, next))
     }
 
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>> {

@@ -74,7 +74,7 @@ macro_rules! claim {
             $which,
             "ORDER BY next_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
              UPDATE webhook_message m SET lease_until = $3, next_at = $3 FROM due WHERE m.id = due.id \
-             RETURNING m.id, m.event, m.created_at, m.data, m.attempts, m.until"
+             RETURNING m.id, m.event, m.created_at, m.data, m.attempts, m.until, m.lease_until"
         )
     };
 }
@@ -185,6 +185,7 @@ fn due(cells: Cells<'_>, id: Uuid, receiver: &Receiver) -> Result<DueMessage> {
         data: cells.get(3, "data")?,
         attempts: cells.count(4, "attempts")?,
         until: cells.instant(5, "until")?,
+        lease_until: cells.instant(6, "lease_until")?,
     })
 }
 

@@ -1,11 +1,11 @@
-//! Webhooks: their words as the store keeps them, how items become a message, and what follows an attempt.
+//! Webhooks: their words as the store keeps them, and how items become a message.
 
 use chrono::TimeDelta;
 use rand::Rng as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::super::webhook::{Attempt, MessageStatus, Next, WebhookChange};
+use super::super::webhook::{Attempt, MessageStatus, WebhookChange};
 use super::super::{Error, Result};
 use crate::domain::Timestamp;
 use crate::domain::id::version_7;
@@ -62,8 +62,9 @@ pub(in crate::store) fn change(webhook: &mut Webhook, change: &WebhookChange, no
     if *change == WebhookChange::default() {
         return;
     }
-    if let Some(url) = &change.url {
+    if let Some(url) = change.url.as_ref().filter(|url| **url != webhook.url) {
         webhook.url.clone_from(url);
+        webhook.failing_since = None;
     }
     if let Some(events) = &change.events {
         webhook.events.clone_from(events);
@@ -79,16 +80,6 @@ pub(in crate::store) fn change(webhook: &mut Webhook, change: &WebhookChange, no
 /// Says that nothing can be signed with one of a webhook's secrets. A new one mends it.
 pub(in crate::store) fn tell_secret_unreadable(error: &Error) {
     tracing::error!(error = error as &dyn std::error::Error, "a webhook's secret cannot be read");
-}
-
-/// How a message stands after an attempt, and when it is due; `None`: as before.
-pub(in crate::store) fn follows(next: Next, is_held: bool) -> Option<(MessageStatus, Option<Timestamp>)> {
-    match next {
-        Next::Delivered => Some((MessageStatus::Delivered, None)),
-        _ if !is_held => None,
-        Next::Again(at) => Some((MessageStatus::Waiting, Some(at))),
-        Next::GivenUp | Next::Missed | Next::Disable(_) => Some((MessageStatus::Failed, None)),
-    }
 }
 
 /// What is noted of a message that was claimed and cannot be read.
@@ -227,18 +218,5 @@ mod tests {
         assert_eq!((items(packed.data), packed.used), (vec![0], vec![2, 1]));
         let alone = pack(&[broken(1)], at(9)).unwrap().unwrap();
         assert_eq!((alone.data, alone.used), (None, vec![1]));
-    }
-
-    #[test]
-    fn only_what_was_delivered_counts_without_a_lease() {
-        for (next, held, free) in [
-            (Next::Delivered, Some((MessageStatus::Delivered, None)), Some((MessageStatus::Delivered, None))),
-            (Next::Again(at(9)), Some((MessageStatus::Waiting, Some(at(9)))), None),
-            (Next::GivenUp, Some((MessageStatus::Failed, None)), None),
-            (Next::Missed, Some((MessageStatus::Failed, None)), None),
-            (Next::Disable(Disabled::Gone), Some((MessageStatus::Failed, None)), None),
-        ] {
-            assert_eq!((follows(next, true), follows(next, false)), (held, free), "{next:?}");
-        }
     }
 }

@@ -64,7 +64,7 @@ macro_rules! claim {
             "UPDATE webhook_message SET lease_until = ?3, next_at = ?3 WHERE id IN (SELECT m.id FROM webhook_message m \
              WHERE m.webhook = ?1 AND m.status = 'waiting' AND m.next_at <= ?2 ",
             $which,
-            "ORDER BY m.next_at, m.id LIMIT ?4) RETURNING id, event, created_at, data, attempts, until"
+            "ORDER BY m.next_at, m.id LIMIT ?4) RETURNING id, event, created_at, data, attempts, until, lease_until"
         )
     };
 }
@@ -180,6 +180,7 @@ fn due(cells: Cells<'_>, id: Uuid, receiver: &Receiver) -> Result<DueMessage> {
         data: cells.get(3, "data")?,
         attempts: cells.count(4, "attempts")?,
         until: cells.instant(5, "until")?,
+        lease_until: cells.instant(6, "lease_until")?,
     })
 }
 
