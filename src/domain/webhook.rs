@@ -21,6 +21,9 @@ pub use event_type::EventType;
 pub const MAX_ITEMS: usize = 500;
 /// For how long items wait for others of their type, so that one request carries them.
 pub const LINGER: Duration = Duration::from_secs(1);
+/// For how long items wait where messages wait already. A receiver that takes the fifteen seconds it has for each of four messages at a
+/// time takes sixteen in a minute, and there are fewer types: so it never gets more than it can take, as long as none of them is full.
+pub const LINGER_BEHIND: Duration = Duration::from_mins(1);
 /// For how long a message is tried again.
 pub const TRIED_FOR: Duration = Duration::from_hours(72);
 /// For how long the secret before still signs after a rotation.

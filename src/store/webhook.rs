@@ -28,6 +28,17 @@ pub struct WebhookChange {
     pub enabled: Option<bool>,
 }
 
+/// How many messages may be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimBounds {
+    /// Now, in all.
+    pub limit: usize,
+    /// Of one webhook at the same time, whoever holds them.
+    pub of_webhook: usize,
+    /// Of one app at the same time, whoever holds them.
+    pub of_app: usize,
+}
+
 /// A message whose time it is, held by whoever claimed it until the lease is over. It has no `Debug`.
 pub struct DueMessage {
     /// `webhook-id`.
@@ -38,7 +49,7 @@ pub struct DueMessage {
     pub app: AppId,
     /// Where to.
     pub url: String,
-    /// The present secret, and the one before while it still signs.
+    /// The present secret, and the one before while it still signs; none: they cannot be read.
     pub secrets: Vec<WebhookSecret>,
     /// What it is about; `None`: a test.
     pub event: Option<EventType>,
@@ -50,6 +61,8 @@ pub struct DueMessage {
     pub attempts: u32,
     /// When it is given up: [`TRIED_FOR`](crate::domain::webhook::TRIED_FOR) after it was made or replayed last.
     pub until: Timestamp,
+    /// When the lease is over. No two claims of a message have the same.
+    pub lease_until: Timestamp,
 }
 
 /// What came of one attempt.
@@ -78,7 +91,9 @@ pub enum Next {
     Again(Timestamp),
     /// It is given up.
     GivenUp,
-    /// It is given up and its webhook disabled: nothing of it is due any more until it is enabled.
+    /// It is given up without a request: its time was over before it had its turn. That says nothing of its webhook.
+    Missed,
+    /// It is given up and its webhook disabled, if that still holds: nothing of it is due any more until it is enabled.
     Disable(Disabled),
 }
 
@@ -116,7 +131,7 @@ pub trait Webhooks: Send + Sync {
     /// An app's, oldest first.
     async fn webhooks(&self, app: AppId) -> Result<Vec<Webhook>>;
 
-    /// Changes one; `None`: there is none. Its answer is the changed one.
+    /// Changes one; `None`: there is none. Its answer is the changed one. With another place its failures are forgotten.
     async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>>;
 
     /// Forgets one with all that it was still to be told, and its attempts, part by part; whether there was one. When it fails in between,
@@ -131,16 +146,23 @@ pub trait Webhooks: Send + Sync {
     async fn test_webhook(&self, app: AppId, id: Uuid) -> Result<Option<Uuid>>;
 
     /// Makes messages of items that wait: of one webhook and type up to [`MAX_ITEMS`](crate::domain::webhook::MAX_ITEMS) in one, once the
-    /// oldest has waited for [`LINGER`](crate::domain::webhook::LINGER) or there are enough to fill one. At most `limit` messages; how many.
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize>;
+    /// oldest has waited for [`LINGER`](crate::domain::webhook::LINGER) or there are enough to fill one. Of a webhook that has `each`
+    /// messages due or under way, the oldest waits for [`LINGER_BEHIND`](crate::domain::webhook::LINGER_BEHIND). At most `limit` messages;
+    /// how many. A webhook and type whose items cannot be gathered now is passed over.
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize>;
 
-    /// Messages that are due, for `lease` the caller's alone: at most `limit`, and of one webhook at most `each` at the same time, whoever
-    /// holds them.
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: std::time::Duration) -> Result<Vec<DueMessage>>;
+    /// Messages that are due, for `lease` the caller's alone, as many as the bounds allow; those first whose webhook had its turn longest
+    /// ago. One that cannot be read ends as failed.
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: std::time::Duration) -> Result<Vec<DueMessage>>;
 
-    /// Notes an attempt and what follows. An attempt of a message that is no longer held, or gone, is noted and changes nothing else, unless
-    /// it was delivered.
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()>;
+    /// Notes an attempt at a claimed message and what follows. What changed since the claim counts:
+    ///
+    /// * one whose lease is over, or another's now, is noted and changes nothing else. Only what was delivered is delivered, unless the message
+    ///   was replayed since;
+    /// * one that was replayed meanwhile is due again if it failed;
+    /// * what was heard at a place that the webhook is no longer at says nothing of the webhook, and with 410 the message is due again;
+    /// * it is disabled for failing only if it fails still.
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()>;
 
     /// Attempts of a webhook, newest first; `None`: there is no such webhook.
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>>;

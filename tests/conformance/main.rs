@@ -70,6 +70,7 @@ mod twins;
 mod user_deliveries;
 mod vault;
 mod views;
+mod webhook_claims;
 mod webhook_items;
 mod webhook_parts;
 mod webhooks;
@@ -295,6 +296,17 @@ every_store! {
         what_a_disabled_webhook_was_not_told_is_forgotten_in_the_end,
         a_deleted_webhook_leaves_nothing,
         nodes_share_what_is_to_be_told;
+    webhook_claims:
+        an_app_has_so_many_under_way_whoever_holds_them,
+        who_has_enough_under_way_keeps_nobody_from_their_turn,
+        who_is_behind_gets_fewer_and_fuller_messages,
+        what_waits_for_its_next_attempt_is_not_behind,
+        what_the_old_place_answered_is_not_the_new_ones,
+        failures_of_the_old_place_are_not_the_new_ones,
+        a_webhook_is_disabled_that_fails_still,
+        what_is_replayed_while_it_is_under_way_is_not_given_up,
+        who_is_too_late_settles_nothing_of_the_next,
+        what_was_replayed_since_is_sent_again_although_it_arrived;
     webhook_items:
         every_end_of_a_delivery_is_told_once,
         what_is_not_there_is_null_and_tests_are_not_told,
@@ -573,6 +585,11 @@ stores_at_rest! {
         a_sealed_value_opens_nowhere_else;
     webhooks:
         a_webhooks_secrets_are_sealed;
+    webhook_claims:
+        a_message_that_cannot_be_read_ends_and_the_others_go_on,
+        a_webhook_whose_secret_cannot_be_read_keeps_nobody_from_their_turn,
+        an_item_that_cannot_be_read_is_left_out_and_the_others_go_on,
+        many_items_of_one_keep_nobody_from_their_turn;
 }
 
 /// Every case against one queue.

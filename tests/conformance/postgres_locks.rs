@@ -129,3 +129,31 @@ async fn a_claim_that_waited_for_its_run_allots_no_time_twice() {
     assert!(world.only_taken().await.slot.unwrap().at >= next);
     world.close().await;
 }
+
+/// Whose webhook is locked has their items gathered later, and all others have theirs now.
+#[tokio::test]
+async fn items_of_others_are_gathered_beside_a_locked_webhook() {
+    let postgres = Postgres::new().await;
+    let database = postgres.database.clone();
+    let mut world = World::of(Box::new(postgres)).await;
+    world.listener().await;
+    world.prefer("ann").await;
+    world
+        .run(
+            "INSERT INTO webhook_item (webhook, event, n, at, data) \
+             SELECT webhook, event, n, at, data FROM webhook_item CROSS JOIN generate_series(1, 1100)",
+        )
+        .await;
+    let locked = database.hold("BEGIN; SELECT 1 FROM webhook FOR UPDATE").await;
+    world.pass(SECOND);
+    let other = world.listener().await.id;
+    // nothing is written for the one that is locked: it is looked at, and not changed
+    world.prefer("ann").await;
+    world.pass(SECOND);
+    assert_eq!(world.gather().await, 1);
+    assert_eq!(world.due_messages().await.iter().map(|message| message.webhook).collect::<Vec<_>>(), [other]);
+    locked.close().await.unwrap();
+    database.until("count(*) FILTER (WHERE state LIKE 'idle in transaction%') = 0").await;
+    assert_eq!(world.gather().await, 3);
+    world.close().await;
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use herald::domain::webhook::EventType;
-use herald::store::webhook::DueMessage;
+use herald::store::webhook::{ClaimBounds, DueMessage};
 use sqlx::Connection;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use crate::webhooks::items;
 use crate::world::World;
 
 /// More than one part of anything.
+const ALL: ClaimBounds = ClaimBounds { limit: 10_000, of_webhook: 10_000, of_app: 10_000 };
 const TOTAL: u64 = 1_900;
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -74,7 +75,7 @@ async fn replay(world: &World, webhook: Uuid) -> u64 {
 }
 
 async fn due(world: &World) -> Vec<DueMessage> {
-    world.store().claim_webhook_messages(10_000, 10_000, LEASE).await.unwrap()
+    world.store().claim_webhook_messages(ALL, LEASE).await.unwrap()
 }
 
 /// How many messages name somebody.

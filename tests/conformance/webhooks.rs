@@ -11,7 +11,7 @@ use herald::domain::preferences::Preferences;
 use herald::domain::webhook::{Disabled, EventType, LINGER, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 use herald::store::PageRequest;
 use herald::store::sealing::SealedAnew;
-use herald::store::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret};
+use herald::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -20,6 +20,8 @@ use crate::world::{KEY, World};
 
 const LEASE: Duration = Duration::from_secs(30);
 const MANY: usize = 1_000;
+/// No bound.
+const ALL: ClaimBounds = ClaimBounds { limit: MANY, of_webhook: MANY, of_app: MANY };
 
 pub fn secret(byte: u8) -> WebhookSecret {
     vec![byte; 32].into()
@@ -65,22 +67,23 @@ impl World {
         self.store().preferences(self.app, user).await.unwrap().value.timezone
     }
 
+    /// As if nobody were ever behind.
     pub async fn gather(&self) -> usize {
-        self.store().gather_webhook_items(MANY).await.unwrap()
+        self.store().gather_webhook_items(MANY, MANY).await.unwrap()
     }
 
     /// One message with one item.
-    async fn message(&self) {
+    pub async fn message(&self) {
         self.prefer("ann").await;
         self.pass(LINGER);
         assert_eq!(self.gather().await, 1);
     }
 
     pub async fn due_messages(&self) -> Vec<DueMessage> {
-        self.store().claim_webhook_messages(MANY, MANY, LEASE).await.unwrap()
+        self.store().claim_webhook_messages(ALL, LEASE).await.unwrap()
     }
 
-    async fn only_due(&self) -> DueMessage {
+    pub async fn only_due(&self) -> DueMessage {
         let mut due = self.due_messages().await;
         assert_eq!(due.len(), 1);
         due.pop().unwrap()
@@ -92,14 +95,14 @@ impl World {
     }
 
     pub async fn deliver(&self, message: &DueMessage) {
-        self.store().attempted(&self.attempt(message, Some(200)), Next::Delivered).await.unwrap();
+        self.store().attempted(message, &self.attempt(message, Some(200)), Next::Delivered).await.unwrap();
     }
 
-    async fn fail(&self, message: &DueMessage, next: Next) {
-        self.store().attempted(&self.attempt(message, None), next).await.unwrap();
+    pub async fn fail(&self, message: &DueMessage, next: Next) {
+        self.store().attempted(message, &self.attempt(message, None), next).await.unwrap();
     }
 
-    async fn attempts(&self, id: Uuid) -> Vec<ListedAttempt> {
+    pub async fn attempts(&self, id: Uuid) -> Vec<ListedAttempt> {
         self.store().webhook_attempts(self.app, id, &PageRequest { limit: 500, after: None }).await.unwrap().unwrap().items
     }
 
@@ -111,7 +114,7 @@ impl World {
         self.store().webhook(self.app, id).await.unwrap().unwrap()
     }
 
-    async fn change(&self, id: Uuid, change: WebhookChange) -> Webhook {
+    pub async fn change(&self, id: Uuid, change: WebhookChange) -> Webhook {
         let changed = self.store().change_webhook(self.app, id, &change).await.unwrap().unwrap();
         assert_eq!(self.hook(id).await, changed);
         changed
@@ -122,7 +125,7 @@ pub fn items(message: &DueMessage) -> Vec<Value> {
     serde_json::from_str(&message.data).unwrap()
 }
 
-fn keys(message: &DueMessage) -> Vec<Vec<u8>> {
+pub fn keys(message: &DueMessage) -> Vec<Vec<u8>> {
     message.secrets.iter().map(|secret| secret.to_vec()).collect()
 }
 
@@ -217,7 +220,7 @@ pub async fn lists_are_cut_where_a_message_is_full(world: &mut World) {
         world.store().put_devices(world.app, changes).await.unwrap();
     }
     world.pass(LINGER);
-    assert_eq!(world.store().gather_webhook_items(1).await.unwrap(), 1, "no more than asked for");
+    assert_eq!(world.store().gather_webhook_items(1, MANY).await.unwrap(), 1, "no more than asked for");
     assert_eq!(world.gather().await, 2);
     let due = world.due_messages().await;
     let named: Vec<String> = due.iter().flat_map(items).map(|item| item["device_id"].as_str().unwrap().to_owned()).collect();
@@ -242,7 +245,7 @@ pub async fn a_message_is_one_callers_until_its_lease_is_over(world: &mut World)
 }
 
 /// Makes so many messages of one item each for every webhook that hears of preferences.
-async fn messages(world: &World, n: usize) {
+pub async fn messages(world: &World, n: usize) {
     for _ in 0..n {
         world.prefer("ann").await;
         world.pass(LINGER);
@@ -253,7 +256,8 @@ async fn messages(world: &World, n: usize) {
 pub async fn a_webhook_has_so_many_under_way_whoever_holds_them(world: &mut World) {
     let (one, other) = (world.listener().await.id, world.listener().await.id);
     messages(world, 4).await;
-    let claim = async |limit, each| world.store().claim_webhook_messages(limit, each, LEASE).await.unwrap();
+    let claim =
+        async |limit, each| world.store().claim_webhook_messages(ClaimBounds { limit, of_webhook: each, ..ALL }, LEASE).await.unwrap();
     let first = claim(3, 2).await;
     assert_eq!(first.len(), 3);
     let second = claim(10, 2).await;
@@ -277,12 +281,12 @@ pub async fn messages_are_claimed_and_items_gathered_by_many_at_once(world: &mut
     }
     world.pass(LINGER);
     let store = world.shared();
-    let made = join_all((0..6).map(|_| store.gather_webhook_items(MANY))).await.into_iter().map(Result::unwrap).sum::<usize>();
+    let made = join_all((0..6).map(|_| store.gather_webhook_items(MANY, MANY))).await.into_iter().map(Result::unwrap).sum::<usize>();
     assert_eq!(made + world.gather().await, 3, "one for each, whoever makes it");
     messages(world, 5).await;
     let (mut seen, mut told): (HashSet<Uuid>, Vec<(Uuid, Value)>) = (HashSet::new(), Vec::new());
     for _ in 0..100 {
-        let claims = join_all((0..6).map(|_| store.claim_webhook_messages(4, 2, LEASE))).await;
+        let claims = join_all((0..6).map(|_| store.claim_webhook_messages(ClaimBounds { limit: 4, of_webhook: 2, ..ALL }, LEASE))).await;
         let claimed: Vec<DueMessage> = claims.into_iter().flat_map(Result::unwrap).collect();
         for id in webhooks {
             assert!(claimed.iter().filter(|message| message.webhook == id).count() <= 2);
@@ -311,10 +315,11 @@ pub async fn messages_are_claimed_and_items_gathered_by_many_at_once(world: &mut
 pub async fn who_is_slow_keeps_nobody_else_waiting(world: &mut World) {
     let slow = world.listener().await.id;
     messages(world, 6).await;
-    assert_eq!(world.store().claim_webhook_messages(4, 4, LEASE).await.unwrap().len(), 4);
+    let four = ClaimBounds { limit: 4, of_webhook: 4, ..ALL };
+    assert_eq!(world.store().claim_webhook_messages(four, LEASE).await.unwrap().len(), 4);
     let other = world.add_webhook(&[EventType::PreferencesChanged]).await.id;
     messages(world, 1).await;
-    let due = world.store().claim_webhook_messages(4, 4, LEASE).await.unwrap();
+    let due = world.store().claim_webhook_messages(four, LEASE).await.unwrap();
     assert_eq!(due.iter().map(|message| message.webhook).collect::<Vec<_>>(), [other], "not {slow}");
 }
 
@@ -396,7 +401,8 @@ pub async fn an_attempt_without_a_lease_is_noted_and_changes_nothing(world: &mut
     world.deliver(&again).await;
     assert_eq!(world.attempts(id).await[0].message_status, MessageStatus::Delivered, "what was delivered was delivered");
     assert!(world.due_messages().await.is_empty());
-    world.store().attempted(&Attempt { message: Uuid::from_u128(7), ..world.attempt(&again, Some(500)) }, Next::GivenUp).await.unwrap();
+    let unknown = Attempt { message: Uuid::from_u128(7), ..world.attempt(&again, Some(500)) };
+    world.store().attempted(&again, &unknown, Next::GivenUp).await.unwrap();
     let gone = world.attempts(id).await.into_iter().find(|listed| listed.attempt.message == Uuid::from_u128(7)).unwrap();
     assert_eq!((gone.message_status, gone.event), (MessageStatus::Failed, None));
 }
@@ -577,11 +583,11 @@ pub async fn nodes_share_what_is_to_be_told(world: &mut World) {
     world.listener().await;
     world.message().await;
     let other = if world.is_embedded() { world.shared() } else { world.beside().await.unwrap() };
-    let held = other.claim_webhook_messages(MANY, MANY, LEASE).await.unwrap();
+    let held = other.claim_webhook_messages(ALL, LEASE).await.unwrap();
     assert_eq!(held.len(), 1);
     assert!(world.due_messages().await.is_empty());
 
     world.deliver(&held[0]).await;
     world.pass(LEASE);
-    assert!(other.claim_webhook_messages(MANY, MANY, LEASE).await.unwrap().is_empty());
+    assert!(other.claim_webhook_messages(ALL, LEASE).await.unwrap().is_empty());
 }

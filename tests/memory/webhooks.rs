@@ -1,13 +1,17 @@
 //! Webhooks, and what they are still to be told.
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::Timestamp;
 use herald::domain::id::AppId;
-use herald::domain::webhook::{Disabled, EventType, LINGER, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
-use herald::store::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use herald::domain::webhook::attempt::is_failing;
+use herald::domain::webhook::{Disabled, EventType, LINGER, LINGER_BEHIND, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
+use herald::store::webhook::{
+    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks,
+};
 use herald::store::{Page, PageRequest, Result};
 use serde_json::Value;
 use uuid::Uuid;
@@ -68,14 +72,28 @@ impl State {
         Uuid::from_u64_pair(0x7000, 1 << 63 | self.last_message)
     }
 
+    /// Webhooks and types in the order of their oldest item, and how long their items wait.
+    fn groups(&self, each: usize, now: Timestamp) -> VecDeque<(Uuid, EventType, Duration)> {
+        let mut groups = VecDeque::new();
+        for item in &self.webhook_items {
+            let is_open = |message: &&Message| message.webhook == item.webhook && message.status == MessageStatus::Waiting;
+            let open = self.webhook_messages.values().filter(is_open);
+            let is_behind = open.filter(|message| message.next_at <= now || message.is_held(now)).count() >= each;
+            let group = (item.webhook, item.event, if is_behind { LINGER_BEHIND } else { LINGER });
+            if !groups.contains(&group) {
+                groups.push_back(group);
+            }
+        }
+        groups
+    }
+
     /// Makes one message, if there is enough for one.
-    fn gather(&mut self, now: Timestamp) -> bool {
-        let groups: Vec<(Uuid, EventType)> = self.webhook_items.iter().map(|item| (item.webhook, item.event)).collect();
-        let is_ready = |group: &&(Uuid, EventType)| {
-            let theirs: Vec<&Item> = self.webhook_items.iter().filter(|item| (item.webhook, item.event) == **group).collect();
-            theirs.len() >= MAX_ITEMS || theirs.iter().any(|item| item.at + LINGER <= now)
-        };
-        let Some(group) = groups.iter().find(is_ready).copied() else { return false };
+    fn gather(&mut self, (webhook, event, linger): (Uuid, EventType, Duration), now: Timestamp) -> bool {
+        let group = (webhook, event);
+        let theirs: Vec<&Item> = self.webhook_items.iter().filter(|item| (item.webhook, item.event) == group).collect();
+        if theirs.len() < MAX_ITEMS && !theirs.iter().any(|item| item.at + linger <= now) {
+            return false;
+        }
         let mut items = Vec::new();
         self.webhook_items.retain(|item| {
             let is_taken = (item.webhook, item.event) == group && items.len() < MAX_ITEMS;
@@ -89,7 +107,7 @@ impl State {
         true
     }
 
-    fn claim_messages(&mut self, (limit, each): (usize, usize), lease: Duration, now: Timestamp) -> Vec<DueMessage> {
+    fn claim_messages(&mut self, bounds: ClaimBounds, lease: Duration, now: Timestamp) -> Vec<DueMessage> {
         let mut due: Vec<(Timestamp, Uuid)> = Vec::new();
         for (id, message) in &self.webhook_messages {
             let is_disabled = self.webhooks.get(&message.webhook).is_none_or(|row| row.webhook.disabled.is_some());
@@ -102,8 +120,12 @@ impl State {
         let mut claimed = Vec::new();
         for (_, id) in due {
             let webhook = self.webhook_messages.get(&id).unwrap().webhook;
-            let held = self.webhook_messages.values().filter(|other| other.webhook == webhook && other.is_held(now)).count();
-            if claimed.len() < limit && held < each {
+            let app = self.webhooks.get(&webhook).unwrap().webhook.app;
+            let held = |is_meant: &dyn Fn(&Uuid) -> bool| {
+                self.webhook_messages.values().filter(|other| is_meant(&other.webhook) && other.is_held(now)).count()
+            };
+            let of_app = held(&|other| self.webhooks.get(other).is_some_and(|row| row.webhook.app == app));
+            if claimed.len() < bounds.limit && held(&|other| *other == webhook) < bounds.of_webhook && of_app < bounds.of_app {
                 let message = self.webhook_messages.get_mut(&id).unwrap();
                 message.lease_until = Some(now + lease);
                 message.next_at = now + lease;
@@ -120,21 +142,36 @@ impl State {
                     data: serde_json::to_string(&message.items).unwrap(),
                     attempts: message.attempts,
                     until: message.until,
+                    lease_until: now + lease,
                 });
             }
         }
         claimed
     }
 
-    fn attempted(&mut self, attempt: &Attempt, next: Next, now: Timestamp) {
+    fn attempted(&mut self, claimed: &DueMessage, attempt: &Attempt, next: Next, now: Timestamp) {
         let Some(row) = self.webhooks.get_mut(&attempt.webhook) else { return };
         let message = self.webhook_messages.get_mut(&attempt.message);
         self.webhook_attempts.push((message.as_ref().and_then(|message| message.event), attempt.clone()));
-        let is_held = message.as_ref().is_some_and(|message| message.is_held(now));
-        if next != Next::Delivered && !is_held {
-            return;
+        let webhook = &mut row.webhook;
+        let is_there = webhook.url == claimed.url;
+        let mut next = next;
+        if next == Next::Disable(Disabled::Failing) && !is_failing(webhook.failing_since, claimed.until) {
+            next = Next::GivenUp;
         }
+        if next == Next::Disable(Disabled::Gone) && !is_there {
+            next = Next::Again(now);
+        }
+        let says_nothing = next == Next::Missed || !is_there;
         if let Some(message) = message {
+            let is_held = message.is_held(now) && message.lease_until == Some(claimed.lease_until);
+            let is_replayed = message.until != claimed.until;
+            if !is_held && (next != Next::Delivered || is_replayed) {
+                return;
+            }
+            if is_replayed && next != Next::Delivered {
+                next = Next::Again(now);
+            }
             message.attempts += 1;
             message.lease_until = None;
             message.status = match next {
@@ -143,10 +180,14 @@ impl State {
                     message.next_at = at;
                     MessageStatus::Waiting
                 }
-                Next::GivenUp | Next::Disable(_) => MessageStatus::Failed,
+                Next::GivenUp | Next::Missed | Next::Disable(_) => MessageStatus::Failed,
             };
+        } else if next != Next::Delivered {
+            return;
         }
-        let webhook = &mut row.webhook;
+        if says_nothing {
+            return;
+        }
         if next == Next::Delivered {
             webhook.failing_since = None;
             return;
@@ -216,7 +257,10 @@ impl Webhooks for MemoryStore {
             if *change == WebhookChange::default() {
                 return Some(webhook.clone());
             }
-            webhook.url = change.url.clone().unwrap_or_else(|| webhook.url.clone());
+            if let Some(url) = change.url.as_ref().filter(|url| **url != webhook.url) {
+                webhook.url = url.clone();
+                webhook.failing_since = None;
+            }
             webhook.events = change.events.clone().unwrap_or_else(|| webhook.events.clone());
             if change.enabled == Some(true) {
                 webhook.disabled = None;
@@ -261,16 +305,27 @@ impl Webhooks for MemoryStore {
         }))
     }
 
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
-        Ok(self.commit(|state, now| (0..limit).take_while(|_| state.gather(now)).count()))
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize> {
+        Ok(self.commit(|state, now| {
+            let (mut groups, mut made) = (state.groups(each, now), 0);
+            while made < limit
+                && let Some(group) = groups.pop_front()
+            {
+                if state.gather(group, now) {
+                    made += 1;
+                    groups.push_back(group);
+                }
+            }
+            made
+        }))
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
-        Ok(self.commit(|state, now| state.claim_messages((limit, each), lease, now)))
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
+        Ok(self.commit(|state, now| state.claim_messages(bounds, lease, now)))
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
-        self.commit(|state, now| state.attempted(attempt, next, now));
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        self.commit(|state, now| state.attempted(message, attempt, next, now));
         Ok(())
     }
 

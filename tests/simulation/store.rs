@@ -41,7 +41,7 @@ use herald::store::sealing::SealedAnew;
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
-use herald::store::webhook::{Attempt, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use herald::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use herald::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
     Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault, Webhooks,
@@ -392,9 +392,9 @@ plainly!(Webhooks {
     fn delete_webhook(app: AppId, id: Uuid) -> bool;
     fn rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
     fn test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
-    fn gather_webhook_items(limit: usize) -> usize;
-    fn claim_webhook_messages(limit: usize, each: usize, lease: Duration) -> Vec<DueMessage>;
-    fn attempted(attempt: &Attempt, next: Next) -> ();
+    fn gather_webhook_items(limit: usize, each: usize) -> usize;
+    fn claim_webhook_messages(bounds: ClaimBounds, lease: Duration) -> Vec<DueMessage>;
+    fn attempted(message: &DueMessage, attempt: &Attempt, next: Next) -> ();
     fn webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
     fn replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
     fn prune_webhooks(before: Timestamp) -> bool;

@@ -42,7 +42,7 @@ use crate::store::sealing::SealedAnew;
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
-use crate::store::webhook::{Attempt, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use crate::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
     Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault, Webhooks,
@@ -301,9 +301,9 @@ around! {
         delete_webhook(app: AppId, id: Uuid) -> bool;
         rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
         test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;
-        gather_webhook_items(limit: usize) -> usize;
-        claim_webhook_messages(limit: usize, each: usize, lease: Duration) -> Vec<DueMessage>;
-        attempted(attempt: &Attempt, next: Next) -> ();
+        gather_webhook_items(limit: usize, each: usize) -> usize;
+        claim_webhook_messages(bounds: ClaimBounds, lease: Duration) -> Vec<DueMessage>;
+        attempted(message: &DueMessage, attempt: &Attempt, next: Next) -> ();
         webhook_attempts(app: AppId, id: Uuid, page: &PageRequest) -> Option<Page<ListedAttempt>>;
         replay_webhook(app: AppId, id: Uuid, from: Timestamp, to: Timestamp) -> Option<u64>;
         prune_webhooks(before: Timestamp) -> bool;

@@ -28,20 +28,27 @@ struct Body<'a> {
 }
 
 impl Sender {
-    /// Posts a message and notes what came of it. Cut short by a stop, it is left to its lease.
+    /// Posts a message and notes what came of it. Cut short by a stop, it is left to its lease. One that never had its turn while it was to
+    /// be tried is given up unposted, so that a receiver that takes less than there is for it gets what is newer.
     pub(super) async fn attempt(&self, message: DueMessage) {
         let clock = &self.parts.clock;
         let (at, began) = (clock.now(), clock.monotonic());
+        if message.attempts == 0 && message.until <= at {
+            let error = Some("not tried in time".to_owned());
+            let attempt = Attempt { message: message.id, webhook: message.webhook, at, took_ms: 0, status: None, error };
+            return self.note(&message, &attempt, Next::Missed, began + LEASE).await;
+        }
         let answer = match request(&message, at) {
             Ok(request) => tokio::select! {
                 biased;
                 () = self.parts.stopped.cancelled() => return,
                 answer = self.parts.client.post(request) => answer,
             },
-            Err(error) => {
+            Err(Unwritable::Data(error)) => {
                 tracing::error!(message.id = %message.id, %error, "a webhook message cannot be written");
                 Err(Unanswered("message unreadable"))
             }
+            Err(Unwritable::Unsigned) => Err(Unanswered("secret unreadable")),
         };
         let took_ms = u64::try_from(clock.monotonic().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
         let (status, error, heard) = match answer {
@@ -50,7 +57,7 @@ impl Sender {
         };
         let attempt = Attempt { message: message.id, webhook: message.webhook, at, took_ms, status, error };
         let next = self.next(&message, heard).await;
-        self.note(&attempt, next, began + LEASE).await;
+        self.note(&message, &attempt, next, began + LEASE).await;
     }
 
     async fn next(&self, message: &DueMessage, heard: Heard) -> Next {
@@ -71,9 +78,9 @@ impl Sender {
     }
 
     /// Writes it as soon as the store is there, until the lease is over: then the message is another's.
-    async fn note(&self, attempt: &Attempt, next: Next, until: Duration) {
+    async fn note(&self, claimed: &DueMessage, attempt: &Attempt, next: Next, until: Duration) {
         loop {
-            match self.parts.store.attempted(attempt, next).await {
+            match self.parts.store.attempted(claimed, attempt, next).await {
                 Ok(()) => break,
                 Err(error) if error.is_transient() && self.parts.clock.monotonic() < until => tokio::select! {
                     biased;
@@ -84,7 +91,9 @@ impl Sender {
             }
         }
         metrics::counter!("herald_webhook_attempts_total", "result" => result(next)).increment(1);
-        metrics::histogram!("herald_webhook_attempt_seconds").record(Duration::from_millis(attempt.took_ms));
+        if next != Next::Missed {
+            metrics::histogram!("herald_webhook_attempt_seconds").record(Duration::from_millis(attempt.took_ms));
+        }
         let (status, error) = (attempt.status, attempt.error.as_deref());
         let (webhook, message) = (attempt.webhook, attempt.message);
         match next {
@@ -92,17 +101,37 @@ impl Sender {
             Next::Again(_) => {
                 tracing::debug!(webhook.id = %webhook, message.id = %message, status, error, "a webhook failed");
             }
+            Next::Missed => {
+                tracing::debug!(webhook.id = %webhook, message.id = %message, "a webhook message had no turn in time");
+            }
             Next::GivenUp => {
                 tracing::warn!(webhook.id = %webhook, message.id = %message, status, error, "a webhook message is given up");
             }
             Next::Disable(why) => {
-                tracing::warn!(webhook.id = %webhook, reason = ?why, "a webhook is disabled: nothing is sent to it any more");
+                tracing::warn!(webhook.id = %webhook, reason = ?why, "a webhook is disabled, unless it was changed: nothing is sent to it any more");
             }
         }
     }
 }
 
-fn request(message: &DueMessage, at: Timestamp) -> serde_json::Result<Request> {
+/// Why there is nothing to post.
+enum Unwritable {
+    /// The items cannot be read.
+    Data(serde_json::Error),
+    /// There is no secret to sign with.
+    Unsigned,
+}
+
+impl From<serde_json::Error> for Unwritable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Data(error)
+    }
+}
+
+fn request(message: &DueMessage, at: Timestamp) -> Result<Request, Unwritable> {
+    if message.secrets.is_empty() {
+        return Err(Unwritable::Unsigned);
+    }
     let kind = MessageType::from(message.event);
     let timestamp = message.created_at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let body = Bytes::from(serde_json::to_vec(&Body { kind, timestamp, data: serde_json::from_str(&message.data)? })?);
@@ -122,6 +151,7 @@ fn result(next: Next) -> &'static str {
         Next::Delivered => "delivered",
         Next::Again(_) => "failed",
         Next::GivenUp => "given_up",
+        Next::Missed => "missed",
         Next::Disable(Disabled::Gone) => "gone",
         Next::Disable(Disabled::Failing | Disabled::Switched) => "disabled",
     }

@@ -23,11 +23,15 @@ use super::outage::tell;
 use crate::domain::clock::{Clock, Rng};
 use crate::providers::webhook::WebhookClient;
 use crate::store::Webhooks;
+use crate::store::webhook::ClaimBounds;
 
 /// Attempts under way at this node, at most.
 pub const AT_ONCE: usize = 64;
 /// Attempts of one webhook under way at all nodes, at most: a slow receiver holds up nobody else.
 pub const EACH: usize = 4;
+/// Attempts of one app's webhooks under way at all nodes, at most: an app may have twenty, and if all its receivers hang, three quarters of
+/// even a single node's places are for other apps.
+pub const OF_APP: usize = 16;
 /// How long a claimed message is this node's: an attempt takes half of it at most, and what came of it is noted in the rest.
 pub const LEASE: Duration = Duration::from_secs(30);
 /// Messages made in one go.
@@ -92,7 +96,7 @@ impl Sender {
 
     /// Makes messages and starts attempts, as far as there is room; whether there may be more to do at once.
     async fn round(self: &Arc<Self>) -> bool {
-        let gathered = self.parts.store.gather_webhook_items(GATHERED).await.unwrap_or_else(|error| {
+        let gathered = self.parts.store.gather_webhook_items(GATHERED, EACH).await.unwrap_or_else(|error| {
             tell(&error, "webhook messages cannot be made now");
             0
         });
@@ -100,7 +104,8 @@ impl Sender {
         if room == 0 {
             return false;
         }
-        let claimed = self.parts.store.claim_webhook_messages(room, EACH, LEASE).await.unwrap_or_else(|error| {
+        let bounds = ClaimBounds { limit: room, of_webhook: EACH, of_app: OF_APP };
+        let claimed = self.parts.store.claim_webhook_messages(bounds, LEASE).await.unwrap_or_else(|error| {
             tell(&error, "webhook messages cannot be claimed now");
             Vec::new()
         });

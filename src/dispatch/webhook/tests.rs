@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{Disabled, EventType, Webhook};
 use crate::providers::webhook::{Answer, Request, Unanswered};
-use crate::store::webhook::{Attempt, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use crate::store::{Error, Page, PageRequest, Result};
 
 const HOOK: Uuid = Uuid::from_u128(1);
@@ -26,7 +26,7 @@ struct Store {
     due: Mutex<VecDeque<DueMessage>>,
     noted: Mutex<Vec<(Attempt, Next)>>,
     /// What `claim` was asked for.
-    asked: Mutex<Vec<(usize, usize)>>,
+    asked: Mutex<Vec<ClaimBounds>>,
     failing_since: Mutex<Option<Timestamp>>,
     pruned: Mutex<Vec<Timestamp>>,
     /// Parts that are left to be pruned after the next.
@@ -67,19 +67,21 @@ impl Webhooks for Store {
         unreachable!()
     }
 
-    async fn gather_webhook_items(&self, _: usize) -> Result<usize> {
+    async fn gather_webhook_items(&self, _: usize, each: usize) -> Result<usize> {
+        assert_eq!(each, EACH);
         Ok(0)
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
         assert_eq!(lease, LEASE);
-        self.asked.lock().push((limit, each));
+        self.asked.lock().push(bounds);
         let mut due = self.due.lock();
-        let count = limit.min(due.len());
+        let count = bounds.limit.min(due.len());
         Ok(due.drain(..count).collect())
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        assert_eq!((message.id, message.webhook), (attempt.message, attempt.webhook));
         if self.away.load(Ordering::Relaxed) > 0 {
             self.away.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::Unavailable("away".into()));
@@ -172,6 +174,7 @@ impl World {
             data: r#"[{"device_id":"d1"}]"#.to_owned(),
             attempts: 0,
             until: now + left,
+            lease_until: now + LEASE,
         }
     }
 
@@ -227,7 +230,7 @@ async fn what_was_heard_decides_what_follows() {
 #[tokio::test]
 async fn a_webhook_that_failed_all_along_is_disabled_with_the_message_that_runs_out() {
     let world = world(Some(Ok(answer(503))));
-    let over = || world.message(1, TimeDelta::zero());
+    let over = || DueMessage { attempts: 9, ..world.message(1, TimeDelta::zero()) };
     assert_eq!(world.tried(over()).await.1, Next::GivenUp);
     *world.store.failing_since.lock() = Some(world.clock.now() - TimeDelta::hours(71));
     assert_eq!(world.tried(over()).await.1, Next::GivenUp);
@@ -244,6 +247,27 @@ async fn a_message_that_cannot_be_read_is_not_posted() {
     assert_eq!(attempt.error.as_deref(), Some("message unreadable"));
     assert!(matches!(next, Next::Again(_)));
     assert!(world.receiver.got.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_signed_is_not_posted() {
+    let world = world(Some(Ok(answer(200))));
+    let (attempt, next) = world.tried(DueMessage { secrets: Vec::new(), ..world.message(1, TimeDelta::hours(72)) }).await;
+    assert_eq!(attempt.error.as_deref(), Some("secret unreadable"));
+    assert!(matches!(next, Next::Again(_)));
+    assert!(world.receiver.got.lock().is_empty());
+}
+
+#[tokio::test]
+async fn what_never_had_its_turn_is_given_up_unposted() {
+    let world = world(Some(Ok(answer(200))));
+    for (attempts, left, posted) in [(0, 0, false), (0, 1, true), (1, 0, true)] {
+        let message = DueMessage { attempts, ..world.message(1, TimeDelta::microseconds(left)) };
+        let (attempt, next) = world.tried(message).await;
+        let expected = if posted { (Next::Delivered, None) } else { (Next::Missed, Some("not tried in time")) };
+        assert_eq!((next, attempt.error.as_deref()), expected, "{attempts} {left}");
+        assert_eq!(!std::mem::take(&mut *world.receiver.got.lock()).is_empty(), posted);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +293,8 @@ async fn no_more_is_under_way_than_may_be() {
     until(|| world.receiver.got.lock().len() == AT_ONCE).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(world.receiver.got.lock().len(), AT_ONCE);
-    assert_eq!(*world.store.asked.lock(), [(AT_ONCE, EACH)], "without room nothing is asked for");
+    let asked = ClaimBounds { limit: AT_ONCE, of_webhook: EACH, of_app: OF_APP };
+    assert_eq!(*world.store.asked.lock(), [asked], "without room nothing is asked for");
     assert!(!world.sender.is_idle());
 }
 

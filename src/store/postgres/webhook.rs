@@ -2,6 +2,7 @@
 //!
 //! A webhook's row is locked before its items, messages and attempts are.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,9 +13,10 @@ use uuid::Uuid;
 
 use super::super::rules::cursor::{from_text, to_text as to_cursor};
 use super::super::rules::secret::to_text;
-use super::super::rules::webhooks::{change, disabled, disabled_text, follows, later, message_id, status, status_of_gone, status_text};
+use super::super::rules::webhook_outcomes::{Claimed, Health, Met, follows};
+use super::super::rules::webhooks::{change, disabled, disabled_text, later, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
-use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{Binds, count, execute, fetch, fetch_one};
@@ -59,8 +61,10 @@ pub(super) const OF_WEBHOOK: [(&str, i64); 3] = [
     ("DELETE FROM webhook_attempt WHERE id = ANY (ARRAY (SELECT id FROM webhook_attempt WHERE webhook = $1 LIMIT $2))", ATTEMPTS_AT_ONCE),
 ];
 const DELETE: &str = "DELETE FROM webhook WHERE id = $1";
-const THERE: &str = "SELECT 1 FROM webhook WHERE id = $1 FOR NO KEY UPDATE";
-const STAND: &str = "SELECT event, status = 'waiting' AND lease_until > $2 FROM webhook_message WHERE id = $1 FOR UPDATE";
+const THERE: &str = "SELECT id, url, failing_since FROM webhook WHERE id = $1 FOR NO KEY UPDATE";
+/// A lease is the claim's that ends with it.
+const STAND: &str = "SELECT event, status = 'waiting' AND lease_until > $2 AND lease_until = $3, until FROM webhook_message \
+                     WHERE id = $1 FOR UPDATE";
 const NOTE: &str = "INSERT INTO webhook_attempt (webhook, message, event, at, took_ms, status, error) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const SETTLE: &str =
     "UPDATE webhook_message SET status = $2, next_at = coalesce($3, next_at), attempts = attempts + 1, lease_until = NULL WHERE id = $1";
@@ -178,46 +182,59 @@ async fn test(tx: &mut Tx, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
     Ok((add.await? > 0).then_some(message))
 }
 
-async fn attempted(tx: &mut Tx, attempt: &Attempt, next: Next) -> Result<()> {
+/// Writes an attempt down.
+pub(super) async fn note(tx: &mut Tx, attempt: &Attempt, event: Option<EventType>) -> Result<()> {
+    let note = execute(tx, NOTE, |binds| {
+        binds.push(attempt.webhook).push(attempt.message).push(event.map(EventType::as_str)).push(attempt.at);
+        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
+    });
+    note.await.map(drop)
+}
+
+/// A message stands so after an attempt, and is due then, or as before.
+pub(super) async fn settle(tx: &mut Tx, message: Uuid, status: MessageStatus, due: Option<Timestamp>) -> Result<()> {
+    let settle = execute(tx, SETTLE, |binds| {
+        binds.push(message).push(status_text(status)).push(due);
+    });
+    settle.await.map(drop)
+}
+
+async fn attempted(tx: &mut Tx, claimed: &Claimed, attempt: &Attempt, next: Next) -> Result<()> {
     let (now, webhook, message) = (tx.now, attempt.webhook, attempt.message);
     let there = fetch_one(tx, THERE, |binds| {
         binds.push(webhook);
     });
-    if there.await?.is_none() {
-        return Ok(());
-    }
+    let Some(there) = there.await? else { return Ok(()) };
     let stand = fetch_one(tx, STAND, |binds| {
-        binds.push(message).push(now);
+        binds.push(message).push(now).push(claimed.lease_until);
     });
-    let (event, is_held) = match &stand.await? {
-        None => (None, false),
-        Some(row) => {
-            let cells = Cells::new(row, "webhook_message", 0);
-            (cells.maybe_word(0, "event", EventType::parse)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
-        }
-    };
-    let note = execute(tx, NOTE, |binds| {
-        binds.push(webhook).push(message).push(event.map(EventType::as_str)).push(attempt.at);
-        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
-    });
-    note.await?;
-    let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
-    let settle = execute(tx, SETTLE, |binds| {
-        binds.push(message).push(status_text(status)).push(due);
-    });
-    settle.await?;
-    if next == Next::Delivered {
-        execute(tx, WELL, |binds| {
-            binds.push(webhook);
-        })
-        .await?;
-        return Ok(());
+    let stand = stand.await?;
+    let (there, stand) = (Cells::new(&there, "webhook", 0), stand.as_ref().map(|row| Cells::new(row, "webhook_message", 0)));
+    let (mut met, mut event) =
+        (Met { is_held: false, until: None, url: there.get(1, "url")?, failing_since: there.maybe_instant(2, "failing_since")? }, None);
+    if let Some(cells) = stand {
+        met.is_held = cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default();
+        met.until = Some(cells.instant(2, "until")?);
+        event = cells.maybe_word(0, "event", EventType::parse)?;
     }
-    let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
-    execute(tx, FAILED, |binds| {
-        binds.push(webhook).push(attempt.at).push(why).push(now);
-    })
-    .await?;
+    note(tx, attempt, event).await?;
+    let Some(follows) = follows(next, claimed, &met, now) else { return Ok(()) };
+    settle(tx, message, follows.status, follows.due).await?;
+    match follows.health {
+        Health::Unknown => {}
+        Health::Well => {
+            execute(tx, WELL, |binds| {
+                binds.push(webhook);
+            })
+            .await?;
+        }
+        Health::Failed(why) => {
+            execute(tx, FAILED, |binds| {
+                binds.push(webhook).push(attempt.at).push(why.map(disabled_text)).push(now);
+            })
+            .await?;
+        }
+    }
     Ok(())
 }
 
@@ -300,23 +317,33 @@ impl Webhooks for PostgresStore {
         transaction!(self.callers, tx => test(&mut tx, app, id))
     }
 
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
-        let groups = transaction!(self.callers, tx => ready(&mut tx))?;
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize> {
+        let mut groups = VecDeque::from(transaction!(self.callers, tx => ready(&mut tx, each))?);
         let mut made = 0;
-        for (webhook, event) in groups {
-            while made < limit && transaction!(self.callers, tx => gather(&mut tx, webhook, &event))? {
-                made += 1;
+        // each has its turn before any has two
+        while made < limit
+            && let Some(group) = groups.pop_front()
+        {
+            match transaction!(self.callers, tx => gather(&mut tx, &group)) {
+                Ok(true) => {
+                    made += 1;
+                    groups.push_back(group);
+                }
+                Ok(false) => {}
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => group.pass_over(&error),
             }
         }
         Ok(made)
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
-        transaction!(self.callers, tx => claim(&mut tx, limit, each, lease))
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
+        transaction!(self.callers, tx => claim(&mut tx, bounds, lease))
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
-        transaction!(self.callers, tx => attempted(&mut tx, attempt, next))
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        let claimed = Claimed::from(message);
+        transaction!(self.callers, tx => attempted(&mut tx, &claimed, attempt, next))
     }
 
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>> {

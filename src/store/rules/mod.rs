@@ -28,5 +28,7 @@ pub(super) mod tally;
 pub(super) mod version_key;
 pub(super) mod webhook_erasure;
 pub(super) mod webhook_items;
+pub(super) mod webhook_outcomes;
+pub(super) mod webhook_places;
 pub(super) mod webhooks;
 pub(super) mod words;

@@ -1,15 +1,15 @@
-//! Webhooks: their words as the store keeps them, how items become a message, and what follows an attempt.
+//! Webhooks: their words as the store keeps them, and how items become a message.
 
 use chrono::TimeDelta;
 use rand::Rng as _;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::super::webhook::{Attempt, MessageStatus, Next, WebhookChange};
+use super::super::webhook::{Attempt, MessageStatus, WebhookChange};
 use super::super::{Error, Result};
 use crate::domain::Timestamp;
 use crate::domain::id::version_7;
-use crate::domain::webhook::{Disabled, LINGER, MAX_ITEMS, Webhook};
+use crate::domain::webhook::{Disabled, LINGER, LINGER_BEHIND, MAX_ITEMS, Webhook};
 
 pub(in crate::store) fn disabled_text(disabled: Disabled) -> &'static str {
     match disabled {
@@ -51,9 +51,10 @@ pub(in crate::store) fn later(now: Timestamp, time: std::time::Duration) -> Time
     now + TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)
 }
 
-/// Up to when items must have been written to wait no longer.
-pub(in crate::store) fn lingered(now: Timestamp) -> Timestamp {
-    now - TimeDelta::from_std(LINGER).unwrap_or_default()
+/// Up to when items must have been written to wait no longer, of a webhook that is behind with its messages or not.
+pub(in crate::store) fn lingered(now: Timestamp, is_behind: bool) -> Timestamp {
+    let linger = if is_behind { LINGER_BEHIND } else { LINGER };
+    now - TimeDelta::from_std(linger).unwrap_or_default()
 }
 
 /// Changes what is to be changed.
@@ -61,8 +62,9 @@ pub(in crate::store) fn change(webhook: &mut Webhook, change: &WebhookChange, no
     if *change == WebhookChange::default() {
         return;
     }
-    if let Some(url) = &change.url {
+    if let Some(url) = change.url.as_ref().filter(|url| **url != webhook.url) {
         webhook.url.clone_from(url);
+        webhook.failing_since = None;
     }
     if let Some(events) = &change.events {
         webhook.events.clone_from(events);
@@ -75,13 +77,36 @@ pub(in crate::store) fn change(webhook: &mut Webhook, change: &WebhookChange, no
     webhook.updated_at = now;
 }
 
-/// How a message stands after an attempt, and when it is due; `None`: as before.
-pub(in crate::store) fn follows(next: Next, is_held: bool) -> Option<(MessageStatus, Option<Timestamp>)> {
-    match next {
-        Next::Delivered => Some((MessageStatus::Delivered, None)),
-        _ if !is_held => None,
-        Next::Again(at) => Some((MessageStatus::Waiting, Some(at))),
-        Next::GivenUp | Next::Disable(_) => Some((MessageStatus::Failed, None)),
+/// Says that nothing can be signed with one of a webhook's secrets. A new one mends it.
+pub(in crate::store) fn tell_secret_unreadable(error: &Error) {
+    tracing::error!(error = error as &dyn std::error::Error, "a webhook's secret cannot be read");
+}
+
+/// What is noted of a message that was claimed and cannot be read.
+pub(in crate::store) fn unreadable_attempt(webhook: Uuid, message: Uuid, now: Timestamp) -> Attempt {
+    Attempt { message, webhook, at: now, took_ms: 0, status: None, error: Some("message unreadable".to_owned()) }
+}
+
+/// Items of one webhook and type that are to be gathered.
+#[derive(Clone)]
+pub(in crate::store) struct Group {
+    /// The webhook.
+    pub(in crate::store) webhook: Uuid,
+    /// The type's word.
+    pub(in crate::store) event: String,
+    /// Up to when items must have been written to wait no longer.
+    pub(in crate::store) waited: Timestamp,
+}
+
+impl Group {
+    /// Says that it cannot be gathered now.
+    pub(in crate::store) fn pass_over(&self, error: &Error) {
+        let (webhook, event) = (self.webhook, self.event.as_str());
+        if error.is_transient() {
+            tracing::debug!(webhook.id = %webhook, event, error = error as &dyn std::error::Error, "webhook messages cannot be made now");
+        } else {
+            tracing::error!(webhook.id = %webhook, event, error = error as &dyn std::error::Error, "webhook messages cannot be made");
+        }
     }
 }
 
@@ -94,20 +119,24 @@ pub(in crate::store) struct Waiting {
 
 /// What becomes of rows of items.
 pub(in crate::store) struct Packed {
-    /// The message's list.
-    pub(in crate::store) data: String,
-    /// Rows that are in it wholly.
+    /// The message's list; `None`: none of the rows could be read.
+    pub(in crate::store) data: Option<String>,
+    /// Rows that are in it wholly, or cannot be read.
     pub(in crate::store) used: Vec<i64>,
     /// A row of which something is left, and that.
     pub(in crate::store) left: Option<(i64, Vec<Box<RawValue>>)>,
 }
 
-/// The next message of these rows, the oldest first; `None`: they can wait for more.
-pub(in crate::store) fn pack(rows: &[Waiting], now: Timestamp) -> Result<Option<Packed>> {
+/// The next message of these rows, the oldest first; `None`: they can wait for more, since all were written after `waited`. A row that
+/// cannot be read is left out.
+pub(in crate::store) fn pack(rows: &[Waiting], waited: Timestamp) -> Result<Option<Packed>> {
     let (mut items, mut used, mut left): (Vec<Box<RawValue>>, Vec<i64>, _) = (Vec::new(), Vec::new(), None);
+    let mut unreadable = Vec::new();
     for row in rows {
-        let unreadable = |_| Error::Unreadable { table: "webhook_item", column: "data", row: row.id.to_string() };
-        let mut list: Vec<Box<RawValue>> = serde_json::from_str(&row.data).map_err(unreadable)?;
+        let Ok(mut list) = serde_json::from_str::<Vec<Box<RawValue>>>(&row.data) else {
+            unreadable.push(row.id);
+            continue;
+        };
         let room = MAX_ITEMS.saturating_sub(items.len());
         if list.len() > room {
             let rest = list.split_off(room);
@@ -118,11 +147,16 @@ pub(in crate::store) fn pack(rows: &[Waiting], now: Timestamp) -> Result<Option<
         items.append(&mut list);
         used.push(row.id);
     }
-    let is_due = items.len() >= MAX_ITEMS || rows.iter().any(|row| row.at <= lingered(now));
-    if items.is_empty() || !is_due {
+    let is_due = items.len() >= MAX_ITEMS || rows.iter().any(|row| row.at <= waited);
+    if rows.is_empty() || !is_due {
         return Ok(None);
     }
-    Ok(Some(Packed { data: to_list(&items)?, used, left }))
+    for row in &unreadable {
+        tracing::error!(row, "webhook_item.data cannot be read; a webhook is not told of it");
+    }
+    used.append(&mut unreadable);
+    let data = if items.is_empty() { None } else { Some(to_list(&items)?) };
+    Ok(Some(Packed { data, used, left }))
 }
 
 /// Items as one text.
@@ -142,8 +176,8 @@ mod tests {
         Waiting { id, at: at(seconds), data: serde_json::to_string(&items.collect::<Vec<_>>()).unwrap() }
     }
 
-    fn items(text: &str) -> Vec<usize> {
-        serde_json::from_str(text).unwrap()
+    fn items(text: Option<String>) -> Vec<usize> {
+        serde_json::from_str(&text.unwrap()).unwrap()
     }
 
     #[test]
@@ -158,33 +192,31 @@ mod tests {
 
     #[test]
     fn a_message_is_made_when_it_is_full_or_the_oldest_item_has_waited() {
-        assert!(pack(&[row(1, 10, 0..499)], at(10)).unwrap().is_none());
-        let full = pack(&[row(1, 10, 0..499), row(2, 10, 499..500)], at(10)).unwrap().unwrap();
-        assert_eq!((items(&full.data).len(), full.used, full.left.is_none()), (500, vec![1, 2], true));
-        let old = pack(&[row(1, 9, 0..2), row(2, 10, 2..3)], at(10)).unwrap().unwrap();
-        assert_eq!((items(&old.data), old.used), (vec![0, 1, 2], vec![1, 2]));
+        assert!(pack(&[row(1, 10, 0..499)], at(9)).unwrap().is_none());
+        let full = pack(&[row(1, 10, 0..499), row(2, 10, 499..500)], at(9)).unwrap().unwrap();
+        assert_eq!((items(full.data).len(), full.used, full.left.is_none()), (500, vec![1, 2], true));
+        let old = pack(&[row(1, 9, 0..2), row(2, 10, 2..3)], at(9)).unwrap().unwrap();
+        assert_eq!((items(old.data), old.used), (vec![0, 1, 2], vec![1, 2]));
         assert!(pack(&[], at(10)).unwrap().is_none());
     }
 
     #[test]
     fn what_has_no_room_is_left() {
-        let packed = pack(&[row(1, 10, 0..300), row(2, 10, 300..600)], at(10)).unwrap().unwrap();
-        assert_eq!((items(&packed.data), packed.used), ((0..500).collect(), vec![1]));
+        let packed = pack(&[row(1, 10, 0..300), row(2, 10, 300..600)], at(9)).unwrap().unwrap();
+        assert_eq!((items(packed.data), packed.used), ((0..500).collect(), vec![1]));
         let (id, rest) = packed.left.unwrap();
-        assert_eq!((id, items(&to_list(&rest).unwrap())), (2, (500..600).collect()));
-        let exact = pack(&[row(1, 10, 0..500), row(2, 10, 500..501)], at(10)).unwrap().unwrap();
+        assert_eq!((id, items(to_list(&rest).ok())), (2, (500..600).collect()));
+        let exact = pack(&[row(1, 10, 0..500), row(2, 10, 500..501)], at(9)).unwrap().unwrap();
         assert_eq!((exact.used, exact.left.map(|(id, rest)| (id, rest.len()))), (vec![1], Some((2, 1))));
     }
 
     #[test]
-    fn only_what_was_delivered_counts_without_a_lease() {
-        for (next, held, free) in [
-            (Next::Delivered, Some((MessageStatus::Delivered, None)), Some((MessageStatus::Delivered, None))),
-            (Next::Again(at(9)), Some((MessageStatus::Waiting, Some(at(9)))), None),
-            (Next::GivenUp, Some((MessageStatus::Failed, None)), None),
-            (Next::Disable(Disabled::Gone), Some((MessageStatus::Failed, None)), None),
-        ] {
-            assert_eq!((follows(next, true), follows(next, false)), (held, free), "{next:?}");
-        }
+    fn what_cannot_be_read_is_left_out() {
+        let broken = |id| Waiting { data: "[".to_owned(), ..row(id, 9, 0..0) };
+        assert!(pack(&[broken(1), row(2, 9, 0..1)], at(8)).unwrap().is_none(), "it waits like the others");
+        let packed = pack(&[broken(1), row(2, 9, 0..1)], at(9)).unwrap().unwrap();
+        assert_eq!((items(packed.data), packed.used), (vec![0], vec![2, 1]));
+        let alone = pack(&[broken(1)], at(9)).unwrap().unwrap();
+        assert_eq!((alone.data, alone.used), (None, vec![1]));
     }
 }

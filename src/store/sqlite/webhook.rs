@@ -1,17 +1,20 @@
 //! Webhooks: what they are, and what was tried.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::super::rules::cursor::{from_text, to_text as to_cursor};
 use super::super::rules::secret::to_text;
-use super::super::rules::webhooks::{change, disabled, disabled_text, follows, message_id, status, status_of_gone, status_text};
+use super::super::rules::webhook_outcomes::{Claimed, Health, Met, follows};
+use super::super::rules::webhooks::{change, disabled, disabled_text, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
-use super::super::webhook::{Attempt, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
@@ -53,7 +56,8 @@ pub(super) const OF_WEBHOOK: [(&str, i64); 3] = [
     ("DELETE FROM webhook_attempt WHERE id IN (SELECT id FROM webhook_attempt WHERE webhook = ?1 LIMIT ?2)", ATTEMPTS_AT_ONCE),
 ];
 const DELETE: &str = "DELETE FROM webhook WHERE id = ?1";
-const STAND: &str = "SELECT event, lease_until > ?2 AND status = 'waiting' FROM webhook_message WHERE id = ?1";
+/// A lease is the claim's that ends with it.
+const STAND: &str = "SELECT event, status = 'waiting' AND lease_until > ?2 AND lease_until = ?3, until FROM webhook_message WHERE id = ?1";
 const NOTE: &str = "INSERT INTO webhook_attempt (webhook, message, event, at, took_ms, status, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SETTLE: &str =
     "UPDATE webhook_message SET status = ?2, next_at = coalesce(?3, next_at), attempts = attempts + 1, lease_until = NULL WHERE id = ?1";
@@ -163,48 +167,61 @@ async fn test(tx: Tx<'_>, app: AppId, id: Uuid) -> Result<Option<Uuid>> {
     Ok((add.await? > 0).then_some(message))
 }
 
-async fn attempted(tx: Tx<'_>, attempt: Attempt, next: Next) -> Result<()> {
+/// Writes an attempt down.
+pub(super) async fn note(conn: &mut SqliteConnection, attempt: &Attempt, event: Option<EventType>) -> Result<()> {
+    let note = execute(conn, NOTE, |binds| {
+        binds.push(attempt.webhook.as_bytes().as_slice()).push(attempt.message.as_bytes().as_slice());
+        binds.push(event.map(EventType::as_str)).push(micros(attempt.at)).push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX));
+        binds.push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
+    });
+    note.await.map(drop)
+}
+
+/// A message stands so after an attempt, and is due then, or as before.
+pub(super) async fn settle(conn: &mut SqliteConnection, message: Uuid, status: MessageStatus, due: Option<Timestamp>) -> Result<()> {
+    let settle = execute(conn, SETTLE, |binds| {
+        binds.push(message.as_bytes().as_slice()).push(status_text(status)).push(due.map(micros));
+    });
+    settle.await.map(drop)
+}
+
+async fn attempted(tx: Tx<'_>, claimed: Claimed, attempt: Attempt, next: Next) -> Result<()> {
     let now = tx.now;
     let webhook = attempt.webhook.as_bytes().as_slice();
-    let message = attempt.message.as_bytes().as_slice();
-    let there = fetch_one(tx.conn, "SELECT 1 FROM webhook WHERE id = ?1", |binds| {
+    let there = fetch_one(tx.conn, "SELECT id, url, failing_since FROM webhook WHERE id = ?1", |binds| {
         binds.push(webhook);
     });
-    if there.await?.is_none() {
-        return Ok(());
-    }
+    let Some(there) = there.await? else { return Ok(()) };
     let stand = fetch_one(tx.conn, STAND, |binds| {
-        binds.push(message).push(now);
+        binds.push(attempt.message.as_bytes().as_slice()).push(now).push(micros(claimed.lease_until));
     });
-    let (event, is_held) = match &stand.await? {
-        None => (None, false),
-        Some(row) => {
-            let cells = Cells::new(row, "webhook_message", 0);
-            (cells.maybe_word(0, "event", EventType::parse)?, cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default())
-        }
-    };
-    let note = execute(tx.conn, NOTE, |binds| {
-        binds.push(webhook).push(message).push(event.map(EventType::as_str)).push(micros(attempt.at));
-        binds.push(i64::try_from(attempt.took_ms).unwrap_or(i64::MAX)).push(attempt.status.map(i64::from)).push(attempt.error.as_deref());
-    });
-    note.await?;
-    let Some((status, due)) = follows(next, is_held) else { return Ok(()) };
-    let settle = execute(tx.conn, SETTLE, |binds| {
-        binds.push(message).push(status_text(status)).push(due.map(micros));
-    });
-    settle.await?;
-    if next == Next::Delivered {
-        execute(tx.conn, WELL, |binds| {
-            binds.push(webhook);
-        })
-        .await?;
-        return Ok(());
+    let stand = stand.await?;
+    let (there, stand) = (Cells::new(&there, "webhook", 0), stand.as_ref().map(|row| Cells::new(row, "webhook_message", 0)));
+    let (mut met, mut event) =
+        (Met { is_held: false, until: None, url: there.get(1, "url")?, failing_since: there.maybe_instant(2, "failing_since")? }, None);
+    if let Some(cells) = stand {
+        met.is_held = cells.get::<Option<bool>>(1, "lease_until")?.unwrap_or_default();
+        met.until = Some(cells.instant(2, "until")?);
+        event = cells.maybe_word(0, "event", EventType::parse)?;
     }
-    let why = if let Next::Disable(why) = next { Some(disabled_text(why)) } else { None };
-    execute(tx.conn, FAILED, |binds| {
-        binds.push(webhook).push(micros(attempt.at)).push(why).push(now);
-    })
-    .await?;
+    note(tx.conn, &attempt, event).await?;
+    let Some(follows) = follows(next, &claimed, &met, instant(now).unwrap_or_default()) else { return Ok(()) };
+    settle(tx.conn, attempt.message, follows.status, follows.due).await?;
+    match follows.health {
+        Health::Unknown => {}
+        Health::Well => {
+            execute(tx.conn, WELL, |binds| {
+                binds.push(webhook);
+            })
+            .await?;
+        }
+        Health::Failed(why) => {
+            execute(tx.conn, FAILED, |binds| {
+                binds.push(webhook).push(micros(attempt.at)).push(why.map(disabled_text)).push(now);
+            })
+            .await?;
+        }
+    }
     Ok(())
 }
 
@@ -279,28 +296,34 @@ impl Webhooks for SqliteStore {
         self.write(move |tx| Box::pin(test(tx, app, id))).await
     }
 
-    async fn gather_webhook_items(&self, limit: usize) -> Result<usize> {
-        let groups = ready(&mut *self.read().await?, self.now()).await?;
+    async fn gather_webhook_items(&self, limit: usize, each: usize) -> Result<usize> {
+        let mut groups = VecDeque::from(ready(&mut *self.read().await?, self.now(), each).await?);
         let mut made = 0;
-        for (webhook, event) in groups {
-            while made < limit {
-                let event = event.clone();
-                if !self.write(move |tx| Box::pin(async move { gather(tx, webhook, &event).await })).await? {
-                    break;
+        // each has its turn before any has two
+        while made < limit
+            && let Some(group) = groups.pop_front()
+        {
+            let turn = group.clone();
+            match self.write(move |tx| Box::pin(async move { gather(tx, &turn).await })).await {
+                Ok(true) => {
+                    made += 1;
+                    groups.push_back(group);
                 }
-                made += 1;
+                Ok(false) => {}
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => group.pass_over(&error),
             }
         }
         Ok(made)
     }
 
-    async fn claim_webhook_messages(&self, limit: usize, each: usize, lease: Duration) -> Result<Vec<DueMessage>> {
-        self.write(move |tx| Box::pin(claim(tx, limit, each, lease))).await
+    async fn claim_webhook_messages(&self, bounds: ClaimBounds, lease: Duration) -> Result<Vec<DueMessage>> {
+        self.write(move |tx| Box::pin(claim(tx, bounds, lease))).await
     }
 
-    async fn attempted(&self, attempt: &Attempt, next: Next) -> Result<()> {
-        let attempt = attempt.clone();
-        self.write(move |tx| Box::pin(attempted(tx, attempt, next))).await
+    async fn attempted(&self, message: &DueMessage, attempt: &Attempt, next: Next) -> Result<()> {
+        let (claimed, attempt) = (Claimed::from(message), attempt.clone());
+        self.write(move |tx| Box::pin(attempted(tx, claimed, attempt, next))).await
     }
 
     async fn webhook_attempts(&self, app: AppId, id: Uuid, page: &PageRequest) -> Result<Option<Page<ListedAttempt>>> {
