@@ -29,6 +29,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (14, "client_tokens", include_str!("../../../migrations/postgres/0014_client_tokens.sql")),
     (15, "keys_and_audit", include_str!("../../../migrations/postgres/0015_keys_and_audit.sql")),
     (16, "webhooks", include_str!("../../../migrations/postgres/0016_webhooks.sql")),
+    (17, "device_preferences", include_str!("../../../migrations/postgres/0017_device_preferences.sql")),
 ];
 const TABLE: &str = "_sqlx_migrations";
 

@@ -25,6 +25,7 @@ pub(super) const STEPS: &[(i64, &str, &str)] = &[
     (14, "client_tokens", include_str!("../../../migrations/sqlite/0014_client_tokens.sql")),
     (15, "keys_and_audit", include_str!("../../../migrations/sqlite/0015_keys_and_audit.sql")),
     (16, "webhooks", include_str!("../../../migrations/sqlite/0016_webhooks.sql")),
+    (17, "device_preferences", include_str!("../../../migrations/sqlite/0017_device_preferences.sql")),
 ];
 
 fn migrator() -> Migrator {
