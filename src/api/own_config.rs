@@ -16,7 +16,7 @@ use super::{Api, query};
 use crate::domain::category::Category;
 use crate::domain::hash::sha256;
 use crate::domain::phone_settings::Poll;
-use crate::domain::preferences::{CategoryChoice, Preferences};
+use crate::domain::preferences::CategoryChoice;
 
 /// What a phone must know of its app.
 #[derive(Debug, Serialize, ToSchema)]
@@ -90,10 +90,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn read(State(api): State<Api>, phone: Phone, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     query::none(&uri)?;
     let declared = api.path.categories(phone.app).await?;
-    let preferences = match Owner::of(phone.principal()) {
-        Some(owner) => owner.find(&api, phone.app).await?.map(|found| found.value).unwrap_or_default(),
-        None => Preferences::default(),
-    };
+    let preferences = Owner::of(&phone).find(&api, phone.app).await?.map(|found| found.value).unwrap_or_default();
     let own = |(id, category): (&String, &Category)| OwnCategory::of(id, category, preferences.categories.get(id));
     let required = phone.required(&api);
     let Poll { inbox_seconds, preferences_seconds } = api.path.phone_settings(phone.app).poll;

@@ -92,11 +92,6 @@ impl Phone {
         self.principal.bound_to()
     }
 
-    /// Who asks.
-    pub(in crate::api) fn principal(&self) -> &Principal {
-        &self.principal
-    }
-
     /// Whether a device of this name may be its own: a token that is bound to one knows of no other.
     pub(in crate::api) fn may_have(&self, device: &str) -> bool {
         !self.principal.is_bound_elsewhere(device)
@@ -206,7 +201,7 @@ impl<N> KeyOrPhone<N> {
     pub(in crate::api) fn principal(&self) -> Principal {
         match self {
             Self::Key(_) => Principal::Backend,
-            Self::Phone(phone) => phone.principal().clone(),
+            Self::Phone(phone) => phone.principal.clone(),
         }
     }
 

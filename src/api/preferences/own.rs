@@ -29,7 +29,7 @@ use crate::api::{Api, query};
 )]
 pub(super) async fn read(State(api): State<Api>, phone: Phone, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     query::none(&uri)?;
-    of(&phone)?.show(&api, &headers).await
+    of(&phone).show(&api, &headers).await
 }
 
 /// Replace one's own preferences
@@ -53,7 +53,7 @@ pub(super) async fn put(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    of(&phone)?.replace(&api, &headers, &body).await
+    of(&phone).replace(&api, &headers, &body).await
 }
 
 /// Change one's own preferences
@@ -80,10 +80,9 @@ pub(super) async fn patch(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
-    of(&phone)?.merge(&api, &headers, &body).await
+    of(&phone).merge(&api, &headers, &body).await
 }
 
-fn of(phone: &Phone) -> Result<Whose<'_>, Problem> {
-    let owner = Owner::of(phone.principal()).ok_or_else(|| Problem::not_found("user"))?;
-    Ok(Whose { app: phone.app, owner, unknown: Unknown::Ignored })
+fn of(phone: &Phone) -> Whose<'_> {
+    Whose { app: phone.app, owner: Owner::of(phone), unknown: Unknown::Ignored }
 }

@@ -1,11 +1,11 @@
 //! Whose preferences they are: a user's, or those of a device on which nobody is signed in.
 
 use crate::api::Api;
+use crate::api::auth::Phone;
 use crate::api::etag::Tag;
 use crate::api::problem::{Code, Problem};
 use crate::domain::id::AppId;
 use crate::domain::preferences::Preferences;
-use crate::domain::principal::Principal;
 use crate::store::person::{DevicePreferencesPut, Versioned};
 
 /// Who has preferences.
@@ -18,13 +18,9 @@ pub(in crate::api) enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// Those of whoever has a client token; `None`: it is none.
-    pub(in crate::api) fn of(principal: &'a Principal) -> Option<Self> {
-        match principal {
-            Principal::Backend => None,
-            Principal::User { user, .. } => Some(Self::User(user)),
-            Principal::Installation { device } => Some(Self::Device(device)),
-        }
+    /// Whoever is signed in on a phone, or the device that it acts for alone.
+    pub(in crate::api) fn of(phone: &'a Phone) -> Self {
+        phone.user().map_or_else(|| Self::Device(phone.device().unwrap_or_default()), Self::User)
     }
 
     /// The tag of a version of them.

@@ -5,8 +5,9 @@
 
 use super::super::Result;
 use super::super::rules::webhook_erasure::{Erased, Looked};
-use super::batch::{count, execute, fetch, fetch_one};
+use super::batch::{count, execute, fetch};
 use super::client_token;
+use super::person::number;
 use super::row::Cells;
 use super::tx::Tx;
 use super::webhook_erase;
@@ -29,7 +30,6 @@ pub(super) const OF_DEVICES: [&str; 5] = [
 pub(super) const TOPICS: &str = "DELETE FROM topic_person WHERE person_pk = $1 \
                                  AND topic_pk = ANY (ARRAY (SELECT topic_pk FROM topic_person WHERE person_pk = $1 LIMIT $2))";
 pub(super) const CAPS: &str = "DELETE FROM cap WHERE holder = $1";
-pub(super) const PERSON: &str = "SELECT pk FROM person WHERE app = $1 AND name = $2";
 pub(super) const LOCKED: &str = "SELECT pk FROM person WHERE pk = $1 FOR UPDATE";
 /// Not while a device is theirs that came after the last part.
 pub(super) const FORGET: &str = "DELETE FROM person p WHERE p.pk = $1 AND NOT EXISTS (SELECT 1 FROM device d WHERE d.person_pk = $1)";
@@ -47,9 +47,9 @@ pub(super) enum Part {
 /// Ends their sign-ins; who they are to webhooks. `None`: there is nobody.
 pub(super) async fn begin(tx: &mut Tx, app: AppId, user: &str) -> Result<Option<Erased>> {
     let Some(person) = number(tx, app, user).await? else { return Ok(None) };
-    client_token::revoke_person(tx, PersonPk(person)).await?;
+    client_token::revoke_person(tx, person).await?;
     let names = fetch(tx, NAMES, |binds| {
-        binds.push(person);
+        binds.push(person.0);
     });
     let names: Vec<String> = names.await?.iter().map(|row| Cells::new(row, "device", 0).get(0, "name")).collect::<Result<_>>()?;
     Ok(Some(Erased::new(user, names)))
@@ -57,7 +57,7 @@ pub(super) async fn begin(tx: &mut Tx, app: AppId, user: &str) -> Result<Option<
 
 /// Forgets a part.
 pub(super) async fn part(tx: &mut Tx, (app, user): (AppId, &str), erased: &Erased, looked: &Looked) -> Result<Part> {
-    let Some(person) = number(tx, app, user).await? else { return Ok(Part::Changed) };
+    let Some(PersonPk(person)) = number(tx, app, user).await? else { return Ok(Part::Changed) };
     let rows = fetch(tx, DEVICES, |binds| {
         binds.push(person).push(count(PART));
     });
@@ -90,13 +90,6 @@ pub(super) async fn part(tx: &mut Tx, (app, user): (AppId, &str), erased: &Erase
     }
     let is_over = forget(tx, app, person, (erased, looked)).await?;
     Ok(if is_over { Part::Over } else { Part::Done })
-}
-
-async fn number(tx: &mut Tx, app: AppId, user: &str) -> Result<Option<i64>> {
-    let row = fetch_one(tx, PERSON, |binds| {
-        binds.push(app.0).push(user);
-    });
-    row.await?.map(|row| Cells::new(&row, "person", 0).get(0, "pk")).transpose()
 }
 
 async fn forget(tx: &mut Tx, app: AppId, person: i64, (erased, looked): (&Erased, &Looked)) -> Result<bool> {

@@ -25,7 +25,7 @@ use crate::domain::profile::Profile;
 pub(super) const ADD: &str = "INSERT INTO person (app, name) SELECT new.app, new.name FROM unnest($1::bigint[], $2::text[]) AS new (app, name) \
                               WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.app = new.app AND p.name = new.name) \
                               ORDER BY new.app, new.name ON CONFLICT (app, name) DO NOTHING";
-const NUMBER: &str = "SELECT pk FROM person WHERE app = $1 AND name = $2";
+pub(super) const NUMBER: &str = "SELECT pk FROM person WHERE app = $1 AND name = $2";
 
 /// How often a person whom others make and forget all the while is looked for.
 const ROUNDS: usize = 8;
