@@ -30,6 +30,9 @@ mod load;
 mod nodes;
 mod poison;
 mod pressure;
+#[path = "../e2e/webhooks/receiver.rs"]
+#[expect(dead_code, reason = "the tests of one process need more of it")]
+mod receiver;
 mod roles;
 mod rollups;
 mod schedulers;
@@ -39,4 +42,5 @@ mod secrets;
 #[expect(dead_code, reason = "the tests of the queue need more of it")]
 mod services;
 mod stop;
+mod webhooks;
 mod zombies;

@@ -56,6 +56,7 @@ mod provider_outcomes_fcm;
 mod quiet_hours;
 mod receipts;
 mod reload;
+mod retention;
 mod rollups;
 mod schedule;
 mod secrets;
@@ -65,6 +66,9 @@ mod simulator;
 mod slow;
 mod stale;
 mod store_away;
+#[path = "../services/clock.rs"]
+#[expect(dead_code, reason = "the tests of servers need more of it")]
+mod system_clock;
 mod targets;
 mod templates;
 mod test_sends;
