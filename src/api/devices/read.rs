@@ -67,9 +67,10 @@ pub(super) async fn delete(
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    if api.store.delete_device(caller.app(), &name, &caller.principal()).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::not_found("device"))
+    if !api.store.delete_device(caller.app(), &name, &caller.principal()).await? {
+        return Err(Problem::not_found("device"));
     }
+    // the tokens that are bound to it
+    api.issuer.forget();
+    Ok(StatusCode::NO_CONTENT)
 }
