@@ -12,7 +12,7 @@ use crate::domain::profile::Profile;
 pub struct Versioned<T> {
     /// The document.
     pub value: T,
-    /// Grows by one with each change; the `ETag`.
+    /// Grows with each change, and is greater than any from before an erasure; the `ETag`.
     pub version: i64,
 }
 

@@ -16,9 +16,10 @@ use herald::store::cap::Reservation;
 use herald::store::device::DeviceFilter;
 use herald::store::device_token::TokenChange;
 use herald::store::notification::DeliveryFilter;
+use herald::store::person::DevicePreferencesPut;
 use herald::store::topic::Follower;
 
-use crate::kit::{pairs, record};
+use crate::kit::{SECOND, pairs, record};
 use crate::world::World;
 
 fn user(name: &str) -> Follower {
@@ -80,6 +81,31 @@ pub async fn nothing_is_left_of_a_person(world: &mut World) {
     let phone = world.device("ann-phone", Some("ann")).await;
     assert_eq!((phone.version, devices(world, "ann").await.len()), (1, 1));
     assert_eq!(store.followed_by(app, &device("ann-phone")).await.unwrap(), [""; 0]);
+}
+
+/// Else what a phone or a backend kept of one who was erased would be the present version of whoever has the name next.
+pub async fn no_version_comes_again(world: &mut World) {
+    let (app, zone) = (world.app, |zone: &str| Preferences { timezone: Some(zone.to_owned()), ..Preferences::default() });
+    let write = async |world: &World, zone: Preferences| {
+        let store = world.store();
+        let preferences = store.put_preferences(app, "ann", &zone, Some(0)).await.unwrap().unwrap();
+        let contacts =
+            store.put_contacts(app, "ann", &Contacts { phone: zone.timezone.clone(), email: None }, Some(0)).await.unwrap().unwrap();
+        let profile = store
+            .put_profile(app, "ann", &Profile { locale: zone.timezone.clone(), ..Profile::default() }, Some(0))
+            .await
+            .unwrap()
+            .unwrap();
+        let DevicePreferencesPut::Written(own) = store.put_device_preferences(app, "pad", &zone, Some(0)).await.unwrap() else { panic!() };
+        [preferences.version, contacts.version, profile.version, own.version]
+    };
+    let old = write(world, zone("UTC")).await;
+    world.pass(SECOND);
+    assert!(world.store().erase_user(app, "ann").await.unwrap());
+    world.device("pad", None).await;
+    assert!(world.store().delete_device(app, "pad", &Principal::Backend).await.unwrap());
+    let new = write(world, zone("Asia/Tokyo")).await;
+    assert!(old.iter().zip(&new).all(|(old, new)| old < new), "{old:?} {new:?}");
 }
 
 pub async fn an_erasure_is_the_apps_own(world: &mut World) {

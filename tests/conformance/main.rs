@@ -324,6 +324,7 @@ every_store! {
         whoever_is_erased_while_others_write_is_named_no_more;
     erase:
         nothing_is_left_of_a_person,
+        no_version_comes_again,
         an_erasure_is_the_apps_own,
         many_devices_and_topics_are_forgotten,
         deliveries_stay_counted_and_name_nobody,

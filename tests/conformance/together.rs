@@ -118,10 +118,12 @@ pub async fn apps_are_made_once(world: &mut World) {
 
 pub async fn of_those_who_name_a_version_one_writes(world: &mut World) {
     let preferences = Preferences { timezone: Some("UTC".to_owned()), ..Preferences::default() };
-    for version in 0..3 {
+    let mut version = 0;
+    for _ in 0..3 {
         let puts = (0..20).map(|_| world.store().put_preferences(world.app, "ann", &preferences, Some(version)));
-        let written = join_all(puts).await.into_iter().filter_map(Result::unwrap).count();
-        assert_eq!(written, 1);
+        let written: Vec<_> = join_all(puts).await.into_iter().filter_map(Result::unwrap).collect();
+        assert_eq!(written.len(), 1);
+        version = written[0].version;
     }
     let phone = world.device("phone", None).await;
     let change = DeviceChange { locale: Change::Set("de".to_owned()), ..DeviceChange::default() };
@@ -134,7 +136,7 @@ pub async fn those_who_name_no_version_write_one_after_the_other(world: &mut Wor
     let preferences = Preferences::default();
     let puts = (0..20).map(|_| world.store().put_preferences(world.app, "ann", &preferences, None));
     let versions: HashSet<i64> = join_all(puts).await.into_iter().map(|put| put.unwrap().unwrap().version).collect();
-    assert_eq!(versions, (1..=20).collect());
+    assert_eq!(versions.len(), 20);
     let news = Category::default();
     let puts = (0..20).map(|_| world.store().put_category(world.app, "news", &news, None));
     let declarations: Vec<Declaration> = join_all(puts).await.into_iter().map(Result::unwrap).collect();

@@ -9,6 +9,11 @@ use herald::store::definition::{Put, Stored};
 /// By app and name.
 pub type Definitions<T> = BTreeMap<(AppId, String), Stored<T>>;
 
+/// The version after this one: an old one never becomes valid again, whatever was forgotten.
+pub fn version_after(version: i64, now: Timestamp) -> i64 {
+    now.timestamp_micros().max(version + 1)
+}
+
 pub fn put<T: Clone>(
     all: &mut Definitions<T>,
     (app, name): (AppId, &str),
@@ -20,8 +25,7 @@ pub fn put<T: Clone>(
     if if_match.is_some() && if_match != before.map(|before| before.version) {
         return Put::Stale;
     }
-    let present = now.timestamp_micros();
-    let version = before.map_or(present, |before| present.max(before.version + 1));
+    let version = before.map_or(now.timestamp_micros(), |before| version_after(before.version, now));
     let (created_at, is_new) = (before.map_or(now, |before| before.created_at), before.is_none());
     let after = Stored { name: name.to_owned(), definition: definition.clone(), version, created_at };
     all.insert(key, after.clone());

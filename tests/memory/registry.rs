@@ -18,7 +18,7 @@ use herald::store::person::{DevicePreferencesPut, Versioned};
 use herald::store::{Apps, Categories, People, Replays, Result};
 
 use super::MemoryStore;
-use super::definitions::{newest, put};
+use super::definitions::{newest, put, version_after};
 use super::state::{Person, State};
 
 impl State {
@@ -128,11 +128,12 @@ impl People for MemoryStore {
                 return None;
             }
             let person = state.person_mut(app, user);
-            (person.preferences, person.preferences_version) = (Some(preferences.clone()), old + 1);
+            let version = version_after(old, now);
+            (person.preferences, person.preferences_version) = (Some(preferences.clone()), version);
             if before != *preferences {
                 state.tell_preferences(app, user, now);
             }
-            Some(Versioned { value: preferences.clone(), version: old + 1 })
+            Some(Versioned { value: preferences.clone(), version })
         }))
     }
 
@@ -147,13 +148,13 @@ impl People for MemoryStore {
         preferences: &Preferences,
         if_match: Option<i64>,
     ) -> Result<DevicePreferencesPut> {
-        Ok(self.commit(|state, _| {
+        Ok(self.commit(|state, now| {
             let Some(old) = state.own_preferences(app, device) else { return DevicePreferencesPut::SignedIn };
             if if_match.is_some_and(|version| version != old.version) {
                 return DevicePreferencesPut::Stale;
             }
             let pk = state.ensure_device(app, device);
-            let written = Versioned { value: preferences.clone(), version: old.version + 1 };
+            let written = Versioned { value: preferences.clone(), version: version_after(old.version, now) };
             if let Some(row) = state.devices.get_mut(&pk) {
                 (row.preferences, row.preferences_version) = (Some(preferences.clone()), written.version);
             }
@@ -176,14 +177,15 @@ impl People for MemoryStore {
         contacts: &Contacts,
         if_match: Option<i64>,
     ) -> Result<Option<Versioned<Contacts>>> {
-        Ok(self.commit(|state, _| {
+        Ok(self.commit(|state, now| {
             let old = state.person(app, user).map_or(0, |person| person.contacts_version);
             if if_match.is_some_and(|version| version != old) {
                 return None;
             }
             let person = state.person_mut(app, user);
-            (person.contacts, person.contacts_version) = (Some(contacts.clone()), old + 1);
-            Some(Versioned { value: contacts.clone(), version: old + 1 })
+            person.contacts = Some(contacts.clone());
+            person.contacts_version = version_after(old, now);
+            Some(Versioned { value: contacts.clone(), version: person.contacts_version })
         }))
     }
 
@@ -209,14 +211,15 @@ impl People for MemoryStore {
     }
 
     async fn put_profile(&self, app: AppId, user: &str, profile: &Profile, if_match: Option<i64>) -> Result<Option<Versioned<Profile>>> {
-        Ok(self.commit(|state, _| {
+        Ok(self.commit(|state, now| {
             let old = state.person(app, user).map_or(0, |person| person.profile_version);
             if if_match.is_some_and(|version| version != old) {
                 return None;
             }
             let person = state.person_mut(app, user);
-            (person.profile, person.profile_version) = (profile.clone(), old + 1);
-            Some(Versioned { value: profile.clone(), version: old + 1 })
+            person.profile = profile.clone();
+            person.profile_version = version_after(old, now);
+            Some(Versioned { value: profile.clone(), version: person.profile_version })
         }))
     }
 

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::super::definition::{Put, Stored};
+use super::super::rules::versions;
 use super::super::{Error, Result};
 use super::batch::{Binds, execute, fetch, fetch_one};
 use super::fault::Unsettled;
@@ -93,8 +94,9 @@ impl Table {
             if if_match.is_some_and(|version| before.as_ref().is_none_or(|before| before.version != version)) {
                 return Ok(Put::Stale);
             }
-            let (created_at, floor) = before.as_ref().map_or((now, i64::MIN), |before| (before.created_at, before.version + 1));
-            let version = now.timestamp_micros().max(floor);
+            let micros = now.timestamp_micros();
+            let (created_at, version) =
+                before.as_ref().map_or((now, micros), |before| (before.created_at, versions::after(before.version, micros)));
             let put = execute(tx, if before.is_some() { self.change } else { self.add }, |binds| {
                 named(app, name)(binds);
                 binds.push(&document).push(version);

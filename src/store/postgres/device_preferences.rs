@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 
 use super::super::Result;
 use super::super::person::{DevicePreferencesPut, Versioned};
+use super::super::rules::versions;
 use super::batch::{execute, fetch_one};
 use super::client_token::held_device;
 use super::row::{Cells, to_document};
@@ -49,7 +50,7 @@ pub(super) async fn put(
     if if_match.is_some_and(|version| version != old.version) {
         return Ok(DevicePreferencesPut::Stale);
     }
-    let (text, version) = (to_document(value)?, old.version + 1);
+    let (text, version) = (to_document(value)?, versions::after(old.version, tx.now.timestamp_micros()));
     execute(tx, PUT, |binds| {
         binds.push(pk).push(&text).push(version);
     })

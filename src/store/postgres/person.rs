@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::super::person::{DevicePreferencesPut, People, Versioned};
 use super::super::rules::kept::Personal;
+use super::super::rules::versions;
 use super::super::rules::webhook_erasure::Looked;
 use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
@@ -225,15 +226,15 @@ async fn write<T: Personal>(tx: &mut Tx, put: &Put<'_, T>) -> Result<Option<i64>
             continue;
         };
         let pk: i64 = cells.get(0, "pk")?;
-        let text = put.value.to_text(&tx.seal, PersonPk(pk))?;
+        let (text, next) = (put.value.to_text(&tx.seal, PersonPk(pk))?, versions::after(version, tx.now.timestamp_micros()));
         execute(tx, put.document.put, |binds| {
-            binds.push(pk).push(&text).push(version + 1);
+            binds.push(pk).push(&text).push(next);
             if put.document.has_zone {
                 binds.push(put.zone);
             }
         })
         .await?;
-        return Ok(Some(version + 1));
+        return Ok(Some(next));
     }
     Err(Error::Unavailable(Box::new(Unsettled)))
 }

@@ -26,6 +26,7 @@ pub(super) mod secret;
 pub(super) mod suspects;
 pub(super) mod tally;
 pub(super) mod version_key;
+pub(super) mod versions;
 pub(super) mod webhook_erasure;
 pub(super) mod webhook_items;
 pub(super) mod webhook_outcomes;

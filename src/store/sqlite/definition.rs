@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::Result;
 use super::super::definition::{Put, Stored};
+use super::super::rules::versions;
 use super::batch::{execute, fetch, fetch_one};
 use super::row::{Cells, instant, micros, to_document};
 use super::writer::Tx;
@@ -84,7 +85,7 @@ impl Table {
             return Ok(Put::Stale);
         }
         let (created_at, version) =
-            before.as_ref().map_or((tx.now, tx.now), |before| (micros(before.created_at), tx.now.max(before.version + 1)));
+            before.as_ref().map_or((tx.now, tx.now), |before| (micros(before.created_at), versions::after(before.version, tx.now)));
         let document = to_document(&definition)?;
         let put = execute(tx.conn, self.put, |binds| {
             binds.push(app.0).push(&name).push(&document).push(version).push(created_at);

@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::super::Result;
 use super::super::person::{DevicePreferencesPut, Versioned};
+use super::super::rules::versions;
 use super::batch::{execute, fetch_one};
 use super::register;
 use super::row::{Cells, to_document};
@@ -39,7 +40,7 @@ pub(super) async fn put(
     if if_match.is_some_and(|version| version != old.version) {
         return Ok(DevicePreferencesPut::Stale);
     }
-    let (pk, text, version) = (register::ensure(tx, app, device).await?, to_document(&value)?, old.version + 1);
+    let (pk, text, version) = (register::ensure(tx, app, device).await?, to_document(&value)?, versions::after(old.version, tx.now));
     execute(tx.conn, PUT, |binds| {
         binds.push(pk.0).push(&text).push(version);
     })

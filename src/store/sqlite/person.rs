@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::super::Result;
 use super::super::person::{DevicePreferencesPut, People, Versioned};
 use super::super::rules::kept::Personal;
+use super::super::rules::versions;
 use super::super::rules::webhook_erasure::Looked;
 use super::super::rules::webhook_items::Fact;
 use super::super::seal::Seal;
@@ -34,17 +35,17 @@ struct Document {
 const PREFERENCES: Document = Document {
     column: "preferences",
     get: "SELECT pk, preferences, preferences_version FROM person WHERE app = ?1 AND name = ?2",
-    put: "UPDATE person SET preferences = ?2, preferences_version = preferences_version + 1, timezone = ?3 WHERE pk = ?1",
+    put: "UPDATE person SET preferences = ?2, preferences_version = ?3, timezone = ?4 WHERE pk = ?1",
 };
 const CONTACTS: Document = Document {
     column: "contacts",
     get: "SELECT pk, contacts, contacts_version FROM person WHERE app = ?1 AND name = ?2",
-    put: "UPDATE person SET contacts = ?2, contacts_version = contacts_version + 1 WHERE pk = ?1",
+    put: "UPDATE person SET contacts = ?2, contacts_version = ?3 WHERE pk = ?1",
 };
 const PROFILE: Document = Document {
     column: "tags",
     get: "SELECT pk, json_object('tags', json(tags), 'locale', locale), profile_version FROM person WHERE app = ?1 AND name = ?2",
-    put: "UPDATE person SET tags = ?2 -> '$.tags', locale = ?2 ->> '$.locale', profile_version = profile_version + 1 WHERE pk = ?1",
+    put: "UPDATE person SET tags = ?2 -> '$.tags', locale = ?2 ->> '$.locale', profile_version = ?3 WHERE pk = ?1",
 };
 const DELETE_CONTACTS: &str = "UPDATE person SET contacts = NULL, contacts_version = contacts_version + 1 \
                                WHERE app = ?1 AND name = ?2 AND contacts IS NOT NULL";
@@ -223,11 +224,10 @@ async fn put<T: Personal>(tx: &mut Tx<'_>, target: Put<'_>, value: T, zone: Opti
         return Ok(None);
     }
     let pk = ensure(tx, app, user).await?;
-    let text = value.to_text(tx.seal, pk)?;
+    let (text, version) = (value.to_text(tx.seal, pk)?, versions::after(old.version, tx.now));
     let write = execute(tx.conn, document.put, |binds| {
-        binds.push(pk.0).push(&text).push(zone.as_deref());
+        binds.push(pk.0).push(&text).push(version).push(zone.as_deref());
     });
     write.await?;
-    let version = old.version + 1;
     Ok(Some((old.value, Versioned { value, version })))
 }
