@@ -20,13 +20,13 @@ pub async fn preferences_have_versions(world: &mut World) {
     assert_eq!(store.preferences(world.app, "ann").await.unwrap(), unwritten);
     assert_eq!(store.put_preferences(world.app, "ann", &zone("UTC"), Some(1)).await.unwrap(), None);
     assert_eq!(store.preferences(world.app, "ann").await.unwrap(), unwritten);
-    let first = store.put_preferences(world.app, "ann", &zone("UTC"), Some(0)).await.unwrap().unwrap();
-    assert_eq!(first.value, zone("UTC"));
-    let second = store.put_preferences(world.app, "ann", &zone("Asia/Tokyo"), None).await.unwrap().unwrap();
-    assert_eq!(second.value, zone("Asia/Tokyo"));
-    assert!(0 < first.version && first.version < second.version, "{first:?} {second:?}");
-    assert_eq!(store.put_preferences(world.app, "ann", &zone("UTC"), Some(first.version)).await.unwrap(), None);
-    assert_eq!(store.preferences(world.app, "ann").await.unwrap(), second);
+    let at = world.now().timestamp_micros();
+    let first = store.put_preferences(world.app, "ann", &zone("UTC"), Some(0)).await.unwrap();
+    assert_eq!(first, Some(Versioned { value: zone("UTC"), version: at }));
+    let second = store.put_preferences(world.app, "ann", &zone("Asia/Tokyo"), None).await.unwrap();
+    assert_eq!(second, Some(Versioned { value: zone("Asia/Tokyo"), version: at + 1 }));
+    assert_eq!(store.put_preferences(world.app, "ann", &zone("UTC"), Some(at)).await.unwrap(), None);
+    assert_eq!(store.preferences(world.app, "ann").await.unwrap(), second.unwrap());
     let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
     assert_eq!(store.preferences(other, "ann").await.unwrap(), unwritten);
 }
@@ -37,39 +37,33 @@ pub async fn a_device_has_preferences_until_somebody_signs_in(world: &mut World)
     let is = |value, version| Some(Versioned { value, version });
     assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(Preferences::default(), 0));
     assert_eq!(store.put_device_preferences(app, "phone", &zone("UTC"), Some(1)).await.unwrap(), DevicePreferencesPut::Stale);
-    let write = async |device: &str, if_match: i64| {
-        let DevicePreferencesPut::Written(written) =
-            store.put_device_preferences(app, device, &zone(device), Some(if_match)).await.unwrap()
-        else {
-            panic!("{device} has another version")
-        };
-        assert!(written.value == zone(device) && written.version > if_match, "{written:?}");
-        assert_eq!(store.device_preferences(app, device).await.unwrap(), Some(written.clone()));
-        written.version
-    };
-    let first = write("phone", 0).await;
-    let (phone, pad) = (write("phone", first).await, write("pad", 0).await);
+    let at = world.now().timestamp_micros();
+    for (device, if_match, version) in [("phone", 0, at), ("phone", at, at + 1), ("pad", 0, at)] {
+        let written = store.put_device_preferences(app, device, &zone(device), Some(if_match)).await.unwrap();
+        assert_eq!(written, DevicePreferencesPut::Written(Versioned { value: zone(device), version }));
+        assert_eq!(store.device_preferences(app, device).await.unwrap(), is(zone(device), version));
+    }
     assert!(store.device(app, "phone").await.unwrap().is_none(), "it is a mere name");
     for _ in 0..2 {
         world.device("phone", None).await;
-        assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(zone("phone"), phone), "it registered");
+        assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(zone("phone"), at + 1), "it registered");
     }
     let many = vec![("phone".to_owned(), iphone(None, "token-phone"))];
     store.put_devices(app, many).await.unwrap();
-    assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(zone("phone"), phone), "beside others");
+    assert_eq!(store.device_preferences(app, "phone").await.unwrap(), is(zone("phone"), at + 1), "beside others");
     world.device("phone", Some("ann")).await;
     assert_eq!(store.device_preferences(app, "phone").await.unwrap(), None);
     assert_eq!(store.put_device_preferences(app, "phone", &zone("UTC"), None).await.unwrap(), DevicePreferencesPut::SignedIn);
     world.device("phone", None).await;
     assert_eq!(
         store.device_preferences(app, "phone").await.unwrap(),
-        is(Preferences::default(), phone + 1),
+        is(Preferences::default(), at + 2),
         "an old version never becomes valid again"
     );
     store.put_devices(app, vec![("pad".to_owned(), iphone(Some("bob"), "token-pad"))]).await.unwrap();
     assert_eq!(store.device_preferences(app, "pad").await.unwrap(), None, "a mere name of a batch");
     world.device("pad", None).await;
-    assert_eq!(store.device_preferences(app, "pad").await.unwrap(), is(Preferences::default(), pad + 1));
+    assert_eq!(store.device_preferences(app, "pad").await.unwrap(), is(Preferences::default(), at + 1));
     assert_eq!(store.preferences(app, "ann").await.unwrap().version, 0);
     let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
     assert_eq!(store.device_preferences(other, "phone").await.unwrap(), is(Preferences::default(), 0));
@@ -83,7 +77,7 @@ pub async fn contacts_are_apart_from_preferences(world: &mut World) {
     let contacts = Contacts { email: Some("ann@example.com".to_owned()), phone: None };
     assert!(!store.delete_contacts(world.app, "ann").await.unwrap());
     let written = store.put_contacts(world.app, "ann", &contacts, None).await.unwrap().unwrap();
-    assert!(written.value == contacts && written.version > 0, "{written:?}");
+    assert_eq!((written.value.clone(), written.version), (contacts, world.now().timestamp_micros()));
     assert_eq!(store.contacts(world.app, "ann").await.unwrap(), written);
     assert_eq!(store.preferences(world.app, "ann").await.unwrap().version, 0);
     assert!(store.delete_contacts(world.app, "ann").await.unwrap());
@@ -102,13 +96,14 @@ pub async fn a_profile_is_apart_from_preferences(world: &mut World) {
     let unwritten = Versioned { value: Profile::default(), version: 0 };
     assert_eq!(store.profile(world.app, "ann").await.unwrap(), unwritten);
     assert_eq!(store.put_profile(world.app, "ann", &profile, Some(1)).await.unwrap(), None);
-    let written = store.put_profile(world.app, "ann", &profile, Some(0)).await.unwrap().unwrap();
-    assert_eq!(written.value, profile);
-    assert_eq!(store.profile(world.app, "ann").await.unwrap(), written);
+    let at = world.now().timestamp_micros();
+    let written = store.put_profile(world.app, "ann", &profile, Some(0)).await.unwrap();
+    assert_eq!(written, Some(Versioned { value: profile, version: at }));
+    assert_eq!(store.profile(world.app, "ann").await.unwrap(), written.unwrap());
     assert_eq!(store.preferences(world.app, "ann").await.unwrap().version, 0);
-    let emptied = store.put_profile(world.app, "ann", &Profile::default(), None).await.unwrap().unwrap();
-    assert!(emptied.value == Profile::default() && emptied.version > written.version, "{emptied:?}");
-    assert_eq!(store.profile(world.app, "ann").await.unwrap(), emptied);
+    let emptied = store.put_profile(world.app, "ann", &Profile::default(), None).await.unwrap();
+    assert_eq!(emptied, Some(Versioned { value: Profile::default(), version: at + 1 }));
+    assert_eq!(store.profile(world.app, "ann").await.unwrap(), emptied.unwrap());
     let other = store.ensure_apps(&["other".to_owned()]).await.unwrap()[0];
     assert_eq!(store.profile(other, "ann").await.unwrap(), unwritten);
 }
