@@ -155,14 +155,21 @@ impl Client {
         self.post("/v1/notifications", body).await.expect(202)["id"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until nothing of a notification waits any more: what is cancelled is recorded after the answer.
+    /// Waits until nothing waits; the notification as it ended. Whenever its counts have changed it has its time
+    /// anew: how long a large one takes is the machine's affair.
     pub(crate) async fn done(&self, id: &str) -> Value {
-        until(&format!("notification {id} is done"), async || {
-            let body = self.get(&format!("/v1/notifications/{id}")).await.expect(200);
-            let is_over = ["done", "cancelled"].contains(&body["status"].as_str().unwrap());
-            (is_over && body["counts"]["waiting"] == 0).then_some(body)
-        })
-        .await
+        let mut seen = Value::Null;
+        loop {
+            let body = until(&format!("notification {id} goes on"), async || {
+                let body = self.get(&format!("/v1/notifications/{id}")).await.expect(200);
+                (is_over(&body) || body["counts"] != seen).then_some(body)
+            })
+            .await;
+            if is_over(&body) {
+                return body;
+            }
+            seen = body["counts"].clone();
+        }
     }
 
     /// Sends and waits until nothing waits; the notification as it ended.
@@ -212,4 +219,9 @@ impl Client {
 /// An Apple token of 64 digits, beginning as given.
 pub(crate) fn apns_token(prefix: &str, number: usize) -> String {
     format!("{prefix}{number:0width$x}", width = 64 - prefix.len())
+}
+
+/// Whether nothing of a notification is left to do.
+fn is_over(notification: &Value) -> bool {
+    ["done", "cancelled"].contains(&notification["status"].as_str().unwrap()) && notification["counts"]["waiting"] == 0
 }
