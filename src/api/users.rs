@@ -142,8 +142,8 @@ async fn patch(
 
 /// Erase a user
 ///
-/// Their devices with all tokens, preferences, contacts, tags, subscriptions and client tokens are forgotten. What waits for their devices
-/// is suppressed; deliveries stay and are counted, with null for device and user. 204 once nothing is found any more, also where nobody was known.
+/// Their devices with all tokens, preferences, contacts, tags, subscriptions and client tokens are forgotten. What waits for them is
+/// suppressed as `no_active_device`, also where it names the user or a device and is due later; deliveries stay and are counted, with null for device and user. 204 once nothing is found any more, also where nobody was known.
 /// Scope `manage`.
 #[utoipa::path(
     delete,
@@ -156,7 +156,7 @@ async fn patch(
 )]
 async fn erase(State(api): State<Api>, caller: Caller<ToManage>, UserId(user): UserId, uri: Uri) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
-    api.store.erase_user(caller.app, &user).await?;
+    api.path.erase_user(caller.app, &user).await?;
     // a phone that writes now would make them anew
     api.issuer.forget();
     Ok(StatusCode::NO_CONTENT)

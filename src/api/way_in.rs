@@ -66,6 +66,8 @@ pub(super) trait WayIn: Send + Sync {
 
     async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected>;
 
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool, store::Error>;
+
     fn lanes(&self, app: AppId) -> Vec<LaneView>;
 
     async fn resume_lanes(&self, app: AppId, provider: ProviderKind) -> Result<Option<Vec<LaneView>>, store::Error>;
@@ -146,6 +148,10 @@ impl WayIn for Path {
 
     async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
         self.0.explain(app, question).await
+    }
+
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool, store::Error> {
+        self.0.erase_user(app, user).await
     }
 
     fn lanes(&self, app: AppId) -> Vec<LaneView> {

@@ -22,7 +22,7 @@ pub use super::preview::{Asked, Moment, Preview, RenderedPreview};
 use super::role::Roles;
 pub use super::segment::Meant;
 pub use super::validate::Validated;
-use super::{campaign, hand_back, job, pauses, preview, reclaim, recorder, scheduler, segment, stale, stop, worker};
+use super::{campaign, erase, hand_back, job, pauses, preview, reclaim, recorder, scheduler, segment, stale, stop, worker};
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 use crate::domain::endpoint::Endpoint;
@@ -181,6 +181,11 @@ impl Dispatch {
     /// What the gate would decide, per device; `None` where a named device is unknown.
     pub async fn explain(&self, app: AppId, question: &Question) -> Result<Option<Vec<Explained>>, Rejected> {
         explain::explain(&self.node, &*self.app(app)?, question).await
+    }
+
+    /// Forgets a user, and ends what waits for them; whether anything was known of them.
+    pub async fn erase_user(&self, app: AppId, user: &str) -> Result<bool, store::Error> {
+        erase::erase(&self.node, app, user).await
     }
 
     /// An app's lanes.

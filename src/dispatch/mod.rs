@@ -15,6 +15,7 @@ pub mod claim;
 pub mod commit;
 pub mod directory;
 pub mod draft;
+pub mod erase;
 pub mod expand;
 pub mod explain;
 pub mod half_window;

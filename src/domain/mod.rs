@@ -36,6 +36,7 @@ pub mod recurrence;
 pub mod retry;
 pub mod segment;
 pub mod sign_in;
+pub mod somebody;
 pub mod staleness;
 pub mod template;
 pub mod token;

@@ -29,6 +29,7 @@ pub mod sqlite;
 pub mod template;
 pub mod topic;
 pub mod vault;
+pub mod waiting;
 pub mod webhook;
 
 use async_trait::async_trait;
@@ -55,6 +56,7 @@ pub use sealing::Sealing;
 pub use template::Templates;
 pub use topic::Topics;
 pub use vault::Vault;
+pub use waiting::Waiting;
 pub use webhook::Webhooks;
 
 /// What can go wrong with the store.
@@ -113,7 +115,7 @@ macro_rules! store {
 
 store! {
     Analytics Apps AuditLog Campaigns Caps Categories ClientTokens DeadLetters DeviceTokens Devices Engine Keys Notifications Pauses People Receipts Replays Sealing
-    Templates Topics Vault Webhooks
+    Templates Topics Vault Waiting Webhooks
 }
 
 /// The apps and the store's own health.

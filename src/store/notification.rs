@@ -178,7 +178,7 @@ pub trait Notifications: Send + Sync {
         page: &PageRequest,
     ) -> Result<Option<Page<DeliveryView>>>;
 
-    /// What ended at a user's targets, of the newest notification first; nothing where the user is unknown. A page looks through so much
-    /// and no more: it may be short, or empty, and still have a next one.
+    /// A user's targets, the waiting ones first, each of the newest notification first; of a user who is unknown those that wait for the name.
+    /// A page looks through so much and no more: it may be short, or empty, and still have a next one.
     async fn user_deliveries(&self, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>>;
 }

@@ -24,6 +24,7 @@ mod kit;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod model;
+mod naming;
 mod numbers;
 mod ownership;
 mod paced;
@@ -409,9 +410,16 @@ every_store! {
         unresolved_targets_are_listed_by_name,
         a_deleted_device_is_listed_without_its_name,
         notifications_are_listed_newest_first;
+    naming:
+        a_user_is_known_by_name_number_and_devices,
+        work_is_found_by_whom_it_names,
+        many_rows_are_walked_through_part_by_part,
+        a_row_can_be_replaced_while_nobody_holds_it,
+        what_a_worker_has_is_told_as_held;
     user_deliveries:
         a_users_deliveries_are_listed_newest_first,
         a_users_deliveries_are_those_of_their_app,
+        what_waits_for_a_user_is_listed_first,
         a_cursor_of_nobody_is_foreign;
     reports:
         receipts_count_once_and_imply_delivery,

@@ -1,15 +1,16 @@
-//! What ended at a user's targets.
+//! A user's targets.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use herald::domain::delivery::Ending;
+use herald::domain::delivery::{Ending, State};
 use herald::domain::id::{NotificationId, Target};
 use herald::store::device::DeviceFilter;
 use herald::store::engine::Record;
 use herald::store::notification::{DeliveryFilter, DeliveryView, NotificationFilter};
 use herald::store::{Error, PageRequest};
 
-use crate::kit::{devices, record, users};
+use crate::kit::{devices, pairs, record, users};
 use crate::world::World;
 
 async fn list(world: &World, user: &str, limit: usize) -> Vec<DeliveryView> {
@@ -69,9 +70,47 @@ pub async fn a_users_deliveries_are_those_of_their_app(world: &mut World) {
     let other = world.store().ensure_apps(&["other".to_owned()]).await.unwrap()[0];
     let request = PageRequest { limit: 10, after: None };
     assert!(world.store().user_deliveries(other, "ann", &request).await.unwrap().items.is_empty());
-    // what waits has not ended
-    world.accept(world.direct(users(&["ann"]))).await;
-    assert_eq!(list(world, "ann", 10).await.len(), 1);
+}
+
+pub async fn what_waits_for_a_user_is_listed_first(world: &mut World) {
+    let phone = world.device("phone", Some("ann")).await;
+    let tablet = world.device("tablet", Some("ann")).await;
+    let bens = world.device("bens", Some("ben")).await;
+    let over = send(world, &["ann", "ben"]).await;
+    let mut ids = Vec::new();
+    for targets in [users(&["ann", "ben"]), devices(&["bens", "tablet"]), pairs(&[&phone, &tablet, &bens]), pairs(&[&bens])] {
+        world.pass(Duration::from_secs(1));
+        ids.push(world.accept(world.direct(targets)).await);
+    }
+    for limit in [1, 2, 3, 4, 5, 6, 100] {
+        let told = |views: Vec<DeliveryView>| {
+            views.into_iter().map(|view| (view.notification, view.state, view.device.unwrap())).collect::<Vec<_>>()
+        };
+        let waiting = |id, device: &str| (id, State::Waiting, device.to_owned());
+        let sent = |device: &str| (over, State::Sent, device.to_owned());
+        let hers = told(list(world, "ann", limit).await);
+        let (waits, ended) = hers.split_at(5);
+        assert_eq!(
+            waits,
+            [
+                waiting(ids[2], "phone"),
+                waiting(ids[2], "tablet"),
+                waiting(ids[1], "tablet"),
+                waiting(ids[0], "phone"),
+                waiting(ids[0], "tablet"),
+            ],
+            "{limit}"
+        );
+        assert_eq!(ended.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&sent("phone"), &sent("tablet")]), "{limit}");
+        let bens = told(list(world, "ben", limit).await);
+        let expected: Vec<_> = [3, 2, 1, 0].map(|n: usize| waiting(ids[n], "bens")).into_iter().chain([sent("bens")]).collect();
+        assert_eq!(bens, expected, "{limit}");
+    }
+    // a name without a device, and without anything else known of it, is a target as well
+    let id = world.accept(world.direct(users(&["carl"]))).await;
+    let carls = list(world, "carl", 1).await;
+    assert_eq!(carls.len(), 1);
+    assert_eq!((carls[0].notification, carls[0].user.as_deref(), &carls[0].device), (id, Some("carl"), &None));
 }
 
 pub async fn a_cursor_of_nobody_is_foreign(world: &mut World) {

@@ -220,12 +220,26 @@ async fn a_user_is_shown_exported_and_erased() {
     assert_eq!(export["deliveries"][0]["notification_id"], json!(sent));
     assert!(!export.to_string().contains("well-1"), "no token: {export}");
 
-    let late = dev.notify(&json!({"to": {"device_ids": ["tablet"]}, "content": {"title": "t"}, "send_at": text(in_seconds(3600))})).await;
+    let (content, send_at) = (json!({"title": "t"}), text(in_seconds(3600)));
+    let late = dev.notify(&json!({"to": {"device_ids": ["tablet"]}, "content": content, "send_at": send_at})).await;
+    let shared = dev.notify(&json!({"to": {"user_ids": ["ann", "bob"]}, "content": content, "send_at": send_at})).await;
+    let export = json_of(&dev, &["user", "export", "ann"], 0).await;
+    let told: Vec<_> = export["deliveries"].as_array().unwrap().iter().map(|delivery| &delivery["notification_id"]).collect();
+    assert_eq!(told, [&json!(shared), &json!(late), &json!(sent)], "{export}");
     assert_eq!(json_of(&dev, &["user", "erase", "ann"], 0).await["user_id"], "ann");
     assert_eq!(text_of(&dev, &["user", "erase", "ann"]).await, "erased ann\n", "nothing is found any more");
     let export = json_of(&dev, &["user", "export", "ann"], 0).await;
     assert_eq!((&export["devices"], &export["deliveries"]), (&json!([]), &json!([])), "{export}");
-    assert_eq!(json_of(&dev, &["notification", "cancel", &late], 0).await["status"], "cancelled");
+    let none = json!({"no_active_device": 1});
+    let hers = json_of(&dev, &["notification", "show", &late], 0).await;
+    assert_eq!(
+        (&hers["status"], &hers["counts"]["suppressed"], &hers["reasons"]["suppressed"]),
+        (&json!("done"), &json!(1), &none),
+        "{hers}"
+    );
+    let theirs = json_of(&dev, &["notification", "show", &shared], 0).await;
+    assert_eq!((&theirs["counts"]["suppressed"], &theirs["counts"]["waiting"]), (&json!(1), &json!(1)), "{theirs}");
+    assert_eq!(json_of(&dev, &["notification", "cancel", &shared], 0).await["status"], "cancelled");
 
     let shown = json_of(&dev, &["notification", "show", &sent, "--deliveries"], 0).await;
     let mut people: Vec<&Value> = shown["items"].as_array().unwrap().iter().map(|delivery| &delivery["user_id"]).collect();

@@ -24,7 +24,7 @@ pub enum Stand {
 }
 
 /// Before what a list of a user's goes on: day, notification, target.
-type Before = Reverse<(i32, NotificationId, i64)>;
+pub type Before = Reverse<(i32, NotificationId, i64)>;
 
 impl State {
     pub fn targets_of(&self, new: &NewNotification, filter: &DeliveryFilter, now: Timestamp) -> Vec<(Stand, DeliveryView)> {

@@ -18,6 +18,7 @@ mod devices;
 mod engine;
 mod expand;
 mod keys;
+mod naming;
 mod page;
 mod pauses;
 pub mod queue;

@@ -167,6 +167,6 @@ impl Notifications for MemoryStore {
     }
 
     async fn user_deliveries(&self, app: AppId, user: &str, request: &PageRequest) -> Result<Page<DeliveryView>> {
-        page(self.read(|state, _| state.ended_of(app, user)), request)
+        page(self.read(|state, now| state.targets_of_user(app, user, now)), request)
     }
 }

@@ -14,6 +14,7 @@ use herald::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use herald::domain::preferences::{Contacts, Preferences};
 use herald::domain::principal::Principal;
 use herald::domain::profile::Profile;
+use herald::domain::somebody::Somebody;
 use herald::domain::template::Template;
 use herald::domain::token_kind::{DeviceToken, TokenKind};
 use herald::domain::webhook::Webhook;
@@ -41,10 +42,11 @@ use herald::store::sealing::SealedAnew;
 use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
+use herald::store::waiting::WaitingPart;
 use herald::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use herald::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
-    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault, Webhooks,
+    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault, Waiting, Webhooks,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -383,6 +385,10 @@ plainly!(Vault {
     fn keep_secret(name: &str, value: &[u8]) -> Secret;
     fn secrets(prefix: &str) -> Vec<Secret>;
     fn forget_secret(name: &str) -> bool;
+});
+plainly!(Waiting {
+    fn somebody(app: AppId, user: &str) -> Somebody;
+    fn waiting_for(app: AppId, whom: &Somebody, from: Option<(NotificationId, WorkId)>) -> WaitingPart;
 });
 plainly!(Webhooks {
     fn create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;

@@ -110,8 +110,8 @@ pub(super) async fn deliveries(
 
 /// List a user's deliveries
 ///
-/// Of the newest notification first. What still waits is not among them: the notification's own deliveries tell it. A page may be short, or
-/// empty, and still have a `next_cursor`: it looks through so many deliveries and no more. A user who is not known has none. Scope `read`.
+/// What still waits first, then what is over, each of the newest notification first. A page may be short, or empty, and still have a
+/// `next_cursor`: it looks through so much and no more. Scope `read`.
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/deliveries",

@@ -211,6 +211,10 @@ impl WayIn for FakePath {
         }]))
     }
 
+    async fn erase_user(&self, app: AppId, user: &str) -> Result<bool, store::Error> {
+        self.store.erase_user(app, user).await
+    }
+
     fn lanes(&self, _: AppId) -> Vec<LaneView> {
         vec![LaneView {
             provider: ProviderKind::Apns,

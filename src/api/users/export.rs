@@ -36,7 +36,7 @@ struct ExportResponse {
     head: Head,
     /// Every one, active or not, with hints in the place of tokens.
     devices: Vec<ExportedDevice>,
-    /// Those that are over, of the newest notification first.
+    /// What waits first, then what is over, each of the newest notification first.
     deliveries: Vec<DeliveryResponse>,
 }
 

@@ -6,6 +6,7 @@ mod broadcast;
 mod caps;
 pub(super) mod clock;
 mod end;
+mod erase;
 mod fall;
 mod foretold;
 mod lapse;

@@ -15,6 +15,7 @@ use crate::domain::id::{AppId, CampaignId, NotificationId, RunId, WorkId};
 use crate::domain::preferences::{Contacts, Preferences};
 use crate::domain::principal::Principal;
 use crate::domain::profile::Profile;
+use crate::domain::somebody::Somebody;
 use crate::domain::template::Template;
 use crate::domain::token_kind::{DeviceToken, TokenKind};
 use crate::domain::webhook::Webhook;
@@ -42,10 +43,12 @@ use crate::store::sealing::SealedAnew;
 use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
+use crate::store::waiting::WaitingPart;
 use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
 use crate::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
-    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault, Webhooks,
+    Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault, Waiting,
+    Webhooks,
 };
 
 /// How a call fails.
@@ -292,6 +295,10 @@ around! {
         template(app: AppId, name: &str) -> Option<StoredTemplate>;
         put_template(app: AppId, name: &str, template: &Template, if_match: Option<i64>) -> TemplatePut;
         delete_template(app: AppId, name: &str) -> bool;
+    }
+    Waiting {
+        somebody(app: AppId, user: &str) -> Somebody;
+        waiting_for(app: AppId, whom: &Somebody, from: Option<(NotificationId, WorkId)>) -> WaitingPart;
     }
     Webhooks {
         create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;

@@ -127,10 +127,15 @@ async fn waiting(tx: &mut Tx, ask: &Ask<'_>, person: Option<PersonPk>, after: (i
     }
     found.truncate(ask.limit + 1);
     let labels = labels(tx, &found).await?;
-    Ok(found.into_iter().map(|waiting| waiting.view(&labels)).collect())
+    let listed = |waiting: Waiting| {
+        let (row, name, target) = waiting.stand();
+        (Cursor::Waiting(row, name, target), waiting.view(&labels))
+    };
+    Ok(found.into_iter().map(listed).collect())
 }
 
-async fn labels(tx: &mut Tx, found: &[Waiting]) -> Result<Labels> {
+/// What the numbers of these stand for.
+pub(super) async fn labels(tx: &mut Tx, found: &[Waiting]) -> Result<Labels> {
     let mut labels = Labels::default();
     let rows = fetch(tx, NAMES, |binds| {
         binds.push(found.iter().filter_map(Waiting::device).collect::<Vec<i64>>());

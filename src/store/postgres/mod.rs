@@ -42,6 +42,7 @@ mod idempotency;
 mod key;
 mod lane_pause;
 mod migrations;
+mod naming;
 mod notification;
 mod open;
 mod paced;

@@ -156,7 +156,7 @@ impl Notifications for PostgresStore {
 
     async fn user_deliveries(&self, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>> {
         let mut tx = self.callers.snapshot().await?;
-        let list = user_deliveries::list(&mut tx, app, user, page).await;
+        let list = user_deliveries::list(&mut tx, (app, user), page).await;
         tx.end(list).await
     }
 }

@@ -8,8 +8,8 @@ use super::open::{Options, SESSION};
 use super::{
     accept, allot, analytics, app, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, corrections, counts,
     dead_letter, deaths, delivery_list, device, device_preferences, device_token, engine, enroll, erase, expand, fact_reading, facts,
-    history, idempotency, notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule, sealing,
-    select, sighting, stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items,
+    history, idempotency, naming, notification, open, paced, person, receipt, recipients, record, register, release, retention, schedule,
+    sealing, select, sighting, stale, tally, targets, topic, user_deliveries, version_keys, waiting, webhook, webhook_erase, webhook_items,
     webhook_message, webhook_replay, work,
 };
 
@@ -140,6 +140,8 @@ const TEXTS: &[&str] = &[
     history::SHOWN,
     idempotency::FIND,
     idempotency::REMEMBER,
+    naming::DEVICES,
+    naming::WALK,
     notification::LIST,
     notification::LIST_OF_CAMPAIGN,
     notification::ONE,

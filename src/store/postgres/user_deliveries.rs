@@ -1,18 +1,24 @@
-//! What ended at a user's targets, of the newest notification first. There is no index by person, which every delivery would pay for:
-//! a page walks the deliveries backwards, up to a limit.
+//! A user's targets, the waiting ones first, each of the newest notification first. There is no index by person, which every delivery would pay
+//! for: a page walks the work and the deliveries backwards, up to a limit.
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::super::notification::DeliveryView;
+use super::super::notification::{DeliveryFilter, DeliveryView};
 use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::delivery_view::Waiting;
+use super::super::rules::naming::{Cursor, LOOKS, NEWEST, Theirs, listed};
+use super::super::rules::place::WorkRow;
 use super::super::{Page, PageRequest, Result};
 use super::batch::{Binds, count, fetch, fetch_one};
-use super::delivery_list::{delivery_columns, device_and_person, ended, person};
+use super::delivery_list::{delivery_columns, device_and_person, ended, labels, person};
+use super::naming;
+use super::notification::heads;
 use super::row::Cells;
 use super::tx::Tx;
-use crate::domain::id::AppId;
+use super::waiting::places;
+use crate::domain::id::{AppId, NotificationId, WorkId};
 
 /// Deliveries of anybody that one page walks past, at most.
 const WALK: i64 = 50_000;
@@ -34,6 +40,9 @@ pub(super) const FOUND: &str = concat!(
 #[derive(Clone, Serialize, Deserialize)]
 struct Place(i32, Uuid, i64);
 
+/// Before the newest.
+const FIRST: Place = Place(i32::MAX, Uuid::max(), i64::MAX);
+
 impl Place {
     /// From a row that has the target first, then somewhere notification and day.
     fn read(row: &PgRow, notification: usize, day: usize) -> Result<Self> {
@@ -47,9 +56,66 @@ impl Place {
 }
 
 /// One page.
-pub(super) async fn list(tx: &mut Tx, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>> {
-    let before = page.after.as_deref().map_or(Ok(Place(i32::MAX, Uuid::max(), i64::MAX)), from_text)?;
-    let Some(person) = person(tx, app, user).await? else { return Ok(Page { items: Vec::new(), next: None }) };
+pub(super) async fn list(tx: &mut Tx, ask: (AppId, &str), page: &PageRequest) -> Result<Page<DeliveryView>> {
+    let start = page.after.as_deref().map_or(Ok(Cursor::at(NEWEST)), from_text)?;
+    let (mut found, before) = match start {
+        Cursor::Over(before) => (Vec::new(), before),
+        Cursor::Waiting(id, work, name, target) => {
+            let after = (NotificationId(id), work, name.as_str(), target);
+            let (found, next) = waiting(tx, ask, (after, page.limit)).await?;
+            if next.is_some() {
+                return page_of(found, next.as_ref());
+            }
+            (found, FIRST)
+        }
+    };
+    let room = page.limit - found.len();
+    let (over, next) = if room == 0 { (Vec::new(), Some(before)) } else { over(tx, ask, (before, room)).await? };
+    found.extend(over);
+    page_of(found, next.map(Cursor::Over).as_ref())
+}
+
+fn page_of(items: Vec<DeliveryView>, next: Option<&Cursor<Place>>) -> Result<Page<DeliveryView>> {
+    Ok(Page { items, next: next.map(to_text).transpose()? })
+}
+
+/// What waits for them after a place; and where to go on, if it may not be all.
+async fn waiting(
+    tx: &mut Tx,
+    (app, user): (AppId, &str),
+    (after, limit): ((NotificationId, i64, &str, i64), usize),
+) -> Result<(Vec<DeliveryView>, Option<Cursor<Place>>)> {
+    let whom = naming::somebody(tx, app, user).await?;
+    let filter = DeliveryFilter { user: Some(user.to_owned()), ..DeliveryFilter::default() };
+    let theirs = Theirs { filter, person: whom.people.iter().next().copied(), after, now: tx.now };
+    let mut found: Vec<Waiting> = Vec::new();
+    let mut next = Some((after.0, WorkId(after.1)));
+    for _ in 0..LOOKS {
+        let Some(from) = next.filter(|_| found.len() <= limit) else { break };
+        let look = naming::look(tx, (app, &whom), from).await?;
+        next = look.next;
+        let rows: Vec<WorkRow> = look.named.into_iter().map(|walked| walked.row).collect();
+        let ids = rows.iter().map(|row| row.notification.0).collect();
+        let heads = heads(tx, app, ids).await?;
+        let heads = heads.iter().map(|head| (head.id, head)).collect();
+        let all = places(tx, &rows, &heads).await?;
+        for (row, places) in rows.iter().zip(all) {
+            if let Some(head) = heads.get(&row.notification) {
+                found.extend(theirs.of_row(head, row, places));
+            }
+        }
+    }
+    let full = found.len() > limit;
+    found.truncate(limit);
+    let labels = labels(tx, &found).await?;
+    let (places, views): (Vec<_>, Vec<_>) = found.into_iter().map(|waiting| listed(waiting, &labels)).unzip();
+    let last = if full { places.into_iter().next_back() } else { None };
+    Ok((views, last.or(next.map(Cursor::at))))
+}
+
+/// What is over at them before a place, if there is such a user; and where to go on, if that may not be all.
+async fn over(tx: &mut Tx, (app, user): (AppId, &str), (before, limit): (Place, usize)) -> Result<(Vec<DeliveryView>, Option<Place>)> {
+    let Some(person) = person(tx, app, user).await? else { return Ok((Vec::new(), None)) };
     let end = fetch_one(tx, END, |binds| {
         before.bind(binds);
         binds.push(WALK - 1);
@@ -59,11 +125,10 @@ pub(super) async fn list(tx: &mut Tx, app: AppId, user: &str, page: &PageRequest
     let rows = fetch(tx, FOUND, |binds| {
         before.bind(binds);
         last.bind(binds);
-        binds.push(person.0).push(count(page.limit + 1));
+        binds.push(person.0).push(count(limit + 1));
     });
     let rows = rows.await?;
-    let items = rows.iter().take(page.limit).map(ended).collect::<Result<Vec<_>>>()?;
-    let full = if rows.len() > page.limit { rows.iter().take(page.limit).next_back() } else { None };
-    let next = full.map_or(Ok(end), |row| Place::read(row, 14, 16).map(Some))?;
-    Ok(Page { items, next: next.as_ref().map(to_text).transpose()? })
+    let items = rows.iter().take(limit).map(ended).collect::<Result<Vec<_>>>()?;
+    let full = if rows.len() > limit { rows.iter().take(limit).next_back() } else { None };
+    Ok((items, full.map_or(Ok(end), |row| Place::read(row, 14, 16).map(Some))?))
 }

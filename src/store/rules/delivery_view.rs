@@ -101,12 +101,17 @@ impl Waiting {
         self.place.person.map(|person| person.0)
     }
 
-    /// What callers see, and where the list goes on after it.
-    pub(in crate::store) fn view(self, labels: &Labels) -> (Cursor, DeliveryView) {
-        let Self { row, place, .. } = self;
+    /// After which row, name and target a list goes on.
+    pub(in crate::store) fn stand(&self) -> (i64, String, i64) {
+        (self.row, self.place.name.clone(), raw(&self.place))
+    }
+
+    /// What callers see.
+    pub(in crate::store) fn view(self, labels: &Labels) -> DeliveryView {
+        let place = self.place;
         let device = labels.devices.get(&raw(&place)).filter(|_| place.is_device);
         let user = place.person.and_then(|person| labels.users.get(&person.0).cloned());
-        let view = DeliveryView {
+        DeliveryView {
             notification: self.notification,
             device: device.map(|(name, _, _)| name.clone()),
             user: user.or_else(|| place.is_user.then(|| place.name.clone())),
@@ -124,9 +129,7 @@ impl Waiting {
             delivered_at: None,
             opened_at: None,
             dismissed_at: None,
-        };
-        let target = raw(&place);
-        (Cursor::Waiting(row, place.name, target), view)
+        }
     }
 }
 

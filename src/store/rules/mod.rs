@@ -15,6 +15,7 @@ pub(super) mod device_tokens;
 pub(super) mod facts;
 pub(super) mod kept;
 pub(super) mod keys;
+pub(super) mod naming;
 pub(super) mod pacing;
 pub(super) mod pauses;
 pub(super) mod place;

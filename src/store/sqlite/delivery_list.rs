@@ -127,10 +127,15 @@ async fn waiting(
     }
     found.truncate(ask.limit + 1);
     let labels = labels(conn, &found).await?;
-    Ok(found.into_iter().map(|waiting| waiting.view(&labels)).collect())
+    let listed = |waiting: Waiting| {
+        let (row, name, target) = waiting.stand();
+        (Cursor::Waiting(row, name, target), waiting.view(&labels))
+    };
+    Ok(found.into_iter().map(listed).collect())
 }
 
-async fn labels(conn: &mut SqliteConnection, found: &[Waiting]) -> Result<Labels> {
+/// What the numbers of these stand for.
+pub(super) async fn labels(conn: &mut SqliteConnection, found: &[Waiting]) -> Result<Labels> {
     let mut labels = Labels::default();
     let list = List::of(found.iter().filter_map(Waiting::device));
     let rows = fetch(conn, NAMES, |binds| {

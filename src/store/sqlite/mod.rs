@@ -44,6 +44,7 @@ mod key;
 mod lane_pause;
 mod lock;
 mod migrations;
+mod naming;
 mod notification;
 mod open;
 mod paced;

@@ -148,6 +148,6 @@ impl Notifications for SqliteStore {
 
     async fn user_deliveries(&self, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>> {
         let mut tx = self.read().await?;
-        user_deliveries::list(&mut tx, app, user, page).await
+        user_deliveries::list(&mut tx, (app, user), page, self.now()).await
     }
 }

@@ -7,8 +7,8 @@ use super::batch::Tuples;
 use super::{
     accept, allot, analytics, audit, campaign, campaign_run, campaign_stats, cancel, cap, claim, client_token, counts, dead_letter, deaths,
     delivery_list, device_preferences, device_token, engine, enroll, erase, expand, fact_reading, facts, history, idempotency, migrations,
-    notification, pause, person, prune, receipt, recipients, record, register, release, retention, schedule, select, sighting, stale,
-    tally, targets, topic, user_deliveries, webhook, webhook_erase, webhook_items, webhook_message, webhook_replay,
+    naming, notification, pause, person, prune, receipt, recipients, record, register, release, retention, schedule, select, sighting,
+    stale, tally, targets, topic, user_deliveries, webhook, webhook_erase, webhook_items, webhook_message, webhook_replay,
 };
 
 const LISTS: &[Tuples] = &[
@@ -103,6 +103,8 @@ const TEXTS: &[&str] = &[
     history::DELIVERED,
     history::REACHED,
     history::SHOWN,
+    naming::DEVICES,
+    naming::WALK,
     notification::LIST,
     notification::LIST_OF_CAMPAIGN,
     notification::SOME,

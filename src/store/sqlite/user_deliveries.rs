@@ -1,18 +1,24 @@
-//! What ended at a user's targets, of the newest notification first. There is no index by person, which every delivery would pay for:
-//! a page walks the deliveries backwards, up to a limit.
+//! A user's targets, the waiting ones first, each of the newest notification first. There is no index by person, which every delivery would pay
+//! for: a page walks the work and the deliveries backwards, up to a limit.
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::super::notification::DeliveryView;
+use super::super::notification::{DeliveryFilter, DeliveryView};
 use super::super::rules::cursor::{from_text, to_text};
+use super::super::rules::delivery_view::Waiting;
+use super::super::rules::naming::{Cursor, LOOKS, NEWEST, Theirs, listed};
+use super::super::rules::place::WorkRow;
 use super::super::{Page, PageRequest, Result};
 use super::batch::{Binds, fetch, fetch_one};
-use super::delivery_list::{delivery_columns, device_and_person, ended, person};
-use super::row::Cells;
+use super::delivery_list::{delivery_columns, device_and_person, ended, labels, person};
+use super::naming;
+use super::notification::heads;
+use super::row::{Cells, instant};
+use super::waiting::places;
 use super::work::count;
-use crate::domain::id::AppId;
+use crate::domain::id::{AppId, NotificationId, WorkId};
 
 /// Deliveries of anybody that one page walks past, at most.
 const WALK: usize = 50_000;
@@ -33,6 +39,9 @@ pub(super) const FOUND: &str = concat!(
 #[derive(Clone, Serialize, Deserialize)]
 struct Place(i64, Vec<u8>, i64);
 
+/// Before the newest.
+const FIRST: Place = Place(i64::MAX, Vec::new(), 0);
+
 impl Place {
     /// From a row that has the target first, then somewhere notification and day.
     fn read(row: &SqliteRow, notification: usize, day: usize) -> Result<Self> {
@@ -46,13 +55,72 @@ impl Place {
 }
 
 /// One page.
-pub(super) async fn list(conn: &mut SqliteConnection, app: AppId, user: &str, page: &PageRequest) -> Result<Page<DeliveryView>> {
-    walk(conn, (app, user), page, WALK).await
+pub(super) async fn list(conn: &mut SqliteConnection, ask: (AppId, &str), page: &PageRequest, now: i64) -> Result<Page<DeliveryView>> {
+    let start = page.after.as_deref().map_or(Ok(Cursor::at(NEWEST)), from_text)?;
+    let (mut found, before) = match start {
+        Cursor::Over(before) => (Vec::new(), before),
+        Cursor::Waiting(id, work, name, target) => {
+            let after = (NotificationId(id), work, name.as_str(), target);
+            let (found, next) = waiting(conn, ask, (after, page.limit), now).await?;
+            if next.is_some() {
+                return page_of(found, next.as_ref());
+            }
+            (found, FIRST)
+        }
+    };
+    let room = page.limit - found.len();
+    let (over, next) = if room == 0 { (Vec::new(), Some(before)) } else { over(conn, ask, (before, room), WALK).await? };
+    found.extend(over);
+    page_of(found, next.map(Cursor::Over).as_ref())
 }
 
-async fn walk(conn: &mut SqliteConnection, (app, user): (AppId, &str), page: &PageRequest, steps: usize) -> Result<Page<DeliveryView>> {
-    let before = page.after.as_deref().map_or(Ok(Place(i64::MAX, Vec::new(), 0)), from_text)?;
-    let Some(person) = person(conn, app, user).await? else { return Ok(Page { items: Vec::new(), next: None }) };
+fn page_of(items: Vec<DeliveryView>, next: Option<&Cursor<Place>>) -> Result<Page<DeliveryView>> {
+    Ok(Page { items, next: next.map(to_text).transpose()? })
+}
+
+/// What waits for them after a place; and where to go on, if it may not be all.
+async fn waiting(
+    conn: &mut SqliteConnection,
+    (app, user): (AppId, &str),
+    (after, limit): ((NotificationId, i64, &str, i64), usize),
+    now: i64,
+) -> Result<(Vec<DeliveryView>, Option<Cursor<Place>>)> {
+    let whom = naming::somebody(conn, app, user).await?;
+    let filter = DeliveryFilter { user: Some(user.to_owned()), ..DeliveryFilter::default() };
+    let theirs = Theirs { filter, person: whom.people.iter().next().copied(), after, now: instant(now).unwrap_or_default() };
+    let mut found: Vec<Waiting> = Vec::new();
+    let mut next = Some((after.0, WorkId(after.1)));
+    for _ in 0..LOOKS {
+        let Some(from) = next.filter(|_| found.len() <= limit) else { break };
+        let look = naming::look(conn, (app, &whom), from, now).await?;
+        next = look.next;
+        let rows: Vec<WorkRow> = look.named.into_iter().map(|walked| walked.row).collect();
+        let ids: Vec<NotificationId> = rows.iter().map(|row| row.notification).collect();
+        let heads = heads(conn, app, &ids).await?;
+        let heads = heads.iter().map(|head| (head.id, head)).collect();
+        let all = places(conn, &rows, &heads).await?;
+        for (row, places) in rows.iter().zip(all) {
+            if let Some(head) = heads.get(&row.notification) {
+                found.extend(theirs.of_row(head, row, places));
+            }
+        }
+    }
+    let full = found.len() > limit;
+    found.truncate(limit);
+    let labels = labels(conn, &found).await?;
+    let (places, views): (Vec<_>, Vec<_>) = found.into_iter().map(|waiting| listed(waiting, &labels)).unzip();
+    let last = if full { places.into_iter().next_back() } else { None };
+    Ok((views, last.or(next.map(Cursor::at))))
+}
+
+/// What is over at them before a place, if there is such a user; and where to go on, if that may not be all.
+async fn over(
+    conn: &mut SqliteConnection,
+    (app, user): (AppId, &str),
+    (before, limit): (Place, usize),
+    steps: usize,
+) -> Result<(Vec<DeliveryView>, Option<Place>)> {
+    let Some(person) = person(conn, app, user).await? else { return Ok((Vec::new(), None)) };
     let end = fetch_one(conn, END, |binds| {
         before.bind(binds);
         binds.push(count(steps.saturating_sub(1)));
@@ -62,13 +130,12 @@ async fn walk(conn: &mut SqliteConnection, (app, user): (AppId, &str), page: &Pa
     let rows = fetch(conn, FOUND, |binds| {
         before.bind(binds);
         last.bind(binds);
-        binds.push(person.0).push(count(page.limit + 1));
+        binds.push(person.0).push(count(limit + 1));
     });
     let rows = rows.await?;
-    let items = rows.iter().take(page.limit).map(ended).collect::<Result<Vec<_>>>()?;
-    let full = if rows.len() > page.limit { rows.iter().take(page.limit).next_back() } else { None };
-    let next = full.map_or(Ok(end), |row| Place::read(row, 14, 16).map(Some))?;
-    Ok(Page { items, next: next.as_ref().map(to_text).transpose()? })
+    let items = rows.iter().take(limit).map(ended).collect::<Result<Vec<_>>>()?;
+    let full = if rows.len() > limit { rows.iter().take(limit).next_back() } else { None };
+    Ok((items, full.map_or(Ok(end), |row| Place::read(row, 14, 16).map(Some))?))
 }
 
 #[cfg(test)]
@@ -110,15 +177,11 @@ mod tests {
             (1, 5, vec![vec![9], vec![6], vec![3], vec![0]]),
         ] {
             let mut found = Vec::new();
-            let mut after = None;
-            loop {
-                let request = PageRequest { limit, after };
-                let page = walk(&mut conn, (AppId(7), "ann"), &request, steps).await.unwrap();
-                found.push(page.items.iter().map(|view| view.notification.0.as_u128()).collect::<Vec<_>>());
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
+            let mut before = Some(FIRST);
+            while let Some(from) = before {
+                let (items, next) = over(&mut conn, (AppId(7), "ann"), (from, limit), steps).await.unwrap();
+                found.push(items.iter().map(|view| view.notification.0.as_u128()).collect::<Vec<_>>());
+                before = next;
             }
             assert_eq!(found, pages, "{limit} {steps}");
         }

@@ -1,0 +1,162 @@
+//! A user is forgotten while something waits for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::world::{LEASE, World, draft, until};
+use crate::dispatch::claim;
+use crate::dispatch::draft::{Draft, To};
+use crate::dispatch::erase::erase;
+use crate::dispatch::node::Node;
+use crate::domain::clock::Clock;
+use crate::domain::delivery::State;
+use crate::domain::id::NotificationId;
+use crate::domain::notification::When;
+use crate::domain::preferences::Preferences;
+use crate::store::notification::NotificationStatus;
+use crate::store::{Engine, People, Waiting};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A notification that is due in an hour.
+async fn scheduled(world: &World, to: To) -> NotificationId {
+    let when = When::At(world.clock.now() + TimeDelta::hours(1));
+    world.accept_draft(Draft { when: Some(when), ..draft(to) }).await
+}
+
+/// Sends what is due, until nothing is in the node's hands.
+async fn drain(world: &World, node: &Arc<Node>) {
+    let taken = world.ready(node).await;
+    world.work_on(node, taken).await;
+    until("all of it ended", async || node.held.all().is_empty().then_some(())).await;
+}
+
+/// Waits until nothing but work knows of a user.
+async fn forgotten(world: &World, user: &str) {
+    let is_gone = async || world.store.somebody(world.app, user).await.unwrap().people.is_empty().then_some(());
+    until("all else is forgotten", is_gone).await;
+}
+
+fn suppressed(n: u64) -> BTreeMap<String, u64> {
+    BTreeMap::from([("no_active_device".to_owned(), n)])
+}
+
+/// Whether the user or their device is named: nobody gets it who comes under that name.
+#[tokio::test]
+async fn what_is_due_later_goes_to_nobody_of_that_name() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann", "bob"]).await;
+    let to_users = scheduled(&world, To::Users(names(&["ann", "bob"]))).await;
+    let to_devices = scheduled(&world, To::Devices(names(&["phone-of-ann", "phone-of-bob"]))).await;
+    let to_her = scheduled(&world, To::Users(names(&["ann"]))).await;
+
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    assert!(!erase(&node, world.app, "ann").await.unwrap());
+    for id in [to_users, to_devices] {
+        let view = world.view(id).await;
+        assert_eq!((view.counts.waiting, view.counts.suppressed), (1, 1));
+        assert_eq!(view.reasons[&State::Suppressed], suppressed(1));
+    }
+    assert_eq!(world.view(to_her).await.status, NotificationStatus::Done);
+    assert_eq!(world.counts(to_her).await.suppressed, 1);
+
+    world.iphones(&["ann"]).await;
+    world.clock.pass(HOUR);
+    drain(&world, &node).await;
+    for id in [to_users, to_devices] {
+        let counts = world.counts(id).await;
+        assert_eq!((counts.sent, counts.suppressed, counts.waiting), (1, 1, 0));
+    }
+    assert_eq!(world.provider.started().len(), 2, "bob's");
+}
+
+/// A user of whom nothing is known but that they are to be sent something.
+#[tokio::test]
+async fn who_is_only_named_is_forgotten_as_well() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    let id = scheduled(&world, To::Users(names(&["ann"]))).await;
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    assert_eq!(world.view(id).await.reasons[&State::Suppressed], suppressed(1));
+    assert!(!erase(&node, world.app, "ann").await.unwrap(), "not as somebody either to whom that was addressed");
+}
+
+#[tokio::test]
+async fn what_quiet_hours_hold_does_not_wait_for_their_end() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann", "bob"]).await;
+    let muted = Preferences { muted_until: Some(world.clock.now() + TimeDelta::hours(1)), ..Preferences::default() };
+    for user in ["ann", "bob"] {
+        world.store.put_preferences(world.app, user, &muted, None).await.unwrap().unwrap();
+    }
+    let id = world.accept(&["ann", "bob"]).await;
+    drain(&world, &node).await;
+    assert_eq!(world.view(id).await.reasons[&State::Waiting]["quiet_hours"], 2);
+
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    let view = world.view(id).await;
+    assert_eq!((view.counts.waiting, &view.reasons[&State::Waiting]["quiet_hours"], view.counts.suppressed), (1, &1, 1));
+    world.clock.pass(HOUR);
+    drain(&world, &node).await;
+    assert_eq!((world.counts(id).await.sent, world.provider.started().len()), (1, 1));
+}
+
+/// Rows of a fan-out whose run has not begun cannot be taken.
+#[tokio::test]
+async fn a_long_list_that_has_not_begun_names_them_no_more() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    let many: Vec<String> = (0..1200).map(|n| format!("user-{n:04}")).collect();
+    let id = scheduled(&world, To::Users(many)).await;
+    assert!(erase(&node, world.app, "user-0700").await.unwrap());
+    let view = world.view(id).await;
+    assert_eq!((view.counts.waiting, view.counts.suppressed, view.status), (1199, 1, NotificationStatus::Sending));
+}
+
+/// What becomes of work in a worker's hands decides what is left to end.
+#[tokio::test]
+async fn work_in_a_workers_hands_is_waited_for() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann"]).await;
+    let id = world.accept(&["ann"]).await;
+    let taken = world.ready(&node).await;
+    let jobs = claim::claim(&node, taken).await;
+    let put_back = async {
+        forgotten(&world, "ann").await;
+        for job in jobs {
+            job.put_back(&node, world.clock.now() + TimeDelta::hours(1)).await.unwrap();
+        }
+    };
+    let (erased, ()) = tokio::join!(erase(&node, world.app, "ann"), put_back);
+    assert!(erased.unwrap());
+    assert_eq!(world.view(id).await.reasons[&State::Suppressed], suppressed(1));
+}
+
+/// Else 204 would not be true.
+#[tokio::test]
+async fn work_that_is_held_for_ever_fails_an_erasure() {
+    let world = World::new().await;
+    let node = world.settled().await;
+    world.iphones(&["ann"]).await;
+    world.accept(&["ann"]).await;
+    let taken = world.ready(&node.node).await;
+    let keys: Vec<_> = taken.iter().map(|taken| taken.entry.key).collect();
+    let far = Duration::from_hours(100);
+    assert_eq!(world.store.claim(&keys, far).await.unwrap().work.len(), 1);
+    let wait = async {
+        forgotten(&world, "ann").await;
+        world.clock.pass(3 * LEASE);
+    };
+    let (erased, ()) = tokio::join!(erase(&node.node, world.app, "ann"), wait);
+    assert!(erased.unwrap_err().is_transient());
+}

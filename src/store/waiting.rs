@@ -1,0 +1,55 @@
+//! Work that names somebody.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::domain::Timestamp;
+use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::reason::WaitReason;
+use crate::domain::somebody::Somebody;
+use crate::domain::work::{Stream, Targets, WorkKey};
+
+/// A row that sends, as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingWork {
+    /// Where it is.
+    pub key: WorkKey,
+    /// The fence: under it the row can be ended while nobody takes it.
+    pub epoch: i64,
+    /// A worker has it.
+    pub held: bool,
+    /// Through which stream it goes.
+    pub stream: Stream,
+    /// Released through its run.
+    pub fan_out: bool,
+    /// Whom for.
+    pub targets: Targets,
+    /// Requests already handed to the provider for each of its targets.
+    pub attempt: u32,
+    /// Why it waits, where it does.
+    pub reason: Option<WaitReason>,
+    /// When it may be taken; of one that was published, now.
+    pub due_at: Timestamp,
+    /// When its targets are over, at the latest.
+    pub expires_at: Timestamp,
+}
+
+/// A part of the work that names somebody.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WaitingPart {
+    /// The rows.
+    pub work: Vec<WaitingWork>,
+    /// From where on there may be more.
+    pub next: Option<(NotificationId, WorkId)>,
+}
+
+/// Work by whom it names. No index holds it: it is found by walking through all that waits, part by part.
+#[async_trait]
+pub trait Waiting: Send + Sync {
+    /// By what work knows a user.
+    async fn somebody(&self, app: AppId, user: &str) -> Result<Somebody>;
+
+    /// The rows that name somebody, of the newest notification first, from a place on. A part looks through so much and no more: it may hold
+    /// nothing and still have a next one.
+    async fn waiting_for(&self, app: AppId, whom: &Somebody, from: Option<(NotificationId, WorkId)>) -> Result<WaitingPart>;
+}
