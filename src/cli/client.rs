@@ -16,7 +16,7 @@ pub(super) use super::problem::Problem;
 
 /// How long the daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// And for what looks at many devices: previews, and answers of many lines.
+/// And for what looks at much: previews, answers of many lines, what is deleted.
 const LONG_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A page, at most.
@@ -109,7 +109,7 @@ impl Client {
     }
 
     pub(super) async fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
-        self.answer(self.request(Method::DELETE, path)?.timeout(TIMEOUT)).await
+        self.answer(self.request(Method::DELETE, path)?.timeout(LONG_TIMEOUT)).await
     }
 
     /// A POST of NDJSON.

@@ -1,93 +1,109 @@
 //! A user is forgotten. What waits for them ends first, so that no work keeps their name, or their devices', for whoever has it next.
 //!
-//! A row that names others too goes on without them; what is due when stays as it was. What is written meanwhile is found by looking again
-//! until there is nothing more: of work in a worker's hands what becomes of it is waited for.
+//! Rows that name them are taken as a worker takes them, but whatever their run and whether due or not: what is theirs ends, and the others get
+//! a row of their own, due as before. What was in a worker's hands when this began is waited for before anything is forgotten, and what is
+//! written meanwhile is found by looking again until there is nothing more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::Message;
 use super::node::Node;
+use super::outage::tell;
 use super::select::only;
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Delivery, Ending};
-use crate::domain::id::{AppId, NotificationId};
+use crate::domain::id::{AppId, NotificationId, PersonPk};
 use crate::domain::reason::SuppressReason;
 use crate::domain::somebody::Somebody;
-use crate::domain::work::{NewWork, Targets, WorkKind};
+use crate::domain::work::{NewWork, Targets, WorkKey, WorkKind};
 use crate::store;
 use crate::store::engine::{Answer, Ask, Candidate, Finished, Record, RunStatus};
 use crate::store::waiting::WaitingWork;
 
 /// Rows that end in one commit.
 const AT_ONCE: usize = 100;
-/// The wait before work in a worker's hands is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Rounds that find something, at most: of a user who is written anew all the time there is no end.
+const ROUNDS: u32 = 25;
+/// The wait before work in a worker's hands is looked at again, at first and at most: in all rounds longer than any lease.
+const WAIT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
-/// What of theirs was found waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Seen {
-    Nothing,
-    /// It ended.
-    Ended,
-    /// A worker has some of it.
-    Held,
+/// What of theirs one round found.
+#[derive(Default)]
+struct Round {
+    /// Some of it ended.
+    ended: bool,
+    /// Rows in a worker's hands.
+    held: HashSet<WorkKey>,
 }
 
-/// Forgets a user; whether anything was known of them. Fails as busy where a worker has held work that names them for twice as long as a lease.
+/// Forgets a user; whether anything was known of them. Fails as busy where a worker does not let go of work that names them, or where they
+/// are written anew as fast as they are forgotten.
 pub async fn erase(node: &Node, app: AppId, user: &str) -> Result<bool, store::Error> {
-    let give_up = node.monotonic() + 2 * node.settings.lease();
-    let (mut before, mut known) = (Somebody::default(), false);
-    loop {
+    in_rounds(ROUNDS, node, (app, user)).await
+}
+
+/// The same in so many rounds at most.
+pub(super) async fn in_rounds(rounds: u32, node: &Node, (app, user): (AppId, &str)) -> Result<bool, store::Error> {
+    let (mut people, mut awaited, mut known): (HashSet<PersonPk>, Option<HashSet<WorkKey>>, _) = (HashSet::new(), None, false);
+    for round in 0..rounds {
         let mut whom = node.store.somebody(app, user).await?;
-        whom.also(before);
-        let seen = end_all(node, app, &whom).await?;
-        let found = node.store.erase_user(app, user).await?;
-        known |= found || seen != Seen::Nothing;
-        match seen {
-            Seen::Nothing if !found => return Ok(known),
-            Seen::Nothing | Seen::Ended => {}
-            Seen::Held if node.monotonic() > give_up => return Err(store::Error::Busy("a worker has work that names the user".into())),
-            Seen::Held => tokio::time::sleep(LOOK_AGAIN).await,
+        people.extend(&whom.people);
+        // they have another number than before if somebody wrote them anew
+        whom.people.clone_from(&people);
+        let Round { ended, held } = end_all(node, app, &whom).await?;
+        known |= ended;
+        let left: HashSet<WorkKey> = awaited.as_ref().map_or_else(|| held.clone(), |awaited| awaited & &held);
+        let is_free = left.is_empty();
+        awaited = Some(left);
+        if !is_free {
+            tokio::time::sleep((WAIT[0] * 2_u32.saturating_pow(round)).min(WAIT[1])).await;
+            continue;
         }
-        before = whom;
+        let found = node.heard(node.store.erase_user(app, user).await)?;
+        known |= found;
+        if !found && !ended {
+            return Ok(known);
+        }
     }
+    Err(store::Error::Busy("work that names the user is in a worker's hands, or there is always more".into()))
 }
 
 /// Ends all that waits for them and that nobody holds.
-async fn end_all(node: &Node, app: AppId, whom: &Somebody) -> Result<Seen, store::Error> {
-    let (mut seen, mut from) = (Seen::Nothing, None);
+async fn end_all(node: &Node, app: AppId, whom: &Somebody) -> Result<Round, store::Error> {
+    // who held what lapsed may be about to record what it did
+    let may_take_lapsed = node.may_take_lapsed().await?;
+    let (mut round, mut from) = (Round::default(), None);
     loop {
         let part = node.store.waiting_for(app, whom, from).await?;
-        let (held, free): (Vec<_>, Vec<_>) = part.work.into_iter().partition(|work| work.held);
-        if !held.is_empty() {
-            seen = Seen::Held;
-        }
+        let is_held = |work: &WaitingWork| work.held || (work.lapsed && !may_take_lapsed) || node.held.is_live(work.key, node.monotonic());
+        let (held, free): (Vec<_>, Vec<_>) = part.work.into_iter().partition(is_held);
+        round.held.extend(held.into_iter().map(|work| work.key));
         for work in free.chunks(AT_ONCE) {
-            end(node, app, (whom, work)).await?;
-            seen = seen.max(Seen::Ended);
+            round.ended |= end(node, app, (whom, work)).await?;
         }
         if part.next.is_none() {
-            return Ok(seen);
+            return Ok(round);
         }
         from = part.next;
     }
 }
 
-/// Ends what is theirs of these rows.
-async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork])) -> Result<(), store::Error> {
+/// Ends what is theirs of these rows; whether that was anything. A row that somebody has taken meanwhile stays as it is.
+async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork])) -> Result<bool, store::Error> {
     let messages = messages(node, app, work).await?;
-    let (mut record, mut asked, mut asks) = (Record::default(), Vec::new(), Vec::new());
+    let rows: Vec<(WorkKey, i64)> =
+        work.iter().filter(|work| messages.contains_key(&work.key.notification)).map(|work| (work.key, work.epoch)).collect();
+    let seized: HashMap<WorkKey, i64> = node.store.seize(&rows, node.settings.lease()).await?.into_iter().collect();
+    let (mut record, mut asks, mut asked) = (Record::default(), Vec::new(), Vec::new());
     for work in work {
+        let (Some(epoch), Some(message)) = (seized.get(&work.key), messages.get(&work.key.notification)) else { continue };
         let (theirs, rest) = whom.part(&work.targets);
         let follow_ups = if rest.is_empty() { Vec::new() } else { vec![remaining(node, work, rest)] };
-        record.finished.push(Finished { key: work.key, epoch: work.epoch, follow_ups });
-        // where the notification is gone there is nothing to count them with
-        if let Some(message) = messages.get(&work.key.notification) {
-            asks.push(ask(work, message, theirs));
-            asked.push((message, work.attempt));
-        }
+        record.finished.push(Finished { key: work.key, epoch: *epoch, follow_ups });
+        asks.push(ask(work, message, theirs));
+        asked.push((message, work.attempt));
     }
     let answers = node.store.read_targets(&asks).await?;
     let now = node.now();
@@ -96,18 +112,28 @@ async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork]))
     }
     node.heard(node.store.record(&record).await)?;
     node.wake.notify_one();
-    Ok(())
+    Ok(!record.finished.is_empty())
 }
 
+/// The notifications of these rows. What cannot be read stays for a worker to fail at: it must not keep a user from being forgotten.
 async fn messages(node: &Node, app: AppId, work: &[WaitingWork]) -> Result<HashMap<NotificationId, Message>, store::Error> {
     let mut ids: Vec<_> = work.iter().map(|work| (app, work.key.notification)).collect();
     ids.sort_unstable();
     ids.dedup();
     let stored = node.store.read_notifications(&ids).await?;
-    stored.iter().map(|stored| Ok((stored.id, Message::of_stored(stored)?))).collect()
+    let read = stored.iter().filter_map(|stored| match Message::of_stored(stored) {
+        Ok(message) => Some((stored.id, message)),
+        Err(error) => {
+            tell(&error, "what waits of a notification is left to name a user who is erased");
+            None
+        }
+    });
+    Ok(read.collect())
 }
 
 fn ask(work: &WaitingWork, message: &Message, theirs: Targets) -> Ask {
+    // a user of whom nothing is known gets a number to be counted under, and loses it when they are forgotten; a device would keep its
+    let peek = matches!(theirs, Targets::Devices(_));
     Ask {
         key: work.key,
         targets: theirs,
@@ -118,7 +144,7 @@ fn ask(work: &WaitingWork, message: &Message, theirs: Targets) -> Ask {
         collapse_hash: None,
         token_kind: None,
         facts: false,
-        peek: false,
+        peek,
         only: only(&message.notification, message.start_at),
     }
 }
@@ -131,7 +157,8 @@ fn endings(message: &Message, attempts: u32, answer: Answer, at: Timestamp) -> i
     };
     let is_target = |candidate: &Candidate| {
         let is_left_out = candidate.recipient.as_ref().is_some_and(|device| message.except.contains(&device.name));
-        !candidate.delivered && !is_left_out
+        let is_known = candidate.target.raw() != 0;
+        is_known && !candidate.delivered && !is_left_out
     };
     answer.candidates.into_iter().filter(is_target).map(move |candidate| Delivery {
         notification: message.id,

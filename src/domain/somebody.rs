@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::id::{DevicePk, PersonPk};
+use super::id::PersonPk;
 use super::work::{Pair, Targets};
 
 /// A user and their devices, active or not.
@@ -12,21 +12,13 @@ pub struct Somebody {
     pub user: String,
     /// The store's number for them; another one after an erasure, none where they were never heard of.
     pub people: HashSet<PersonPk>,
-    /// Their devices, by number.
-    pub devices: HashSet<DevicePk>,
     /// Their devices, by `device_id`.
-    pub device_names: HashSet<String>,
+    pub devices: HashSet<String>,
 }
 
 impl Somebody {
-    /// Also by what the same user was known by before.
-    pub fn also(&mut self, before: Self) {
-        self.people.extend(before.people);
-        self.devices.extend(before.devices);
-        self.device_names.extend(before.device_names);
-    }
-
-    /// Of a row's targets those that are theirs, and all others. A broadcast is nobody's.
+    /// Of a row's targets those that are theirs, and all others. A device by its number is theirs if it was when the work was made, whoever has
+    /// it now; a broadcast is nobody's.
     pub fn part(&self, targets: &Targets) -> (Targets, Targets) {
         match targets {
             Targets::Users(names) => {
@@ -34,7 +26,7 @@ impl Somebody {
                 (Targets::Users(theirs), Targets::Users(rest))
             }
             Targets::Devices(names) => {
-                let (theirs, rest) = names.iter().cloned().partition(|name| self.device_names.contains(name));
+                let (theirs, rest) = names.iter().cloned().partition(|name| self.devices.contains(name));
                 (Targets::Devices(theirs), Targets::Devices(rest))
             }
             Targets::Pairs(pairs) => {
@@ -49,14 +41,14 @@ impl Somebody {
     pub fn is_named_by(&self, targets: &Targets) -> bool {
         match targets {
             Targets::Users(names) => names.contains(&self.user),
-            Targets::Devices(names) => names.iter().any(|name| self.device_names.contains(name)),
+            Targets::Devices(names) => names.iter().any(|name| self.devices.contains(name)),
             Targets::Pairs(pairs) => pairs.iter().any(|pair| self.has(pair)),
             Targets::Broadcast(_) => false,
         }
     }
 
     fn has(&self, pair: &Pair) -> bool {
-        self.devices.contains(&pair.device) || pair.person.is_some_and(|person| self.people.contains(&person))
+        pair.person.is_some_and(|person| self.people.contains(&person))
     }
 }
 
@@ -64,14 +56,10 @@ impl Somebody {
 mod tests {
     use super::*;
     use crate::domain::device::ProviderKind;
+    use crate::domain::id::DevicePk;
 
     fn ann() -> Somebody {
-        Somebody {
-            user: "ann".to_owned(),
-            people: HashSet::from([PersonPk(1)]),
-            devices: HashSet::from([DevicePk(10)]),
-            device_names: HashSet::from(["phone".to_owned()]),
-        }
+        Somebody { user: "ann".to_owned(), people: HashSet::from([PersonPk(1), PersonPk(3)]), devices: HashSet::from(["phone".to_owned()]) }
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -84,27 +72,17 @@ mod tests {
 
     #[test]
     fn theirs_are_parted_from_all_others() {
-        let (old, new, others) = (pair(11, Some(1)), pair(10, Some(2)), pair(12, Some(2)));
+        let (hers, also_hers, others, nobodys) = (pair(11, Some(1)), pair(12, Some(3)), pair(12, Some(2)), pair(12, None));
         let nobody = || Targets::Pairs(Vec::new());
         for (targets, theirs, rest) in [
             (Targets::Users(names(&["al", "ann", "anna"])), Targets::Users(names(&["ann"])), Targets::Users(names(&["al", "anna"]))),
             (Targets::Devices(names(&["ann", "phone"])), Targets::Devices(names(&["phone"])), Targets::Devices(names(&["ann"]))),
-            (Targets::Pairs(vec![new, old, others]), Targets::Pairs(vec![new, old]), Targets::Pairs(vec![others])),
-            (Targets::Pairs(vec![pair(12, None)]), nobody(), Targets::Pairs(vec![pair(12, None)])),
+            (Targets::Pairs(vec![hers, others, also_hers]), Targets::Pairs(vec![hers, also_hers]), Targets::Pairs(vec![others])),
+            (Targets::Pairs(vec![nobodys]), nobody(), Targets::Pairs(vec![nobodys])),
             (Targets::Broadcast(ProviderKind::Fcm), nobody(), Targets::Broadcast(ProviderKind::Fcm)),
         ] {
             assert_eq!(ann().part(&targets), (theirs.clone(), rest), "{targets:?}");
             assert_eq!(ann().is_named_by(&targets), !theirs.is_empty(), "{targets:?}");
         }
-    }
-
-    #[test]
-    fn who_was_known_by_other_numbers_before_still_is() {
-        let mut now = Somebody { people: HashSet::from([PersonPk(2)]), ..Somebody { user: "ann".to_owned(), ..Somebody::default() } };
-        now.also(ann());
-        for pair in [pair(1, Some(1)), pair(1, Some(2)), pair(10, None)] {
-            assert!(now.is_named_by(&Targets::Pairs(vec![pair])), "{pair:?}");
-        }
-        assert!(now.is_named_by(&Targets::Devices(names(&["phone"]))));
     }
 }

@@ -1,5 +1,7 @@
 //! Work that names somebody.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::Result;
@@ -18,6 +20,8 @@ pub struct WaitingWork {
     pub epoch: i64,
     /// A worker has it.
     pub held: bool,
+    /// A worker had it, and its lease lapsed: it may still be about to record what it did.
+    pub lapsed: bool,
     /// Through which stream it goes.
     pub stream: Stream,
     /// Released through its run.
@@ -43,7 +47,7 @@ pub struct WaitingPart {
     pub next: Option<(NotificationId, WorkId)>,
 }
 
-/// Work by whom it names. No index holds it: it is found by walking through all that waits, part by part.
+/// Work by whom it names, and taken for what it names rather than because it is due. No index holds it: it is found by walking through all that waits, part by part.
 #[async_trait]
 pub trait Waiting: Send + Sync {
     /// By what work knows a user.
@@ -51,5 +55,11 @@ pub trait Waiting: Send + Sync {
 
     /// The rows that name somebody, of the newest notification first, from a place on. A part looks through so much and no more: it may hold
     /// nothing and still have a next one.
+    ///
+    /// What cannot be read is passed over, and told to the log.
     async fn waiting_for(&self, app: AppId, whom: &Somebody, from: Option<(NotificationId, WorkId)>) -> Result<WaitingPart>;
+
+    /// Takes rows that nobody holds under these epochs, due or not and whatever their run: epoch + 1, lease. Those that it took, under their
+    /// new epochs.
+    async fn seize(&self, rows: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<(WorkKey, i64)>>;
 }

@@ -415,7 +415,8 @@ every_store! {
         work_is_found_by_whom_it_names,
         many_rows_are_walked_through_part_by_part,
         a_row_can_be_replaced_while_nobody_holds_it,
-        what_a_worker_has_is_told_as_held;
+        what_a_worker_has_is_told_as_held,
+        rows_are_seized_whatever_their_run;
     user_deliveries:
         a_users_deliveries_are_listed_newest_first,
         a_users_deliveries_are_those_of_their_app,

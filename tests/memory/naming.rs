@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use herald::domain::Timestamp;
@@ -36,8 +37,7 @@ impl State {
         Somebody {
             user: user.to_owned(),
             people: person.into_iter().collect(),
-            devices: theirs.iter().map(|device| device.pk).collect(),
-            device_names: theirs.iter().map(|device| device.name.clone()).collect(),
+            devices: theirs.into_iter().map(|device| device.name.clone()).collect(),
         }
     }
 
@@ -60,10 +60,8 @@ impl State {
 fn names(targets: &Targets, whom: &Somebody) -> bool {
     match targets {
         Targets::Users(names) => names.contains(&whom.user),
-        Targets::Devices(names) => !names.iter().cloned().collect::<HashSet<_>>().is_disjoint(&whom.device_names),
-        Targets::Pairs(pairs) => {
-            pairs.iter().any(|pair| whom.devices.contains(&pair.device) || pair.person.is_some_and(|person| whom.people.contains(&person)))
-        }
+        Targets::Devices(names) => !names.iter().cloned().collect::<HashSet<_>>().is_disjoint(&whom.devices),
+        Targets::Pairs(pairs) => pairs.iter().any(|pair| pair.person.is_some_and(|person| whom.people.contains(&person))),
         Targets::Broadcast(_) => false,
     }
 }
@@ -74,6 +72,7 @@ fn waiting((notification, work): (NotificationId, WorkId), row: &Row, now: Times
         key: WorkKey { app: row.app, notification, work },
         epoch: row.epoch,
         held: row.is_held(now),
+        lapsed: row.lease_until.is_some_and(|until| until <= now),
         stream: row.work.stream,
         fan_out: row.work.fan_out,
         targets: row.work.targets.clone(),
@@ -97,6 +96,20 @@ impl Waiting for MemoryStore {
             let named = part.into_iter().filter(|(_, row)| row.app == app && row.work.kind == WorkKind::Send);
             let named = named.filter(|(_, row)| names(&row.work.targets, whom));
             WaitingPart { work: named.map(|(key, row)| waiting(*key, row, now)).collect(), next: rows.next().map(|(key, _)| *key) }
+        }))
+    }
+
+    async fn seize(&self, rows: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<(WorkKey, i64)>> {
+        Ok(self.commit(|state, now| {
+            let mut seized = Vec::new();
+            for (key, epoch) in rows {
+                if let Some(row) = state.fenced(*key, *epoch).filter(|row| !row.is_held(now)) {
+                    row.epoch += 1;
+                    row.lease_until = Some(now + lease);
+                    seized.push((*key, row.epoch));
+                }
+            }
+            seized
         }))
     }
 }

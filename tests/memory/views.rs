@@ -121,7 +121,7 @@ impl State {
             NotificationStatus::Done
         } else if run == Some(RunStatus::Paused) {
             NotificationStatus::Paused
-        } else if new.start_at > now && over == 0 {
+        } else if new.start_at > now {
             NotificationStatus::Scheduled
         } else if held || over > 0 {
             NotificationStatus::Sending

@@ -389,6 +389,7 @@ plainly!(Vault {
 plainly!(Waiting {
     fn somebody(app: AppId, user: &str) -> Somebody;
     fn waiting_for(app: AppId, whom: &Somebody, from: Option<(NotificationId, WorkId)>) -> WaitingPart;
+    fn seize(rows: &[(WorkKey, i64)], lease: Duration) -> Vec<(WorkKey, i64)>;
 });
 plainly!(Webhooks {
     fn create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;

@@ -9,15 +9,16 @@ use chrono::TimeDelta;
 use super::world::{LEASE, World, draft, until};
 use crate::dispatch::claim;
 use crate::dispatch::draft::{Draft, To};
-use crate::dispatch::erase::erase;
+use crate::dispatch::erase::{erase, in_rounds};
 use crate::dispatch::node::Node;
 use crate::domain::clock::Clock;
 use crate::domain::delivery::State;
+use crate::domain::device::{Change, DeviceChange};
 use crate::domain::id::NotificationId;
 use crate::domain::notification::When;
 use crate::domain::preferences::Preferences;
 use crate::store::notification::NotificationStatus;
-use crate::store::{Engine, People, Waiting};
+use crate::store::{Devices, Engine, People, Waiting};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -36,12 +37,6 @@ async fn drain(world: &World, node: &Arc<Node>) {
     let taken = world.ready(node).await;
     world.work_on(node, taken).await;
     until("all of it ended", async || node.held.all().is_empty().then_some(())).await;
-}
-
-/// Waits until nothing but work knows of a user.
-async fn forgotten(world: &World, user: &str) {
-    let is_gone = async || world.store.somebody(world.app, user).await.unwrap().people.is_empty().then_some(());
-    until("all else is forgotten", is_gone).await;
 }
 
 fn suppressed(n: u64) -> BTreeMap<String, u64> {
@@ -119,44 +114,113 @@ async fn a_long_list_that_has_not_begun_names_them_no_more() {
     let id = scheduled(&world, To::Users(many)).await;
     assert!(erase(&node, world.app, "user-0700").await.unwrap());
     let view = world.view(id).await;
-    assert_eq!((view.counts.waiting, view.counts.suppressed, view.status), (1199, 1, NotificationStatus::Sending));
+    assert_eq!((view.counts.waiting, view.counts.suppressed, view.status), (1199, 1, NotificationStatus::Scheduled));
 }
 
-/// What becomes of work in a worker's hands decides what is left to end.
+#[tokio::test]
+async fn more_rows_than_one_commit_takes_end() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..250 {
+        ids.push(scheduled(&world, To::Users(names(&["ann"]))).await);
+    }
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    for id in ids {
+        assert_eq!(world.view(id).await.reasons[&State::Suppressed], suppressed(1));
+    }
+}
+
+/// A device that the notification leaves out was no target, and is none now.
+#[tokio::test]
+async fn who_is_left_out_is_not_counted() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann", "bob"]).await;
+    let when = When::At(world.clock.now() + TimeDelta::hours(1));
+    let to = To::Users(names(&["ann", "bob"]));
+    let id = world.accept_draft(Draft { when: Some(when), except_devices: names(&["phone-of-ann"]), ..draft(to) }).await;
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    let counts = world.counts(id).await;
+    assert_eq!((counts.waiting, counts.suppressed), (1, 0));
+}
+
+/// What waits on behalf of a device's former user is theirs, whoever has the device.
+#[tokio::test]
+async fn what_waits_at_a_device_that_changed_hands_is_whose_it_was() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann"]).await;
+    let muted = Preferences { muted_until: Some(world.clock.now() + TimeDelta::hours(1)), ..Preferences::default() };
+    world.store.put_preferences(world.app, "ann", &muted, None).await.unwrap().unwrap();
+    let id = world.accept(&["ann"]).await;
+    drain(&world, &node).await;
+    let change = DeviceChange { user: Change::Set("bob".to_owned()), ..DeviceChange::default() };
+    world.store.patch_device(world.app, "phone-of-ann", change, None).await.unwrap().unwrap();
+
+    assert!(erase(&node, world.app, "bob").await.unwrap());
+    assert_eq!(world.counts(id).await.waiting, 1);
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    assert_eq!(world.view(id).await.reasons[&State::Suppressed], suppressed(1));
+}
+
+/// What becomes of work in a worker's hands decides what is left to end, and nothing is forgotten before: who asks again is known.
 #[tokio::test]
 async fn work_in_a_workers_hands_is_waited_for() {
+    for to in [To::Users(names(&["ann"])), To::Devices(names(&["phone-of-ann"]))] {
+        let world = World::new().await;
+        let node = world.settled().await.recording();
+        world.iphones(&["ann"]).await;
+        let id = world.accept_draft(draft(to)).await;
+        let taken = world.ready(&node).await;
+        let jobs = claim::claim(&node, taken).await;
+        let error = in_rounds(1, &node, (world.app, "ann")).await.unwrap_err();
+        assert!(error.is_transient());
+        assert_eq!(world.store.somebody(world.app, "ann").await.unwrap().devices.len(), 1);
+
+        for job in jobs {
+            job.put_back(&node, world.clock.now() + TimeDelta::hours(1)).await.unwrap();
+        }
+        assert!(erase(&node, world.app, "ann").await.unwrap());
+        assert_eq!(world.view(id).await.reasons[&State::Suppressed], suppressed(1));
+    }
+}
+
+/// Whoever held it may be about to record what it sent to the others in the row.
+#[tokio::test]
+async fn a_lapsed_lease_is_left_alone_while_others_are() {
+    let world = World::new().await;
+    let node = world.hand().recording();
+    world.iphones(&["ann", "bob"]).await;
+    let id = world.accept(&["ann", "bob"]).await;
+    let taken = world.ready(&node).await;
+    let keys: Vec<_> = taken.iter().map(|taken| taken.entry.key).collect();
+    assert_eq!(world.store.claim(&keys, Duration::from_secs(1)).await.unwrap().work.len(), 1);
+    world.clock.pass(Duration::from_secs(2));
+    assert!(in_rounds(2, &node, (world.app, "ann")).await.unwrap_err().is_transient());
+    assert_eq!(world.counts(id).await.waiting, 2);
+
+    world.clock.pass(LEASE);
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    let counts = world.counts(id).await;
+    assert_eq!((counts.waiting, counts.suppressed), (1, 1));
+}
+
+/// A row that was given up waits for people, who may have it tried again.
+#[tokio::test]
+async fn dead_letters_of_theirs_go() {
     let world = World::new().await;
     let node = world.settled().await.recording();
     world.iphones(&["ann"]).await;
     let id = world.accept(&["ann"]).await;
-    let taken = world.ready(&node).await;
-    let jobs = claim::claim(&node, taken).await;
-    let put_back = async {
-        forgotten(&world, "ann").await;
-        for job in jobs {
-            job.put_back(&node, world.clock.now() + TimeDelta::hours(1)).await.unwrap();
-        }
-    };
-    let (erased, ()) = tokio::join!(erase(&node, world.app, "ann"), put_back);
-    assert!(erased.unwrap());
-    assert_eq!(world.view(id).await.reasons[&State::Suppressed], suppressed(1));
-}
-
-/// Else 204 would not be true.
-#[tokio::test]
-async fn work_that_is_held_for_ever_fails_an_erasure() {
-    let world = World::new().await;
-    let node = world.settled().await;
-    world.iphones(&["ann"]).await;
-    world.accept(&["ann"]).await;
-    let taken = world.ready(&node.node).await;
-    let keys: Vec<_> = taken.iter().map(|taken| taken.entry.key).collect();
-    let far = Duration::from_hours(100);
-    assert_eq!(world.store.claim(&keys, far).await.unwrap().work.len(), 1);
-    let wait = async {
-        forgotten(&world, "ann").await;
-        world.clock.pass(3 * LEASE);
-    };
-    let (erased, ()) = tokio::join!(erase(&node.node, world.app, "ann"), wait);
-    assert!(erased.unwrap_err().is_transient());
+    for _ in 0..6 {
+        let taken = world.ready(&node).await;
+        let keys: Vec<_> = taken.iter().map(|taken| taken.entry.key).collect();
+        drop(world.store.claim(&keys, LEASE).await.unwrap());
+        world.clock.pass(LEASE + Duration::from_secs(1));
+    }
+    assert_eq!(world.dead().await.len(), 1);
+    assert!(erase(&node, world.app, "ann").await.unwrap());
+    assert_eq!((world.dead().await.len(), world.counts(id).await.suppressed), (0, 1));
 }

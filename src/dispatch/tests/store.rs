@@ -299,6 +299,7 @@ around! {
     Waiting {
         somebody(app: AppId, user: &str) -> Somebody;
         waiting_for(app: AppId, whom: &Somebody, from: Option<(NotificationId, WorkId)>) -> WaitingPart;
+        seize(rows: &[(WorkKey, i64)], lease: Duration) -> Vec<(WorkKey, i64)>;
     }
     Webhooks {
         create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;

@@ -1,5 +1,7 @@
 //! Work that names somebody. There is no index by person, which every row would pay for: all work is walked through, part by part.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -9,21 +11,28 @@ use super::super::rules::naming::{AT_ONCE, LOOKS, Look, NEWEST, Walked};
 use super::super::waiting::{Waiting, WaitingPart};
 use super::PostgresStore;
 use super::batch::{count, fetch};
+use super::claim::later;
 use super::person::number;
 use super::row::Cells;
-use super::tx::{Tx, reading};
+use super::tx::{Tx, reading, transaction};
 use super::waiting::{waiting_columns, work_row};
-use crate::domain::id::{AppId, DevicePk, NotificationId, WorkId};
+use super::work::{bind_held, in_order, key_of};
+use crate::domain::id::{AppId, NotificationId, WorkId};
 use crate::domain::somebody::Somebody;
-use crate::domain::work::Stream;
+use crate::domain::work::{Stream, WorkKey};
 
 pub(super) const WALK: &str = concat!(
     "SELECT ",
     waiting_columns!(),
-    ", w.epoch, w.stream, w.fan_out, w.expires_at, w.guard_until > $1 FROM work w \
+    ", w.epoch, w.stream, w.fan_out, w.expires_at, w.guard_until > $1, w.lease_until > '-infinity' AND w.lease_until <= $1 FROM work w \
      WHERE (w.notification_id, w.id) <= ($2, $3) AND w.kind = 'send' ORDER BY w.notification_id DESC, w.id DESC LIMIT $4"
 );
-pub(super) const DEVICES: &str = "SELECT pk, name FROM device WHERE person_pk = $1";
+pub(super) const SEIZE: &str = "WITH free AS MATERIALIZED (SELECT w.* FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS key (id, work, epoch) \
+     CROSS JOIN LATERAL (SELECT w.notification_id, w.id FROM work w \
+     WHERE w.notification_id = key.id AND w.id = key.work AND w.epoch = key.epoch AND w.lease_until <= $5 LIMIT 1 FOR UPDATE SKIP LOCKED) w) \
+     UPDATE work SET epoch = work.epoch + 1, lease_until = $1 FROM free WHERE work.notification_id = free.notification_id AND work.id = free.id \
+     RETURNING work.notification_id, work.id, work.app, work.epoch";
+pub(super) const DEVICES: &str = "SELECT name FROM device WHERE person_pk = $1";
 
 /// Who a user is to work rows.
 pub(super) async fn somebody(conn: &mut PgConnection, app: AppId, user: &str) -> Result<Somebody> {
@@ -34,9 +43,7 @@ pub(super) async fn somebody(conn: &mut PgConnection, app: AppId, user: &str) ->
         binds.push(person.0);
     });
     for row in &devices.await? {
-        let cells = Cells::new(row, "device", 0);
-        somebody.devices.insert(DevicePk(cells.get(0, "pk")?));
-        somebody.device_names.insert(cells.get(1, "name")?);
+        somebody.devices.insert(Cells::new(row, "device", 0).get(0, "name")?);
     }
     Ok(somebody)
 }
@@ -47,8 +54,22 @@ pub(super) async fn look(tx: &mut Tx, (app, whom): (AppId, &Somebody), from: (No
     let rows = fetch(tx, WALK, |binds| {
         binds.push(now).push(from.0.0).push(from.1.0).push(count(AT_ONCE + 1));
     });
-    let rows = rows.await?.iter().map(walked).collect::<Result<_>>()?;
-    Ok(Look::of(rows, app, whom))
+    let rows = rows.await?;
+    let mut look = Look::default();
+    for row in rows.iter().take(AT_ONCE).filter(|row| is_of(row, app)) {
+        look.add(walked(row), whom);
+    }
+    look.next = rows.get(AT_ONCE).map(place).transpose()?;
+    Ok(look)
+}
+
+fn is_of(row: &PgRow, app: AppId) -> bool {
+    Cells::new(row, "work", 1).get::<i64>(2, "app").is_ok_and(|of| of == app.0)
+}
+
+fn place(row: &PgRow) -> Result<(NotificationId, WorkId)> {
+    let cells = Cells::new(row, "work", 1);
+    Ok((cells.notification(0, "notification_id")?, WorkId(cells.get(1, "id")?)))
 }
 
 fn walked(row: &PgRow) -> Result<Walked> {
@@ -60,6 +81,7 @@ fn walked(row: &PgRow) -> Result<Walked> {
         fan_out: cells.get(11, "fan_out")?,
         expires_at: cells.instant(12, "expires_at")?,
         published: cells.get(13, "guard_until")?,
+        lapsed: cells.get(14, "lease_until")?,
     })
 }
 
@@ -68,11 +90,25 @@ async fn part(tx: &mut Tx, (app, whom): (AppId, &Somebody), from: Option<(Notifi
     let (now, mut part) = (tx.now, WaitingPart { work: Vec::new(), next: Some(from.unwrap_or(NEWEST)) });
     for _ in 0..LOOKS {
         let Some(from) = part.next else { break };
-        let Look { named, next } = look(tx, (app, whom), from).await?;
-        part.work.extend(named.into_iter().map(|walked| walked.work(now)));
-        part.next = next;
+        if !part.add(look(tx, (app, whom), from).await?, now) {
+            break;
+        }
     }
     Ok(part)
+}
+
+async fn seize(tx: &mut Tx, rows: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<(WorkKey, i64)>> {
+    let now = tx.now;
+    let rows = fetch(tx, SEIZE, |binds| {
+        binds.push(later(now, lease));
+        bind_held(binds, &in_order(rows));
+        binds.push(now);
+    });
+    let seized = |row| {
+        let cells = Cells::new(row, "work", 1);
+        Ok((key_of(&cells)?, cells.get(3, "epoch")?))
+    };
+    rows.await?.iter().map(seized).collect()
 }
 
 #[async_trait]
@@ -85,5 +121,9 @@ impl Waiting for PostgresStore {
         let mut tx = self.callers.snapshot().await?;
         let part = part(&mut tx, (app, whom), from).await;
         tx.end(part).await
+    }
+
+    async fn seize(&self, rows: &[(WorkKey, i64)], lease: Duration) -> Result<Vec<(WorkKey, i64)>> {
+        transaction!(self.callers, tx => seize(&mut tx, rows, lease))
     }
 }

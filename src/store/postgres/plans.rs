@@ -141,6 +141,7 @@ const TEXTS: &[&str] = &[
     idempotency::FIND,
     idempotency::REMEMBER,
     naming::DEVICES,
+    naming::SEIZE,
     naming::WALK,
     notification::LIST,
     notification::LIST_OF_CAMPAIGN,

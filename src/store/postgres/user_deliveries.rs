@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::notification::{DeliveryFilter, DeliveryView};
 use super::super::rules::cursor::{from_text, to_text};
 use super::super::rules::delivery_view::Waiting;
-use super::super::rules::naming::{Cursor, LOOKS, NEWEST, Theirs, listed};
+use super::super::rules::naming::{Cursor, ENOUGH, LOOKS, NEWEST, Theirs, listed};
 use super::super::rules::place::WorkRow;
 use super::super::{Page, PageRequest, Result};
 use super::batch::{Binds, count, fetch, fetch_one};
@@ -90,11 +90,16 @@ async fn waiting(
     let theirs = Theirs { filter, person: whom.people.iter().next().copied(), after, now: tx.now };
     let mut found: Vec<Waiting> = Vec::new();
     let mut next = Some((after.0, WorkId(after.1)));
+    let mut asked = 0;
     for _ in 0..LOOKS {
-        let Some(from) = next.filter(|_| found.len() <= limit) else { break };
+        let Some(from) = next.filter(|_| found.len() <= limit && asked < ENOUGH) else { break };
         let look = naming::look(tx, (app, &whom), from).await?;
         next = look.next;
-        let rows: Vec<WorkRow> = look.named.into_iter().map(|walked| walked.row).collect();
+        if look.named.is_empty() {
+            continue;
+        }
+        let rows: Vec<WorkRow> = look.named.into_iter().map(|walked| Theirs::alone(&whom, walked)).collect();
+        asked += rows.len();
         let ids = rows.iter().map(|row| row.notification.0).collect();
         let heads = heads(tx, app, ids).await?;
         let heads = heads.iter().map(|head| (head.id, head)).collect();

@@ -3,20 +3,23 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::super::Result;
 use super::super::notification::{DeliveryFilter, DeliveryView};
-use super::super::waiting::WaitingWork;
+use super::super::waiting::{WaitingPart, WaitingWork};
 use super::delivery_view::{Filter, Labels, Waiting};
 use super::place::{Place, WorkRow};
 use super::tally::Head;
 use crate::domain::Timestamp;
-use crate::domain::id::{AppId, NotificationId, PersonPk, WorkId};
+use crate::domain::id::{NotificationId, PersonPk, WorkId};
 use crate::domain::somebody::Somebody;
 use crate::domain::work::{Stream, WorkKey};
 
 /// Rows that one statement reads.
 pub(in crate::store) const AT_ONCE: usize = 500;
-/// Statements of one part, or of one page.
-pub(in crate::store) const LOOKS: usize = 20;
+/// Statements of one part, or of one page, at most.
+pub(in crate::store) const LOOKS: usize = 100;
+/// Rows of theirs of which one page asks whom they mean, or a few more.
+pub(in crate::store) const ENOUGH: usize = 1_000;
 /// Before the newest notification's rows.
 pub(in crate::store) const NEWEST: (NotificationId, WorkId) = (NotificationId(Uuid::max()), WorkId(i64::MAX));
 
@@ -27,6 +30,8 @@ pub(in crate::store) struct Walked {
     pub(in crate::store) stream: Stream,
     pub(in crate::store) fan_out: bool,
     pub(in crate::store) expires_at: Timestamp,
+    /// A lease of it has lapsed.
+    pub(in crate::store) lapsed: bool,
     /// It was published, and its `due_at` is the end of its guard.
     pub(in crate::store) published: bool,
 }
@@ -34,11 +39,12 @@ pub(in crate::store) struct Walked {
 impl Walked {
     /// The row as the path works with it.
     pub(in crate::store) fn work(self, now: Timestamp) -> WaitingWork {
-        let Self { row, epoch, stream, fan_out, expires_at, published } = self;
+        let Self { row, epoch, stream, fan_out, expires_at, lapsed, published } = self;
         WaitingWork {
             key: WorkKey { app: row.app, notification: row.notification, work: WorkId(row.id) },
             epoch,
             held: row.held,
+            lapsed,
             stream,
             fan_out,
             targets: row.targets,
@@ -51,6 +57,7 @@ impl Walked {
 }
 
 /// What one statement found.
+#[derive(Default)]
 pub(in crate::store) struct Look {
     /// Rows that name them.
     pub(in crate::store) named: Vec<Walked>,
@@ -59,12 +66,22 @@ pub(in crate::store) struct Look {
 }
 
 impl Look {
-    /// Of these rows, one more than [`AT_ONCE`] where there are more, those of the app that name somebody.
-    pub(in crate::store) fn of(mut rows: Vec<Walked>, app: AppId, whom: &Somebody) -> Self {
-        let more = if rows.len() > AT_ONCE { rows.pop() } else { None };
-        let next = more.map(|Walked { row, .. }| (row.notification, WorkId(row.id)));
-        rows.retain(|walked| walked.row.app == app && whom.is_named_by(&walked.row.targets));
-        Self { named: rows, next }
+    /// Takes up a row as it was read, if it names somebody. One that cannot be read harms nobody else.
+    pub(in crate::store) fn add(&mut self, read: Result<Walked>, whom: &Somebody) {
+        match read {
+            Ok(walked) if whom.is_named_by(&walked.row.targets) => self.named.push(walked),
+            Ok(_) => {}
+            Err(error) => tracing::error!(error = %error, "work is passed over by who looks for a user"),
+        }
+    }
+}
+
+impl WaitingPart {
+    /// Takes up what a statement found; whether the part has room for another.
+    pub(in crate::store) fn add(&mut self, look: Look, now: Timestamp) -> bool {
+        self.work.extend(look.named.into_iter().map(|walked| walked.work(now)));
+        self.next = look.next;
+        self.next.is_some() && self.work.len() < AT_ONCE
     }
 }
 
@@ -93,6 +110,11 @@ pub(in crate::store) struct Theirs<'a> {
 }
 
 impl Theirs<'_> {
+    /// The row with nobody else in it.
+    pub(in crate::store) fn alone(whom: &Somebody, Walked { row, .. }: Walked) -> WorkRow {
+        WorkRow { targets: whom.part(&row.targets).0, ..row }
+    }
+
     /// Of the places of a row those that are theirs and that were not listed yet.
     pub(in crate::store) fn of_row(&self, head: &Head, row: &WorkRow, places: Vec<Place>) -> Vec<Waiting> {
         let (notification, work, name, target) = self.after;

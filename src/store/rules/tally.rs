@@ -42,7 +42,8 @@ impl Head {
             Some(RunStatus::Cancelled) => NotificationStatus::Cancelled,
             _ if !tally.has_work => NotificationStatus::Done,
             Some(RunStatus::Paused) => NotificationStatus::Paused,
-            _ if self.start_at > now && tally.over() == 0 => NotificationStatus::Scheduled,
+            // who was erased is over before it begins
+            _ if self.start_at > now => NotificationStatus::Scheduled,
             _ if tally.leased || tally.over() > 0 => NotificationStatus::Sending,
             _ => NotificationStatus::Accepted,
         }

@@ -20,6 +20,7 @@ const LISTS: &[Tuples] = &[
     claim::RENEW,
     claim::TAKE,
     claim::TAKEABLE,
+    naming::SEIZE,
     counts::COUNT,
     counts::LATENCY,
     counts::ROLL_UP,
