@@ -18,6 +18,13 @@ impl Tag {
         Self(format!("\"{text}\""))
     }
 
+    /// The tag of what has no version: only its content tells whether it changed.
+    pub(super) fn of_content(content: &impl Serialize) -> Result<Self, Problem> {
+        let bytes = serde_json::to_vec(content).map_err(|error| Problem::internal(&error))?;
+        let hash = sha256(&bytes);
+        Ok(Self::new(hex::encode(hash.get(..16).unwrap_or(&hash))))
+    }
+
     /// The tag of a version of what is one user's. Versions begin alike for all, and at `/v1/me` all have one path: without the user in it, what
     /// one user's phone keeps would be the present version of the next one's.
     pub(super) fn of_user(user: &str, version: i64) -> Self {

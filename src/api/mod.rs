@@ -147,6 +147,8 @@ struct Shared {
     limits: Limits,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
+    /// Held while a webhook is changed, so that nobody at this node comes between the look at its version and the change.
+    webhook_edits: tokio::sync::Mutex<()>,
 }
 
 type Api = Arc<Shared>;
@@ -192,6 +194,7 @@ impl State {
             origins: self.origins,
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),
+            webhook_edits: tokio::sync::Mutex::default(),
         })
     }
 }

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::NewWebhook;
-use super::{given, unknown};
+use super::{given, shown_once, unknown};
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::checks::Checks;
@@ -56,7 +57,7 @@ pub(super) struct WebhookReplay {
     operation_id = "rotate_webhook_secret",
     tag = "webhooks",
     params(("id" = Uuid, Path, description = "The webhook")),
-    responses((status = 201, body = NewWebhook)),
+    responses((status = 201, body = NewWebhook, headers(("ETag" = String, description = "Its version")))),
     security(("api_key" = ["manage"]))
 )]
 pub(super) async fn rotate(
@@ -64,14 +65,14 @@ pub(super) async fn rotate(
     caller: Caller<ToManage>,
     WebhookPath(id): WebhookPath,
     uri: Uri,
-) -> Result<(StatusCode, Json<NewWebhook>), Problem> {
+) -> Result<Response, Problem> {
     query::none(&uri)?;
     let secret = given::fresh_secret();
     if !api.store.rotate_webhook_secret(caller.app, id, &secret).await? {
         return Err(unknown());
     }
     let webhook = api.store.webhook(caller.app, id).await?.ok_or_else(unknown)?;
-    Ok((StatusCode::CREATED, Json(NewWebhook::new(webhook, &secret))))
+    shown_once(NewWebhook::new(webhook, &secret))
 }
 
 /// Test a webhook
