@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::Uri;
+use http::{HeaderMap, Uri};
 
 use super::view::DeviceResponse;
 use crate::api::Api;
@@ -22,10 +22,14 @@ use crate::store::device::DeviceFilter;
     path = "/v1/me/devices",
     operation_id = "list_own_devices",
     tag = "phones",
-    responses((status = 200, body = List<DeviceResponse>)),
+    params(("If-None-Match" = Option<String>, Header, description = "304 where this is still the present `ETag`")),
+    responses(
+        (status = 200, body = List<DeviceResponse>, headers(("ETag" = String, description = "The present version"))),
+        (status = 304, description = "The caller has the present version"),
+    ),
     security(("client_token" = []))
 )]
-pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     // a cursor is of whom it was answered to
     let subject = serde_json::json!([phone.user(), phone.device()]).to_string();
     let list = Listed { app: phone.app, route: "own devices", subject: &subject, now: api.clock.now() };
@@ -46,7 +50,7 @@ pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri) -> Resu
     for device in page.items {
         items.push(view(&api, &phone, device).await?);
     }
-    listing.answer(items, page.next)
+    listing.answer_phone(&headers, items, page.next)
 }
 
 /// A device as its own phone reads it.

@@ -472,3 +472,30 @@ async fn a_phone_that_calls_is_seen() {
     assert_eq!(stranger.get(&world, "/v1/me/preferences").await.status, StatusCode::OK);
     assert_eq!(seen().await["last_seen_at"], third["last_seen_at"]);
 }
+
+/// What is there of one's devices is not told again while it stays.
+#[tokio::test]
+async fn a_list_of_own_devices_has_a_version() {
+    let world = World::new().await;
+    let path = "/v1/me/devices";
+    let free = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    free.register(&world, "phone", "token-1").await;
+    let bound = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    let bob = Phone::signed_in(&world, json!({"user_id": "bob"})).await;
+    for phone in [&free, &bound, &bob] {
+        let tag = phone.get(&world, path).await.header("etag").to_owned();
+        assert!(tag.starts_with('"'), "{tag}");
+        assert_eq!(conditional(&world, phone, path, &tag).await.status, StatusCode::NOT_MODIFIED);
+    }
+    let tag = free.get(&world, path).await.header("etag").to_owned();
+    assert_eq!(conditional(&world, &bob, path, &tag).await.status, StatusCode::OK, "what is another's");
+    free.ask(&world, Method::PATCH, "/v1/devices/phone", json!({"model": "Pixel"})).await;
+    let changed = conditional(&world, &free, path, &tag).await;
+    assert_eq!((changed.status, &changed.json()["items"][0]["model"]), (StatusCode::OK, &json!("Pixel")));
+    assert_eq!(conditional(&world, &free, &format!("{path}?fields=model"), changed.header("etag")).await.status, StatusCode::OK);
+}
+
+async fn conditional(world: &World, phone: &Phone, path: &str, tag: &str) -> Reply {
+    let request = Request::builder().uri(path).header("authorization", format!("Bearer {}", phone.access));
+    world.send(request.header("if-none-match", tag).body(Body::empty()).unwrap()).await
+}
