@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri};
 
 use super::view::DeviceResponse;
 use crate::api::Api;
-use crate::api::auth::Phone;
+use crate::api::auth::{KeyOrPhone, Phone};
 use crate::api::page::{self, List, Listed};
 use crate::api::problem::Problem;
 use crate::domain::device::Device;
@@ -53,8 +53,16 @@ pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri, headers
     listing.answer_phone(&headers, items, page.next)
 }
 
+/// A device as its caller reads it.
+pub(super) async fn view_for<N>(api: &Api, caller: &KeyOrPhone<N>, device: Device) -> Result<DeviceResponse, Problem> {
+    match caller.phone() {
+        Some(phone) => view(api, phone, device).await,
+        None => Ok(device.into()),
+    }
+}
+
 /// A device as its own phone reads it.
-pub(super) async fn view(api: &Api, phone: &Phone, device: Device) -> Result<DeviceResponse, Problem> {
+async fn view(api: &Api, phone: &Phone, device: Device) -> Result<DeviceResponse, Problem> {
     // the person's zone is read only where it counts
     let is_known = device.timezone.as_deref().and_then(parse_zone).is_some();
     let person = match phone.user().filter(|_| !is_known) {

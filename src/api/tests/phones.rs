@@ -507,3 +507,40 @@ async fn conditional(world: &World, phone: &Phone, path: &str, tag: &str) -> Rep
     let request = Request::builder().uri(path).header("authorization", format!("Bearer {}", phone.access));
     world.send(request.header("if-none-match", tag).body(Body::empty()).unwrap()).await
 }
+
+/// A phone that knows its device knows which zone counts and when it was last seen, though neither is a change of the device.
+#[tokio::test]
+async fn a_device_is_told_again_when_its_answer_differs() {
+    let world = World::new().await;
+    let path = "/v1/devices/phone";
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let tag = phone.register(&world, "phone", "token-1").await.header("etag").to_owned();
+    assert_eq!(conditional(&world, &phone, path, &tag).await.status, StatusCode::NOT_MODIFIED);
+    phone.ask(&world, Method::PUT, "/v1/me/preferences", json!({"timezone": "Asia/Tokyo"})).await;
+    let zone = conditional(&world, &phone, path, &tag).await;
+    assert_eq!((zone.status, &zone.json()["timezone_effective"]), (StatusCode::OK, &json!("Asia/Tokyo")));
+    assert_ne!(zone.header("etag"), tag);
+    world.clock.pass(Duration::from_mins(100));
+    let phone = Phone::of(&refresh(&world, &phone.refresh).await.json());
+    phone.get(&world, path).await;
+    let seen = conditional(&world, &phone, path, zone.header("etag")).await;
+    assert_eq!(seen.status, StatusCode::OK, "it was seen meanwhile");
+    assert_ne!(seen.json()["last_seen_at"], zone.json()["last_seen_at"]);
+    // any tag that was answered for what is there still lets it be changed
+    let write = async |method: Method, path: &str, tag: &str, body: Value| {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {}", phone.access));
+        world
+            .send(request.header("content-type", "application/json").header("if-match", tag).body(Body::from(body.to_string())).unwrap())
+            .await
+    };
+    let taken = write(Method::PATCH, path, &tag, json!({"model": "Nexus"})).await;
+    assert_eq!(taken.status, StatusCode::OK, "{taken:?}");
+    let by_key = world.get(path).await.header("etag").to_owned();
+    let taken = write(Method::PATCH, path, &by_key, json!({"model": "Galaxy"})).await;
+    assert_eq!(taken.status, StatusCode::OK, "{taken:?}");
+    let changed = phone.ask(&world, Method::PATCH, path, json!({"model": "Pixel"})).await;
+    for tag in [tag.as_str(), zone.header("etag"), seen.header("etag"), &by_key] {
+        assert_eq!(write(Method::PATCH, path, tag, json!({"model": "other"})).await.problem(), (412, "stale".to_owned()), "{tag}");
+    }
+    assert_eq!(write(Method::PUT, path, changed.header("etag"), json!({"platform": "android"})).await.status, StatusCode::OK);
+}
