@@ -225,16 +225,19 @@ impl FromRequestParts<Api> for Phone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Some(text) = bearer_of(parts) else {
-            return Err(Problem::new(Code::TokenInvalid, "a client token is needed: Authorization: Bearer <access token>"));
-        };
+        let no_token = || Problem::new(Code::TokenInvalid, "a client token is needed: Authorization: Bearer <access token>");
+        let Some(text) = bearer_of(parts) else { return Err(no_token()) };
         if is_token(text) {
             let phone = read(api, &parts.method, text).await?.phone()?;
             phone.check_version(api, &parts.headers)?;
             return Ok(phone);
         }
-        Caller::<ToKnowOneself>::from_request_parts(parts, api).await?;
-        Err(Problem::new(Code::ScopeMissing, "this is for phones: it needs a client token"))
+        match Caller::<ToKnowOneself>::from_request_parts(parts, api).await {
+            Ok(_) => Err(Problem::new(Code::ScopeMissing, "this is for phones: it needs a client token")),
+            // an app that calls here signs in again; of keys it knows nothing
+            Err(problem) if problem.code() == Code::KeyInvalid => Err(no_token()),
+            Err(problem) => Err(problem),
+        }
     }
 }
 

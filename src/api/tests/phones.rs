@@ -174,7 +174,7 @@ async fn what_is_no_token_is_refused() {
     let bare = Request::builder().uri("/v1/me/devices").body(Body::empty()).unwrap();
     assert_eq!(world.send(bare).await.problem(), (401, "token_invalid".to_owned()));
     assert_eq!(world.get("/v1/me/devices").await.problem(), (403, "scope_missing".to_owned()), "a key is not for phones' routes");
-    assert_eq!(with(&world, "wrong", Method::GET, "/v1/me/devices", Value::Null).await.problem(), (401, "key_invalid".to_owned()));
+    assert_eq!(with(&world, "wrong", Method::GET, "/v1/me/devices", Value::Null).await.problem(), (401, "token_invalid".to_owned()));
 }
 
 #[tokio::test]
