@@ -54,3 +54,21 @@ async fn one_of_many_changes_a_version() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412, 412, 412]);
 }
+
+#[tokio::test]
+async fn a_replay_goes_on_to_the_present() {
+    let world = World::new().await;
+    let (path, _) = made(&world).await;
+    let replay = async |body: Value| world.post(&format!("{path}/replay"), body).await;
+    // it is nine o'clock
+    let reply = replay(json!({"from": "2026-11-02T08:00:00Z"})).await;
+    assert_eq!((reply.status, reply.json()), (StatusCode::ACCEPTED, json!({"messages": 0})));
+    for (body, field, code) in [
+        (json!({}), "from", "required"),
+        (json!({"to": "2026-11-02T08:00:00Z"}), "from", "required"),
+        (json!({"from": "2026-11-02T09:00:00Z"}), "from", "invalid"),
+        (json!({"from": "2026-11-02T08:00:00Z", "to": "2026-11-02T08:00:00Z"}), "to", "invalid"),
+    ] {
+        assert_eq!(replay(body.clone()).await.field(), (field.to_owned(), code.to_owned()), "{body}");
+    }
+}
