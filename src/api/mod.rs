@@ -53,6 +53,7 @@ mod sign_in;
 mod tags;
 mod templates;
 mod topics;
+mod ttl;
 mod users;
 mod way_in;
 mod webhooks;
