@@ -22,6 +22,8 @@ static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// As errors name it.
 const FIELD: &str = "Idempotency-Key";
+const ITEM_FIELD: &str = "idempotency_key";
+const REUSED: &str = "was used within 24 hours with another body";
 const MESSAGE: &str = "must be 1 to 255 visible ASCII characters, bare or in quotes";
 
 /// How long a request waits for the one of the same key that is being handled.
@@ -93,7 +95,7 @@ pub(super) fn of_request(headers: &HeaderMap, app: AppId, route: &'static str, b
 
 /// The key of one item of a batch.
 pub(super) fn of_item(text: &str, app: AppId, body: &[u8]) -> Result<IdempotencyKey, Problem> {
-    let key = checked(text).ok_or_else(|| Problem::invalid_field("idempotency_key", "invalid", MESSAGE))?;
+    let key = checked(text).ok_or_else(|| Problem::invalid_field(ITEM_FIELD, "invalid", MESSAGE))?;
     Ok(new(app, "notifications/batch/item", key, body))
 }
 
@@ -133,7 +135,12 @@ pub(super) fn in_progress() -> Problem {
 
 /// 422: the key came with another body.
 pub(super) fn reused() -> Problem {
-    Problem::about(Code::IdempotencyKeyReused, FIELD, "was used within 24 hours with another body")
+    Problem::about(Code::IdempotencyKeyReused, FIELD, REUSED)
+}
+
+/// 422: the key of an item came with another item.
+pub(super) fn item_reused() -> Problem {
+    Problem::about(Code::IdempotencyKeyReused, ITEM_FIELD, REUSED)
 }
 
 /// 422: there is nothing that a key could remember here.

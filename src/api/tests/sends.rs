@@ -127,6 +127,7 @@ async fn items_of_a_batch_have_keys_of_their_own() {
     item["silent"] = json!(false);
     let third = world.post("/v1/notifications/batch", json!({"notifications": [item]})).await.json();
     assert_eq!(third["results"][0]["error"]["code"], "idempotency_key_reused");
+    assert_eq!(third["results"][0]["error"]["errors"][0]["field"], "idempotency_key", "its own member, not the header");
     let single = world.post("/v1/notifications", item).await;
     assert_eq!(single.field(), ("idempotency_key".to_owned(), "unknown_field".to_owned()));
 
