@@ -544,3 +544,32 @@ async fn a_device_is_told_again_when_its_answer_differs() {
     }
     assert_eq!(write(Method::PUT, path, changed.header("etag"), json!({"platform": "android"})).await.status, StatusCode::OK);
 }
+
+/// One report that an app's version makes wrongly does not take the others with it.
+#[tokio::test]
+async fn a_bad_receipt_of_a_phone_is_passed_over() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let token = phone.register(&world, "phone", "token-1").await.json()["receipt_token"].as_str().unwrap().to_owned();
+    let made = world.post("/v1/notifications", json!({"to": {"user_id": "ann"}, "content": {"title": "x"}})).await.json();
+    let receipt = |kind: Value, at: Value| json!({"notification_id": made["id"], "device_id": "phone", "type": kind, "at": at, "later": 1});
+    let good = receipt(json!("opened"), Value::Null);
+    let body = json!({"receipts": [
+        receipt(json!("glanced"), Value::Null), good, receipt(json!("opened"), json!("yesterday")), receipt(json!("delivered"), json!(5)),
+        {"device_id": "phone", "type": "opened"}, 7,
+    ]});
+    let invalid = |index: usize| json!({"index": index, "code": "invalid"});
+    for credential in [&phone.access, &token] {
+        let reply = with(&world, credential, Method::POST, "/v1/receipts", body.clone()).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        let expected = json!({"accepted": 1, "rejected": [invalid(0), invalid(2), invalid(3), invalid(4), invalid(5)]});
+        assert_eq!(reply.json(), expected);
+        for whole in [json!({}), json!({"receipts": 5}), json!({"receipts": vec![7; 501]})] {
+            let refused = with(&world, credential, Method::POST, "/v1/receipts", whole).await;
+            assert_eq!((refused.problem().0, refused.field().0.as_str()), (422, "receipts"));
+        }
+    }
+    let report = json!({"notification_id": made["id"], "device_id": "phone", "type": "glanced"});
+    let refused = world.post("/v1/receipts", json!({"receipts": [report]})).await;
+    assert_eq!((refused.problem().0, refused.field().0.as_str()), (422, "receipts[0].type"), "a backend can be mended");
+}
