@@ -280,7 +280,7 @@ pub(super) async fn read(api: &Api, method: &Method, token: &str) -> Result<Bear
     let app = api.path.app_named(&says.app).ok_or_else(not_ours)?;
     match says.lets {
         Lets::Act { family, generation, device } => {
-            api.issuer.check_standing(app, (family, generation), method).await?;
+            api.issuer.check_standing(app, (family, generation, device.as_deref()), method).await?;
             Phone::new(app, says.user, device).ok_or_else(not_ours)?.admitted(api, Some(family)).await
         }
         Lets::Report { device } => {

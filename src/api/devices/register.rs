@@ -138,7 +138,10 @@ async fn resolved(
 async fn answer(api: &Api, caller: &KeyOrPhone<ToManage>, registered: Registered) -> Result<Response, Problem> {
     let (status, device) = match registered {
         Registered::Created(device) => (StatusCode::CREATED, *device),
-        Registered::Updated(device) => (StatusCode::OK, *device),
+        Registered::Updated(device) => {
+            api.issuer.registered(caller.app(), &device.name);
+            (StatusCode::OK, *device)
+        }
         Registered::Missing(field) => return Err(Problem::invalid_field(field, "required", "is required when the device is new")),
         Registered::TokenOfOtherProvider => return Err(token_of_other_provider()),
         Registered::Stale => return Err(Problem::stale()),

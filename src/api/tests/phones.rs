@@ -573,3 +573,31 @@ async fn a_bad_receipt_of_a_phone_is_passed_over() {
     let refused = world.post("/v1/receipts", json!({"receipts": [report]})).await;
     assert_eq!((refused.problem().0, refused.field().0.as_str()), (422, "receipts[0].type"), "a backend can be mended");
 }
+
+/// What the former user's phone may, ends with the registration, at this node at once.
+#[tokio::test]
+async fn tokens_end_when_their_device_is_anothers() {
+    let world = World::new().await;
+    let import = json!({"device_id": "phone", "user_id": "dora", "platform": "android", "token": "token-1"}).to_string();
+    let (ann, bob) = (json!({"user_id": "ann"}), json!({"user_id": "bob"}));
+    for how in 0..4 {
+        let first = Phone::signed_in(&world, ann.clone()).await;
+        assert!(first.register(&world, "phone", "token-1").await.status.is_success());
+        let bound = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+        let elsewhere = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "pad"})).await;
+        for phone in [&bound, &elsewhere, &first] {
+            assert_eq!(phone.get(&world, "/v1/me/preferences").await.status, StatusCode::OK);
+        }
+        let taken = match how {
+            0 => Phone::signed_in(&world, bob.clone()).await.register(&world, "phone", "token-1").await,
+            1 => world.put("/v1/devices/phone", json!({"user_id": "cem"})).await,
+            2 => world.patch("/v1/devices/phone", json!({"user_id": null})).await,
+            _ => world.ask(Method::POST, "/v1/devices/import", &[("content-type", "application/x-ndjson")], import.clone()).await,
+        };
+        assert_eq!(taken.status, StatusCode::OK, "{how}: {taken:?}");
+        assert_eq!(bound.get(&world, "/v1/me/preferences").await.problem(), (401, "token_revoked".to_owned()), "{how}");
+        for phone in [&elsewhere, &first] {
+            assert_eq!(phone.get(&world, "/v1/me/preferences").await.status, StatusCode::OK, "{how}");
+        }
+    }
+}
