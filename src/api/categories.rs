@@ -17,10 +17,10 @@ use super::json::{self, Reading, objects};
 use super::page::{self, List, Listed};
 use super::path::CategoryId;
 use super::problem::Problem;
-use super::{Api, query, schema};
+use super::{Api, query, schema, ttl};
 use crate::domain::cap::{FrequencyCap, MAX_COUNT, MAX_PER_SECONDS};
 use crate::domain::category::Category;
-use crate::domain::notification::{MAX_TTL_SECONDS, Priority};
+use crate::domain::notification::Priority;
 use crate::store::category::{Declaration, Declared};
 use crate::store::key::Scope;
 
@@ -38,6 +38,7 @@ struct CategoryRequest {
     #[schema(value_type = Option<schema::Priority>)]
     priority: Option<Priority>,
     /// Of notifications that name none.
+    #[serde(default, deserialize_with = "ttl::read")]
     #[schema(maximum = 2_419_200)]
     ttl_seconds: Option<u32>,
     /// The Android channel of notifications that name none.
@@ -226,9 +227,6 @@ fn checked(reading: Reading<CategoryRequest>) -> Result<Category, Problem> {
     let mut checks = Checks::with(reading.errors);
     let request = reading.value;
     let default = Category::default();
-    if request.ttl_seconds.is_some_and(|seconds| seconds > MAX_TTL_SECONDS) {
-        checks.invalid("ttl_seconds", format_args!("must be a whole number from 0 to {MAX_TTL_SECONDS}"));
-    }
     checks.line("android_channel", request.android_channel.as_deref(), 256);
     let frequency_cap = request.frequency_cap.map(|given| cap_of(&given, &mut checks));
     checks.done(Category {

@@ -5,6 +5,7 @@ mod claims;
 pub(super) mod fuzz;
 mod issuer;
 mod refresh_token;
+mod registrations;
 mod signing;
 
 use axum::Json;

@@ -14,10 +14,10 @@ use super::checks::Checks;
 use super::instant::{Instant, LocalTime};
 use super::json::{self, Reading, objects};
 use super::problem::Problem;
-use super::{Api, query, schema};
+use super::{Api, query, schema, ttl};
 use crate::dispatch::handle::{Explained, Question, Who};
 use crate::domain::name::{check_category_id, check_device_id, check_user_id};
-use crate::domain::notification::{IfPast, InQuietHours, MAX_TTL_SECONDS, Priority};
+use crate::domain::notification::{IfPast, InQuietHours, Priority};
 
 /// A push that is imagined. Exactly one of `user_id` and `device_id` is needed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -38,6 +38,7 @@ struct ExplainRequest {
     /// A data-only push.
     silent: Option<bool>,
     /// The category's, else a day, where absent.
+    #[serde(default, deserialize_with = "ttl::read")]
     #[schema(maximum = 2_419_200)]
     ttl_seconds: Option<u32>,
     /// `defer` where absent.
@@ -137,9 +138,6 @@ fn question(reading: Reading<ExplainRequest>) -> Result<Question, Problem> {
     };
     if let Some(category) = &request.category {
         checks.name("category", category, check_category_id);
-    }
-    if request.ttl_seconds.is_some_and(|seconds| seconds > MAX_TTL_SECONDS) {
-        checks.invalid("ttl_seconds", format_args!("must be a whole number from 0 to {MAX_TTL_SECONDS}"));
     }
     if request.if_past.is_some() && request.send_at_local.is_none() {
         checks.invalid("if_past", "is only for send_at_local");

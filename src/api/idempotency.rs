@@ -20,6 +20,10 @@ use crate::store::idempotency::Before as Stored;
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// As errors name it.
+const FIELD: &str = "Idempotency-Key";
+const ITEM_FIELD: &str = "idempotency_key";
+const REUSED: &str = "was used within 24 hours with another body";
 const MESSAGE: &str = "must be 1 to 255 visible ASCII characters, bare or in quotes";
 
 /// How long a request waits for the one of the same key that is being handled.
@@ -62,6 +66,16 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// How a key stands.
+pub(super) enum Stands<'a> {
+    /// It is new, and under way from now on.
+    New(Turn<'a>),
+    /// The same body came under it: what was answered.
+    Same(Bytes),
+    /// Another body came under it.
+    Other,
+}
+
 /// What a key says of its request.
 pub(super) enum Before<'a> {
     /// It is to be handled; nothing where it has no key.
@@ -75,13 +89,13 @@ pub(super) fn of_request(headers: &HeaderMap, app: AppId, route: &'static str, b
     let mut values = headers.get_all(&HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().and_then(checked).filter(|_| values.next().is_none());
-    let key = text.ok_or_else(|| Problem::invalid_field("Idempotency-Key", "invalid", MESSAGE))?;
+    let key = text.ok_or_else(|| unusable(MESSAGE))?;
     Ok(Some(new(app, route, key, body)))
 }
 
 /// The key of one item of a batch.
 pub(super) fn of_item(text: &str, app: AppId, body: &[u8]) -> Result<IdempotencyKey, Problem> {
-    let key = checked(text).ok_or_else(|| Problem::invalid_field("idempotency_key", "invalid", MESSAGE))?;
+    let key = checked(text).ok_or_else(|| Problem::invalid_field(ITEM_FIELD, "invalid", MESSAGE))?;
     Ok(new(app, "notifications/batch/item", key, body))
 }
 
@@ -89,32 +103,49 @@ pub(super) fn of_item(text: &str, app: AppId, body: &[u8]) -> Result<Idempotency
 /// first of the key is being handled, its answer is waited for.
 pub(super) async fn before<'a>(api: &'a Api, key: Option<&IdempotencyKey>) -> Result<Before<'a>, Problem> {
     let Some(key) = key else { return Ok(Before::New(None)) };
+    match stands(api, key).await? {
+        Stands::New(turn) => Ok(Before::New(Some(turn))),
+        Stands::Same(answer) => Ok(Before::Answered(answer)),
+        Stands::Other => Err(reused()),
+    }
+}
+
+/// The same, for a body whose hash is not known before its end.
+pub(super) async fn stands<'a>(api: &'a Api, key: &IdempotencyKey) -> Result<Stands<'a>, Problem> {
     let patience = Instant::now() + PATIENCE;
     loop {
         let mut ended = std::pin::pin!(api.under_way.ended.notified());
         ended.as_mut().enable();
-        if let Some(answer) = replay(api, key).await? {
-            return Ok(Before::Answered(answer));
+        match api.store.before(std::slice::from_ref(key)).await?.pop() {
+            Some(Stored::Same(answer)) => return Ok(Stands::Same(answer)),
+            Some(Stored::Other) => return Ok(Stands::Other),
+            Some(Stored::Nothing) | None => {}
         }
         if let Some(turn) = api.under_way.take((key.app, key.route, key.key.clone())) {
-            return Ok(Before::New(Some(turn)));
+            return Ok(Stands::New(turn));
         }
-        let message = "a request with this key is still being handled; its answer can be had soon";
-        timeout_at(patience, ended).await.map_err(|_| Problem::new(Code::IdempotencyInProgress, message))?;
+        timeout_at(patience, ended).await.map_err(|_| in_progress())?;
     }
 }
 
-async fn replay(api: &Api, key: &IdempotencyKey) -> Result<Option<Bytes>, Problem> {
-    match api.store.before(std::slice::from_ref(key)).await?.pop() {
-        Some(Stored::Same(answer)) => Ok(Some(answer)),
-        Some(Stored::Other) => Err(reused()),
-        Some(Stored::Nothing) | None => Ok(None),
-    }
+/// 409: come again.
+pub(super) fn in_progress() -> Problem {
+    Problem::new(Code::IdempotencyInProgress, "a request with this key is still being handled; its answer can be had soon")
 }
 
 /// 422: the key came with another body.
 pub(super) fn reused() -> Problem {
-    Problem::about(Code::IdempotencyKeyReused, "Idempotency-Key", "was used within 24 hours with another body")
+    Problem::about(Code::IdempotencyKeyReused, FIELD, REUSED)
+}
+
+/// 422: the key of an item came with another item.
+pub(super) fn item_reused() -> Problem {
+    Problem::about(Code::IdempotencyKeyReused, ITEM_FIELD, REUSED)
+}
+
+/// 422: there is nothing that a key could remember here.
+pub(super) fn unusable(message: &str) -> Problem {
+    Problem::invalid_field(FIELD, "invalid", message)
 }
 
 /// Marks an answer as one that was given before.

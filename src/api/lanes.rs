@@ -13,6 +13,7 @@ use super::path::ProviderPath;
 use super::problem::Problem;
 use super::{Api, query, schema};
 use crate::dispatch::handle::LaneView;
+use crate::dispatch::lane::Standing;
 use crate::domain::Timestamp;
 use crate::domain::device::{Environment, Platform, ProviderKind};
 
@@ -24,7 +25,7 @@ struct Lanes {
 }
 
 /// A lane, or the part of one that can be held by itself.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Lane)]
 struct LaneResponse {
     /// Who carries.
@@ -54,22 +55,12 @@ struct LaneResponse {
     credential_expires_at: Option<Timestamp>,
 }
 
-/// A provider's lane after it was resumed.
+/// A provider's lane after it was resumed. Of several parts it is `paused` where any is paused again, its breaker that of the worst, `per_second` the
+/// lowest, `held_until` the last and `credential_expires_at` the first; what they do not share is null.
 #[derive(Debug, Serialize, ToSchema)]
 struct ResumedLane {
-    /// Who carries.
-    #[schema(value_type = schema::Provider)]
-    provider: ProviderKind,
-    /// Apple's service; null where the parts are of several.
-    #[schema(value_type = Option<schema::Environment>)]
-    environment: Option<Environment>,
-    /// Which part of FCM's lane; null where there are several.
-    #[schema(value_type = Option<schema::Platform>)]
-    platform: Option<Platform>,
-    /// `paused` where any part is paused again, else `running`.
-    state: &'static str,
-    /// Why it is paused.
-    reason: Option<String>,
+    #[serde(flatten)]
+    whole: LaneResponse,
     /// Its parts, as the list shows them.
     items: Vec<LaneResponse>,
 }
@@ -116,10 +107,28 @@ async fn resume(
     query::none(&uri)?;
     let lanes = api.path.resume_lanes(caller.app, provider).await?.ok_or_else(|| Problem::not_found("lane"))?;
     let items: Vec<LaneResponse> = lanes.into_iter().map(LaneResponse::from).collect();
-    let held = items.iter().find(|lane| lane.state == "paused");
-    let (state, reason) = held.map_or(("running", None), |lane| (lane.state, lane.reason.clone()));
-    let (environment, platform) = if let [only] = items.as_slice() { (only.environment, only.platform) } else { (None, None) };
-    Ok(Json(ResumedLane { provider, environment, platform, state, reason, items }))
+    Ok(Json(ResumedLane { whole: whole(provider, &items), items }))
+}
+
+/// A provider's lane, of whose parts none may be overlooked.
+fn whole(provider: ProviderKind, parts: &[LaneResponse]) -> LaneResponse {
+    if let [only] = parts {
+        return only.clone();
+    }
+    let held = parts.iter().find(|part| part.state == "paused");
+    let mut worst = [Standing::Open, Standing::HalfOpen].map(Standing::as_str).into_iter();
+    LaneResponse {
+        provider,
+        environment: None,
+        platform: None,
+        service: None,
+        state: held.map_or("running", |part| part.state),
+        reason: held.and_then(|part| part.reason.clone()),
+        breaker: worst.find(|breaker| parts.iter().any(|part| part.breaker == *breaker)).unwrap_or(Standing::Closed.as_str()),
+        per_second: parts.iter().filter_map(|part| part.per_second).min(),
+        held_until: parts.iter().filter_map(|part| part.held_until).max(),
+        credential_expires_at: parts.iter().filter_map(|part| part.credential_expires_at).min(),
+    }
 }
 
 impl From<LaneView> for LaneResponse {
@@ -137,5 +146,42 @@ impl From<LaneView> for LaneResponse {
             held_until: lane.held_until,
             credential_expires_at: lane.credential_expires_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_no_better_than_its_parts() {
+        let part = |breaker: Standing, paused, (per_second, seconds): (Option<u32>, Option<i64>)| {
+            let at = seconds.and_then(|seconds| Timestamp::from_timestamp(seconds, 0));
+            LaneResponse::from(LaneView {
+                provider: ProviderKind::Fcm,
+                environment: None,
+                platform: Some(Platform::Ios),
+                service: None,
+                paused,
+                reason: paused.then(|| "credential".to_owned()),
+                breaker,
+                per_second,
+                held_until: at,
+                credential_expires_at: at,
+            })
+        };
+        let told = |parts: &[LaneResponse]| {
+            let lane = whole(ProviderKind::Fcm, parts);
+            let instants = [lane.held_until, lane.credential_expires_at].map(|at| at.map(|at| at.timestamp()));
+            (lane.platform, (lane.state, lane.reason, lane.breaker), (lane.per_second, instants))
+        };
+        let well = || part(Standing::Closed, false, (None, None));
+        let running = ("running", None, "closed");
+        assert_eq!(told(&[well()]), (Some(Platform::Ios), running.clone(), (None, [None; 2])));
+        assert_eq!(told(&[well(), well()]), (None, running, (None, [None; 2])));
+        let probing = part(Standing::HalfOpen, false, (Some(50), Some(9)));
+        let open = part(Standing::Open, true, (Some(80), Some(7)));
+        let paused = ("paused", Some("credential".to_owned()), "open");
+        assert_eq!(told(&[well(), probing, open]), (None, paused, (Some(50), [Some(9), Some(7)])));
     }
 }

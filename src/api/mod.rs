@@ -53,6 +53,7 @@ mod sign_in;
 mod tags;
 mod templates;
 mod topics;
+mod ttl;
 mod users;
 mod way_in;
 mod webhooks;
@@ -147,6 +148,8 @@ struct Shared {
     limits: Limits,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
+    /// Held while a webhook is changed, so that nobody at this node comes between the look at its version and the change.
+    webhook_edits: tokio::sync::Mutex<()>,
 }
 
 type Api = Arc<Shared>;
@@ -192,6 +195,7 @@ impl State {
             origins: self.origins,
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),
+            webhook_edits: tokio::sync::Mutex::default(),
         })
     }
 }

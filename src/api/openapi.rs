@@ -32,8 +32,17 @@ const DESCRIPTION: &str = "Push notifications through APNs, FCM and Web Push: wh
     with everything. Bodies may be compressed with gzip or brotli, both ways. What is on its way out says so in its \
     answers, with `Deprecation` (RFC 9745) and, once it is known when it goes, `Sunset` (RFC 8594).";
 
-/// Operations beside those with an idempotency key that take a notification, which may be too large for a provider.
-const TAKES_NOTIFICATION: [&str; 4] = ["preview_notification", "preview_campaign", "put_campaign", "start_campaign"];
+/// Operations that take a notification, which may be too large for a provider.
+const TAKES_NOTIFICATION: [&str; 8] = [
+    "create_notification",
+    "create_notifications",
+    "preview_notification",
+    "create_campaign",
+    "put_campaign",
+    "preview_campaign",
+    "start_campaign",
+    "test_campaign",
+];
 /// Operations whose body, not their path, names what they are about.
 const NAMES_ONE: [&str; 2] = ["preview_campaign", "explain"];
 /// Operations on a campaign that it may be too late for, or that there is no way to from where it is.
@@ -160,7 +169,7 @@ fn complete(operation: &mut Operation, route: &str) {
     let names_one = parameters.iter().any(|one| own(one, |one| one.parameter_in == ParameterIn::Path));
     let has_condition = parameters.iter().any(|one| own(one, |one| one.name == "If-Match"));
     let has_key = parameters.iter().any(|one| own(one, |one| one.name == "Idempotency-Key"));
-    let takes_notification = has_key || TAKES_NOTIFICATION.contains(&id.as_str());
+    let takes_notification = TAKES_NOTIFICATION.contains(&id.as_str());
     let is_list = operation.responses.responses.get("200").is_some_and(answers_list);
     if is_list {
         parameters.push(in_query("limit", Type::Integer, "1 to 500; 50 where absent"));

@@ -14,7 +14,6 @@ use super::preferences::Owner;
 use super::problem::Problem;
 use super::{Api, query};
 use crate::domain::category::Category;
-use crate::domain::hash::sha256;
 use crate::domain::phone_settings::Poll;
 use crate::domain::preferences::CategoryChoice;
 
@@ -101,15 +100,8 @@ async fn read(State(api): State<Api>, phone: Phone, uri: Uri, headers: HeaderMap
         poll: PollResponse { inbox_seconds, preferences_seconds },
         vapid_public_key: api.path.application_server_key(phone.app),
     };
-    let tag = tag_of(&config)?;
-    Ok(etag::answer(&headers, &tag, &config))
-}
-
-/// It is put together from several places, so that only its content tells whether it changed.
-fn tag_of(config: &ConfigResponse) -> Result<Tag, Problem> {
-    let bytes = serde_json::to_vec(config).map_err(|error| Problem::internal(&error))?;
-    let hash = sha256(&bytes);
-    Ok(Tag::new(hex::encode(hash.get(..16).unwrap_or(&hash))))
+    // it is put together from several places
+    Ok(etag::answer(&headers, &Tag::of_content(&config)?, &config))
 }
 
 impl OwnCategory {

@@ -5,13 +5,14 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use http::Uri;
+use http::{HeaderMap, Uri};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
+use super::etag::{self, Tag};
 use super::problem::{Code, Problem};
 use super::query::Params;
 use crate::domain::Timestamp;
@@ -32,6 +33,15 @@ pub(super) struct List<T> {
     next_cursor: Option<String>,
     /// Whether there is more.
     has_more: bool,
+}
+
+/// An item as it is answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Told<T> {
+    Whole(T),
+    /// The fields that were chosen.
+    Chosen(Value),
 }
 
 /// Which list a cursor belongs to.
@@ -105,14 +115,24 @@ impl Listing<'_> {
 
     /// The answer.
     pub(super) fn answer<T: Serialize>(&self, items: Vec<T>, next: Option<String>) -> Result<Response, Problem> {
+        Ok(axum::Json(self.page(items, next)?).into_response())
+    }
+
+    /// The answer to a phone, which repeats its reads: 304 where it has this page already. One that goes on has a cursor of its own each time.
+    pub(super) fn answer_phone<T: Serialize>(&self, headers: &HeaderMap, items: Vec<T>, next: Option<String>) -> Result<Response, Problem> {
+        let page = self.page(items, next)?;
+        Ok(etag::answer(headers, &Tag::of_content(&page)?, &page))
+    }
+
+    fn page<T: Serialize>(&self, items: Vec<T>, next: Option<String>) -> Result<List<Told<T>>, Problem> {
         let next_cursor = next.map(|inner| self.list.seal(&self.filters, &inner));
         let has_more = next_cursor.is_some();
-        let Some(fields) = &self.fields else {
-            return Ok(axum::Json(List { items, next_cursor, has_more }).into_response());
+        let told = |item: T| match &self.fields {
+            None => Ok(Told::Whole(item)),
+            Some(fields) => chosen(&item, fields).map(Told::Chosen),
         };
-        let items = items.iter().map(|item| chosen(item, fields)).collect::<Result<Vec<_>, _>>();
-        let items = items.map_err(|error| Problem::internal(&error))?;
-        Ok(axum::Json(List { items, next_cursor, has_more }).into_response())
+        let items = items.into_iter().map(told).collect::<Result<_, _>>().map_err(|error| Problem::internal(&error))?;
+        Ok(List { items, next_cursor, has_more })
     }
 }
 

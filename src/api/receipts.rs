@@ -12,7 +12,7 @@ use super::auth::MayReport;
 use super::body::JsonBody;
 use super::checks::Checks;
 use super::instant::Instant;
-use super::json::{self, objects};
+use super::json::{self, AnyValue, Reading, Unknown, objects};
 use super::problem::Problem;
 use super::{Api, query, schema};
 use crate::domain::id::NotificationId;
@@ -56,7 +56,14 @@ struct ReceiptRequest {
     action: Option<String>,
 }
 
-objects!(ReceiptsRequest, ReceiptRequest);
+/// The same, whose items are read one by one.
+#[derive(Debug, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+struct ItemsRequest {
+    receipts: Vec<AnyValue>,
+}
+
+objects!(ReceiptsRequest, ReceiptRequest, ItemsRequest);
 
 /// What became of the reports.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,7 +79,8 @@ struct ReceiptsResponse {
 struct RejectedReceipt {
     /// Its place in the request, from 0.
     index: usize,
-    /// `unknown_delivery`: no push that was sent to that device, whatever the cause. `too_late`: more than 30 days after the send.
+    /// `unknown_delivery`: no push that was sent to that device, whatever the cause. `too_late`: more than 30 days after the send. `invalid`: a phone's
+    /// that cannot be read.
     code: &'static str,
 }
 
@@ -84,7 +92,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Report receipts
 ///
 /// Repeats do not count twice. Scope `send`; a phone reports those of its own devices (of 50 in one request), with a receipt token those of the one
-/// device. Others are `unknown_delivery`.
+/// device. Others are `unknown_delivery`. What is wrong with one report of a phone's is wrong with that one only (`invalid`), since an app in the field
+/// cannot be recalled.
 #[utoipa::path(
     post,
     path = "/v1/receipts",
@@ -101,16 +110,16 @@ async fn receive(
     JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<ReceiptsResponse>), Problem> {
     query::none(&uri)?;
-    let reports = json::read_with::<ReceiptsRequest>(&body, caller.unknown())?.whole()?.receipts;
-    if reports.len() > MAX_RECEIPTS {
-        return Err(Problem::invalid_field("receipts", "invalid", format!("must have at most {MAX_RECEIPTS} items")));
-    }
-    check_actions(&reports)?;
-    let devices = caller.devices(&api, reports.iter().map(|report| report.device_id.as_str())).await?;
+    let reports = read(&body, caller.unknown())?;
+    let devices = caller.devices(&api, reports.iter().flatten().map(|report| report.device_id.as_str())).await?;
     let mut rejected = Vec::new();
     let mut places = Vec::with_capacity(reports.len());
     let mut receipts = Vec::with_capacity(reports.len());
     for (index, report) in reports.into_iter().enumerate() {
+        let Some(report) = report else {
+            rejected.push(RejectedReceipt { index, code: "invalid" });
+            continue;
+        };
         // an id that none of ours can have is a delivery that is not known, like any other
         match report.notification_id.parse::<NotificationId>() {
             Ok(notification) if check_device_id(&report.device_id).is_ok() && devices.have(&report.device_id) => {
@@ -131,6 +140,40 @@ async fn receive(
     }
     rejected.sort_unstable_by_key(|one| one.index);
     Ok((StatusCode::ACCEPTED, Json(ReceiptsResponse { accepted, rejected })))
+}
+
+/// The reports, in order; `None`: one of a phone's that cannot be read, which does not take the others with it.
+fn read(body: &[u8], unknown: Unknown) -> Result<Vec<Option<ReceiptRequest>>, Problem> {
+    match (read_all(body, unknown), unknown) {
+        (Ok(reports), _) => Ok(reports.into_iter().map(Some).collect()),
+        (Err(problem), Unknown::Refused) => Err(problem),
+        (Err(_), Unknown::Ignored) => read_each(body),
+    }
+}
+
+fn read_all(body: &[u8], unknown: Unknown) -> Result<Vec<ReceiptRequest>, Problem> {
+    let reports = json::read_with::<ReceiptsRequest>(body, unknown)?.whole()?.receipts;
+    check_length(reports.len())?;
+    check_actions(&reports)?;
+    Ok(reports)
+}
+
+fn read_each(body: &[u8]) -> Result<Vec<Option<ReceiptRequest>>, Problem> {
+    let items = json::read_with::<ItemsRequest>(body, Unknown::Ignored)?.whole()?.receipts;
+    check_length(items.len())?;
+    let read = |AnyValue(item): AnyValue| {
+        let bytes = serde_json::to_vec(&item).ok()?;
+        let report = json::read_with::<ReceiptRequest>(&bytes, Unknown::Ignored).and_then(Reading::whole).ok()?;
+        check_actions(std::slice::from_ref(&report)).is_ok().then_some(report)
+    };
+    Ok(items.into_iter().map(read).collect())
+}
+
+fn check_length(reports: usize) -> Result<(), Problem> {
+    if reports <= MAX_RECEIPTS {
+        return Ok(());
+    }
+    Err(Problem::invalid_field("receipts", "invalid", format!("must have at most {MAX_RECEIPTS} items")))
 }
 
 /// A button belongs to `opened`.

@@ -18,3 +18,4 @@ mod people;
 mod phones;
 mod reads;
 mod sends;
+mod webhooks;

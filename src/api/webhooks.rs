@@ -6,9 +6,10 @@ mod given;
 mod view;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::{StatusCode, Uri};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, StatusCode, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,7 +22,7 @@ use super::fresh_id::fresh_id;
 use super::page::{self, List, Listed};
 use super::path::WebhookPath;
 use super::problem::{Code, Problem};
-use super::{Api, json, query};
+use super::{Api, etag, json, query};
 use crate::domain::webhook::{MAX_WEBHOOKS, Webhook};
 
 /// The routes.
@@ -45,7 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     operation_id = "create_webhook",
     tag = "webhooks",
     request_body = WebhookRequest,
-    responses((status = 201, body = NewWebhook)),
+    responses((status = 201, body = NewWebhook, headers(("ETag" = String, description = "Its version")))),
     security(("api_key" = ["manage"]))
 )]
 async fn create(
@@ -53,7 +54,7 @@ async fn create(
     caller: Caller<ToManage>,
     uri: Uri,
     JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Extension<Object>, Json<NewWebhook>), Problem> {
+) -> Result<(Extension<Object>, Response), Problem> {
     query::none(&uri)?;
     let (url, events) = given::new(json::read(&body)?, api.settings.private_webhooks)?;
     let now = api.clock.now();
@@ -63,7 +64,13 @@ async fn create(
     if !api.store.create_webhook(&webhook, &secret).await? {
         return Err(Problem::new(Code::TooManyWebhooks, format!("an app has {MAX_WEBHOOKS} webhooks at most; delete one")));
     }
-    Ok((StatusCode::CREATED, Extension(Object(id.to_string())), Json(NewWebhook::new(webhook, &secret))))
+    Ok((Extension(Object(id.to_string())), shown_once(NewWebhook::new(webhook, &secret))?))
+}
+
+/// The answer with a secret: it has a tag, and is kept nowhere.
+fn shown_once(made: NewWebhook) -> Result<Response, Problem> {
+    let tag = made.tag()?;
+    Ok(etag::tagged((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(made)).into_response(), &tag))
 }
 
 /// List webhooks
@@ -96,8 +103,14 @@ async fn list(State(api): State<Api>, caller: Caller<ToManage>, uri: Uri) -> Res
     path = "/v1/webhooks/{id}",
     operation_id = "get_webhook",
     tag = "webhooks",
-    params(("id" = uuid::Uuid, Path, description = "The webhook")),
-    responses((status = 200, body = WebhookResponse)),
+    params(
+        ("id" = uuid::Uuid, Path, description = "The webhook"),
+        ("If-None-Match" = Option<String>, Header, description = "304 where this is still the present `ETag`"),
+    ),
+    responses(
+        (status = 200, body = WebhookResponse, headers(("ETag" = String, description = "The present version"))),
+        (status = 304, description = "The caller has the present version"),
+    ),
     security(("api_key" = ["manage"]))
 )]
 async fn get(
@@ -105,10 +118,11 @@ async fn get(
     caller: Caller<ToManage>,
     WebhookPath(id): WebhookPath,
     uri: Uri,
-) -> Result<Json<WebhookResponse>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     query::none(&uri)?;
-    let webhook = api.store.webhook(caller.app, id).await?.ok_or_else(unknown)?;
-    Ok(Json(webhook.into()))
+    let webhook = read(&api, &caller, id).await?;
+    Ok(etag::answer(&headers, &webhook.tag()?, &webhook))
 }
 
 /// Change a webhook
@@ -120,9 +134,12 @@ async fn get(
     path = "/v1/webhooks/{id}",
     operation_id = "patch_webhook",
     tag = "webhooks",
-    params(("id" = uuid::Uuid, Path, description = "The webhook")),
+    params(
+        ("id" = uuid::Uuid, Path, description = "The webhook"),
+        ("If-Match" = Option<String>, Header, description = "412 unless this is the present `ETag`"),
+    ),
     request_body = WebhookPatch,
-    responses((status = 200, body = WebhookResponse)),
+    responses((status = 200, body = WebhookResponse, headers(("ETag" = String, description = "The new version")))),
     security(("api_key" = ["manage"]))
 )]
 async fn patch(
@@ -130,12 +147,20 @@ async fn patch(
     caller: Caller<ToManage>,
     WebhookPath(id): WebhookPath,
     uri: Uri,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
-) -> Result<Json<WebhookResponse>, Problem> {
+) -> Result<Response, Problem> {
     query::none(&uri)?;
     let change = given::change(json::read(&body)?, api.settings.private_webhooks)?;
+    // the store asks for no version, so that only another node may come between
+    let _edit = api.webhook_edits.lock().await;
+    if etag::has_condition(&headers) {
+        etag::check(&headers, Some(&read(&api, &caller, id).await?.tag()?))?;
+    }
     let webhook = api.store.change_webhook(caller.app, id, &change).await?.ok_or_else(unknown)?;
-    Ok(Json(webhook.into()))
+    let shown = WebhookResponse::from(webhook);
+    let tag = shown.tag()?;
+    Ok(etag::tagged(Json(shown).into_response(), &tag))
 }
 
 /// Delete a webhook
@@ -153,6 +178,10 @@ async fn patch(
 async fn delete(State(api): State<Api>, caller: Caller<ToManage>, WebhookPath(id): WebhookPath, uri: Uri) -> Result<StatusCode, Problem> {
     query::none(&uri)?;
     if api.store.delete_webhook(caller.app, id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
+}
+
+async fn read(api: &Api, caller: &Caller<ToManage>, id: uuid::Uuid) -> Result<WebhookResponse, Problem> {
+    api.store.webhook(caller.app, id).await?.map(WebhookResponse::from).ok_or_else(unknown)
 }
 
 fn unknown() -> Problem {

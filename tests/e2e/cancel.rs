@@ -19,7 +19,10 @@ async fn what_waits_is_cancelled() {
     dev.waits(&held, "phone-1", "quiet_hours").await;
     for (id, device) in [(&scheduled, "phone-0"), (&held, "phone-1")] {
         let path = format!("/v1/notifications/{id}");
-        assert_eq!(&dev.delete(&path).await.expect(200)["id"], id);
+        let answer = dev.delete(&path).await.expect(200);
+        assert_eq!((&answer["id"], &answer["status"]), (&json!(id), &json!("cancelled")));
+        let counts = &answer["counts"];
+        assert_eq!((&counts["cancelled"], &counts["waiting"]), (&json!(1), &json!(0)), "told as what it is: {answer}");
         let done = dev.done(id).await;
         assert_eq!(done["status"], "cancelled");
         assert_eq!((&done["counts"]["cancelled"], &done["counts"]["waiting"]), (&json!(1), &json!(0)), "{done}");

@@ -225,16 +225,19 @@ impl FromRequestParts<Api> for Phone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Some(text) = bearer_of(parts) else {
-            return Err(Problem::new(Code::TokenInvalid, "a client token is needed: Authorization: Bearer <access token>"));
-        };
+        let no_token = || Problem::new(Code::TokenInvalid, "a client token is needed: Authorization: Bearer <access token>");
+        let Some(text) = bearer_of(parts) else { return Err(no_token()) };
         if is_token(text) {
             let phone = read(api, &parts.method, text).await?.phone()?;
             phone.check_version(api, &parts.headers)?;
             return Ok(phone);
         }
-        Caller::<ToKnowOneself>::from_request_parts(parts, api).await?;
-        Err(Problem::new(Code::ScopeMissing, "this is for phones: it needs a client token"))
+        match Caller::<ToKnowOneself>::from_request_parts(parts, api).await {
+            Ok(_) => Err(Problem::new(Code::ScopeMissing, "this is for phones: it needs a client token")),
+            // an app that calls here signs in again; of keys it knows nothing
+            Err(problem) if problem.code() == Code::KeyInvalid => Err(no_token()),
+            Err(problem) => Err(problem),
+        }
     }
 }
 
@@ -277,7 +280,7 @@ pub(super) async fn read(api: &Api, method: &Method, token: &str) -> Result<Bear
     let app = api.path.app_named(&says.app).ok_or_else(not_ours)?;
     match says.lets {
         Lets::Act { family, generation, device } => {
-            api.issuer.check_standing(app, (family, generation), method).await?;
+            api.issuer.check_standing(app, (family, generation, device.as_deref()), method).await?;
             Phone::new(app, says.user, device).ok_or_else(not_ours)?.admitted(api, Some(family)).await
         }
         Lets::Report { device } => {

@@ -55,7 +55,7 @@ pub(in crate::api) struct ScheduleRequest {
     /// Again and again: minute, hour, day of the month, month, day of the week. An occurrence that is missed by more than an hour is skipped.
     #[schema(max_length = 256)]
     pub(super) cron: Option<String>,
-    /// With `cron`: the zone of its clock, required.
+    /// With `cron`: the zone of its clock; where absent the app's default zone, as it is when the campaign is written.
     pub(super) timezone: Option<String>,
     /// With `cron`: there is no occurrence after it.
     #[schema(value_type = Option<schema::Instant>)]

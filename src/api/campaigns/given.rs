@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 
 use super::dto::{CampaignRequest, ScheduleRequest, VariantRequest};
 use crate::api::Api;
@@ -62,7 +63,7 @@ pub(super) async fn read(api: &Api, (app, id): (AppId, CampaignId), body: &[u8],
         String::new()
     });
     let segment = take_segment(&request, &mut checks);
-    let schedule = take_schedule(&request, now, &mut checks);
+    let schedule = take_schedule(&request, (now, api.path.default_zone(app)), &mut checks);
     let pace = take_pace(&request, &mut checks);
     check_max_targets(request.max_targets, &mut checks);
     let variants = take_variants(request.variants.take(), &mut checks);
@@ -161,7 +162,7 @@ fn take_notification(
     Some(Reading { value: request, errors })
 }
 
-fn take_schedule(request: &CampaignRequest, now: Timestamp, checks: &mut Checks) -> Schedule {
+fn take_schedule(request: &CampaignRequest, (now, default_zone): (Timestamp, Tz), checks: &mut Checks) -> Schedule {
     let if_past = request.if_past;
     let is_local = request.schedule.as_ref().is_some_and(|schedule| schedule.at_local.is_some());
     if if_past.is_some() && !is_local {
@@ -189,7 +190,7 @@ fn take_schedule(request: &CampaignRequest, now: Timestamp, checks: &mut Checks)
         check_ahead("schedule.at_local", time.0.and_utc(), now + AHEAD + TimeDelta::days(1), checks);
         return Schedule::Local { time: time.0, if_past: if_past.unwrap_or_default() };
     }
-    take_recurrence(schedule, now, checks).map_or(Schedule::AtOnce, Schedule::Recurring)
+    take_recurrence(schedule, (now, default_zone), checks).map_or(Schedule::AtOnce, Schedule::Recurring)
 }
 
 fn check_ahead(field: &str, at: Timestamp, last: Timestamp, checks: &mut Checks) {
@@ -198,14 +199,18 @@ fn check_ahead(field: &str, at: Timestamp, last: Timestamp, checks: &mut Checks)
     }
 }
 
-fn take_recurrence(schedule: &ScheduleRequest, now: Timestamp, checks: &mut Checks) -> Option<Recurrence> {
+fn take_recurrence(schedule: &ScheduleRequest, (now, default_zone): (Timestamp, Tz), checks: &mut Checks) -> Option<Recurrence> {
     let cron = schedule.cron.as_deref()?;
-    let Some(zone) = &schedule.timezone else {
-        checks.required("schedule.timezone");
-        return None;
+    let zone = match &schedule.timezone {
+        Some(name) => {
+            checks.zone("schedule.timezone", name);
+            parse_zone(name)?
+        }
+        // what was unreadable is not held to be absent
+        None if checks.has_below("schedule.timezone") => return None,
+        None => default_zone,
     };
-    checks.zone("schedule.timezone", zone);
-    let made = Recurrence::new(cron, parse_zone(zone)?, schedule.until.map(|until| until.0), now);
+    let made = Recurrence::new(cron, zone, schedule.until.map(|until| until.0), now);
     let field = if schedule.until.is_some() && matches!(made, Err(Unusable::Never)) { "schedule.until" } else { "schedule.cron" };
     made.map_err(|error| checks.invalid(field, error)).ok()
 }

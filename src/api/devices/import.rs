@@ -7,11 +7,14 @@ pub(in crate::api) mod fuzz;
 mod herald_csv;
 mod line;
 mod members;
+mod once;
 mod onesignal;
 mod pinpoint;
 mod source;
 mod steps;
 mod table;
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
@@ -23,15 +26,16 @@ use http::{HeaderMap, HeaderValue};
 
 use self::answer::{Event, ImportResponse, Progress};
 use self::decode::{Decoder, Format};
+use self::once::Sum;
 use self::source::Source;
 use self::steps::{Import, Step, steps};
 use super::dto::ImportLine;
-use crate::api::Api;
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::is_of_type;
 use crate::api::load::Permit;
 use crate::api::problem::{Code, Problem};
 use crate::api::query::Params;
+use crate::api::{Api, idempotency};
 use crate::domain::records::Shape;
 
 const NDJSON: &[&str] = &["application/x-ndjson", "application/ndjson", "application/jsonl"];
@@ -43,7 +47,8 @@ const CSV: &[&str] = &["text/csv"];
 /// absent. Lines stand for themselves: good ones are written though others are bad, and the same file may be sent again. An import never
 /// re-activates a device that Herald deactivated. With `dry_run` nothing is written, and the counts are what they would be. With
 /// `Accept: application/x-ndjson` the answer streams while the body is read: each error, how far it is, and at the end what it came to;
-/// read it while sending. Scope `manage`.
+/// read it while sending. With an `Idempotency-Key` the same key, body and query within 24 hours answer what the first answered, and nothing is
+/// taken; such an answer cannot stream. Scope `manage`.
 #[utoipa::path(
     post,
     path = "/v1/devices/import",
@@ -55,12 +60,15 @@ const CSV: &[&str] = &["text/csv"];
             description = "`herald`, which is also what is taken where it is absent, `onesignal` (its CSV export) or `pinpoint` (its export of endpoints)"
         ),
         ("dry_run" = Option<bool>, Query, description = "Whether only to look"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key, body and query within 24 h answers what the first answered."),
     ),
     request_body(
         content((ImportLine = "application/x-ndjson"), (String = "text/csv")),
         description = "One object a line, or one row a device under a header"
     ),
-    responses((status = 200, content((ImportResponse = "application/json"), (Event = "application/x-ndjson")))),
+    responses((status = 200, content((ImportResponse = "application/json"), (Event = "application/x-ndjson")), headers(
+        ("Idempotency-Replayed" = Option<String>, description = "`true` where the answer was given before"),
+    ))),
     security(("api_key" = ["manage"]))
 )]
 pub(super) async fn import(State(api): State<Api>, caller: Caller<ToManage>, request: Request) -> Result<Response, Problem> {
@@ -71,20 +79,35 @@ pub(super) async fn import(State(api): State<Api>, caller: Caller<ToManage>, req
     params.finish()?;
     let shape = shape(request.headers()).filter(|shape| format.comes_as(*shape)).ok_or_else(|| other_type(format))?;
     let streams = wants_events(request.headers());
+    let key = idempotency::of_request(request.headers(), caller.app, once::ROUTE, b"")?;
+    if streams && key.is_some() {
+        return Err(idempotency::unusable("cannot stand beside Accept: application/x-ndjson, whose answer is not kept"));
+    }
     let permit = Permit::of(request.extensions())?;
-    let source = Source::new(request.into_body(), shape, api.settings.body_timeout());
-    let import = Import { app: caller.app, format, now: api.clock.now(), dry_run, api };
-    let steps = steps(import, &permit, source, Decoder::new(format, shape)).await?;
+    let patience = api.settings.body_timeout();
+    let import = Import { app: caller.app, format, now: api.clock.now(), dry_run, api: Arc::clone(&api) };
+    let decoder = Decoder::new(format, shape);
+    if let Some(key) = key {
+        let (sum, body) = Sum::of(request.into_body(), &format!("{format:?} {shape:?} {dry_run}"));
+        let source = Source::new(body, shape, patience);
+        // while it lives, the key is this request's
+        let idempotency::Stands::New(_turn) = idempotency::stands(&api, &key).await? else {
+            return once::again(&api, key, &sum, source).await;
+        };
+        let answer = at_once(steps(import, &permit, source, decoder).await?).await?;
+        return once::remember(&api, key, &sum, answer).await;
+    }
+    let steps = steps(import, &permit, Source::new(request.into_body(), shape, patience), decoder).await?;
     if streams {
         let body = Body::from_stream(steps.map(|step| Ok::<_, std::convert::Infallible>(events(step))));
         let kind = HeaderValue::from_static("application/x-ndjson");
         return Ok(([(CONTENT_TYPE, kind)], body).into_response());
     }
-    at_once(steps).await.map(IntoResponse::into_response)
+    Ok(Json(at_once(steps).await?).into_response())
 }
 
 /// The whole answer, with the first errors.
-async fn at_once(steps: impl Stream<Item = Step> + Send) -> Result<Json<ImportResponse>, Problem> {
+async fn at_once(steps: impl Stream<Item = Step> + Send) -> Result<ImportResponse, Problem> {
     let mut steps = std::pin::pin!(steps);
     let mut answer = ImportResponse::default();
     let mut reached = 0;
@@ -98,7 +121,7 @@ async fn at_once(steps: impl Stream<Item = Step> + Send) -> Result<Json<ImportRe
             Step::Broken(problem) => return Err(problem.after(reached)),
         }
     }
-    Ok(Json(answer))
+    Ok(answer)
 }
 
 /// The lines that tell of a step.

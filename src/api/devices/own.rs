@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::Uri;
+use http::{HeaderMap, Uri};
 
 use super::view::DeviceResponse;
 use crate::api::Api;
-use crate::api::auth::Phone;
+use crate::api::auth::{KeyOrPhone, Phone};
 use crate::api::page::{self, List, Listed};
 use crate::api::problem::Problem;
 use crate::domain::device::Device;
@@ -22,10 +22,14 @@ use crate::store::device::DeviceFilter;
     path = "/v1/me/devices",
     operation_id = "list_own_devices",
     tag = "phones",
-    responses((status = 200, body = List<DeviceResponse>)),
+    params(("If-None-Match" = Option<String>, Header, description = "304 where this is still the present `ETag`")),
+    responses(
+        (status = 200, body = List<DeviceResponse>, headers(("ETag" = String, description = "The present version"))),
+        (status = 304, description = "The caller has the present version"),
+    ),
     security(("client_token" = []))
 )]
-pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     // a cursor is of whom it was answered to
     let subject = serde_json::json!([phone.user(), phone.device()]).to_string();
     let list = Listed { app: phone.app, route: "own devices", subject: &subject, now: api.clock.now() };
@@ -46,11 +50,19 @@ pub(super) async fn list(State(api): State<Api>, phone: Phone, uri: Uri) -> Resu
     for device in page.items {
         items.push(view(&api, &phone, device).await?);
     }
-    listing.answer(items, page.next)
+    listing.answer_phone(&headers, items, page.next)
+}
+
+/// A device as its caller reads it.
+pub(super) async fn view_for<N>(api: &Api, caller: &KeyOrPhone<N>, device: Device) -> Result<DeviceResponse, Problem> {
+    match caller.phone() {
+        Some(phone) => view(api, phone, device).await,
+        None => Ok(device.into()),
+    }
 }
 
 /// A device as its own phone reads it.
-pub(super) async fn view(api: &Api, phone: &Phone, device: Device) -> Result<DeviceResponse, Problem> {
+async fn view(api: &Api, phone: &Phone, device: Device) -> Result<DeviceResponse, Problem> {
     // the person's zone is read only where it counts
     let is_known = device.timezone.as_deref().and_then(parse_zone).is_some();
     let person = match phone.user().filter(|_| !is_known) {

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::own;
-use super::view::{DeviceResponse, tag_of};
+use super::view::DeviceResponse;
 use crate::api::auth::{KeyOrPhone, ToManage, ToRead};
 use crate::api::path::DeviceId;
 use crate::api::problem::Problem;
@@ -40,12 +40,8 @@ pub(super) async fn read(
     let device = caller.device(&api, &name).await?;
     // read after the version: what is newer than that is read again
     let tokens = api.store.tokens(caller.app(), &name).await?;
-    let tag = tag_of(&device);
-    let view = match caller.phone() {
-        Some(phone) => own::view(&api, phone, device).await?,
-        None => DeviceResponse::from(device),
-    };
-    Ok(etag::answer(&headers, &tag, &view.with_tokens(tokens)))
+    let view = own::view_for(&api, &caller, device).await?;
+    Ok(etag::answer(&headers, &view.tag(), &view.with_tokens(tokens)))
 }
 
 /// Delete a device

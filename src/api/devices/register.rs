@@ -8,7 +8,7 @@ use super::change::{self, change, device_of_another_user, guesses_provider, need
 use super::dto::DeviceRequest;
 use super::own;
 use super::token::Allows;
-use super::view::{DeviceResponse, tag_of};
+use super::view::{DeviceResponse, version_of};
 use crate::api::auth::{KeyOrPhone, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::json::{self, Reading};
@@ -61,7 +61,7 @@ pub(super) async fn put(
     let mut stored = None;
     if needs_stored(&reading.value) || etag::has_condition(&headers) {
         stored = api.store.device(app, &name).await?;
-        etag::check(&headers, stored.as_ref().map(tag_of).as_ref())?;
+        etag::check(&headers, stored.as_ref().map(version_of).as_ref())?;
     }
     let if_match = stored.as_ref().filter(|_| etag::has_condition(&headers)).map(|device| device.version);
     let change = resolved(&api, &caller, &name, reading, stored).await?;
@@ -101,7 +101,7 @@ pub(super) async fn patch(
     if let Some(phone) = caller.phone() {
         phone.check_user(std::mem::take(&mut reading.value.user_id))?;
     }
-    etag::check(&headers, Some(&tag_of(&stored)))?;
+    etag::check(&headers, Some(&version_of(&stored)))?;
     let app = caller.app();
     let change = change(reading, caller.principal(), Tags::Merge, Some(&stored), &|endpoint| api.path.allows(app, endpoint))?;
     let if_match = etag::has_condition(&headers).then_some(stored.version);
@@ -138,19 +138,19 @@ async fn resolved(
 async fn answer(api: &Api, caller: &KeyOrPhone<ToManage>, registered: Registered) -> Result<Response, Problem> {
     let (status, device) = match registered {
         Registered::Created(device) => (StatusCode::CREATED, *device),
-        Registered::Updated(device) => (StatusCode::OK, *device),
+        Registered::Updated(device) => {
+            api.issuer.registered(caller.app(), &device.name);
+            (StatusCode::OK, *device)
+        }
         Registered::Missing(field) => return Err(Problem::invalid_field(field, "required", "is required when the device is new")),
         Registered::TokenOfOtherProvider => return Err(token_of_other_provider()),
         Registered::Stale => return Err(Problem::stale()),
         Registered::OfAnotherUser => return Err(device_of_another_user()),
         Registered::OfAnotherDevice => return Err(Problem::not_found("device")),
     };
-    let tag = tag_of(&device);
     let app = api.path.app_name(caller.app()).ok_or_else(|| Problem::not_found("app"))?;
     let receipt_token = api.issuer.receipt_token(&app, &device.name, device.user.as_deref()).await?;
-    let view = match caller.phone() {
-        Some(phone) => own::view(api, phone, device).await?,
-        None => DeviceResponse::from(device),
-    };
+    let view = own::view_for(api, caller, device).await?;
+    let tag = view.tag();
     Ok(etag::tagged((status, axum::Json(view.with_receipt_token(receipt_token))).into_response(), &tag))
 }

@@ -6,8 +6,9 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::own;
 use super::token::TokenRequest;
-use super::view::tag_of;
+use super::view::version_of;
 use crate::api::auth::{KeyOrPhone, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::checks::Checks;
@@ -100,7 +101,7 @@ pub(super) async fn put(
     let mut if_match = None;
     if etag::has_condition(&headers) {
         let device = caller.device(&api, &name).await?;
-        etag::check(&headers, Some(&tag_of(&device)))?;
+        etag::check(&headers, Some(&version_of(&device)))?;
         if_match = Some(device.version);
     }
     let (status, device, token) = match api.store.put_token(caller.app(), &name, &kind, change, if_match).await? {
@@ -112,7 +113,8 @@ pub(super) async fn put(
         }
         Addressed::Stale => return Err(Problem::stale()),
     };
-    Ok(etag::tagged((status, axum::Json(DeviceTokenResponse::from(token))).into_response(), &tag_of(&device)))
+    let tag = own::view_for(&api, &caller, *device).await?.tag();
+    Ok(etag::tagged((status, axum::Json(DeviceTokenResponse::from(token))).into_response(), &tag))
 }
 
 /// The registration that a request asks for.

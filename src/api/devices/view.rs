@@ -18,6 +18,9 @@ use crate::domain::zone::effective_zone;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Device)]
 pub(in crate::api) struct DeviceResponse {
+    /// Its version, which is told by its tag.
+    #[serde(skip)]
+    version: Tag,
     /// The app's own installation id.
     device_id: String,
     /// Whose it is; null where nobody is signed in.
@@ -93,6 +96,12 @@ impl DeviceResponse {
         Self { receipt_token: Some(token), ..self }
     }
 
+    /// Its tag: its version, and what is shown beside it. Neither a call of the phone nor another zone of its person is a change of the device.
+    pub(super) fn tag(&self) -> Tag {
+        let Self { version, last_seen_at, timezone_effective, .. } = self;
+        version.clone().showing(&serde_json::json!([last_seen_at, timezone_effective]).to_string())
+    }
+
     /// With its other addresses.
     #[must_use]
     pub(in crate::api) fn with_tokens(self, tokens: Vec<DeviceToken>) -> Self {
@@ -100,14 +109,15 @@ impl DeviceResponse {
     }
 }
 
-/// The version of a device. One that was deleted and made again begins its count anew, so the instant it was made is in it.
-pub(super) fn tag_of(device: &Device) -> Tag {
+/// The version of a device, for what is to be changed. One that was deleted and made again begins its count anew, so the instant it was made is in it.
+pub(super) fn version_of(device: &Device) -> Tag {
     Tag::new(format_args!("{}-{:x}", device.version, device.created_at.timestamp_micros()))
 }
 
 impl From<Device> for DeviceResponse {
     fn from(device: Device) -> Self {
         Self {
+            version: version_of(&device),
             device_id: device.name,
             user_id: device.user,
             platform: device.platform,

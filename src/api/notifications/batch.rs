@@ -15,7 +15,7 @@ use super::dto::NotificationRequest;
 use super::validate::{self, Given};
 use crate::api::auth::{Caller, ToSend};
 use crate::api::body::{JsonBody, LARGE};
-use crate::api::idempotency::reused;
+use crate::api::idempotency::{item_reused, reused};
 use crate::api::json::{Reading, objects};
 use crate::api::problem::{Problem, ProblemBody};
 use crate::api::{Api, idempotency, json, query, request_id};
@@ -156,7 +156,7 @@ async fn read_items(api: &Api, app: AppId, raw: &[Box<RawValue>]) -> Result<Vec<
     for item in items.iter_mut().filter(|item| key_of(item).is_some()) {
         match before.next() {
             Some(Before::Same(answer)) => *item = Read::Known(answer),
-            Some(Before::Other) => *item = Read::Refused(reused()),
+            Some(Before::Other) => *item = Read::Refused(item_reused()),
             Some(Before::Nothing) | None => {}
         }
     }
@@ -195,7 +195,7 @@ fn results(places: &[Place], verdicts: &[ItemVerdict]) -> Bytes {
             Place::Submitted(answer) => match verdicts.next() {
                 Some(ItemVerdict::Accepted) => out.extend_from_slice(answer),
                 Some(ItemVerdict::Replayed(before)) => out.extend_from_slice(before),
-                Some(ItemVerdict::Reused) => out.extend_from_slice(&result_of(reused())),
+                Some(ItemVerdict::Reused) => out.extend_from_slice(&result_of(item_reused())),
                 None => out.extend_from_slice(&result_of(Problem::internal_logged())),
             },
         }

@@ -1,19 +1,25 @@
 //! `DELETE /v1/notifications/{id}`
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
+use tokio::time::sleep;
 
-use super::read::one;
 use super::view::NotificationResponse;
 use crate::api::auth::{Caller, ToSend};
 use crate::api::path::NotificationPath;
 use crate::api::problem::Problem;
 use crate::api::{Api, query};
 
+/// How long the answer waits between its looks whether what was cancelled is booked, in milliseconds: half a second in all.
+const PAUSES: [u64; 6] = [10, 20, 40, 80, 150, 200];
+
 /// Cancel a notification
 ///
 /// Cancels what has not been sent, and answers the notification, also when nothing was left. Sends already under way may still go out.
+/// What is cancelled is told as `cancelled` if that takes half a second at most; what is left of a large audience is `waiting` until then.
 /// Scope `send`.
 #[utoipa::path(
     delete,
@@ -32,7 +38,19 @@ pub(super) async fn cancel(
 ) -> Result<Json<NotificationResponse>, Problem> {
     query::none(&uri)?;
     if !api.path.cancel(caller.app, id).await? {
-        return Err(Problem::not_found("notification"));
+        return Err(unknown());
     }
-    one(&api, caller.app, id).await
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let view = api.store.notification(caller.app, id).await?.ok_or_else(unknown)?;
+        // workers book what was cancelled, each its part
+        match pauses.next().filter(|_| view.counts.waiting > 0) {
+            Some(pause) => sleep(Duration::from_millis(pause)).await,
+            None => return Ok(Json(view.into())),
+        }
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("notification")
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::api::instant::{Instant, LocalTime};
 use crate::api::json::{AnyValue, UniqueMap, objects};
-use crate::api::schema;
+use crate::api::{schema, ttl};
 use crate::domain::content::Interruption;
 use crate::domain::device::Environment;
 use crate::domain::notification::{IfPast, InQuietHours, Priority};
@@ -45,6 +45,7 @@ pub(in crate::api) struct NotificationRequest {
     /// A push to a Live Activity. `content`, if any, is its alert; without one, in the overrides either, it is treated as silent.
     pub(super) live_activity: Option<LiveActivityRequest>,
     /// How long it may live from the instant it is due at a device; 0 is now or never. The category's, else a day, where absent.
+    #[serde(default, deserialize_with = "ttl::read")]
     #[schema(maximum = 2_419_200)]
     pub(super) ttl_seconds: Option<u32>,
     /// Until when it may live, instead of `ttl_seconds`.

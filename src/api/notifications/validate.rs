@@ -269,12 +269,7 @@ fn take_lifetime(request: &NotificationRequest, when: Option<When>, now: Timesta
             checks.invalid("expires_at", "cannot stand beside ttl_seconds");
             None
         }
-        (Some(seconds), None) => {
-            if seconds > MAX_TTL_SECONDS {
-                checks.invalid("ttl_seconds", format_args!("must be a whole number from 0 to {MAX_TTL_SECONDS}"));
-            }
-            Some(Lifetime::Seconds(seconds))
-        }
+        (Some(seconds), None) => Some(Lifetime::Seconds(seconds)),
         (None, Some(at)) => {
             // a wall clock shows a time in the first zone a day before UTC, in the last one a day after
             let (first, last) = match when {

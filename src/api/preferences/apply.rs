@@ -17,7 +17,8 @@ use crate::domain::quiet_hours::{self, QuietInterval};
 /// Categories of one person, at most.
 const MAX_CATEGORIES: usize = 500;
 
-/// The request over `base`. `stored` is what the person has: a category that was taken back meanwhile may stay in it.
+/// The request over `base`. `stored` is what the person has: a category that was taken back meanwhile may stay in it. One that is not known is passed
+/// over where the caller's unknown things are.
 pub(super) fn apply(
     reading: Reading<PreferencesRequest>,
     unknown: Unknown,
@@ -33,7 +34,10 @@ pub(super) fn apply(
     let categories = match request.categories {
         Given::Absent => base.categories,
         Given::Null => BTreeMap::new(),
-        Given::Value(UniqueMap(choices)) => {
+        Given::Value(UniqueMap(mut choices)) => {
+            if unknown == Unknown::Ignored {
+                choices.retain(|name, _| declared.contains_key(name) || stored.categories.contains_key(name));
+            }
             for (name, choice) in &choices {
                 check_choice(name, choice, declared, stored, &mut checks);
             }

@@ -88,7 +88,7 @@ async fn what_is_wrong_is_named() {
         (vec![("/schedule", json!({"at": "2028-12-01T09:00:00Z"}))], "schedule.at", "invalid"),
         (vec![("/schedule", json!({"at_local": "2028-12-01T09:00:00"}))], "schedule.at_local", "invalid"),
         (vec![("/schedule", json!({"at": "2026-12-01T09:00:00Z", "timezone": "UTC"}))], "schedule.timezone", "invalid"),
-        (vec![("/schedule", json!({"cron": "0 9 * * *"}))], "schedule.timezone", "required"),
+        (vec![("/schedule", json!({"cron": "every day"}))], "schedule.cron", "invalid"),
         (vec![("/schedule", json!({"cron": "0 9 * * *", "timezone": "Mars/Olympus"}))], "schedule.timezone", "unknown_timezone"),
         (vec![("/schedule", json!({"cron": "every day", "timezone": "UTC"}))], "schedule.cron", "invalid"),
         (vec![("/schedule", json!({"cron": "0 0 30 2 *", "timezone": "UTC"}))], "schedule.cron", "invalid"),
@@ -257,6 +257,16 @@ async fn what_is_scheduled_can_be_edited() {
     assert_eq!(stale.problem(), (412, "stale".to_owned()));
     // without a schedule it would go out at once, which nobody asked for
     assert_eq!(world.put(&path, campaign(&[])).await.field(), ("schedule".to_owned(), "required".to_owned()));
+}
+
+/// The app's devices that have no zone are in Lima, five hours behind UTC.
+#[tokio::test]
+async fn a_pattern_without_a_zone_is_in_the_apps() {
+    let world = world().await;
+    let id = created(&world, &[("/schedule", json!({"cron": "0 9 * * MON"}))]).await;
+    let started = step(&world, &id, "start").await;
+    assert_eq!(started.json()["next_run_at"], "2026-11-02T14:00:00Z");
+    assert_eq!(started.json()["schedule"], json!({"cron": "0 9 * * MON"}), "as given");
 }
 
 #[tokio::test]

@@ -104,3 +104,36 @@ async fn a_body_that_breaks_off_says_how_far_it_came() {
     let nothing = broken(&world, vec!["{".to_owned()], &[]).await;
     assert!(nothing.json()["detail"].as_str().unwrap().ends_with("nothing was taken"), "{}", nothing.json());
 }
+
+/// The same key and file again is what the first answered; another file under it is refused before anything of it is written.
+#[tokio::test]
+async fn an_import_with_a_key_is_answered_once() {
+    let world = World::new().await;
+    let keyed = async |key: &str, query: &str, text: &str, more: &[(&str, &str)]| {
+        let headers: Vec<_> = [("content-type", "application/x-ndjson"), ("idempotency-key", key)].iter().chain(more).copied().collect();
+        world.ask(Method::POST, &format!("/v1/devices/import{query}"), &headers, text.to_owned()).await
+    };
+    let file: String = (0..600).map(line).chain(["{}\n".to_owned()]).collect();
+    let first = keyed("k1", "", &file, &[]).await;
+    assert_eq!((first.json()["created"].as_u64(), first.json()["failed"].as_u64()), (Some(600), Some(1)), "{first:?}");
+    assert_eq!(first.header("idempotency-replayed"), "");
+    world.delete("/v1/devices/d7").await;
+    let again = keyed("\"k1\"", "", &file, &[]).await;
+    assert_eq!((again.header("idempotency-replayed"), again.header("content-type")), ("true", "application/json"));
+    assert_eq!(again.json(), first.json());
+    assert_eq!(world.get("/v1/devices/d7").await.status.as_u16(), 404, "it was not taken again");
+    for (query, text) in [("", line(601)), ("?dry_run=true", file.clone()), ("", format!("{file} "))] {
+        let other = keyed("k1", query, &text, &[]).await;
+        assert_eq!(other.problem(), (422, "idempotency_key_reused".to_owned()), "{query}");
+    }
+    assert_eq!(world.get("/v1/devices/d601").await.status.as_u16(), 404);
+    assert_eq!(keyed("k2", "", &line(601), &[]).await.json()["created"], 1);
+    // what is refused whole is not remembered
+    let bad = keyed("k3", "?format=onesignal", "x", &[]).await;
+    assert_eq!(bad.problem().0, 415);
+    assert_eq!(keyed("k3", "", &line(602), &[]).await.json()["created"], 1);
+    for (key, more) in [("k 4", &[][..]), ("", &[]), ("k4", &[EVENTS])] {
+        assert_eq!(keyed(key, "", &line(603), more).await.field(), ("Idempotency-Key".to_owned(), "invalid".to_owned()), "{key}");
+    }
+    assert_eq!(world.get("/v1/devices/d603").await.status.as_u16(), 404);
+}

@@ -153,3 +153,19 @@ async fn without_the_store_every_operation_asks_for_patience() {
     }
     assert!(asked > 25, "{asked}");
 }
+
+/// It is the lane as the list shows it, with its parts.
+#[tokio::test]
+async fn a_resumed_lane_is_a_lane() {
+    let world = World::new().await;
+    let listed = world.get("/v1/lanes").await.json()["items"][0].clone();
+    let mut resumed = world.post("/v1/lanes/apns/resume", "").await.json();
+    assert_eq!(resumed["items"].as_array().unwrap().len(), 1);
+    resumed.as_object_mut().unwrap().remove("items");
+    let names = |lane: &Value| lane.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&resumed), names(&listed));
+    for (name, expected) in [("state", json!("running")), ("breaker", json!("half_open")), ("per_second", json!(500))] {
+        assert_eq!(resumed[name], expected, "{name}");
+    }
+    assert_eq!(resumed["held_until"], listed["held_until"]);
+}

@@ -174,7 +174,7 @@ async fn what_is_no_token_is_refused() {
     let bare = Request::builder().uri("/v1/me/devices").body(Body::empty()).unwrap();
     assert_eq!(world.send(bare).await.problem(), (401, "token_invalid".to_owned()));
     assert_eq!(world.get("/v1/me/devices").await.problem(), (403, "scope_missing".to_owned()), "a key is not for phones' routes");
-    assert_eq!(with(&world, "wrong", Method::GET, "/v1/me/devices", Value::Null).await.problem(), (401, "key_invalid".to_owned()));
+    assert_eq!(with(&world, "wrong", Method::GET, "/v1/me/devices", Value::Null).await.problem(), (401, "token_invalid".to_owned()));
 }
 
 #[tokio::test]
@@ -326,8 +326,16 @@ async fn preferences_are_those_of_whoever_is_signed_in() {
     phone.ask(&world, Method::PATCH, path, json!({"channels": {"push": false}})).await;
     let read = phone.get(&world, path).await;
     assert_eq!((&read.json()["channels"]["push"], &read.json()["categories"]["news"]["push"]), (&json!(false), &json!(false)));
-    let unknown = phone.ask(&world, Method::PATCH, path, json!({"categories": {"weather": {"push": false}}})).await;
-    assert_eq!(unknown.field().1, "unknown_category");
+    // an app in the field may know categories that are not there any more
+    for method in [Method::PATCH, Method::PUT] {
+        let body = json!({"categories": {"weather": {"push": false}, "no name": {"push": true}, "news": {"push": method == Method::PUT}}});
+        let taken = phone.ask(&world, method.clone(), path, body).await;
+        assert_eq!(taken.status, StatusCode::OK, "{taken:?}");
+        assert_eq!(taken.json()["categories"].as_object().unwrap().len(), 1, "{taken:?}");
+        assert_eq!(taken.json()["categories"]["news"]["push"], method == Method::PUT);
+    }
+    let by_key = world.patch("/v1/users/ann/preferences", json!({"categories": {"weather": {"push": false}}})).await;
+    assert_eq!((by_key.problem().0, by_key.field().1.as_str()), (422, "unknown_category"));
     let other = Phone::signed_in(&world, json!({"user_id": "bob"})).await;
     assert_eq!(other.get(&world, path).await.json()["channels"]["push"], true);
 }
@@ -347,8 +355,8 @@ async fn a_device_has_preferences_until_somebody_signs_in() {
     assert_eq!((&patched["categories"]["news"]["push"], &patched["channels"]["push"]), (&json!(false), &json!(true)));
     assert_eq!(nobody.get(&world, path).await.json(), patched);
     assert_eq!(nobody.get(&world, "/v1/me/config").await.json()["categories"][0]["push"], false);
-    let bad = nobody.ask(&world, Method::PATCH, path, json!({"categories": {"weather": {"push": false}}})).await;
-    assert_eq!(bad.field().1, "unknown_category");
+    let unknown = nobody.ask(&world, Method::PATCH, path, json!({"categories": {"weather": {"push": false}}})).await;
+    assert_eq!((unknown.status, unknown.json()["categories"].get("weather")), (StatusCode::OK, None));
     let elsewhere = Phone::signed_in(&world, json!({"device_id": "pad"})).await;
     assert_eq!(elsewhere.get(&world, path).await.json()["categories"], json!({}));
     // they are neither whoever signs in's, nor shown to the installation then
@@ -471,4 +479,125 @@ async fn a_phone_that_calls_is_seen() {
     let stranger = Phone::of(&refresh(&world, &stranger.refresh).await.json());
     assert_eq!(stranger.get(&world, "/v1/me/preferences").await.status, StatusCode::OK);
     assert_eq!(seen().await["last_seen_at"], third["last_seen_at"]);
+}
+
+/// What is there of one's devices is not told again while it stays.
+#[tokio::test]
+async fn a_list_of_own_devices_has_a_version() {
+    let world = World::new().await;
+    let path = "/v1/me/devices";
+    let free = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    free.register(&world, "phone", "token-1").await;
+    let bound = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+    let bob = Phone::signed_in(&world, json!({"user_id": "bob"})).await;
+    for phone in [&free, &bound, &bob] {
+        let tag = phone.get(&world, path).await.header("etag").to_owned();
+        assert!(tag.starts_with('"'), "{tag}");
+        assert_eq!(conditional(&world, phone, path, &tag).await.status, StatusCode::NOT_MODIFIED);
+    }
+    let tag = free.get(&world, path).await.header("etag").to_owned();
+    assert_eq!(conditional(&world, &bob, path, &tag).await.status, StatusCode::OK, "what is another's");
+    free.ask(&world, Method::PATCH, "/v1/devices/phone", json!({"model": "Pixel"})).await;
+    let changed = conditional(&world, &free, path, &tag).await;
+    assert_eq!((changed.status, &changed.json()["items"][0]["model"]), (StatusCode::OK, &json!("Pixel")));
+    assert_eq!(conditional(&world, &free, &format!("{path}?fields=model"), changed.header("etag")).await.status, StatusCode::OK);
+}
+
+async fn conditional(world: &World, phone: &Phone, path: &str, tag: &str) -> Reply {
+    let request = Request::builder().uri(path).header("authorization", format!("Bearer {}", phone.access));
+    world.send(request.header("if-none-match", tag).body(Body::empty()).unwrap()).await
+}
+
+/// A phone that knows its device knows which zone counts and when it was last seen, though neither is a change of the device.
+#[tokio::test]
+async fn a_device_is_told_again_when_its_answer_differs() {
+    let world = World::new().await;
+    let path = "/v1/devices/phone";
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let tag = phone.register(&world, "phone", "token-1").await.header("etag").to_owned();
+    assert_eq!(conditional(&world, &phone, path, &tag).await.status, StatusCode::NOT_MODIFIED);
+    phone.ask(&world, Method::PUT, "/v1/me/preferences", json!({"timezone": "Asia/Tokyo"})).await;
+    let zone = conditional(&world, &phone, path, &tag).await;
+    assert_eq!((zone.status, &zone.json()["timezone_effective"]), (StatusCode::OK, &json!("Asia/Tokyo")));
+    assert_ne!(zone.header("etag"), tag);
+    world.clock.pass(Duration::from_mins(100));
+    let phone = Phone::of(&refresh(&world, &phone.refresh).await.json());
+    phone.get(&world, path).await;
+    let seen = conditional(&world, &phone, path, zone.header("etag")).await;
+    assert_eq!(seen.status, StatusCode::OK, "it was seen meanwhile");
+    assert_ne!(seen.json()["last_seen_at"], zone.json()["last_seen_at"]);
+    // any tag that was answered for what is there still lets it be changed
+    let write = async |method: Method, path: &str, tag: &str, body: Value| {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {}", phone.access));
+        world
+            .send(request.header("content-type", "application/json").header("if-match", tag).body(Body::from(body.to_string())).unwrap())
+            .await
+    };
+    let taken = write(Method::PATCH, path, &tag, json!({"model": "Nexus"})).await;
+    assert_eq!(taken.status, StatusCode::OK, "{taken:?}");
+    let by_key = world.get(path).await.header("etag").to_owned();
+    let taken = write(Method::PATCH, path, &by_key, json!({"model": "Galaxy"})).await;
+    assert_eq!(taken.status, StatusCode::OK, "{taken:?}");
+    let changed = phone.ask(&world, Method::PATCH, path, json!({"model": "Pixel"})).await;
+    for tag in [tag.as_str(), zone.header("etag"), seen.header("etag"), &by_key] {
+        assert_eq!(write(Method::PATCH, path, tag, json!({"model": "other"})).await.problem(), (412, "stale".to_owned()), "{tag}");
+    }
+    assert_eq!(write(Method::PUT, path, changed.header("etag"), json!({"platform": "android"})).await.status, StatusCode::OK);
+}
+
+/// One report that an app's version makes wrongly does not take the others with it.
+#[tokio::test]
+async fn a_bad_receipt_of_a_phone_is_passed_over() {
+    let world = World::new().await;
+    let phone = Phone::signed_in(&world, json!({"user_id": "ann"})).await;
+    let token = phone.register(&world, "phone", "token-1").await.json()["receipt_token"].as_str().unwrap().to_owned();
+    let made = world.post("/v1/notifications", json!({"to": {"user_id": "ann"}, "content": {"title": "x"}})).await.json();
+    let receipt = |kind: Value, at: Value| json!({"notification_id": made["id"], "device_id": "phone", "type": kind, "at": at, "later": 1});
+    let good = receipt(json!("opened"), Value::Null);
+    let body = json!({"receipts": [
+        receipt(json!("glanced"), Value::Null), good, receipt(json!("opened"), json!("yesterday")), receipt(json!("delivered"), json!(5)),
+        {"device_id": "phone", "type": "opened"}, 7,
+    ]});
+    let invalid = |index: usize| json!({"index": index, "code": "invalid"});
+    for credential in [&phone.access, &token] {
+        let reply = with(&world, credential, Method::POST, "/v1/receipts", body.clone()).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        let expected = json!({"accepted": 1, "rejected": [invalid(0), invalid(2), invalid(3), invalid(4), invalid(5)]});
+        assert_eq!(reply.json(), expected);
+        for whole in [json!({}), json!({"receipts": 5}), json!({"receipts": vec![7; 501]})] {
+            let refused = with(&world, credential, Method::POST, "/v1/receipts", whole).await;
+            assert_eq!((refused.problem().0, refused.field().0.as_str()), (422, "receipts"));
+        }
+    }
+    let report = json!({"notification_id": made["id"], "device_id": "phone", "type": "glanced"});
+    let refused = world.post("/v1/receipts", json!({"receipts": [report]})).await;
+    assert_eq!((refused.problem().0, refused.field().0.as_str()), (422, "receipts[0].type"), "a backend can be mended");
+}
+
+/// What the former user's phone may, ends with the registration, at this node at once.
+#[tokio::test]
+async fn tokens_end_when_their_device_is_anothers() {
+    let world = World::new().await;
+    let import = json!({"device_id": "phone", "user_id": "dora", "platform": "android", "token": "token-1"}).to_string();
+    let (ann, bob) = (json!({"user_id": "ann"}), json!({"user_id": "bob"}));
+    for how in 0..4 {
+        let first = Phone::signed_in(&world, ann.clone()).await;
+        assert!(first.register(&world, "phone", "token-1").await.status.is_success());
+        let bound = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "phone"})).await;
+        let elsewhere = Phone::signed_in(&world, json!({"user_id": "ann", "device_id": "pad"})).await;
+        for phone in [&bound, &elsewhere, &first] {
+            assert_eq!(phone.get(&world, "/v1/me/preferences").await.status, StatusCode::OK);
+        }
+        let taken = match how {
+            0 => Phone::signed_in(&world, bob.clone()).await.register(&world, "phone", "token-1").await,
+            1 => world.put("/v1/devices/phone", json!({"user_id": "cem"})).await,
+            2 => world.patch("/v1/devices/phone", json!({"user_id": null})).await,
+            _ => world.ask(Method::POST, "/v1/devices/import", &[("content-type", "application/x-ndjson")], import.clone()).await,
+        };
+        assert_eq!(taken.status, StatusCode::OK, "{how}: {taken:?}");
+        assert_eq!(bound.get(&world, "/v1/me/preferences").await.problem(), (401, "token_revoked".to_owned()), "{how}");
+        for phone in [&elsewhere, &first] {
+            assert_eq!(phone.get(&world, "/v1/me/preferences").await.status, StatusCode::OK, "{how}");
+        }
+    }
 }

@@ -127,6 +127,7 @@ async fn items_of_a_batch_have_keys_of_their_own() {
     item["silent"] = json!(false);
     let third = world.post("/v1/notifications/batch", json!({"notifications": [item]})).await.json();
     assert_eq!(third["results"][0]["error"]["code"], "idempotency_key_reused");
+    assert_eq!(third["results"][0]["error"]["errors"][0]["field"], "idempotency_key", "its own member, not the header");
     let single = world.post("/v1/notifications", item).await;
     assert_eq!(single.field(), ("idempotency_key".to_owned(), "unknown_field".to_owned()));
 
@@ -189,5 +190,23 @@ async fn a_lane_is_resumed_by_its_provider() {
     assert_eq!((&resumed["provider"], &resumed["state"]), (&json!("apns"), &json!("running")));
     for provider in ["fcm", "sms"] {
         assert_eq!(world.post(&format!("/v1/lanes/{provider}/resume"), "").await.problem().0, 404);
+    }
+}
+
+/// Whatever is wrong with a time to live, its bounds are told.
+#[tokio::test]
+async fn the_bounds_of_a_time_to_live_are_told() {
+    let world = World::new().await;
+    for value in [json!(-1), json!(2_419_201), json!(5_000_000_000_u64), json!(1.5), json!("60")] {
+        let mut notification = hello();
+        notification["ttl_seconds"] = value.clone();
+        for refused in [
+            world.post("/v1/notifications", notification).await,
+            world.post("/v1/explain", json!({"user_id": "ann", "ttl_seconds": value})).await,
+            world.put("/v1/categories/news", json!({"ttl_seconds": value})).await,
+        ] {
+            assert_eq!((refused.problem().0, refused.field()), (422, ("ttl_seconds".to_owned(), "invalid".to_owned())));
+            assert_eq!(refused.json()["errors"][0]["message"], "must be a whole number from 0 to 2419200", "{value}");
+        }
     }
 }

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::NewWebhook;
-use super::{given, unknown};
+use super::{given, shown_once, unknown};
 use crate::api::auth::{Caller, ToManage};
 use crate::api::body::JsonBody;
 use crate::api::checks::Checks;
@@ -26,8 +27,8 @@ pub(super) struct ReplayRequest {
     /// Made at or after.
     #[schema(value_type = schema::Instant, required = true)]
     from: Option<Instant>,
-    /// Made before.
-    #[schema(value_type = schema::Instant, required = true)]
+    /// Made before; the present where absent.
+    #[schema(value_type = Option<schema::Instant>)]
     to: Option<Instant>,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct WebhookReplay {
     operation_id = "rotate_webhook_secret",
     tag = "webhooks",
     params(("id" = Uuid, Path, description = "The webhook")),
-    responses((status = 201, body = NewWebhook)),
+    responses((status = 201, body = NewWebhook, headers(("ETag" = String, description = "Its version")))),
     security(("api_key" = ["manage"]))
 )]
 pub(super) async fn rotate(
@@ -64,14 +65,14 @@ pub(super) async fn rotate(
     caller: Caller<ToManage>,
     WebhookPath(id): WebhookPath,
     uri: Uri,
-) -> Result<(StatusCode, Json<NewWebhook>), Problem> {
+) -> Result<Response, Problem> {
     query::none(&uri)?;
     let secret = given::fresh_secret();
     if !api.store.rotate_webhook_secret(caller.app, id, &secret).await? {
         return Err(unknown());
     }
     let webhook = api.store.webhook(caller.app, id).await?.ok_or_else(unknown)?;
-    Ok((StatusCode::CREATED, Json(NewWebhook::new(webhook, &secret))))
+    shown_once(NewWebhook::new(webhook, &secret))
 }
 
 /// Test a webhook
@@ -100,7 +101,7 @@ pub(super) async fn test(
 
 /// Replay a webhook's messages
 ///
-/// Those made in `[from, to)` are sent again under the ids they had, those that were delivered too, as far as they are kept. Scope `manage`.
+/// Those made in `[from, to)`, up to the present where there is no `to`, are sent again under the ids they had, those that were delivered too, as far as they are kept. Scope `manage`.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{id}/replay",
@@ -119,24 +120,23 @@ pub(super) async fn replay(
     JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<WebhookReplay>), Problem> {
     query::none(&uri)?;
-    let (from, to) = span(json::read(&body)?)?;
+    let (from, to) = span(json::read(&body)?, api.clock.now())?;
     let messages = api.store.replay_webhook(caller.app, id, from, to).await?.ok_or_else(unknown)?;
     Ok((StatusCode::ACCEPTED, Json(WebhookReplay { messages })))
 }
 
-fn span(reading: Reading<ReplayRequest>) -> Result<(Timestamp, Timestamp), Problem> {
+fn span(reading: Reading<ReplayRequest>, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
     let mut checks = Checks::with(reading.errors);
     let ReplayRequest { from, to } = reading.value;
-    for (field, given) in [("from", from), ("to", to)] {
-        if given.is_none() {
-            checks.required(field);
-        }
+    if from.is_none() {
+        checks.required("from");
     }
-    let (from, to) = (from.map(|from| from.0).unwrap_or_default(), to.map(|to| to.0).unwrap_or_default());
-    if !checks.has_below("from") && !checks.has_below("to") && from >= to {
-        checks.invalid("to", "must be after from");
+    let (from, end) = (from.map(|from| from.0).unwrap_or_default(), to.map_or(now, |to| to.0));
+    if !checks.has_below("from") && !checks.has_below("to") && from >= end {
+        let (field, message) = if to.is_some() { ("to", "must be after from") } else { ("from", "must be in the past") };
+        checks.invalid(field, message);
     }
-    checks.done((from, to))
+    checks.done((from, end))
 }
 
 #[cfg(test)]
@@ -144,14 +144,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_has_a_beginning_and_an_end() {
-        let read = |body: &str| json::read(body.as_bytes()).and_then(span);
+    fn a_span_has_a_beginning_and_ends_at_present() {
+        let now = "2026-12-01T10:00:00Z".parse().unwrap();
+        let read = |body: &str| json::read(body.as_bytes()).and_then(|reading| span(reading, now));
         let good = r#"{"from": "2026-12-01T09:00:00+01:00", "to": "2026-12-01T09:00:00Z"}"#;
         let (from, to) = read(good).unwrap();
         assert_eq!((to - from).num_hours(), 1);
+        assert_eq!(read(r#"{"from": "2026-12-01T09:00:00Z"}"#).unwrap().1, now);
         for (body, field, code) in [
             ("{}", "from", "required"),
-            (r#"{"from": "2026-12-01T09:00:00Z"}"#, "to", "required"),
+            (r#"{"to": "2026-12-01T09:00:00Z"}"#, "from", "required"),
+            (r#"{"from": "2026-12-01T10:00:00Z"}"#, "from", "invalid"),
+            (r#"{"from": "2026-12-01T09:00:00Z", "to": "tomorrow"}"#, "to", "invalid"),
             (r#"{"from": "2026-12-01T09:00:00Z", "to": "2026-12-01T09:00:00Z"}"#, "to", "invalid"),
             (r#"{"from": "yesterday", "to": "2026-12-01T09:00:00Z"}"#, "from", "invalid"),
         ] {

@@ -4,7 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::etag::Tag;
 use crate::api::instant::Instant;
+use crate::api::problem::Problem;
 use crate::api::schema;
 use crate::domain::webhook::signature::secret_text;
 use crate::domain::webhook::{Disabled, EventType, Webhook};
@@ -50,6 +52,18 @@ pub(super) struct NewWebhook {
 impl NewWebhook {
     pub(super) fn new(webhook: Webhook, secret: &WebhookSecret) -> Self {
         Self { webhook: webhook.into(), secret: secret_text(secret).to_string() }
+    }
+
+    /// The webhook's tag, in which the secret has no part.
+    pub(super) fn tag(&self) -> Result<Tag, Problem> {
+        self.webhook.tag()
+    }
+}
+
+impl WebhookResponse {
+    /// Its tag. The store counts no versions of it, so that one which fails, or does no more, has another.
+    pub(super) fn tag(&self) -> Result<Tag, Problem> {
+        Tag::of_content(self)
     }
 }
 

@@ -42,13 +42,13 @@ pub(super) struct Definition {
     #[arg(long, value_name = "LOCAL TIME", group = "schedule")]
     at_local: Option<String>,
     /// Run again and again, as '0 9 * * MON'.
-    #[arg(long, value_name = "PATTERN", group = "schedule", requires = "timezone")]
+    #[arg(long, value_name = "PATTERN", group = "schedule")]
     cron: Option<String>,
-    /// The zone of the pattern: an IANA name.
-    #[arg(long, value_name = "ZONE", requires = "cron")]
+    /// The zone of the pattern, an IANA name [default: the app's].
+    #[arg(long, value_name = "ZONE", requires = "cron", conflicts_with_all = ["at", "at_local"])]
     timezone: Option<String>,
     /// The pattern's last instant, as 2027-03-01T00:00:00Z [default: none].
-    #[arg(long, value_name = "INSTANT", requires = "cron")]
+    #[arg(long, value_name = "INSTANT", requires = "cron", conflicts_with_all = ["at", "at_local"])]
     until: Option<String>,
     /// send or skip: what becomes of devices whose clock has passed the local time [default: skip].
     #[arg(long, value_name = "WHAT")]
@@ -159,6 +159,7 @@ mod tests {
         for (line, expected) in [
             (&["--at", "i"][..], json!({"schedule": {"at": "i"}})),
             (&["--at-local", "l", "--if-past", "send"], json!({"schedule": {"at_local": "l"}, "if_past": "send"})),
+            (&["--cron", "c", "--until", "u"], json!({"schedule": {"cron": "c", "until": "u"}})),
             (
                 &["--cron", "c", "--timezone", "UTC", "--until", "u", "--max-targets", "9"],
                 json!({"schedule": {"cron": "c", "timezone": "UTC", "until": "u"}, "max_targets": 9}),
@@ -193,9 +194,9 @@ mod tests {
         for line in [
             &["--at", "i", "--at-local", "l"][..],
             &["--at", "i", "--cron", "c", "--timezone", "UTC"],
-            &["--cron", "c"],
             &["--timezone", "UTC"],
             &["--at", "i", "--until", "u"],
+            &["--at-local", "l", "--timezone", "UTC"],
             &["--format", "toml"],
             &["--per-second", "many"],
         ] {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono_tz::Tz;
 
 use super::timeline::{Moment, Timeline};
+use super::trial::Trial;
 use crate::dispatch::caps::{cap_of, foretell, holder};
 use crate::dispatch::directory::App;
 use crate::dispatch::explain::Tally;
@@ -34,6 +35,7 @@ pub(super) struct Look<'a> {
     tally: Tally,
     timeline: Timeline,
     addresses: Addresses,
+    trial: Trial<'a>,
 }
 
 /// What becomes of a target.
@@ -41,6 +43,12 @@ struct Foreseen {
     step: Step,
     /// Of a device that would be sent to.
     sent: Option<Sent>,
+}
+
+impl Foreseen {
+    fn fails(&self) -> bool {
+        matches!(self.step, Step::End(Ending::Failed(_)))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -69,16 +77,19 @@ impl<'a> Look<'a> {
             tally: Tally::default(),
             timeline: Timeline::from(message.start_at),
             addresses: Addresses::default(),
+            trial: Trial::of((node, app), message),
         }
     }
 
     /// Judges some targets, and adds what becomes of them.
     pub(super) async fn at(&mut self, candidates: Vec<Candidate>) -> Result<(), store::Error> {
-        for recipient in candidates.iter().filter_map(|candidate| candidate.recipient.as_ref()) {
+        let now = self.node.now();
+        let mut foreseen: Vec<Foreseen> = candidates.iter().map(|candidate| self.foresee(candidate, now)).collect();
+        // words are shown as they are filled for one for whom they can be
+        let (fine, failing): (Vec<_>, Vec<_>) = foreseen.iter().zip(&candidates).partition(|(one, _)| !one.fails());
+        for recipient in fine.into_iter().chain(failing).filter_map(|(_, candidate)| candidate.recipient.as_ref()) {
             self.addresses.note(recipient);
         }
-        let now = self.node.now();
-        let mut foreseen: Vec<Foreseen> = candidates.into_iter().map(|candidate| self.foresee(candidate, now)).collect();
         self.foretell_caps(&mut foreseen).await?;
         for Foreseen { step, sent } in foreseen {
             count(&mut self.tally, step);
@@ -94,17 +105,20 @@ impl<'a> Look<'a> {
         (self.tally.0, self.timeline.into_moments(), self.addresses)
     }
 
-    fn foresee(&self, candidate: Candidate, now: Timestamp) -> Foreseen {
+    fn foresee(&mut self, candidate: &Candidate, now: Timestamp) -> Foreseen {
         let mut step = plan::plan(&self.context(now), candidate.clone());
         let mut judged_at = self.message.start_at;
         if let (true, Step::Wait { due, reason: WaitReason::Scheduled, .. }) = (self.when_due, &step) {
             judged_at = *due;
             step = plan::plan(&self.context(*due), candidate.clone());
         }
-        let Some(recipient) = candidate.recipient else { return Foreseen { step, sent: None } };
-        match self.sent_at(&step, judged_at, &recipient) {
+        let Some(recipient) = &candidate.recipient else { return Foreseen { step, sent: None } };
+        match self.sent_at(&step, judged_at, recipient) {
             Ok(None) => Foreseen { step, sent: None },
-            Ok(Some((at, timezone))) => Foreseen { step, sent: Some(Sent { at, timezone, holder: holder(&recipient) }) },
+            Ok(Some((at, timezone))) => match self.trial.ending(recipient) {
+                None => Foreseen { step, sent: Some(Sent { at, timezone, holder: holder(recipient) }) },
+                Some(ending) => Foreseen { step: Step::End(ending), sent: None },
+            },
             Err(reason) => Foreseen { step: Step::End(Ending::Suppressed(reason)), sent: None },
         }
     }

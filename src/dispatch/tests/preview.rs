@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 use crate::domain::cap::FrequencyCap;
 use crate::domain::category::Category;
 use crate::domain::content::Content;
-use crate::domain::device::{Change, DeviceChange};
+use crate::domain::device::{Change, DeviceChange, TagChange};
 use crate::domain::id::{NotificationId, Target};
 use crate::domain::notification::{IfPast, When};
 use crate::store::cap::Reservation;
@@ -195,4 +195,25 @@ async fn who_is_not_sent_to_is_at_no_time() {
     let world = world().await;
     let nobody = previewed(&world, draft(To::Users(vec!["nobody".to_owned()])), WHEN_DUE).await;
     assert_eq!((decisions(&nobody), timeline(&nobody)), (vec![("no_active_device", 1)], Vec::new()));
+}
+
+/// Of Ann and Bob nothing is known to fill it with, Bob would be sent to later; for Dora it is too long. It is shown as Cem would get it.
+#[tokio::test]
+async fn what_cannot_be_rendered_for_one_is_told() {
+    let world = world().await;
+    for (user, name) in [("cem", "cem ".to_owned()), ("dora", "x".repeat(512))] {
+        let tags = TagChange::Replace(BTreeMap::from([("name".to_owned(), json!(name))]));
+        let change = DeviceChange { tags, ..DeviceChange::default() };
+        drop(world.store.put_device(world.app, &format!("phone-of-{user}"), change, None).await.unwrap());
+    }
+    let title = "{% for n in range(9) %}{{ device.tags.name }}{% endfor %}";
+    let template = json!({"id": "t", "words": {"content": {"title": title}, "localized": {}}});
+    let filled = Draft { template: Some(serde_json::from_value(template).unwrap()), content: Content::default(), ..news(None) };
+    for (asked, draft) in [(PLAIN, filled.clone()), (WHEN_DUE, filled)] {
+        let preview = previewed(&world, draft, asked).await;
+        assert_eq!(decisions(&preview), [("payload_too_large", 1), ("render_failed", 2), ("send", 1)]);
+        assert_eq!(timeline(&preview), [moment("02T09:00", Tz::Asia__Tokyo, 1)]);
+        let titles: Vec<_> = preview.rendered.iter().map(|one| one.payload["title"].as_str().unwrap()).collect();
+        assert_eq!(titles, ["cem ".repeat(9)]);
+    }
 }

@@ -233,10 +233,14 @@ impl Writer {
             return Ok(Vec::new());
         }
         let changes = good.into_iter().map(|(_, name, change)| (name, change)).collect();
-        let registered = self.import.api.store.put_devices(self.import.app, changes).await?;
+        let Import { api, app, .. } = &self.import;
+        let registered = api.store.put_devices(*app, changes).await?;
         let became = |registered| match registered {
             Registered::Created(_) => Ok(true),
-            Registered::Updated(_) => Ok(false),
+            Registered::Updated(device) => {
+                api.issuer.registered(*app, &device.name);
+                Ok(false)
+            }
             Registered::Missing(field) => Err(missing(field)),
             Registered::TokenOfOtherProvider => Err(token_of_other_provider()),
             Registered::Stale => Err(Problem::stale()),
