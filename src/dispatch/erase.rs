@@ -14,7 +14,7 @@ use super::outage::tell;
 use super::select::only;
 use crate::domain::Timestamp;
 use crate::domain::delivery::{Delivery, Ending};
-use crate::domain::id::{AppId, NotificationId, PersonPk};
+use crate::domain::id::{AppId, NotificationId};
 use crate::domain::reason::SuppressReason;
 use crate::domain::somebody::Somebody;
 use crate::domain::work::{NewWork, Targets, WorkKey, WorkKind};
@@ -26,8 +26,10 @@ use crate::store::waiting::WaitingWork;
 const AT_ONCE: usize = 100;
 /// Rounds that find something, at most: of a user who is written anew all the time there is no end.
 const ROUNDS: u32 = 25;
-/// The wait before work in a worker's hands is looked at again, at first and at most: in all rounds longer than any lease.
+/// The wait before work in a worker's hands is looked at again, at first and at most.
 const WAIT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+/// Rounds in which it comes to the longest wait.
+const UNTIL_LONGEST: u32 = 6;
 
 /// What of theirs one round found.
 #[derive(Default)]
@@ -38,21 +40,22 @@ struct Round {
     held: HashSet<WorkKey>,
 }
 
-/// Forgets a user; whether anything was known of them. Fails as busy where a worker does not let go of work that names them, or where they
-/// are written anew as fast as they are forgotten.
+/// Forgets a user; whether anything was known of them. Fails as busy where workers do not let go of work that names them for twice as long as
+/// a lease, or where they are written anew as fast as they are forgotten.
 pub async fn erase(node: &Node, app: AppId, user: &str) -> Result<bool, store::Error> {
-    in_rounds(ROUNDS, node, (app, user)).await
+    let waits = (2 * node.settings.lease()).as_secs() / WAIT[1].as_secs();
+    let rounds = ROUNDS + UNTIL_LONGEST + u32::try_from(waits).unwrap_or(u32::MAX - ROUNDS - UNTIL_LONGEST);
+    in_rounds(rounds, node, (app, user)).await
 }
 
 /// The same in so many rounds at most.
 pub(super) async fn in_rounds(rounds: u32, node: &Node, (app, user): (AppId, &str)) -> Result<bool, store::Error> {
-    let (mut people, mut awaited, mut known): (HashSet<PersonPk>, Option<HashSet<WorkKey>>, _) = (HashSet::new(), None, false);
+    let (mut before, mut known) = (Somebody::default(), false);
+    // what is in workers' hands when it begins, and once more when all seems to be over
+    let (mut awaited, mut is_last): (Option<HashSet<WorkKey>>, _) = (None, false);
     for round in 0..rounds {
-        let mut whom = node.store.somebody(app, user).await?;
-        people.extend(&whom.people);
-        // they have another number than before if somebody wrote them anew
-        whom.people.clone_from(&people);
-        let Round { ended, held } = end_all(node, app, &whom).await?;
+        before = known_as(node, (app, user), &before).await?;
+        let Round { ended, held } = end_all(node, app, &before).await?;
         known |= ended;
         let left: HashSet<WorkKey> = awaited.as_ref().map_or_else(|| held.clone(), |awaited| awaited & &held);
         let is_free = left.is_empty();
@@ -64,10 +67,28 @@ pub(super) async fn in_rounds(rounds: u32, node: &Node, (app, user): (AppId, &st
         let found = node.heard(node.store.erase_user(app, user).await)?;
         known |= found;
         if !found && !ended {
-            return Ok(known);
+            if is_last || held.is_empty() {
+                return Ok(known);
+            }
+            (awaited, is_last) = (Some(held), true);
         }
     }
     Err(store::Error::Busy("work that names the user is in a worker's hands, or there is always more".into()))
+}
+
+/// A user as they are known now, and by what they were known before, as far as nobody else is by now.
+async fn known_as(node: &Node, (app, user): (AppId, &str), before: &Somebody) -> Result<Somebody, store::Error> {
+    let mut whom = node.store.somebody(app, user).await?;
+    whom.people.extend(&before.people);
+    let gone: Vec<&String> = before.devices.difference(&whom.devices).collect();
+    let mut still = Vec::new();
+    for name in gone {
+        if node.store.device(app, name).await?.is_none() {
+            still.push(name.clone());
+        }
+    }
+    whom.devices.extend(still);
+    Ok(whom)
 }
 
 /// Ends all that waits for them and that nobody holds.
@@ -81,7 +102,7 @@ async fn end_all(node: &Node, app: AppId, whom: &Somebody) -> Result<Round, stor
         let (held, free): (Vec<_>, Vec<_>) = part.work.into_iter().partition(is_held);
         round.held.extend(held.into_iter().map(|work| work.key));
         for work in free.chunks(AT_ONCE) {
-            round.ended |= end(node, app, (whom, work)).await?;
+            end(node, app, (whom, work), &mut round).await?;
         }
         if part.next.is_none() {
             return Ok(round);
@@ -90,12 +111,13 @@ async fn end_all(node: &Node, app: AppId, whom: &Somebody) -> Result<Round, stor
     }
 }
 
-/// Ends what is theirs of these rows; whether that was anything. A row that somebody has taken meanwhile stays as it is.
-async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork])) -> Result<bool, store::Error> {
+/// Ends what is theirs of these rows. A row that somebody has taken meanwhile stays as it is, and is told as held.
+async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork]), round: &mut Round) -> Result<(), store::Error> {
     let messages = messages(node, app, work).await?;
     let rows: Vec<(WorkKey, i64)> =
         work.iter().filter(|work| messages.contains_key(&work.key.notification)).map(|work| (work.key, work.epoch)).collect();
     let seized: HashMap<WorkKey, i64> = node.store.seize(&rows, node.settings.lease()).await?.into_iter().collect();
+    round.held.extend(rows.iter().map(|(key, _)| *key).filter(|key| !seized.contains_key(key)));
     let (mut record, mut asks, mut asked) = (Record::default(), Vec::new(), Vec::new());
     for work in work {
         let (Some(epoch), Some(message)) = (seized.get(&work.key), messages.get(&work.key.notification)) else { continue };
@@ -105,14 +127,19 @@ async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork]))
         asks.push(ask(work, message, theirs));
         asked.push((message, work.attempt));
     }
+    if asks.is_empty() {
+        return Ok(());
+    }
     let answers = node.store.read_targets(&asks).await?;
     let now = node.now();
     for ((message, attempts), answer) in asked.into_iter().zip(answers) {
         record.deliveries.extend(endings(message, attempts, answer, now));
     }
-    node.heard(node.store.record(&record).await)?;
+    let recorded = node.heard(node.store.record(&record).await)?;
+    metrics::counter!("herald_deliveries_total").increment(recorded.inserted as u64);
     node.wake.notify_one();
-    Ok(!record.finished.is_empty())
+    round.ended = true;
+    Ok(())
 }
 
 /// The notifications of these rows. What cannot be read stays for a worker to fail at: it must not keep a user from being forgotten.

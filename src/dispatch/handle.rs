@@ -183,9 +183,17 @@ impl Dispatch {
         explain::explain(&self.node, &*self.app(app)?, question).await
     }
 
-    /// Forgets a user, and ends what waits for them; whether anything was known of them.
+    /// Forgets a user, and ends what waits for them; whether anything was known of them. It goes on to its end though the caller leaves.
     pub async fn erase_user(&self, app: AppId, user: &str) -> Result<bool, store::Error> {
-        erase::erase(&self.node, app, user).await
+        let (node, user, (reply, answer)) = (Arc::clone(&self.node), user.to_owned(), oneshot::channel());
+        self.node.tasks.spawn(Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = node.stopping.cancelled() => {}
+                erased = erase::erase(&node, app, &user) => drop(reply.send(erased)),
+            }
+        }));
+        answer.await.map_err(|_| store::Error::Unavailable("the node is stopping".into()))?
     }
 
     /// An app's lanes.

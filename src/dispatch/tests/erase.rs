@@ -224,3 +224,35 @@ async fn dead_letters_of_theirs_go() {
     assert!(erase(&node, world.app, "ann").await.unwrap());
     assert_eq!((world.dead().await.len(), world.counts(id).await.suppressed), (0, 1));
 }
+
+/// Work that was taken as soon as it was accepted, while all else was being forgotten, still names them.
+#[tokio::test]
+async fn work_that_is_taken_meanwhile_is_waited_for_once_more() {
+    let world = World::new().await;
+    let node = world.settled().await.recording();
+    world.iphones(&["ann"]).await;
+    let first = world.accept(&["ann"]).await;
+    let taken = world.ready(&node).await;
+    let jobs = claim::claim(&node, taken).await;
+    let hand = world.hand().node;
+    let release = async {
+        // a round that looks again begins with who they are
+        until("it looks again", async || (world.store.calls("somebody") > 1).then_some(())).await;
+        let late = world.accept(&["ann"]).await;
+        let taken = world.ready(&node).await;
+        let late_jobs = claim::claim(&node, taken).await;
+        for job in jobs {
+            job.put_back(&node, world.clock.now() + TimeDelta::hours(1)).await.unwrap();
+        }
+        let is_gone = async || world.store.somebody(world.app, "ann").await.unwrap().people.is_empty().then_some(());
+        until("all else is forgotten", is_gone).await;
+        for job in late_jobs {
+            job.put_back(&node, world.clock.now() + TimeDelta::hours(1)).await.unwrap();
+        }
+        late
+    };
+    let (erased, late) = tokio::join!(erase(&hand, world.app, "ann"), release);
+    assert!(erased.unwrap());
+    assert_eq!(world.view(first).await.reasons[&State::Suppressed], suppressed(1));
+    assert_eq!(world.counts(late).await.waiting, 0);
+}
