@@ -47,7 +47,7 @@ pub struct Preview {
     /// Devices that would be no targets.
     pub left_out: LeftOut,
     /// `send`, or the reason of a deferral, a suppression or a failure, and how many. What waits only to be suppressed, or to fail since it cannot be
-    /// rendered, is told as that. Whether it can be is tried for as many as five seconds are enough for; the others are held to be fine.
+    /// rendered, is told as that. Whether it can be is tried for as many as a second is enough for; the others are held to be fine.
     pub decisions: BTreeMap<String, u64>,
     /// How many devices would be sent to at which instant and in which zone, in that order, at most 10 000 of them: where there are more, instants
     /// are rounded down to the minute or as coarsely as they must be. Those that are due at once are at the start, deferred ones at the end of what

@@ -54,7 +54,8 @@ pub(super) struct PreviewResponse {
     targeted: u64,
     /// Devices that it means and that would be no targets.
     left_out: LeftOutResponse,
-    /// `send`, or the reason of a deferral, suppression or failure, and how many: `render_failed` where a template has no value for one of its names.
+    /// `send`, or the reason of a deferral, suppression or failure, and how many: `render_failed` where a template has no value for one of its names,
+    /// which is tried for as many as a second is enough for; the others are told as `send`.
     decisions: BTreeMap<String, u64>,
     /// How many devices would be sent to from when on, by zone. A pace spreads it further.
     timeline: Vec<MomentResponse>,

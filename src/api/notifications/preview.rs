@@ -27,7 +27,8 @@ pub(super) struct PreviewResponse {
     targeted: u64,
     /// Devices of its audience that would be no targets.
     left_out: LeftOutResponse,
-    /// `send`, or the reason of a deferral, suppression or failure, and how many: `render_failed` where a template has no value for one of its names.
+    /// `send`, or the reason of a deferral, suppression or failure, and how many: `render_failed` where a template has no value for one of its names,
+    /// which is tried for as many as a second is enough for; the others are told as `send`.
     decisions: BTreeMap<String, u64>,
     /// One payload for each provider, platform and locale.
     rendered: Vec<RenderedResponse>,

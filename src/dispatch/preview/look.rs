@@ -45,12 +45,6 @@ struct Foreseen {
     sent: Option<Sent>,
 }
 
-impl Foreseen {
-    fn fails(&self) -> bool {
-        matches!(self.step, Step::End(Ending::Failed(_)))
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Sent {
     at: Timestamp,
@@ -85,12 +79,18 @@ impl<'a> Look<'a> {
     pub(super) async fn at(&mut self, candidates: Vec<Candidate>) -> Result<(), store::Error> {
         let now = self.node.now();
         let mut foreseen: Vec<Foreseen> = candidates.iter().map(|candidate| self.foresee(candidate, now)).collect();
-        // words are shown as they are filled for one for whom they can be
-        let (fine, failing): (Vec<_>, Vec<_>) = foreseen.iter().zip(&candidates).partition(|(one, _)| !one.fails());
-        for recipient in fine.into_iter().chain(failing).filter_map(|(_, candidate)| candidate.recipient.as_ref()) {
+        self.foretell_caps(&mut foreseen).await?;
+        for (one, candidate) in foreseen.iter_mut().zip(&candidates) {
+            let Some(recipient) = candidate.recipient.as_ref().filter(|_| one.sent.is_some()) else { continue };
+            if let Some(step) = self.trial.step(recipient).await {
+                *one = Foreseen { step, sent: None };
+            }
+        }
+        // words are shown as they are filled for one who gets them, where there is one
+        let (sent, others): (Vec<_>, Vec<_>) = foreseen.iter().zip(&candidates).partition(|(one, _)| one.sent.is_some());
+        for recipient in sent.into_iter().chain(others).filter_map(|(_, candidate)| candidate.recipient.as_ref()) {
             self.addresses.note(recipient);
         }
-        self.foretell_caps(&mut foreseen).await?;
         for Foreseen { step, sent } in foreseen {
             count(&mut self.tally, step);
             if let Some(Sent { at, timezone, .. }) = sent {
@@ -105,7 +105,7 @@ impl<'a> Look<'a> {
         (self.tally.0, self.timeline.into_moments(), self.addresses)
     }
 
-    fn foresee(&mut self, candidate: &Candidate, now: Timestamp) -> Foreseen {
+    fn foresee(&self, candidate: &Candidate, now: Timestamp) -> Foreseen {
         let mut step = plan::plan(&self.context(now), candidate.clone());
         let mut judged_at = self.message.start_at;
         if let (true, Step::Wait { due, reason: WaitReason::Scheduled, .. }) = (self.when_due, &step) {
@@ -115,10 +115,7 @@ impl<'a> Look<'a> {
         let Some(recipient) = &candidate.recipient else { return Foreseen { step, sent: None } };
         match self.sent_at(&step, judged_at, recipient) {
             Ok(None) => Foreseen { step, sent: None },
-            Ok(Some((at, timezone))) => match self.trial.ending(recipient) {
-                None => Foreseen { step, sent: Some(Sent { at, timezone, holder: holder(recipient) }) },
-                Some(ending) => Foreseen { step: Step::End(ending), sent: None },
-            },
+            Ok(Some((at, timezone))) => Foreseen { step, sent: Some(Sent { at, timezone, holder: holder(recipient) }) },
             Err(reason) => Foreseen { step: Step::End(Ending::Suppressed(reason)), sent: None },
         }
     }
