@@ -148,8 +148,6 @@ struct Shared {
     limits: Limits,
     /// The idempotency keys that are being handled.
     under_way: idempotency::UnderWay,
-    /// Held while a webhook is changed, so that nobody at this node comes between the look at its version and the change.
-    webhook_edits: tokio::sync::Mutex<()>,
 }
 
 type Api = Arc<Shared>;
@@ -195,7 +193,6 @@ impl State {
             origins: self.origins,
             stopping: self.stopping,
             under_way: idempotency::UnderWay::default(),
-            webhook_edits: tokio::sync::Mutex::default(),
         })
     }
 }

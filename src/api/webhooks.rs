@@ -24,6 +24,7 @@ use super::path::WebhookPath;
 use super::problem::{Code, Problem};
 use super::{Api, etag, json, query};
 use crate::domain::webhook::{MAX_WEBHOOKS, Webhook};
+use crate::store::webhook::WebhookChanged;
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -152,13 +153,17 @@ async fn patch(
 ) -> Result<Response, Problem> {
     query::none(&uri)?;
     let change = given::change(json::read(&body)?, api.settings.private_webhooks)?;
-    // the store asks for no version, so that only another node may come between
-    let _edit = api.webhook_edits.lock().await;
+    let mut present = None;
     if etag::has_condition(&headers) {
-        etag::check(&headers, Some(&read(&api, &caller, id).await?.tag()?))?;
+        let webhook = api.store.webhook(caller.app, id).await?.ok_or_else(unknown)?;
+        etag::check(&headers, Some(&WebhookResponse::from(webhook.clone()).tag()?))?;
+        present = Some(webhook);
     }
-    let webhook = api.store.change_webhook(caller.app, id, &change).await?.ok_or_else(unknown)?;
-    let shown = WebhookResponse::from(webhook);
+    let shown = match api.store.change_webhook(caller.app, id, &change, present.as_ref()).await? {
+        WebhookChanged::Written(webhook) => WebhookResponse::from(webhook),
+        WebhookChanged::Stale => return Err(Problem::stale()),
+        WebhookChanged::Unknown => return Err(unknown()),
+    };
     let tag = shown.tag()?;
     Ok(etag::tagged(Json(shown).into_response(), &tag))
 }

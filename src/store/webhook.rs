@@ -28,6 +28,17 @@ pub struct WebhookChange {
     pub enabled: Option<bool>,
 }
 
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookChanged {
+    /// It is this now.
+    Written(Webhook),
+    /// It is another than it must be.
+    Stale,
+    /// There is none.
+    Unknown,
+}
+
 /// How many messages may be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimBounds {
@@ -131,8 +142,8 @@ pub trait Webhooks: Send + Sync {
     /// An app's, oldest first.
     async fn webhooks(&self, app: AppId) -> Result<Vec<Webhook>>;
 
-    /// Changes one; `None`: there is none. Its answer is the changed one. With another place its failures are forgotten.
-    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>>;
+    /// Changes one, if it still is as `if_is` says. With another place its failures are forgotten.
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange, if_is: Option<&Webhook>) -> Result<WebhookChanged>;
 
     /// Forgets one with all that it was still to be told, and its attempts, part by part; whether there was one. When it fails in between,
     /// the rest is left and it can be asked for again.

@@ -326,11 +326,11 @@ pub async fn nobody_else_is_told(world: &mut World) {
     let deaf = world.add_webhook(&[EventType::LanePaused]).await.id;
     let disabled = world.all_ears().await;
     let off = WebhookChange { enabled: Some(false), ..WebhookChange::default() };
-    store.change_webhook(world.app, disabled, &off).await.unwrap().unwrap();
+    store.change_webhook(world.app, disabled, &off, None).await.unwrap();
     let ears = world.all_ears().await;
     world.prefer("ann").await;
     let on = WebhookChange { enabled: Some(true), ..WebhookChange::default() };
-    store.change_webhook(world.app, disabled, &on).await.unwrap().unwrap();
+    store.change_webhook(world.app, disabled, &on, None).await.unwrap();
     world.pass(LINGER);
     world.gather().await;
     let told: BTreeMap<Uuid, usize> = world.due_messages().await.iter().map(|message| (message.webhook, items(message).len())).collect();

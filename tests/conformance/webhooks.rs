@@ -11,7 +11,9 @@ use herald::domain::preferences::Preferences;
 use herald::domain::webhook::{Disabled, EventType, LINGER, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 use herald::store::PageRequest;
 use herald::store::sealing::SealedAnew;
-use herald::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret};
+use herald::store::webhook::{
+    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookChanged, WebhookSecret,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -115,7 +117,7 @@ impl World {
     }
 
     pub async fn change(&self, id: Uuid, change: WebhookChange) -> Webhook {
-        let changed = self.store().change_webhook(self.app, id, &change).await.unwrap().unwrap();
+        let WebhookChanged::Written(changed) = self.store().change_webhook(self.app, id, &change, None).await.unwrap() else { panic!() };
         assert_eq!(self.hook(id).await, changed);
         changed
     }
@@ -142,7 +144,8 @@ pub async fn a_webhook_is_its_apps_and_there_are_not_too_many(world: &mut World)
     let id = made[0].id;
     assert_eq!(world.hook(id).await, made[0]);
     assert_eq!(store.webhook(other, id).await.unwrap(), None);
-    assert_eq!(store.change_webhook(other, id, &WebhookChange { enabled: Some(false), ..WebhookChange::default() }).await.unwrap(), None);
+    let off = WebhookChange { enabled: Some(false), ..WebhookChange::default() };
+    assert_eq!(store.change_webhook(other, id, &off, None).await.unwrap(), WebhookChanged::Unknown);
     assert!(!store.rotate_webhook_secret(other, id, &secret(2)).await.unwrap());
     assert_eq!(store.test_webhook(other, id).await.unwrap(), None);
     assert_eq!(store.webhook_attempts(other, id, &PageRequest { limit: 1, after: None }).await.unwrap(), None);
@@ -172,8 +175,13 @@ pub async fn a_webhook_is_changed_and_switched(world: &mut World) {
     assert_eq!(off.disabled, Some(Disabled::Switched));
     let on = world.change(changed.id, WebhookChange { enabled: Some(true), ..WebhookChange::default() }).await;
     assert_eq!(on.disabled, None);
-    let unknown = world.store().change_webhook(world.app, Uuid::from_u128(7), &WebhookChange::default()).await;
-    assert_eq!(unknown.unwrap(), None);
+    let unknown = world.store().change_webhook(world.app, Uuid::from_u128(7), &WebhookChange::default(), None).await;
+    assert_eq!(unknown.unwrap(), WebhookChanged::Unknown);
+
+    let (store, again) = (world.store(), WebhookChange { enabled: Some(false), ..WebhookChange::default() });
+    assert_eq!(store.change_webhook(world.app, on.id, &again, Some(&off)).await.unwrap(), WebhookChanged::Stale);
+    assert_eq!(world.hook(on.id).await, on, "untouched");
+    assert!(matches!(store.change_webhook(world.app, on.id, &again, Some(&on)).await.unwrap(), WebhookChanged::Written(_)));
 }
 
 pub async fn items_wait_for_others_and_go_together(world: &mut World) {

@@ -10,7 +10,7 @@ use herald::domain::id::AppId;
 use herald::domain::webhook::attempt::is_failing;
 use herald::domain::webhook::{Disabled, EventType, LINGER, LINGER_BEHIND, MAX_ITEMS, MAX_WEBHOOKS, OVERLAP, TRIED_FOR, Webhook};
 use herald::store::webhook::{
-    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks,
+    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookChanged, WebhookSecret, Webhooks,
 };
 use herald::store::{Page, PageRequest, Result};
 use serde_json::Value;
@@ -251,11 +251,15 @@ impl Webhooks for MemoryStore {
         Ok(found)
     }
 
-    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>> {
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange, if_is: Option<&Webhook>) -> Result<WebhookChanged> {
         Ok(self.commit(|state, now| {
-            let webhook = &mut state.webhook_of(app, id)?.webhook;
+            let Some(row) = state.webhook_of(app, id) else { return WebhookChanged::Unknown };
+            let webhook = &mut row.webhook;
+            if if_is.is_some_and(|expected| expected != webhook) {
+                return WebhookChanged::Stale;
+            }
             if *change == WebhookChange::default() {
-                return Some(webhook.clone());
+                return WebhookChanged::Written(webhook.clone());
             }
             if let Some(url) = change.url.as_ref().filter(|url| **url != webhook.url) {
                 webhook.url = url.clone();
@@ -269,7 +273,7 @@ impl Webhooks for MemoryStore {
                 webhook.disabled = Some(Disabled::Switched);
             }
             webhook.updated_at = now;
-            Some(webhook.clone())
+            WebhookChanged::Written(webhook.clone())
         }))
     }
 

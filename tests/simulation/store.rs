@@ -43,7 +43,7 @@ use herald::store::template::{StoredTemplate, TemplatePut};
 use herald::store::topic::{Followed, Follower, Topic};
 use herald::store::vault::Secret;
 use herald::store::waiting::WaitingPart;
-use herald::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use herald::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookChanged, WebhookSecret};
 use herald::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
     Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Templates, Topics, Vault, Waiting, Webhooks,
@@ -395,7 +395,7 @@ plainly!(Webhooks {
     fn create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;
     fn webhook(app: AppId, id: Uuid) -> Option<Webhook>;
     fn webhooks(app: AppId) -> Vec<Webhook>;
-    fn change_webhook(app: AppId, id: Uuid, change: &WebhookChange) -> Option<Webhook>;
+    fn change_webhook(app: AppId, id: Uuid, change: &WebhookChange, if_is: Option<&Webhook>) -> WebhookChanged;
     fn delete_webhook(app: AppId, id: Uuid) -> bool;
     fn rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
     fn test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;

@@ -141,7 +141,6 @@ impl World {
             analytics: Retention::default(),
             metrics: Arc::new(|| "herald_up 1\n".to_owned()),
             under_way: UnderWay::default(),
-            webhook_edits: tokio::sync::Mutex::default(),
             stopping: stopping.clone(),
             origins: Origins::default(),
             keys: Arc::new(KeyRing::new(hasher, built_in)),

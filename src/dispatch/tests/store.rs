@@ -44,7 +44,7 @@ use crate::store::template::{StoredTemplate, TemplatePut};
 use crate::store::topic::{Followed, Follower, Topic};
 use crate::store::vault::Secret;
 use crate::store::waiting::WaitingPart;
-use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookChanged, WebhookSecret};
 use crate::store::{
     Analytics, Apps, AuditLog, Campaigns, Caps, Categories, ClientTokens, DeadLetters, DeviceTokens, Devices, Engine, Error, Keys,
     Notifications, Page, PageRequest, Pauses, People, Receipts, Replays, Result, Sealing, Store, Templates, Topics, Vault, Waiting,
@@ -305,7 +305,7 @@ around! {
         create_webhook(webhook: &Webhook, secret: &WebhookSecret) -> bool;
         webhook(app: AppId, id: Uuid) -> Option<Webhook>;
         webhooks(app: AppId) -> Vec<Webhook>;
-        change_webhook(app: AppId, id: Uuid, change: &WebhookChange) -> Option<Webhook>;
+        change_webhook(app: AppId, id: Uuid, change: &WebhookChange, if_is: Option<&Webhook>) -> WebhookChanged;
         delete_webhook(app: AppId, id: Uuid) -> bool;
         rotate_webhook_secret(app: AppId, id: Uuid, secret: &WebhookSecret) -> bool;
         test_webhook(app: AppId, id: Uuid) -> Option<Uuid>;

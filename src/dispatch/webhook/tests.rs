@@ -16,7 +16,7 @@ use crate::domain::Timestamp;
 use crate::domain::id::AppId;
 use crate::domain::webhook::{Disabled, EventType, Webhook};
 use crate::providers::webhook::{Answer, Request, Unanswered};
-use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookSecret};
+use crate::store::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, Next, WebhookChange, WebhookChanged, WebhookSecret};
 use crate::store::{Error, Page, PageRequest, Result};
 
 const HOOK: Uuid = Uuid::from_u128(1);
@@ -51,7 +51,7 @@ impl Webhooks for Store {
         unreachable!()
     }
 
-    async fn change_webhook(&self, _: AppId, _: Uuid, _: &WebhookChange) -> Result<Option<Webhook>> {
+    async fn change_webhook(&self, _: AppId, _: Uuid, _: &WebhookChange, _: Option<&Webhook>) -> Result<WebhookChanged> {
         unreachable!()
     }
 

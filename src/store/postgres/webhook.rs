@@ -16,7 +16,9 @@ use super::super::rules::secret::to_text;
 use super::super::rules::webhook_outcomes::{Claimed, Health, Met, follows};
 use super::super::rules::webhooks::{change, disabled, disabled_text, later, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
-use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::webhook::{
+    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookChanged, WebhookSecret, Webhooks,
+};
 use super::super::{Page, PageRequest, Result};
 use super::PostgresStore;
 use super::batch::{Binds, count, execute, fetch, fetch_one};
@@ -132,9 +134,12 @@ async fn create(tx: &mut Tx, webhook: &Webhook, secret: &WebhookSecret) -> Resul
     Ok(add.await? > 0)
 }
 
-async fn change_one(tx: &mut Tx, (app, id): (AppId, Uuid), wanted: &WebhookChange) -> Result<Option<Webhook>> {
-    let Some(row) = fetch_one(tx, LOCKED, named(app, id)).await? else { return Ok(None) };
+async fn change_one(tx: &mut Tx, (app, id): (AppId, Uuid), wanted: &WebhookChange, if_is: Option<&Webhook>) -> Result<WebhookChanged> {
+    let Some(row) = fetch_one(tx, LOCKED, named(app, id)).await? else { return Ok(WebhookChanged::Unknown) };
     let mut webhook = read(&row)?;
+    if if_is.is_some_and(|expected| *expected != webhook) {
+        return Ok(WebhookChanged::Stale);
+    }
     change(&mut webhook, wanted, tx.now);
     let events = to_document(&webhook.events)?;
     let write = execute(tx, CHANGE, |binds| {
@@ -142,7 +147,7 @@ async fn change_one(tx: &mut Tx, (app, id): (AppId, Uuid), wanted: &WebhookChang
         binds.push(webhook.failing_since).push(webhook.updated_at);
     });
     write.await?;
-    Ok(Some(webhook))
+    Ok(WebhookChanged::Written(webhook))
 }
 
 /// Forgets a part; `None`: there is none. Otherwise whether nothing is left.
@@ -296,8 +301,8 @@ impl Webhooks for PostgresStore {
         rows?.iter().map(read).collect()
     }
 
-    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>> {
-        transaction!(self.callers, tx => change_one(&mut tx, (app, id), change))
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange, if_is: Option<&Webhook>) -> Result<WebhookChanged> {
+        transaction!(self.callers, tx => change_one(&mut tx, (app, id), change, if_is))
     }
 
     async fn delete_webhook(&self, app: AppId, id: Uuid) -> Result<bool> {

@@ -14,7 +14,9 @@ use super::super::rules::secret::to_text;
 use super::super::rules::webhook_outcomes::{Claimed, Health, Met, follows};
 use super::super::rules::webhooks::{change, disabled, disabled_text, message_id, status, status_of_gone, status_text};
 use super::super::seal::Place;
-use super::super::webhook::{Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookSecret, Webhooks};
+use super::super::webhook::{
+    Attempt, ClaimBounds, DueMessage, ListedAttempt, MessageStatus, Next, WebhookChange, WebhookChanged, WebhookSecret, Webhooks,
+};
 use super::super::{Page, PageRequest, Result};
 use super::SqliteStore;
 use super::batch::{Binds, execute, fetch, fetch_one};
@@ -115,9 +117,12 @@ async fn create(tx: Tx<'_>, webhook: Webhook, secret: &WebhookSecret) -> Result<
     Ok(add.await? > 0)
 }
 
-async fn change_one(tx: Tx<'_>, app: AppId, id: Uuid, wanted: &WebhookChange) -> Result<Option<Webhook>> {
-    let Some(row) = fetch_one(tx.conn, ONE, named(app, id)).await? else { return Ok(None) };
+async fn change_one(tx: Tx<'_>, (app, id): (AppId, Uuid), wanted: &WebhookChange, if_is: Option<&Webhook>) -> Result<WebhookChanged> {
+    let Some(row) = fetch_one(tx.conn, ONE, named(app, id)).await? else { return Ok(WebhookChanged::Unknown) };
     let mut webhook = read(&row)?;
+    if if_is.is_some_and(|expected| *expected != webhook) {
+        return Ok(WebhookChanged::Stale);
+    }
     change(&mut webhook, wanted, instant(tx.now).unwrap_or_default());
     let events = to_document(&webhook.events)?;
     let write = execute(tx.conn, CHANGE, |binds| {
@@ -125,7 +130,7 @@ async fn change_one(tx: Tx<'_>, app: AppId, id: Uuid, wanted: &WebhookChange) ->
         binds.push(webhook.failing_since.map(micros)).push(micros(webhook.updated_at));
     });
     write.await?;
-    Ok(Some(webhook))
+    Ok(WebhookChanged::Written(webhook))
 }
 
 /// Forgets a part; `None`: there is none. Otherwise whether nothing is left.
@@ -273,9 +278,9 @@ impl Webhooks for SqliteStore {
         rows.await?.iter().map(read).collect()
     }
 
-    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange) -> Result<Option<Webhook>> {
-        let change = change.clone();
-        self.write(move |tx| Box::pin(async move { change_one(tx, app, id, &change).await })).await
+    async fn change_webhook(&self, app: AppId, id: Uuid, change: &WebhookChange, if_is: Option<&Webhook>) -> Result<WebhookChanged> {
+        let (change, if_is) = (change.clone(), if_is.cloned());
+        self.write(move |tx| Box::pin(async move { change_one(tx, (app, id), &change, if_is.as_ref()).await })).await
     }
 
     async fn delete_webhook(&self, app: AppId, id: Uuid) -> Result<bool> {
