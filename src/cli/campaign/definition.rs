@@ -44,7 +44,7 @@ pub(super) struct Definition {
     /// Run again and again, as '0 9 * * MON'.
     #[arg(long, value_name = "PATTERN", group = "schedule")]
     cron: Option<String>,
-    /// The zone of the pattern, an IANA name [default: the app's].
+    /// The zone of the pattern, an IANA name [default: that of the pattern before, else the app's].
     #[arg(long, value_name = "ZONE", requires = "cron", conflicts_with_all = ["at", "at_local"])]
     timezone: Option<String>,
     /// The pattern's last instant, as 2027-03-01T00:00:00Z [default: none].
@@ -72,10 +72,15 @@ impl Definition {
             // it is said of a local time only
             document.root.remove("if_past");
         }
+        let zone = document.root.member("schedule").and_then(|schedule| schedule.member("timezone")).map(Node::to_json);
         for (way, value) in self.flags()? {
             if !document.root.put(way, value) {
                 anyhow::bail!("the file's {} is no object", way.first().unwrap_or(&"campaign"));
             }
+        }
+        if let (Some(zone), Some(_), None) = (zone, &self.cron, &self.timezone) {
+            // another pattern is of the same clock
+            document.root.put(&["schedule", "timezone"], zone);
         }
         Ok(document)
     }
@@ -174,6 +179,14 @@ mod tests {
         let before = json!({"name": "x", "schedule": {"at_local": "l"}, "if_past": "send", "notification": {"content": {"title": "A", "body": "B"}}});
         let expected = json!({"name": "x", "schedule": {"at": "i"}, "notification": {"content": {"title": "C", "body": "B"}}});
         assert_eq!(said(&["--title", "C", "--at", "i"], before), expected);
+    }
+
+    #[test]
+    fn another_pattern_is_of_the_same_clock() {
+        let before = json!({"schedule": {"cron": "a", "timezone": "Europe/Paris", "until": "u"}});
+        assert_eq!(said(&["--cron", "c"], before.clone()), json!({"schedule": {"cron": "c", "timezone": "Europe/Paris"}}));
+        assert_eq!(said(&["--cron", "c", "--timezone", "UTC"], before.clone()), json!({"schedule": {"cron": "c", "timezone": "UTC"}}));
+        assert_eq!(said(&["--at", "i"], before), json!({"schedule": {"at": "i"}}));
     }
 
     #[test]
