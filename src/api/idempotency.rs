@@ -116,16 +116,24 @@ pub(super) async fn stands<'a>(api: &'a Api, key: &IdempotencyKey) -> Result<Sta
     loop {
         let mut ended = std::pin::pin!(api.under_way.ended.notified());
         ended.as_mut().enable();
-        match api.store.before(std::slice::from_ref(key)).await?.pop() {
-            Some(Stored::Same(answer)) => return Ok(Stands::Same(answer)),
-            Some(Stored::Other) => return Ok(Stands::Other),
-            Some(Stored::Nothing) | None => {}
+        if let Some(used) = used(api, key).await? {
+            return Ok(used);
         }
         if let Some(turn) = api.under_way.take((key.app, key.route, key.key.clone())) {
-            return Ok(Stands::New(turn));
+            // whoever had its turn before may have been answered between the look and this
+            return Ok(used(api, key).await?.unwrap_or(Stands::New(turn)));
         }
         timeout_at(patience, ended).await.map_err(|_| in_progress())?;
     }
+}
+
+/// How a key stands that was answered.
+async fn used<'a>(api: &Api, key: &IdempotencyKey) -> Result<Option<Stands<'a>>, Problem> {
+    Ok(match api.store.before(std::slice::from_ref(key)).await?.pop() {
+        Some(Stored::Same(answer)) => Some(Stands::Same(answer)),
+        Some(Stored::Other) => Some(Stands::Other),
+        Some(Stored::Nothing) | None => None,
+    })
 }
 
 /// 409: come again.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,7 +13,7 @@ use super::auth::MayReport;
 use super::body::JsonBody;
 use super::checks::Checks;
 use super::instant::Instant;
-use super::json::{self, AnyValue, Reading, Unknown, objects};
+use super::json::{self, Reading, Unknown, objects};
 use super::problem::Problem;
 use super::{Api, query, schema};
 use crate::domain::id::NotificationId;
@@ -57,13 +58,13 @@ struct ReceiptRequest {
 }
 
 /// The same, whose items are read one by one.
-#[derive(Debug, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
-struct ItemsRequest {
-    receipts: Vec<AnyValue>,
+#[derive(Deserialize)]
+struct Items<'a> {
+    #[serde(borrow)]
+    receipts: Vec<&'a RawValue>,
 }
 
-objects!(ReceiptsRequest, ReceiptRequest, ItemsRequest);
+objects!(ReceiptsRequest, ReceiptRequest);
 
 /// What became of the reports.
 #[derive(Debug, Serialize, ToSchema)]
@@ -147,7 +148,7 @@ fn read(body: &[u8], unknown: Unknown) -> Result<Vec<Option<ReceiptRequest>>, Pr
     match (read_all(body, unknown), unknown) {
         (Ok(reports), _) => Ok(reports.into_iter().map(Some).collect()),
         (Err(problem), Unknown::Refused) => Err(problem),
-        (Err(_), Unknown::Ignored) => read_each(body),
+        (Err(problem), Unknown::Ignored) => read_each(body, problem),
     }
 }
 
@@ -158,15 +159,15 @@ fn read_all(body: &[u8], unknown: Unknown) -> Result<Vec<ReceiptRequest>, Proble
     Ok(reports)
 }
 
-fn read_each(body: &[u8]) -> Result<Vec<Option<ReceiptRequest>>, Problem> {
-    let items = json::read_with::<ItemsRequest>(body, Unknown::Ignored)?.whole()?.receipts;
-    check_length(items.len())?;
-    let read = |AnyValue(item): AnyValue| {
-        let bytes = serde_json::to_vec(&item).ok()?;
-        let report = json::read_with::<ReceiptRequest>(&bytes, Unknown::Ignored).and_then(Reading::whole).ok()?;
+/// `problem`: what is said where there is no list.
+fn read_each(body: &[u8], problem: Problem) -> Result<Vec<Option<ReceiptRequest>>, Problem> {
+    let Ok(items) = serde_json::from_slice::<Items<'_>>(body) else { return Err(problem) };
+    check_length(items.receipts.len())?;
+    let read = |item: &RawValue| {
+        let report = json::read_with::<ReceiptRequest>(item.get().as_bytes(), Unknown::Ignored).and_then(Reading::whole).ok()?;
         check_actions(std::slice::from_ref(&report)).is_ok().then_some(report)
     };
-    Ok(items.into_iter().map(read).collect())
+    Ok(items.receipts.into_iter().map(read).collect())
 }
 
 fn check_length(reports: usize) -> Result<(), Problem> {

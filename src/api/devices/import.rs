@@ -92,7 +92,7 @@ pub(super) async fn import(State(api): State<Api>, caller: Caller<ToManage>, req
         let source = Source::new(body, shape, patience);
         // while it lives, the key is this request's
         let idempotency::Stands::New(_turn) = idempotency::stands(&api, &key).await? else {
-            return once::again(&api, key, &sum, source).await;
+            return once::again(&api, key, &sum, (&permit, source)).await;
         };
         let answer = at_once(steps(import, &permit, source, decoder).await?).await?;
         return once::remember(&api, key, &sum, answer).await;

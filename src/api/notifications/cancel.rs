@@ -40,15 +40,18 @@ pub(super) async fn cancel(
     if !api.path.cancel(caller.app, id).await? {
         return Err(unknown());
     }
-    let mut pauses = PAUSES.into_iter();
-    loop {
-        let view = api.store.notification(caller.app, id).await?.ok_or_else(unknown)?;
-        // workers book what was cancelled, each its part
-        match pauses.next().filter(|_| view.counts.waiting > 0) {
-            Some(pause) => sleep(Duration::from_millis(pause)).await,
-            None => return Ok(Json(view.into())),
+    let mut view = api.store.notification(caller.app, id).await?.ok_or_else(unknown)?;
+    for pause in PAUSES {
+        if view.counts.waiting == 0 {
+            break;
         }
+        // workers book what was cancelled, each its part
+        sleep(Duration::from_millis(pause)).await;
+        // it is cancelled, whether that can be read again or not
+        let Ok(Some(later)) = api.store.notification(caller.app, id).await else { break };
+        view = later;
     }
+    Ok(Json(view.into()))
 }
 
 fn unknown() -> Problem {

@@ -557,12 +557,13 @@ async fn a_bad_receipt_of_a_phone_is_passed_over() {
     let body = json!({"receipts": [
         receipt(json!("glanced"), Value::Null), good, receipt(json!("opened"), json!("yesterday")), receipt(json!("delivered"), json!(5)),
         {"device_id": "phone", "type": "opened"}, 7,
+        {"notification_id": made["id"], "device_id": "phone", "type": "opened", "action": "a\u{0}"},
     ]});
     let invalid = |index: usize| json!({"index": index, "code": "invalid"});
     for credential in [&phone.access, &token] {
         let reply = with(&world, credential, Method::POST, "/v1/receipts", body.clone()).await;
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
-        let expected = json!({"accepted": 1, "rejected": [invalid(0), invalid(2), invalid(3), invalid(4), invalid(5)]});
+        let expected = json!({"accepted": 1, "rejected": [invalid(0), invalid(2), invalid(3), invalid(4), invalid(5), invalid(6)]});
         assert_eq!(reply.json(), expected);
         for whole in [json!({}), json!({"receipts": 5}), json!({"receipts": vec![7; 501]})] {
             let refused = with(&world, credential, Method::POST, "/v1/receipts", whole).await;

@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 
 use super::answer::ImportResponse;
 use super::source::Source;
+use super::steps::ROOM;
+use crate::api::load::Permit;
 use crate::api::problem::Problem;
 use crate::api::{Api, idempotency};
 use crate::store::engine::{IdempotencyKey, Submission, Verdict};
@@ -50,7 +52,8 @@ impl Sum {
 }
 
 /// What was answered under a key that is used already, if it was to this body.
-pub(super) async fn again(api: &Api, key: IdempotencyKey, sum: &Sum, mut source: Source) -> Result<Response, Problem> {
+pub(super) async fn again(api: &Api, key: IdempotencyKey, sum: &Sum, (permit, mut source): (&Permit, Source)) -> Result<Response, Problem> {
+    let _room = permit.hold(ROOM)?;
     while source.next().await?.is_some() {}
     match idempotency::stands(api, &sum.key(key)).await? {
         idempotency::Stands::Same(answer) => Ok(replayed(answer)),

@@ -26,7 +26,7 @@ const PART: usize = 256;
 /// A part has no more bytes than this and one record, so that memory is bounded whatever the records are.
 const PART_BYTES: usize = 1024 * 1024;
 /// What an import holds at most: the part that is read, the one that is written, and the piece of the body that is cut.
-const ROOM: usize = 3 * PART_BYTES;
+pub(super) const ROOM: usize = 3 * PART_BYTES;
 /// After so many records others get their turn.
 const TURN: usize = 50;
 /// Devices that a dry run reads at one time.
