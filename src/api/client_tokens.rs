@@ -1,11 +1,11 @@
 //! `/v1/client-tokens`: how a phone comes to a token, a newer one, and none any more; and the keys that tokens are signed with.
 
 mod claims;
+mod device_changes;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzz;
 mod issuer;
 mod refresh_token;
-mod registrations;
 mod signing;
 
 use axum::Json;

@@ -17,7 +17,7 @@ use crate::domain::delivery::{Delivery, Ending};
 use crate::domain::id::{AppId, NotificationId};
 use crate::domain::reason::SuppressReason;
 use crate::domain::somebody::Somebody;
-use crate::domain::work::{NewWork, Targets, WorkKey, WorkKind};
+use crate::domain::work::{NewWork, Targets, WorkKey};
 use crate::store;
 use crate::store::engine::{Answer, Ask, Candidate, Finished, Record, RunStatus};
 use crate::store::waiting::WaitingWork;
@@ -119,12 +119,12 @@ async fn end(node: &Node, app: AppId, (whom, work): (&Somebody, &[WaitingWork]),
     let seized: HashMap<WorkKey, i64> = node.store.seize(&rows, node.settings.lease()).await?.into_iter().collect();
     round.held.extend(rows.iter().map(|(key, _)| *key).filter(|key| !seized.contains_key(key)));
     let (mut record, mut asks, mut asked) = (Record::default(), Vec::new(), Vec::new());
-    for work in work {
-        let (Some(epoch), Some(message)) = (seized.get(&work.key), messages.get(&work.key.notification)) else { continue };
-        let (theirs, rest) = whom.part(&work.targets);
-        let follow_ups = if rest.is_empty() { Vec::new() } else { vec![remaining(node, work, rest)] };
-        record.finished.push(Finished { key: work.key, epoch: *epoch, follow_ups });
-        asks.push(ask(work, message, theirs));
+    for WaitingWork { key, work, .. } in work {
+        let (Some(epoch), Some(message)) = (seized.get(key), messages.get(&key.notification)) else { continue };
+        let (theirs, targets) = whom.part(&work.targets);
+        let follow_ups = if targets.is_empty() { Vec::new() } else { vec![NewWork { id: node.ids.work(), targets, ..work.clone() }] };
+        record.finished.push(Finished { key: *key, epoch: *epoch, follow_ups });
+        asks.push(ask(*key, message, theirs));
         asked.push((message, work.attempt));
     }
     if asks.is_empty() {
@@ -158,11 +158,11 @@ async fn messages(node: &Node, app: AppId, work: &[WaitingWork]) -> Result<HashM
     Ok(read.collect())
 }
 
-fn ask(work: &WaitingWork, message: &Message, theirs: Targets) -> Ask {
+fn ask(key: WorkKey, message: &Message, theirs: Targets) -> Ask {
     // a user of whom nothing is known gets a number to be counted under, and loses it when they are forgotten; a device would keep its
     let peek = matches!(theirs, Targets::Devices(_));
     Ask {
-        key: work.key,
+        key,
         targets: theirs,
         latest_only: message.notification.latest_device_only,
         accepted_at: message.accepted_at,
@@ -203,19 +203,4 @@ fn endings(message: &Message, attempts: u32, answer: Answer, at: Timestamp) -> i
         detail: None,
         at,
     })
-}
-
-/// The row for the others whom it named.
-fn remaining(node: &Node, work: &WaitingWork, rest: Targets) -> NewWork {
-    NewWork {
-        id: node.ids.work(),
-        kind: WorkKind::Send,
-        stream: work.stream,
-        fan_out: work.fan_out,
-        targets: rest,
-        attempt: work.attempt,
-        reason: work.reason,
-        due_at: work.due_at,
-        expires_at: work.expires_at,
-    }
 }

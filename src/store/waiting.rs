@@ -5,11 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Result;
-use crate::domain::Timestamp;
 use crate::domain::id::{AppId, NotificationId, WorkId};
-use crate::domain::reason::WaitReason;
 use crate::domain::somebody::Somebody;
-use crate::domain::work::{Stream, Targets, WorkKey};
+use crate::domain::work::{NewWork, WorkKey};
 
 /// A row that sends, as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,20 +20,8 @@ pub struct WaitingWork {
     pub held: bool,
     /// A worker had it, and its lease lapsed: it may still be about to record what it did.
     pub lapsed: bool,
-    /// Through which stream it goes.
-    pub stream: Stream,
-    /// Released through its run.
-    pub fan_out: bool,
-    /// Whom for.
-    pub targets: Targets,
-    /// Requests already handed to the provider for each of its targets.
-    pub attempt: u32,
-    /// Why it waits, where it does.
-    pub reason: Option<WaitReason>,
-    /// When it may be taken; of one that was published, now.
-    pub due_at: Timestamp,
-    /// When its targets are over, at the latest.
-    pub expires_at: Timestamp,
+    /// The row as it would be written anew; due now where it was published.
+    pub work: NewWork,
 }
 
 /// A part of the work that names somebody.

@@ -90,20 +90,14 @@ pub async fn a_row_can_be_replaced_while_nobody_holds_it(world: &mut World) {
     let (due, mut new) = (world.later(Duration::from_hours(1)), world.direct(users(&["ann", "ben"])));
     new.start_at = due;
     new.work[0] = NewWork { attempt: 2, reason: Some(WaitReason::Scheduled), due_at: due, ..new.work[0].clone() };
-    let (id, expires_at) = (world.accept(new.clone()).await, new.work[0].expires_at);
+    let id = world.accept(new.clone()).await;
     let row = of(world, "ann").await.pop().unwrap();
     let expected = WaitingWork {
         key: WorkKey { app: world.app, notification: id, work: new.work[0].id },
         epoch: row.epoch,
         held: false,
         lapsed: false,
-        stream: new.work[0].stream,
-        fan_out: false,
-        targets: users(&["ann", "ben"]),
-        attempt: 2,
-        reason: Some(WaitReason::Scheduled),
-        due_at: due,
-        expires_at,
+        work: new.work[0].clone(),
     };
     assert_eq!(row, expected);
 
@@ -118,7 +112,7 @@ pub async fn a_row_can_be_replaced_while_nobody_holds_it(world: &mut World) {
     let record = Record { deliveries: vec![ended], finished: vec![finished], ..Record::default() };
     assert_eq!(world.store().record(&record).await.unwrap().ended, [row.key]);
     assert_eq!(of(world, "ann").await, []);
-    let left: BTreeSet<_> = of(world, "ben").await.into_iter().map(|work| (work.due_at, format!("{:?}", work.targets))).collect();
+    let left: BTreeSet<_> = of(world, "ben").await.into_iter().map(|work| (work.work.due_at, format!("{:?}", work.work.targets))).collect();
     assert_eq!(left, BTreeSet::from([(due, format!("{:?}", users(&["ben"])))]));
 }
 
@@ -127,7 +121,7 @@ pub async fn what_a_worker_has_is_told_as_held(world: &mut World) {
     assert!(!of(world, "ann").await[0].held);
     let keys = world.scheduled().await;
     let published = of(world, "ann").await;
-    assert_eq!((published[0].held, published[0].due_at), (false, world.now()), "what is published is due");
+    assert_eq!((published[0].held, published[0].work.due_at), (false, world.now()), "what is published is due");
     let epoch = published[0].epoch;
     let taken = world.claimed(&keys).await;
     let held = of(world, "ann").await;

@@ -9,7 +9,7 @@ use herald::domain::Timestamp;
 use herald::domain::delivery::State as DeliveryState;
 use herald::domain::id::{AppId, NotificationId, WorkId};
 use herald::domain::somebody::Somebody;
-use herald::domain::work::{Targets, WorkKey, WorkKind};
+use herald::domain::work::{NewWork, Targets, WorkKey, WorkKind};
 use herald::store::Result;
 use herald::store::notification::{DeliveryFilter, DeliveryView};
 use herald::store::waiting::{Waiting, WaitingPart, WaitingWork};
@@ -73,13 +73,7 @@ fn waiting((notification, work): (NotificationId, WorkId), row: &Row, now: Times
         epoch: row.epoch,
         held: row.is_held(now),
         lapsed: row.lease_until.is_some_and(|until| until <= now),
-        stream: row.work.stream,
-        fan_out: row.work.fan_out,
-        targets: row.work.targets.clone(),
-        attempt: row.work.attempt,
-        reason: row.work.reason,
-        due_at: if published { now } else { row.work.due_at },
-        expires_at: row.work.expires_at,
+        work: NewWork { due_at: if published { now } else { row.work.due_at }, ..row.work.clone() },
     }
 }
 

@@ -13,8 +13,8 @@ use uuid::{Builder, Uuid};
 use zeroize::Zeroizing;
 
 use super::claims::{Claims, Use, Wrong};
+use super::device_changes::DeviceChanges;
 use super::refresh_token::RefreshToken;
-use super::registrations::Registrations;
 use super::signing::{self, Keys, SigningKeys};
 use crate::api::fresh_id::fresh_id;
 use crate::api::problem::{Code, Problem};
@@ -93,14 +93,14 @@ pub(in crate::api) struct Issuer {
     settings: ClientTokenSettings,
     /// Families that stood lately: the generation that was seen, and when.
     standing: Cache<Uuid, (i64, Duration)>,
-    /// What was seen of a family that is bound to a device, before the device was registered, is not believed.
-    registrations: Registrations,
+    /// What was seen of a family that is bound to a device, before the device changed, is not believed.
+    changes: DeviceChanges,
 }
 
 impl Issuer {
     pub(in crate::api) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: ClientTokenSettings) -> Self {
         let keys = SigningKeys::new(Arc::clone(&store), Arc::clone(&clock), settings.clone());
-        Self { keys, store, clock, settings, standing: Cache::new(FAMILIES), registrations: Registrations::default() }
+        Self { keys, store, clock, settings, standing: Cache::new(FAMILIES), changes: DeviceChanges::default() }
     }
 
     /// The keys, for those who check tokens themselves.
@@ -165,9 +165,9 @@ impl Issuer {
         self.standing.invalidate_all();
     }
 
-    /// A device that was there was registered: tokens that are bound to it were revoked if its user changed.
-    pub(in crate::api) fn registered(&self, app: AppId, device: &str) {
-        self.registrations.note(app, device, self.clock.monotonic());
+    /// A device that was there was registered or deleted: tokens that are bound to it may have been revoked.
+    pub(in crate::api) fn forget_device(&self, app: AppId, device: &str) {
+        self.changes.note(app, device, self.clock.monotonic());
     }
 
     /// A token that only reports the receipts of a device.
@@ -189,8 +189,8 @@ impl Issuer {
         Ok(Says { app: claims.aud, user: claims.sub, lets })
     }
 
-    /// Refuses tokens of a family that does not stand; `device`: the one that it is bound to. Only what reads believes one that stood lately: a write would bring back who was erased
-    /// meanwhile.
+    /// Refuses tokens of a family that does not stand; `device`: the one that it is bound to. Only what reads believes one that stood lately: a
+    /// write would bring back who was erased meanwhile.
     pub(in crate::api) async fn check_standing(
         &self,
         app: AppId,
@@ -198,7 +198,7 @@ impl Issuer {
         method: &Method,
     ) -> Result<(), Problem> {
         let now = self.clock.monotonic();
-        let is_news = |at| device.is_some_and(|device| self.registrations.came_since(app, device, at));
+        let is_news = |at| device.is_some_and(|device| self.changes.came_since(app, device, at));
         let stood = self.standing.get(&family).filter(|(_, at)| now.saturating_sub(*at) < STANDING_AGE && !is_news(*at));
         if method.is_safe() && stood.is_some_and(|(seen, _)| seen >= generation) {
             return Ok(());

@@ -66,7 +66,6 @@ pub(super) async fn delete(
     if !api.store.delete_device(caller.app(), &name, &caller.principal()).await? {
         return Err(Problem::not_found("device"));
     }
-    // the tokens that are bound to it
-    api.issuer.forget();
+    api.issuer.forget_device(caller.app(), &name);
     Ok(StatusCode::NO_CONTENT)
 }

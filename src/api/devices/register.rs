@@ -139,7 +139,7 @@ async fn answer(api: &Api, caller: &KeyOrPhone<ToManage>, registered: Registered
     let (status, device) = match registered {
         Registered::Created(device) => (StatusCode::CREATED, *device),
         Registered::Updated(device) => {
-            api.issuer.registered(caller.app(), &device.name);
+            api.issuer.forget_device(caller.app(), &device.name);
             (StatusCode::OK, *device)
         }
         Registered::Missing(field) => return Err(Problem::invalid_field(field, "required", "is required when the device is new")),

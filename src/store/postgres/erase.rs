@@ -7,6 +7,7 @@ use super::super::Result;
 use super::super::rules::webhook_erasure::{Erased, Looked};
 use super::batch::{count, execute, fetch};
 use super::client_token;
+use super::naming::device_names;
 use super::person::number;
 use super::row::Cells;
 use super::tx::Tx;
@@ -16,7 +17,6 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 /// Devices, and subscriptions, that one transaction forgets.
 const PART: usize = 200;
 
-pub(super) const NAMES: &str = "SELECT name FROM device WHERE person_pk = $1";
 pub(super) const DEVICES: &str = "SELECT d.pk, d.name FROM (SELECT pk FROM device WHERE person_pk = $1 ORDER BY pk LIMIT $2) theirs \
                                   CROSS JOIN LATERAL (SELECT pk, name FROM device WHERE pk = theirs.pk AND person_pk = $1 LIMIT 1 FOR UPDATE) d";
 /// What devices leave behind; a place under a cap is held by the device's number.
@@ -48,11 +48,7 @@ pub(super) enum Part {
 pub(super) async fn begin(tx: &mut Tx, app: AppId, user: &str) -> Result<Option<Erased>> {
     let Some(person) = number(tx, app, user).await? else { return Ok(None) };
     client_token::revoke_person(tx, person).await?;
-    let names = fetch(tx, NAMES, |binds| {
-        binds.push(person.0);
-    });
-    let names: Vec<String> = names.await?.iter().map(|row| Cells::new(row, "device", 0).get(0, "name")).collect::<Result<_>>()?;
-    Ok(Some(Erased::new(user, names)))
+    Ok(Some(Erased::new(user, device_names(tx, person).await?)))
 }
 
 /// Forgets a part.

@@ -17,7 +17,7 @@ use super::row::Cells;
 use super::tx::{Tx, reading, transaction};
 use super::waiting::{waiting_columns, work_row};
 use super::work::{bind_held, in_order, key_of};
-use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::id::{AppId, NotificationId, PersonPk, WorkId};
 use crate::domain::somebody::Somebody;
 use crate::domain::work::{Stream, WorkKey};
 
@@ -39,13 +39,16 @@ pub(super) async fn somebody(conn: &mut PgConnection, app: AppId, user: &str) ->
     let mut somebody = Somebody { user: user.to_owned(), ..Somebody::default() };
     let Some(person) = number(conn, app, user).await? else { return Ok(somebody) };
     somebody.people.insert(person);
-    let devices = fetch(conn, DEVICES, |binds| {
+    somebody.devices.extend(device_names(conn, person).await?);
+    Ok(somebody)
+}
+
+/// The names of a person's devices.
+pub(super) async fn device_names(conn: &mut PgConnection, person: PersonPk) -> Result<Vec<String>> {
+    let rows = fetch(conn, DEVICES, |binds| {
         binds.push(person.0);
     });
-    for row in &devices.await? {
-        somebody.devices.insert(Cells::new(row, "device", 0).get(0, "name")?);
-    }
-    Ok(somebody)
+    rows.await?.iter().map(|row| Cells::new(row, "device", 0).get(0, "name")).collect()
 }
 
 /// The rows that name somebody among the next ones from a place on.

@@ -120,7 +120,6 @@ const TEXTS: &[&str] = &[
     erase::DEVICES,
     erase::FORGET,
     erase::LOCKED,
-    erase::NAMES,
     erase::OF_DEVICES[0],
     erase::OF_DEVICES[1],
     erase::OF_DEVICES[2],

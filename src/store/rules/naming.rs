@@ -12,7 +12,7 @@ use super::tally::Head;
 use crate::domain::Timestamp;
 use crate::domain::id::{NotificationId, PersonPk, WorkId};
 use crate::domain::somebody::Somebody;
-use crate::domain::work::{Stream, WorkKey};
+use crate::domain::work::{NewWork, Stream, WorkKey, WorkKind};
 
 /// Rows that one statement reads.
 pub(in crate::store) const AT_ONCE: usize = 500;
@@ -40,11 +40,10 @@ impl Walked {
     /// The row as the path works with it.
     pub(in crate::store) fn work(self, now: Timestamp) -> WaitingWork {
         let Self { row, epoch, stream, fan_out, expires_at, lapsed, published } = self;
-        WaitingWork {
-            key: WorkKey { app: row.app, notification: row.notification, work: WorkId(row.id) },
-            epoch,
-            held: row.held,
-            lapsed,
+        let id = WorkId(row.id);
+        let work = NewWork {
+            id,
+            kind: WorkKind::Send,
             stream,
             fan_out,
             targets: row.targets,
@@ -52,7 +51,8 @@ impl Walked {
             reason: row.reason,
             due_at: if published { now } else { row.due_at },
             expires_at,
-        }
+        };
+        WaitingWork { key: WorkKey { app: row.app, notification: row.notification, work: id }, epoch, held: row.held, lapsed, work }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::super::Result;
 use super::super::rules::webhook_erasure::{Erased, Looked};
-use super::batch::{Binds, execute, fetch, fetch_list};
+use super::batch::{Binds, execute, fetch};
 use super::client_token;
 use super::json::List;
+use super::naming::device_names;
 use super::person::number;
 use super::row::Cells;
 use super::webhook_erase;
@@ -15,7 +16,6 @@ use crate::domain::id::{AppId, DevicePk, PersonPk};
 /// Devices, and subscriptions, that one write forgets.
 const PART: usize = 200;
 
-pub(super) const NAMES: &str = "SELECT json_group_array(name) FROM device WHERE person_pk = ?1";
 pub(super) const DEVICES: &str = "SELECT pk, name FROM device WHERE person_pk = ?1 LIMIT ?2";
 /// What devices leave behind; a place under a cap is held by the device's number.
 pub(super) const OF_DEVICES: [&str; 5] = [
@@ -44,10 +44,7 @@ pub(super) enum Part {
 pub(super) async fn begin(mut tx: Tx<'_>, app: AppId, user: &str) -> Result<Option<Erased>> {
     let Some(person) = number(tx.conn, app, user).await? else { return Ok(None) };
     client_token::revoke_person(&mut tx, person).await?;
-    let names = fetch_list(tx.conn, NAMES, "device", |binds| {
-        binds.push(person.0);
-    });
-    Ok(Some(Erased::new(user, names.await?)))
+    Ok(Some(Erased::new(user, device_names(tx.conn, person).await?)))
 }
 
 /// Forgets a part.

@@ -10,14 +10,14 @@ use super::super::Result;
 use super::super::rules::naming::{AT_ONCE, LOOKS, Look, NEWEST, Walked};
 use super::super::waiting::{Waiting, WaitingPart};
 use super::SqliteStore;
-use super::batch::{Binds, Tuples, fetch};
+use super::batch::{Binds, Tuples, fetch, fetch_list};
 use super::claim::key_of;
 use super::person::number;
 use super::row::{Cells, instant, span};
 use super::waiting::{waiting_columns, work_row};
 use super::work::{bind_held, count};
 use super::writer::Tx;
-use crate::domain::id::{AppId, NotificationId, WorkId};
+use crate::domain::id::{AppId, NotificationId, PersonPk, WorkId};
 use crate::domain::somebody::Somebody;
 use crate::domain::work::{Stream, WorkKey};
 
@@ -34,20 +34,23 @@ pub(super) const SEIZE: Tuples = Tuples {
            WHERE work.notification_id = +free.id AND work.id = +free.work AND work.epoch = +free.epoch \
            AND work.lease_until <= (SELECT now FROM lease) RETURNING work.notification_id, work.id, work.app, work.epoch",
 };
-pub(super) const DEVICES: &str = "SELECT name FROM device WHERE person_pk = ?1";
+pub(super) const DEVICES: &str = "SELECT json_group_array(name) FROM device WHERE person_pk = ?1";
 
 /// Who a user is to work rows.
 pub(super) async fn somebody(conn: &mut SqliteConnection, app: AppId, user: &str) -> Result<Somebody> {
     let mut somebody = Somebody { user: user.to_owned(), ..Somebody::default() };
     let Some(person) = number(conn, app, user).await? else { return Ok(somebody) };
     somebody.people.insert(person);
-    let devices = fetch(conn, DEVICES, |binds| {
-        binds.push(person.0);
-    });
-    for row in &devices.await? {
-        somebody.devices.insert(Cells::new(row, "device", 0).get(0, "name")?);
-    }
+    somebody.devices.extend(device_names(conn, person).await?);
     Ok(somebody)
+}
+
+/// The names of a person's devices.
+pub(super) async fn device_names(conn: &mut SqliteConnection, person: PersonPk) -> Result<Vec<String>> {
+    fetch_list(conn, DEVICES, "device", |binds| {
+        binds.push(person.0);
+    })
+    .await
 }
 
 /// The rows that name somebody among the next ones from a place on.

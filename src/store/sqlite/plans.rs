@@ -90,7 +90,6 @@ const TEXTS: &[&str] = &[
     enroll::THERE,
     erase::CAPS,
     erase::DEVICES,
-    erase::NAMES,
     erase::OF_DEVICES[0],
     erase::OF_DEVICES[1],
     erase::OF_DEVICES[2],

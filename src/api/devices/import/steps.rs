@@ -238,7 +238,7 @@ impl Writer {
         let became = |registered| match registered {
             Registered::Created(_) => Ok(true),
             Registered::Updated(device) => {
-                api.issuer.registered(*app, &device.name);
+                api.issuer.forget_device(*app, &device.name);
                 Ok(false)
             }
             Registered::Missing(field) => Err(missing(field)),
